@@ -1,0 +1,8 @@
+//! Equilux simulates analog and photonic hardware that learns by Equilibrium Propagation.
+
+pub mod error;
+mod file;
+pub mod random;
+pub mod real;
+
+pub use error::{Error, Result};
