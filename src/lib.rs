@@ -6,3 +6,6 @@ pub mod random;
 pub mod real;
 
 pub use error::{Error, Result};
+pub mod config;
+pub mod coupler;
+pub mod system;

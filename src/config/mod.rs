@@ -1,0 +1,2 @@
+//! Experiments as files.
+pub mod range;

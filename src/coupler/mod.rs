@@ -1,0 +1,165 @@
+//! Couplers: hardware that turns node values into currents.
+//!
+//! A coupler has two sides of ports. Driven at its inputs with values v it delivers the currents W v at its outputs
+//! ([`Port::Forward`]); driven at its outputs it delivers W^T v at its inputs ([`Port::Reversed`]): a passive array is reciprocal.
+//! Training never asks for W. It needs only the *local product*: given a measured post-synaptic signal d and the values v that
+//! drove the coupler, the gradient of -d^T W v with respect to the coupler's own parameters. The two maps are bilinear, so one
+//! definition serves both sides: used backwards, the roles of d and v swap.
+//!
+//! What a coupler hands back may be the current W v, or, for hardware that measures energies, the whole force of a node,
+//! slope x current. [`Read::gain`] carries both: the coupler adds `gain * (W v)`, by whatever means its hardware has.
+
+pub mod crossbar;
+mod exact;
+pub mod quantiser;
+pub mod spim;
+
+use std::ops::Range;
+
+use nalgebra::DMatrix;
+
+use crate::Result;
+use crate::random::{Key, Stream};
+use crate::real::{Real, View, ViewMut};
+
+pub use exact::Exact;
+
+/// Which side of a coupler is driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// Inputs driven, outputs read: W v.
+    Forward,
+    /// Outputs driven, inputs read: W^T v.
+    Reversed,
+}
+
+impl Port {
+    /// The other side.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Forward => Self::Reversed,
+            Self::Reversed => Self::Forward,
+        }
+    }
+}
+
+/// The random streams of one read: one a sample, whatever the order or the thread in which samples are visited.
+#[derive(Clone, Copy)]
+pub struct ReadNoise<'a> {
+    /// Names the array and the settling it takes part in.
+    pub key: Key,
+    /// The sample in each column.
+    pub samples: &'a [usize],
+    /// The relaxation step.
+    pub step: u64,
+}
+
+impl ReadNoise<'_> {
+    /// The stream of the sample in `column`.
+    pub fn stream(&self, column: usize) -> Stream {
+        self.key.with(self.samples[column] as u64).with(self.step).stream()
+    }
+}
+
+/// One read of a coupler: what drives it, and what is wanted of it.
+pub struct Read<'a, T: Real> {
+    /// The side that is driven.
+    pub port: Port,
+    /// Values on the driven ports, ports x samples.
+    pub values: View<'a, T>,
+    /// What each current is multiplied by, wanted ports x samples; absent means one.
+    pub gain: Option<View<'a, T>>,
+    /// The ports whose currents are wanted. Reading fewer costs fewer measurements.
+    pub wanted: Range<usize>,
+    /// The random streams of this read.
+    pub noise: ReadNoise<'a>,
+}
+
+/// What one read or one write costs a laboratory.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Expense {
+    /// Camera frames.
+    pub frames: u64,
+    /// Analog-to-digital and digital-to-analog conversions.
+    pub conversions: u64,
+    /// Seconds.
+    pub seconds: f64,
+}
+
+/// The values a parameter may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Domain<T> {
+    /// Any real number.
+    Real,
+    /// Between two bounds; training clips to them.
+    Interval(T, T),
+    /// -1 or +1; trained by flips.
+    Binary,
+    /// Not trained.
+    Fixed,
+}
+
+/// A named array of programmable numbers.
+#[derive(Clone, Debug)]
+pub struct Parameter<T: Real> {
+    /// Unique within its machine.
+    pub name: String,
+    /// The values last programmed.
+    pub values: DMatrix<T>,
+    /// The values it may take.
+    pub domain: Domain<T>,
+}
+
+/// Hardware that turns node values into currents.
+pub trait Coupler<T: Real>: Send + Sync {
+    /// Number of output ports and of input ports.
+    fn shape(&self) -> (usize, usize);
+
+    /// Adds `gain * (W v)` of the wanted ports to `currents`, wanted ports x samples. `scratch` is the caller's to reuse.
+    fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>);
+
+    /// Adds the gradient of -sum over samples of d^T W v with respect to every parameter, in the order of
+    /// [`parameters`](Self::parameters). `d` is outputs x samples, `v` is inputs x samples.
+    fn local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]);
+
+    /// What can be programmed, with the values last programmed.
+    fn parameters(&self) -> Vec<Parameter<T>>;
+
+    /// Programs new values, in the order and shapes of [`parameters`](Self::parameters). `key` names the random streams of this write.
+    ///
+    /// # Errors
+    /// When the hardware cannot take the values.
+    fn program(&mut self, values: &[DMatrix<T>], key: Key) -> Result<()>;
+
+    /// The W that was asked for: a digital model of the device, blind to its imperfections. Outputs x inputs.
+    fn intended(&self) -> DMatrix<T>;
+
+    /// The W that the device has, noise apart. Only the adjoint yardstick may ask. Outputs x inputs.
+    fn effective(&self) -> DMatrix<T>;
+
+    /// The smallest difference in a current that a single read resolves: noise and converter steps, as a standard deviation.
+    fn resolution(&self) -> f64 {
+        0.0
+    }
+
+    /// What driving `port` and reading `wanted` ports of one sample once costs.
+    fn read_expense(&self, port: Port, wanted: usize) -> Expense {
+        let _ = (port, wanted);
+        Expense::default()
+    }
+
+    /// What all writes so far have cost.
+    fn write_expense(&self) -> Expense {
+        Expense::default()
+    }
+
+    /// Physical state beyond the parameters (what was really written where), for checkpoints.
+    fn hardware_state(&self) -> Vec<(&'static str, DMatrix<T>)> {
+        Vec::new()
+    }
+
+    /// Puts back what [`hardware_state`](Self::hardware_state) gave, after [`program`](Self::program) with the same parameters.
+    fn restore_hardware_state(&mut self, state: &[DMatrix<T>]) {
+        let _ = state;
+    }
+}

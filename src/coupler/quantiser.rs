@@ -1,0 +1,62 @@
+//! Converters: a value becomes one of finitely many codes.
+
+use crate::real::Real;
+
+/// A uniform mid-tread quantiser of b bits over [-range, range]: 2^b - 1 codes, zero among them, clipping beyond the range.
+///
+/// ```
+/// let adc = equilux::coupler::quantiser::Quantiser::new(3, 1.0_f64);
+/// assert_eq!(adc.apply(0.4), 1.0 / 3.0);
+/// assert_eq!(adc.apply(7.0), 1.0);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quantiser<T> {
+    step: T,
+    range: T,
+}
+
+impl<T: Real> Quantiser<T> {
+    /// `bits` at least 2, `range` above 0.
+    pub fn new(bits: u32, range: f64) -> Self {
+        let codes = f64::from(1u32 << (bits - 1)) - 1.0;
+        Self { step: T::of(range / codes), range: T::of(range) }
+    }
+
+    /// The nearest code's value.
+    pub fn apply(&self, x: T) -> T {
+        ((x / self.step).round() * self.step).clamp(-self.range, self.range)
+    }
+
+    /// The distance between neighbouring codes.
+    pub fn step(&self) -> T {
+        self.step
+    }
+}
+
+/// The standard deviation of the error of rounding to multiples of `step`.
+pub fn rounding_error(step: f64) -> f64 {
+    step / 12f64.sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_error_is_that_of_a_ramp() {
+        let quantiser = Quantiser::<f64>::new(8, 1.0);
+        let ramp = (0..200_000).map(|i| -0.99 + 1.98 * f64::from(i) / 200_000.0);
+        let mean_square = ramp.map(|x| (quantiser.apply(x) - x).powi(2)).sum::<f64>() / 200_000.0;
+        let expected = rounding_error(2.0 / 254.0);
+        assert!((mean_square.sqrt() / expected - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn clips_and_keeps_zero_and_the_ends() {
+        let quantiser = Quantiser::<f32>::new(4, 2.0);
+        assert_eq!(quantiser.apply(0.0), 0.0);
+        assert_eq!(quantiser.apply(2.0), 2.0);
+        assert_eq!(quantiser.apply(-9.0), -2.0);
+        assert_eq!(quantiser.apply(0.1), 0.0);
+    }
+}

@@ -1,0 +1,103 @@
+//! Gauge encoding: a real value on a phase-only modulator.
+//!
+//! A value a in [-1, 1] is written as the phases +arccos(a) and -arccos(a) on the checkerboard of a macro-pixel; its mean field is
+//! a, the rest goes to the Nyquist order (Fang, Huang & Ruan 2021, doi:10.1103/PhysRevLett.127.043902). A modulator of b bits
+//! rounds both phases to level g = round(2^b phi / 2 pi) mod 2^b. The two roundings mirror each other, so the mean field stays real:
+//! cos(2 pi g / 2^b).
+
+use crate::real::Real;
+
+/// The mean field of a macro-pixel that is asked to show a value.
+#[derive(Clone, Debug)]
+pub struct Gauge<T> {
+    /// Levels per radian, and the field at each level from phase 0 to pi; absent when phases are exact.
+    levels: Option<(T, Vec<T>)>,
+}
+
+impl<T: Real> Gauge<T> {
+    /// A modulator of `bits` bits; 0 bits is an exact phase.
+    pub fn new(bits: u32) -> Self {
+        let levels = (bits > 0).then(|| {
+            let half_turn = 1u32 << (bits - 1);
+            let field = |level| T::of((std::f64::consts::PI * f64::from(level) / f64::from(half_turn)).cos());
+            (T::of(f64::from(half_turn) / std::f64::consts::PI), (0..=half_turn).map(field).collect())
+        });
+        Self { levels }
+    }
+
+    /// Whether phases are exact.
+    pub fn is_exact(&self) -> bool {
+        self.levels.is_none()
+    }
+
+    /// The mean field of a macro-pixel asked to show `value`; values beyond [-1, 1] are clipped.
+    pub fn field(&self, value: T) -> T {
+        let value = value.clamp(-T::one(), T::one());
+        match &self.levels {
+            None => value,
+            Some((per_radian, fields)) => fields[(value.acos() * *per_radian).round().f64() as usize],
+        }
+    }
+
+    /// The standard deviation of the field's rounding error for a value near 0, where it is largest.
+    pub fn rounding_error(&self) -> f64 {
+        self.levels.as_ref().map_or(0.0, |(per_radian, _)| super::super::quantiser::rounding_error(1.0 / per_radian.f64()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use num_complex::Complex;
+    use rustfft::FftPlanner;
+
+    /// The Fourier plane of a whole panel of macro-pixels by a two-dimensional transform: the oracle of this file.
+    fn orders(values: &[f64], columns: usize, pixel: usize, bits: u32) -> (Complex<f64>, Complex<f64>) {
+        let (width, height) = (columns * pixel, values.len() / columns * pixel);
+        let levels = f64::from(1u32 << bits);
+        let mut plane: Vec<Complex<f64>> = (0..width * height)
+            .map(|at| {
+                let (y, x) = (at / width, at % width);
+                let phase = values[y / pixel * columns + x / pixel].acos() * if (x + y) % 2 == 0 { 1.0 } else { -1.0 };
+                let level = (phase.rem_euclid(std::f64::consts::TAU) / std::f64::consts::TAU * levels).round() % levels;
+                Complex::from_polar(1.0, std::f64::consts::TAU * level / levels)
+            })
+            .collect();
+        let mut planner = FftPlanner::new();
+        let (rows, along) = (planner.plan_fft_forward(width), planner.plan_fft_forward(height));
+        plane.chunks_mut(width).for_each(|row| rows.process(row));
+        let mut turned: Vec<_> = (0..width * height).map(|at| plane[at % height * width + at / height]).collect();
+        turned.chunks_mut(height).for_each(|column| along.process(column));
+        let scale = 1.0 / (width * height) as f64;
+        (turned[0] * scale, turned[width / 2 * height + height / 2] * scale)
+    }
+
+    #[test]
+    fn zero_order_of_the_whole_panel_is_the_mean_field() {
+        let values: Vec<f64> = (0..24).map(|i| (1.7 * f64::from(i)).sin()).collect();
+        for bits in [4, 6, 8, 12] {
+            let gauge = Gauge::<f64>::new(bits);
+            let mean = values.iter().map(|v| gauge.field(*v)).sum::<f64>() / 24.0;
+            let (zero, _) = orders(&values, 6, 4, bits);
+            assert!((zero - mean).norm() < 1e-14, "{bits} bits: {zero} against {mean}");
+        }
+    }
+
+    #[test]
+    fn the_rest_goes_to_the_nyquist_order() {
+        let (zero, nyquist) = orders(&[0.6], 1, 8, 16);
+        assert!((zero.norm_sqr() - 0.36).abs() < 1e-4);
+        assert!((nyquist.norm_sqr() - 0.64).abs() < 1e-4);
+    }
+
+    #[test]
+    fn opposite_values_have_opposite_fields() {
+        for bits in 1..=12 {
+            let gauge = Gauge::<f64>::new(bits);
+            for i in 1..997 {
+                let value = f64::from(i) / 997.0;
+                assert!((gauge.field(value) + gauge.field(-value)).abs() < 1e-15, "{bits} bits, {value}");
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The exact model of a machine, and the adjoint a of J^T a = dC/dv from it: the yardstick, never a laboratory's method.
+
+use nalgebra::{DMatrix, DVector};
+
+use super::network::{AnalogNetwork, Coupling, NetworkDescription};
+use super::{Cost, CouplingKind, Instruments, Measurement, Relaxation};
+use crate::coupler::Exact;
+use crate::real::Real;
+use crate::{Error, Result};
+
+impl<T: Real> AnalogNetwork<T> {
+    /// The same machine with the weights its devices really have, read without noise or rounding, relaxed to rounding.
+    pub(super) fn exact_twin(&self) -> Self {
+        let exact = |coupling: &Coupling<T>| Coupling {
+            name: coupling.name.clone(),
+            from: coupling.from.clone(),
+            to: coupling.to.clone(),
+            kind: coupling.kind,
+            coupler: Box::new(Exact::new(coupling.coupler.effective())),
+        };
+        let relaxation = self.relaxation();
+        let epsilon = T::default_epsilon().f64();
+        let description = NetworkDescription {
+            couplings: self.couplings().iter().map(exact).collect(),
+            relaxation: Relaxation { tolerance: 500.0 * epsilon, max_steps: relaxation.max_steps.max(20_000), ..*relaxation },
+            instruments: Instruments::default(),
+            ..self.description_without_couplings()
+        };
+        Self::new(description).expect("a twin has the shapes of its original")
+    }
+
+    /// All couplings as one dense matrix, nodes x (inputs + nodes).
+    fn dense(&self) -> DMatrix<T> {
+        let rows = self.input_count() + self.node_count();
+        let mut dense = DMatrix::zeros(rows, rows);
+        for Coupling { from, to, kind, coupler, .. } in self.couplings() {
+            let weights = coupler.effective();
+            let mut block = dense.view_mut((to.start, from.start), (to.len(), from.len()));
+            block += &weights;
+            if *kind == CouplingKind::Reciprocal {
+                let mut back = dense.view_mut((from.start, to.start), (from.len(), to.len()));
+                back += weights.transpose();
+            }
+        }
+        dense.rows(self.input_count(), self.node_count()).into_owned()
+    }
+
+    /// Solves J^T a = dC/dv at the steady state `free` by a dense factorisation a sample: slow and obviously right.
+    ///
+    /// In node coordinates J = W - diag(1/f') for additive nodes; multiplied by f' it has no pole where a node is on a rail and its
+    /// a is 0. For gradient nodes J = -leak + diag(f'' I) + diag(f') W diag(f').
+    ///
+    /// # Errors
+    /// When J is singular: the steady state is marginal and no gradient exists.
+    pub fn adjoint(&self, inputs: &DMatrix<T>, free: &Measurement<T>, cost: Cost, targets: &DMatrix<T>) -> Result<DMatrix<T>> {
+        let (driven, nodes) = (self.input_count(), self.node_count());
+        let dense = self.dense();
+        let transposed = dense.columns(driven, nodes).transpose();
+        let outputs = self.output_rows();
+        let mut adjoint = DMatrix::zeros(nodes, targets.ncols());
+        for sample in 0..targets.ncols() {
+            let state = free.rest.state.column(sample);
+            let mut right = DVector::zeros(nodes);
+            let values: Vec<T> = free.values.column(sample).rows_range(outputs.clone()).iter().copied().collect();
+            cost.for_each_slope(&values, targets.column(sample).as_slice(), |i, slope| right[outputs.start + i] = slope);
+            let slopes = DVector::from_iterator(nodes, self.activations().map(|(node, f)| f.slope(state[node])));
+            let matrix = if self.dynamics().is_gradient() {
+                let nodes_show = self.activations().map(|(node, f)| f.value(state[node]));
+                let inputs = inputs.column(sample);
+                let shown = inputs.iter().copied().chain(nodes_show);
+                let current = &dense * DVector::from_iterator(driven + nodes, shown) + self.bias();
+                let mut matrix = DMatrix::from_diagonal(&slopes) * &transposed * DMatrix::from_diagonal(&slopes);
+                for (node, f) in self.activations() {
+                    matrix[(node, node)] += f.curvature(state[node]) * current[node] - self.dynamics().leak::<T>();
+                }
+                matrix
+            } else {
+                right.component_mul_assign(&slopes);
+                let mut matrix = DMatrix::from_diagonal(&slopes) * &transposed;
+                (0..nodes).for_each(|node| matrix[(node, node)] -= T::one());
+                matrix
+            };
+            let solution = matrix.lu().solve(&right);
+            let solution = solution.ok_or_else(|| Error::Machine("the Jacobian at the steady state is singular".into()))?;
+            adjoint.set_column(sample, &solution);
+        }
+        Ok(adjoint)
+    }
+}
