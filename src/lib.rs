@@ -8,4 +8,5 @@ pub mod real;
 pub use error::{Error, Result};
 pub mod config;
 pub mod coupler;
+pub mod learning;
 pub mod system;

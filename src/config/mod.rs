@@ -1,2 +1,5 @@
 //! Experiments as files.
+mod case;
 pub mod range;
+
+pub use case::Case;

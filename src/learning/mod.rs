@@ -1,0 +1,153 @@
+//! Learning rules: from measurements to a gradient.
+//!
+//! The gradient of a cost at a steady state F(v0) = 0 is dC/dtheta = -a . dF/dtheta with J^T a = dC/dv. Every rule estimates the
+//! adjoint a by settling again and comparing measurements, and forms the same local product at some point:
+//!
+//! | rule | learning phase | a is | local product at |
+//! |---|---|---|---|
+//! | [`EquilibriumPropagation`] | nudged | dv/beta | the midpoint |
+//! | [`VectorField`] | nudged | dv/beta | v0 |
+//! | [`AsymEp`] | nudged and corrected | dv/beta | v0 |
+//! | [`DyadicEp`] | dyadic | difference/beta | the midpoint copy |
+//! | [`Adjoint`] | none | solved from the model | v0 |
+//! | [`Spsa`] | parameters perturbed | | |
+//!
+//! One rule a file. None but the adjoint asks the machine for anything that a laboratory could not measure.
+
+mod adjoint;
+mod asym_ep;
+mod dyadic_ep;
+mod ep;
+mod fidelity;
+mod spsa;
+mod vector_field;
+
+use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::real::Real;
+use crate::system::{Correction, Cost, Gradient, Measurement, Nudge, Phase, System};
+
+pub use adjoint::Adjoint;
+pub use asym_ep::{AsymEp, CorrectionMethod};
+pub use dyadic_ep::DyadicEp;
+pub use ep::EquilibriumPropagation;
+pub use fidelity::{Fidelity, fidelity};
+pub use spsa::Spsa;
+pub use vector_field::VectorField;
+
+/// What a rule learns from in one update.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a, T: Real> {
+    /// Inputs x samples.
+    pub inputs: &'a DMatrix<T>,
+    /// Outputs x samples.
+    pub targets: &'a DMatrix<T>,
+    /// The cost of outputs against targets.
+    pub cost: Cost,
+    /// The number of the update; names the random streams of rules that need any.
+    pub update: u64,
+}
+
+impl<'a, T: Real> Batch<'a, T> {
+    fn nudge(&self, beta: f64) -> Nudge<'a, T> {
+        Nudge { beta: T::of(beta), cost: self.cost, targets: self.targets }
+    }
+}
+
+/// A rule's answer.
+#[derive(Clone, Debug)]
+pub struct Estimate<T: Real> {
+    /// The mean gradient over the samples that settled in every phase.
+    pub gradient: Gradient<T>,
+    /// The free phase.
+    pub free: Measurement<T>,
+    /// How many samples did not settle in some phase and took no part.
+    pub unsettled: usize,
+}
+
+/// A learning rule.
+pub trait Rule<T: Real>: Send + Sync {
+    /// The name in configurations and results.
+    fn name(&self) -> &'static str;
+
+    /// Estimates the gradient of the mean cost of `batch`.
+    ///
+    /// # Errors
+    /// When the machine does not take the batch, or cannot do what the rule needs.
+    fn gradient(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Estimate<T>>;
+}
+
+/// On which sides of the free steady state the machine is nudged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nudging {
+    /// +beta and -beta: d = (v+ - v-) / 2 beta, bias O(beta^2).
+    Centred,
+    /// +beta alone (beta may be negative): d = (v+ - v0) / beta, bias O(beta).
+    OneSided,
+}
+
+/// Nudge strength and sides: what every nudged rule is made with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Nudges {
+    /// Nudge strength, not 0.
+    pub beta: f64,
+    /// The sides.
+    pub nudging: Nudging,
+}
+
+/// The comparison of nudged steady states.
+struct Contrast<T: Real> {
+    /// dv/dbeta, nodes x samples.
+    d: DMatrix<T>,
+    /// The mean of the compared states.
+    midpoint: DMatrix<T>,
+    /// Samples that settled in every phase.
+    settled: Vec<bool>,
+}
+
+impl Nudges {
+    /// Settles the nudged phases and compares them.
+    fn contrast<T: Real>(
+        self,
+        system: &mut dyn System<T>,
+        batch: &Batch<T>,
+        free: &Measurement<T>,
+        correction: Correction<T>,
+    ) -> Result<Contrast<T>> {
+        let mut nudged = |beta| system.settle(batch.inputs, &Phase::Nudged { nudge: batch.nudge(beta), correction, free });
+        let plus = nudged(self.beta)?;
+        let (minus, distance) = match self.nudging {
+            Nudging::Centred => (&nudged(-self.beta)?, 2.0 * self.beta),
+            Nudging::OneSided => (free, self.beta),
+        };
+        let settled = [&free.settled, &plus.settled, &minus.settled];
+        Ok(Contrast {
+            d: (&plus.values - &minus.values) / T::of(distance),
+            midpoint: (&plus.values + &minus.values) * T::of(0.5),
+            settled: (0..free.settled.len()).map(|sample| settled.iter().all(|settled| settled[sample])).collect(),
+        })
+    }
+}
+
+/// The mean local product of signal `d` at `at` over the settled samples.
+fn estimate<T: Real>(
+    system: &dyn System<T>,
+    batch: &Batch<T>,
+    free: Measurement<T>,
+    mut d: DMatrix<T>,
+    mut at: DMatrix<T>,
+    settled: &[bool],
+) -> Estimate<T> {
+    for (sample, _) in settled.iter().enumerate().filter(|(_, settled)| !**settled) {
+        d.column_mut(sample).fill(T::zero());
+        at.column_mut(sample).fill(T::zero());
+    }
+    let used = settled.iter().filter(|settled| **settled).count();
+    let mut gradient = system.local_product(batch.inputs, &d, &at);
+    let share = T::one() / T::of(used.max(1) as f64);
+    gradient.iter_mut().for_each(|gradient| gradient.scale_mut(share));
+    Estimate { gradient, free, unsettled: settled.len() - used }
+}

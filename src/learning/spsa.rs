@@ -1,0 +1,81 @@
+//! Simultaneous perturbation (Spall 1992, doi:10.1109/9.119632).
+//!
+//! ```text
+//! g = mean over perturbations of   (C(theta + c Delta) - C(theta - c Delta)) / 2c   Delta,      Delta_i = +-1
+//! ```
+//!
+//! The model-free baseline: two free phases a perturbation, right in expectation, with a variance that grows with the number of
+//! parameters.
+
+use nalgebra::DMatrix;
+use rand::Rng;
+
+use super::{Batch, Estimate, Rule};
+use crate::coupler::Domain;
+use crate::random::Key;
+use crate::real::Real;
+use crate::system::{Measurement, Phase, System};
+use crate::{Error, Result};
+
+/// Simultaneous perturbation: `spsa`.
+#[derive(Clone, Copy, Debug)]
+pub struct Spsa {
+    /// The size c of a perturbation.
+    pub perturbation: f64,
+    /// Perturbations averaged into one gradient.
+    pub perturbations: usize,
+    /// Names the random streams of the perturbations.
+    pub seed: u64,
+}
+
+impl<T: Real> Rule<T> for Spsa {
+    fn name(&self) -> &'static str {
+        "spsa"
+    }
+
+    fn gradient(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Estimate<T>> {
+        let parameters = system.parameters();
+        if let Some(binary) = parameters.iter().find(|parameter| parameter.domain == Domain::Binary) {
+            return Err(Error::input(format!("spsa: {} are binary and cannot be perturbed a little", binary.name)));
+        }
+        let free = system.settle(batch.inputs, &Phase::Free)?;
+        let programmed: Vec<DMatrix<T>> = parameters.iter().map(|parameter| parameter.values.clone()).collect();
+        let mut gradient: Vec<DMatrix<T>> = programmed.iter().map(|values| values.map(|_| T::zero())).collect();
+        let mut settled = free.settled.clone();
+        let key = Key::new(self.seed, "perturbation").with(batch.update);
+        let scale = 1.0 / (2.0 * self.perturbation * self.perturbations as f64);
+        for index in 0..self.perturbations {
+            let mut stream = key.with(index as u64).stream();
+            let signs: Vec<DMatrix<T>> = parameters
+                .iter()
+                .map(|parameter| match parameter.domain {
+                    Domain::Fixed => parameter.values.map(|_| T::zero()),
+                    _ => parameter.values.map(|_| if stream.next_u64() >> 63 == 0 { T::one() } else { -T::one() }),
+                })
+                .collect();
+            let mut measure = |step: f64| -> Result<Measurement<T>> {
+                let moved: Vec<_> = programmed.iter().zip(&signs).map(|(values, signs)| values + signs * T::of(step)).collect();
+                system.program(&moved)?;
+                system.settle(batch.inputs, &Phase::Free)
+            };
+            let (plus, minus) = (measure(self.perturbation)?, measure(-self.perturbation)?);
+            settled.iter_mut().zip(plus.settled.iter().zip(&minus.settled)).for_each(|(all, (plus, minus))| *all &= plus & minus);
+            let slope = mean_cost(system, batch, &plus, &settled) - mean_cost(system, batch, &minus, &settled);
+            gradient.iter_mut().zip(&signs).for_each(|(gradient, signs)| *gradient += signs * (slope * T::of(scale)));
+        }
+        system.program(&programmed)?;
+        let unsettled = settled.iter().filter(|settled| !**settled).count();
+        Ok(Estimate { gradient, free, unsettled })
+    }
+}
+
+/// The mean cost of the settled samples.
+fn mean_cost<T: Real>(system: &dyn System<T>, batch: &Batch<T>, measured: &Measurement<T>, settled: &[bool]) -> T {
+    let outputs = system.outputs();
+    let used: Vec<usize> = (0..settled.len()).filter(|sample| settled[*sample]).collect();
+    let total = used.iter().fold(T::zero(), |total, sample| {
+        let values: Vec<T> = measured.values.column(*sample).rows_range(outputs.clone()).iter().copied().collect();
+        total + batch.cost.value(&values, batch.targets.column(*sample).as_slice())
+    });
+    total / T::of(used.len().max(1) as f64)
+}
