@@ -10,3 +10,4 @@ pub mod config;
 pub mod coupler;
 pub mod learning;
 pub mod system;
+pub mod training;

@@ -1,0 +1,93 @@
+//! What a training run reports of itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::coupler::Expense;
+
+/// One epoch: one row of `metrics.csv`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochMetrics {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// The learning rate's factor in this epoch.
+    pub rate_factor: f64,
+    /// Mean cost of the free phases of the epoch.
+    pub train_cost: f64,
+    /// Accuracy of the free phases of the epoch, 0 to 1.
+    pub train_accuracy: f64,
+    /// Accuracy on the validation part after the epoch, if there is one.
+    pub validation_accuracy: Option<f64>,
+    /// Accuracy on the test part after the epoch.
+    pub test_accuracy: f64,
+    /// Samples of the epoch that did not settle and took no part in the gradient.
+    pub unsettled: usize,
+    /// Samples of the test part that had not settled when they were read.
+    pub test_unsettled: usize,
+    /// Camera frames spent on training up to here.
+    pub frames: u64,
+    /// Conversions spent on training up to here.
+    pub conversions: u64,
+    /// Laboratory seconds spent on training up to here.
+    pub lab_seconds: f64,
+}
+
+/// What a laboratory would have spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LabSummary {
+    /// Seconds of training.
+    pub seconds: f64,
+    /// Camera frames of training.
+    pub frames: u64,
+    /// Conversions of training.
+    pub conversions: u64,
+    /// Seconds of one inference.
+    pub seconds_per_inference: f64,
+    /// Camera frames of one inference.
+    pub frames_per_inference: f64,
+    /// Conversions of one inference.
+    pub conversions_per_inference: f64,
+}
+
+impl LabSummary {
+    /// From what training cost, and what `inferences` inferences cost.
+    pub fn new(training: &Expense, inference: &Expense, inferences: usize) -> Self {
+        let each = 1.0 / inferences.max(1) as f64;
+        Self {
+            seconds: training.seconds,
+            frames: training.frames,
+            conversions: training.conversions,
+            seconds_per_inference: inference.seconds * each,
+            frames_per_inference: inference.frames as f64 * each,
+            conversions_per_inference: inference.conversions as f64 * each,
+        }
+    }
+}
+
+/// The outcome of a run: `summary.json`, and what `--json` prints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The run's directory.
+    pub run: String,
+    /// The rule that trained it.
+    pub rule: String,
+    /// The device, in words.
+    pub machine: String,
+    /// The data set.
+    pub data: String,
+    /// Epochs trained.
+    pub epochs: usize,
+    /// Accuracy on the test part, 0 to 1.
+    pub test_accuracy: f64,
+    /// Accuracy on the training part, 0 to 1.
+    pub train_accuracy: f64,
+    /// Accuracy on the validation part, if there is one.
+    pub validation_accuracy: Option<f64>,
+    /// Samples of the test part.
+    pub test_samples: usize,
+    /// Samples of the test part that had not settled when they were read.
+    pub test_unsettled: usize,
+    /// Training samples a second of computing (of inference, where nothing was trained).
+    pub samples_per_second: f64,
+    /// What a laboratory would have spent.
+    pub lab: LabSummary,
+}

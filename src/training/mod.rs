@@ -1,0 +1,5 @@
+//! Training.
+
+mod metrics;
+
+pub use metrics::{EpochMetrics, LabSummary, Summary};
