@@ -1,0 +1,3 @@
+//! Configuration files: what the values of a key may be.
+
+pub mod range;
