@@ -85,7 +85,7 @@ fn list(store: &Store, json: bool) -> Result<()> {
     let sets = data::list(store);
     if json {
         let sets: Vec<Value> = sets.iter().map(listing_json).collect();
-        return print(&json!({ "store": store.directory(), "sets": sets }).to_string());
+        return print(&json!({ "store": store.directory().display().to_string(), "sets": sets }).to_string());
     }
     let width = sets.iter().map(|set| set.name.len()).max().unwrap_or_default().max(4);
     let mut lines = vec![format!("{:width$}  {:>8}  {:>8}  {:>8}  where", "name", "samples", "features", "classes")];

@@ -72,13 +72,10 @@ pub(super) fn locate(directory: &Path, file: &str) -> Result<PathBuf> {
 
 /// Opens the four files and checks that their headers fit together.
 fn open(directory: &Path) -> Result<[Idx; 4]> {
-    let [a, b, c, d] = FILES;
-    let files = [
-        Idx::open(&locate(directory, a)?, 3)?,
-        Idx::open(&locate(directory, b)?, 1)?,
-        Idx::open(&locate(directory, c)?, 3)?,
-        Idx::open(&locate(directory, d)?, 1)?,
-    ];
+    let paths = FILES.map(|file| locate(directory, file));
+    let [train_images, train_labels, test_images, test_labels] = paths;
+    let paths = [train_images?, train_labels?, test_images?, test_labels?];
+    let files = [Idx::open(&paths[0], 3)?, Idx::open(&paths[1], 1)?, Idx::open(&paths[2], 3)?, Idx::open(&paths[3], 1)?];
     for [images, labels] in [[&files[0], &files[1]], [&files[2], &files[3]]] {
         let (found, expected) = (labels.dimensions[0], images.dimensions[0]);
         if found != expected {

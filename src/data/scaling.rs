@@ -46,13 +46,13 @@ impl Scaler {
     /// The inputs that the columns `samples` of `features` become: `features x samples.len()`.
     pub fn inputs<T: Real>(&self, features: &DMatrix<f32>, samples: &[usize]) -> DMatrix<T> {
         let rows = features.nrows();
-        let all = features.as_slice();
         let mut inputs = Vec::with_capacity(rows * samples.len());
         for &sample in samples {
-            let values = all[sample * rows..(sample + 1) * rows].iter().zip(&self.offset).zip(&self.factor);
+            let values = column(features, sample).iter().zip(self.offset.as_slice()).zip(self.factor.as_slice());
             inputs.extend(values.map(|((&x, offset), factor)| {
                 let input = (f64::from(x) - offset) * factor;
-                T::of(input.max(-self.clip).min(self.clip))
+                // Neither min and max, which would hide not-a-number behind the clip, nor clamp, which panics on odd limits.
+                T::of(if input.abs() > self.clip { self.clip.copysign(input) } else { input })
             }));
         }
         DMatrix::from_vec(rows, samples.len(), inputs)
@@ -61,9 +61,8 @@ impl Scaler {
 
 fn standardise(features: &DMatrix<f32>, train: &[usize]) -> (DVector<f64>, DVector<f64>) {
     let rows = features.nrows();
-    let count = train.len().max(1) as f64;
-    let mean = sum(features, train, |_, x| x) / count;
-    let variance = sum(features, train, |row, x| (x - mean[row]).powi(2)) / count;
+    let mean = moment(features, train, &DVector::zeros(rows), |x| x);
+    let variance = moment(features, train, &mean, |x| x * x);
     let (least, greatest) = extremes(features, train);
     // Rounding in the mean can leave a constant feature some variance, so it is told by its extremes.
     let factor = DVector::from_fn(rows, |row, _| if least[row] < greatest[row] { variance[row].sqrt().recip() } else { 0.0 });
@@ -78,7 +77,8 @@ fn unit_range(features: &DMatrix<f32>, train: &[usize]) -> (DVector<f64>, DVecto
 
 fn centre(features: &DMatrix<f32>, train: &[usize]) -> (DVector<f64>, DVector<f64>) {
     let rows = features.nrows();
-    let mean = sum(features, train, |_, x| x).sum() / (rows * train.len()).max(1) as f64;
+    // Every feature has as many samples, so the mean of their means is the mean of all values.
+    let mean = moment(features, train, &DVector::zeros(rows), |x| x).mean();
     let (least, greatest) = extremes(features, train);
     let largest = least.iter().chain(&greatest).fold(0.0, |largest: f64, x| largest.max(x.abs()));
     // Without samples there is no largest value either, and with zeros alone nothing to divide.
@@ -86,28 +86,36 @@ fn centre(features: &DMatrix<f32>, train: &[usize]) -> (DVector<f64>, DVector<f6
     (DVector::from_element(rows, mean), DVector::from_element(rows, factor))
 }
 
-/// The sum of `term(row, x)` over the columns `samples`, row by row.
-fn sum(features: &DMatrix<f32>, samples: &[usize], term: impl Fn(usize, f64) -> f64) -> DVector<f64> {
+/// One sample. A slice, because nalgebra's iterators of views are several times slower.
+fn column(features: &DMatrix<f32>, sample: usize) -> &[f32] {
+    let rows = features.nrows();
+    &features.as_slice()[sample * rows..(sample + 1) * rows]
+}
+
+/// The mean of `power(x - about)` over the columns `samples`, row by row; 0 when there are none.
+fn moment(features: &DMatrix<f32>, samples: &[usize], about: &DVector<f64>, power: impl Fn(f64) -> f64) -> DVector<f64> {
     let mut sum = DVector::zeros(features.nrows());
     for &sample in samples {
-        for (row, (total, &x)) in sum.iter_mut().zip(features.column(sample).iter()).enumerate() {
-            *total += term(row, x.into());
+        let rows = sum.as_mut_slice().iter_mut().zip(about.as_slice());
+        for ((total, about), &x) in rows.zip(column(features, sample)) {
+            *total += power(f64::from(x) - about);
         }
     }
-    sum
+    sum / samples.len().max(1) as f64
 }
 
 /// The least and the greatest value of each row over the columns `samples`.
 fn extremes(features: &DMatrix<f32>, samples: &[usize]) -> (DVector<f64>, DVector<f64>) {
-    let mut least = DVector::from_element(features.nrows(), f64::INFINITY);
+    let mut least = DVector::from_element(features.nrows(), f32::INFINITY);
     let mut greatest = -least.clone();
     for &sample in samples {
-        for ((low, high), &x) in least.iter_mut().zip(greatest.iter_mut()).zip(features.column(sample).iter()) {
-            *low = low.min(x.into());
-            *high = high.max(x.into());
+        let ranges = least.as_mut_slice().iter_mut().zip(greatest.as_mut_slice());
+        for ((low, high), &x) in ranges.zip(column(features, sample)) {
+            *low = if x < *low { x } else { *low };
+            *high = if x > *high { x } else { *high };
         }
     }
-    (least, greatest)
+    (least.map(f64::from), greatest.map(f64::from))
 }
 
 #[cfg(test)]

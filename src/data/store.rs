@@ -52,7 +52,11 @@ impl Store {
         let Some(path) = check_name(name).ok().and_then(|()| self.find(name)) else {
             return Err(if fetchable { self.not_fetched(name) } else { self.unknown(name) });
         };
-        if path.is_dir() { idx::read(&path, name, source::classes(name)) } else { csv::read(&path, LABEL) }
+        let set = if path.is_dir() { idx::read(&path, name, source::classes(name)) } else { csv::read(&path, LABEL) };
+        set.map_err(|error| match error {
+            Error::Input(message) if fetchable => Error::Input(format!("{message}; `{}` mends it", source::command(name))),
+            other => other,
+        })
     }
 
     /// The path of the set `name`, if it is there.
@@ -146,6 +150,11 @@ mod tests {
         assert!(error("fashion-mnst").contains("did you mean `fashion-mnist`?"), "{}", error("fashion-mnst"));
         assert!(error("irs").contains("did you mean `iris`?"), "{}", error("irs"));
         assert!(error("../iris").contains("no set `../iris`"), "{}", error("../iris"));
+        fs::create_dir(directory.path().join("mnist")).unwrap();
+        fs::write(directory.path().join("mnist/train-labels-idx1-ubyte"), "").unwrap();
+        let incomplete = error("mnist");
+        assert!(incomplete.contains("no file `train-images-idx3-ubyte`"), "{incomplete}");
+        assert!(incomplete.ends_with("`equilux data fetch mnist` mends it"), "{incomplete}");
         assert_eq!(store(&directory).load("iris").unwrap().classes, ["x", "y"]);
     }
 
