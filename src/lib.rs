@@ -1,13 +1,15 @@
 //! Equilux simulates analog and photonic hardware that learns by Equilibrium Propagation.
 
-pub mod error;
-mod file;
-pub mod random;
-pub mod real;
-
-pub use error::{Error, Result};
+pub mod cli;
 pub mod config;
 pub mod coupler;
+pub mod data;
+pub mod error;
+mod file;
 pub mod learning;
+pub mod random;
+pub mod real;
 pub mod system;
 pub mod training;
+
+pub use error::{Error, Result};

@@ -1,4 +1,5 @@
 //! Experiments as files.
+
 mod case;
 pub mod range;
 

@@ -1,47 +1,127 @@
-//! Ranges that a value must lie in, checked while a file is read, so that an error has a line and a column.
+//! Ranges of numbers, checked while a configuration is deserialised.
+//!
+//! Each function is for `#[serde(deserialize_with = "...")]`. A value refused here is an error of the deserialiser, so a TOML
+//! file's error shows its line, its column and the value itself. Not-a-number and infinity are refused everywhere.
+//!
+//! ```
+//! #[derive(Debug, serde::Deserialize)]
+//! struct Laser {
+//!     #[serde(deserialize_with = "equilux::config::range::positive")]
+//!     power_mw: f64,
+//! }
+//! assert_eq!(toml::from_str::<Laser>("power_mw = 2").unwrap().power_mw, 2.0);
+//! let error = toml::from_str::<Laser>("power_mw = 0.0").unwrap_err();
+//! assert_eq!(error.message(), "0.0 is out of range: expected a number above 0");
+//! ```
 
-use serde::de::Error;
-use serde::{Deserialize, Deserializer};
+use std::fmt::Debug;
 
-fn checked<'de, D: Deserializer<'de>, T: Deserialize<'de> + std::fmt::Display>(
-    deserializer: D,
-    accepted: impl Fn(&T) -> bool,
-    expected: &str,
-) -> Result<T, D::Error> {
-    let value = T::deserialize(deserializer)?;
-    if accepted(&value) { Ok(value) } else { Err(D::Error::custom(format!("{value} is out of range: expected {expected}"))) }
-}
+use serde::de::{Deserialize, Deserializer, Error};
 
 macro_rules! ranges {
-    ($($(#[$doc:meta])* $name:ident: $type:ty, $expected:literal, |$x:ident| $accepted:expr;)*) => {
-        $(
-            $(#[$doc])*
-            pub fn $name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
-                checked(deserializer, |$x: &$type| $accepted, $expected)
-            }
-        )*
-    };
+    ($($(#[$doc:meta])* $name:ident: $read:ty => $value:ty, |$x:ident| $accepted:expr, $expected:literal;)*) => {$(
+        $(#[$doc])*
+        pub fn $name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$value, D::Error> {
+            let $x = <$read>::deserialize(deserializer)?;
+            within($x, $accepted, $expected).map(|value| value as $value)
+        }
+    )*};
 }
 
+// Whole numbers are read signed, so that a negative one gets the message of its range and not one about types.
 ranges! {
     /// A finite number above 0.
-    positive: f64, "a number above 0", |x| x.is_finite() && *x > 0.0;
-    /// A finite number not below 0.
-    non_negative: f64, "a number not below 0", |x| x.is_finite() && *x >= 0.0;
-    /// A number from 0 up to, but not including, 1.
-    fraction: f64, "a number from 0 up to, but not including, 1", |x| (0.0..1.0).contains(x);
-    /// A number above 0, at most 1.
-    step: f64, "a number above 0, at most 1", |x| *x > 0.0 && *x <= 1.0;
+    positive: f64 => f64, |x| x.is_finite() && x > 0.0, "a number above 0";
+    /// A finite number of at least 0.
+    non_negative: f64 => f64, |x| x.is_finite() && x >= 0.0, "a number of at least 0";
+    /// A finite number, not 0.
+    not_zero: f64 => f64, |x| x.is_finite() && x != 0.0, "a number other than 0";
     /// A finite number.
-    finite: f64, "a finite number", |x| x.is_finite();
-    /// A whole number above 0.
-    positive_integer: usize, "a whole number above 0", |x| *x > 0;
-    /// Levels of a cell: 0 for a continuum, or at least 2.
-    levels: u32, "0 (a continuum) or a whole number from 2 to 65536", |x| *x == 0 || (2..=65_536).contains(x);
-    /// Bits of a signed converter: 0 for none, or 2 to 24.
-    converter_bits: u32, "0 (no converter) or 2 to 24 bits", |x| *x == 0 || (2..=24).contains(x);
-    /// Bits of a modulator's phase: 0 for an exact phase, or 1 to 16.
-    phase_bits: u32, "0 (an exact phase) or 1 to 16 bits", |x| *x <= 16;
-    /// Bits of a camera: 0 for no rounding, or 1 to 24.
-    camera_bits: u32, "0 (no rounding) or 1 to 24 bits", |x| *x <= 24;
+    finite: f64 => f64, |x| x.is_finite(), "a finite number";
+    /// A part of a whole: a number from 0, inclusive, to 1, exclusive.
+    fraction: f64 => f64, |x| (0.0..1.0).contains(&x), "a number of at least 0 and below 1";
+    /// A number above 0 and at most 1.
+    up_to_one: f64 => f64, |x| x > 0.0 && x <= 1.0, "a number above 0 and at most 1";
+    /// A whole number of at least 1.
+    positive_integer: i64 => usize, |x| x > 0, "a whole number of at least 1";
+    /// Levels of a cell: 0 for a continuum.
+    levels: i64 => u32, |x| x == 0 || (2..=65_536).contains(&x), "0 (a continuum) or 2 to 65536 levels";
+    /// Bits of a converter with a sign: 0 for none.
+    converter_bits: i64 => u32, |x| x == 0 || (2..=24).contains(&x), "0 (no converter) or 2 to 24 bits";
+    /// Bits of a modulator's phase: 0 for an exact phase.
+    phase_bits: i64 => u32, |x| (0..=16).contains(&x), "0 (an exact phase) or 1 to 16 bits";
+    /// Bits of a camera: 0 for no rounding.
+    camera_bits: i64 => u32, |x| (0..=24).contains(&x), "0 (no rounding) or 1 to 24 bits";
+}
+
+/// A finite number above 0, or nothing; a field with it also needs `#[serde(default)]`.
+pub fn optional_positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    let value = Option::<f64>::deserialize(deserializer)?;
+    value.map(|x| within(x, x.is_finite() && x > 0.0, "a number above 0")).transpose()
+}
+
+/// A whole number of at least 1, or nothing; a field with it also needs `#[serde(default)]`.
+pub fn optional_positive_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let value = Option::<i64>::deserialize(deserializer)?;
+    value.map(|x| within(x, x > 0, "a whole number of at least 1").map(|x| x as usize)).transpose()
+}
+
+fn within<V: Debug, E: Error>(value: V, accepted: bool, expected: &str) -> Result<V, E> {
+    if accepted { Ok(value) } else { Err(E::custom(format_args!("{value:?} is out of range: expected {expected}"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize, PartialEq, Default)]
+    #[serde(default)]
+    struct Ranges {
+        #[serde(deserialize_with = "super::positive")]
+        positive: f64,
+        #[serde(deserialize_with = "super::non_negative")]
+        non_negative: f64,
+        #[serde(deserialize_with = "super::fraction")]
+        fraction: f64,
+        #[serde(deserialize_with = "super::optional_positive")]
+        optional: Option<f64>,
+        #[serde(deserialize_with = "super::positive_integer")]
+        count: usize,
+        #[serde(deserialize_with = "super::optional_positive_integer")]
+        limit: Option<usize>,
+    }
+
+    #[test]
+    fn ends_of_ranges() {
+        let accepted = "positive = 1e-300\nnon_negative = 0\nfraction = 0.0\noptional = 3\ncount = 1\nlimit = 1";
+        let expected = Ranges { positive: 1e-300, non_negative: 0.0, fraction: 0.0, optional: Some(3.0), count: 1, limit: Some(1) };
+        assert_eq!(toml::from_str::<Ranges>(accepted).unwrap(), expected);
+        let refused = [
+            "positive = 0",
+            "positive = nan",
+            "positive = inf",
+            "non_negative = -1e-9",
+            "non_negative = inf",
+            "fraction = 1",
+            "fraction = -0.1",
+            "fraction = nan",
+            "optional = -1",
+            "optional = nan",
+            "count = 0",
+            "limit = 0",
+            "limit = -4",
+        ];
+        for text in refused {
+            let error = toml::from_str::<Ranges>(text).unwrap_err();
+            assert!(error.message().contains("is out of range: expected"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_error_shows_line_column_and_value() {
+        let error = toml::from_str::<Ranges>("fraction = 0.5\npositive = -2.5").unwrap_err().to_string();
+        assert!(error.contains("line 2, column 12"), "{error}");
+        assert!(error.contains("           ^^^^\n"), "{error}");
+        assert!(error.contains("-2.5 is out of range: expected a number above 0"), "{error}");
+    }
 }

@@ -28,7 +28,7 @@ const RESOLUTION_MARGIN: f64 = 8.0;
 #[serde(deny_unknown_fields, default)]
 pub struct Relaxation {
     /// Step eta, in time constants of a node.
-    #[serde(deserialize_with = "range::step")]
+    #[serde(deserialize_with = "range::up_to_one")]
     pub step: f64,
     /// The force below which a node is at rest.
     #[serde(deserialize_with = "range::positive")]

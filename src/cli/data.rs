@@ -1,0 +1,188 @@
+//! `equilux data`: which sets there are, and how to bring more.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::data::{self, Listing, Place, Progress, Size, Source, Store};
+use crate::{Error, Result};
+
+/// The arguments of `equilux data`.
+#[derive(Debug, Args)]
+pub struct DataCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    List(List),
+    Fetch(Fetch),
+    Import(Import),
+}
+
+/// List the sets that `data.set` can name
+#[derive(Debug, Args)]
+struct List {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Fetch a set into the store, its content checked
+///
+/// The store is $EQUILUX_DATA, else $XDG_DATA_HOME/equilux, else ~/.local/share/equilux. Mirrors are plain HTTP: check sums of
+/// the content (SHA-256) guard against damage and forgery, and nothing is kept unless every file is right.
+#[derive(Debug, Args)]
+struct Fetch {
+    /// The set
+    #[arg(value_parser = ["mnist", "fashion-mnist"])]
+    set: String,
+    /// Take the files from here: an address beginning with http://, or a directory with plain or .gz files
+    #[arg(long, value_name = "URL_OR_DIRECTORY")]
+    mirror: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Import a CSV file, or a directory in the layout of MNIST
+///
+/// The set is checked in full, then copied into the store; a set imported before by the same name is replaced.
+#[derive(Debug, Args)]
+struct Import {
+    /// A CSV with a header, or a directory with {train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz
+    path: PathBuf,
+    /// What `data.set` will call it [default: the name of the file or directory]
+    #[arg(long)]
+    name: Option<String>,
+    /// The column of a CSV that holds the classes; the copy in the store calls it `class`
+    #[arg(long, value_name = "COLUMN", default_value = "class")]
+    label: String,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does what `command` says.
+///
+/// # Errors
+/// Those of [`data::fetch`], [`data::import_csv`] and [`data::import_directory`], and [`Error::Write`] when standard output
+/// cannot be written.
+pub fn run(command: DataCommand) -> Result<()> {
+    let store = Store::open()?;
+    match command.action {
+        Action::List(List { json }) => list(&store, json),
+        Action::Fetch(command) => fetch(&store, &command),
+        Action::Import(command) => import(&store, &command),
+    }
+}
+
+fn list(store: &Store, json: bool) -> Result<()> {
+    let sets = data::list(store);
+    if json {
+        let sets: Vec<Value> = sets.iter().map(listing_json).collect();
+        return print(&json!({ "store": store.directory().display().to_string(), "sets": sets }).to_string());
+    }
+    let width = sets.iter().map(|set| set.name.len()).max().unwrap_or_default().max(4);
+    let mut lines = vec![format!("{:width$}  {:>8}  {:>8}  {:>8}  where", "name", "samples", "features", "classes")];
+    for set in &sets {
+        let [samples, features, classes] = match set.size {
+            Some(Size { samples, features, classes }) => [samples, features, classes].map(|number| number.to_string()),
+            None => ["-", "-", "-"].map(str::to_owned),
+        };
+        let place = match &set.place {
+            Place::BuiltIn => "built in".to_owned(),
+            Place::Stored(path) => path.display().to_string(),
+            Place::Fetchable(command) => format!("not here: {command}"),
+            Place::Damaged(_, problem) => format!("damaged: {problem}"),
+        };
+        lines.push(format!("{:width$}  {samples:>8}  {features:>8}  {classes:>8}  {place}", set.name));
+    }
+    print(&lines.join("\n"))
+}
+
+fn listing_json(set: &Listing) -> Value {
+    let mut value = json!({ "name": set.name });
+    if let Some(size) = set.size {
+        value["samples"] = size.samples.into();
+        value["features"] = size.features.into();
+        value["classes"] = size.classes.into();
+    }
+    value["status"] = match &set.place {
+        Place::BuiltIn => "built-in",
+        Place::Stored(_) => "stored",
+        Place::Fetchable(_) => "absent",
+        Place::Damaged(..) => "damaged",
+    }
+    .into();
+    match &set.place {
+        Place::BuiltIn => {}
+        Place::Stored(path) => value["path"] = json!(path.display().to_string()),
+        Place::Fetchable(command) => value["command"] = json!(command),
+        Place::Damaged(path, problem) => {
+            value["path"] = json!(path.display().to_string());
+            value["problem"] = json!(problem);
+        }
+    }
+    value
+}
+
+fn fetch(store: &Store, command: &Fetch) -> Result<()> {
+    let source = Source::named(&command.set).ok_or_else(|| Error::input(format!("`{}` cannot be fetched", command.set)))?;
+    let bar = if io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:24} {bytes}/{total_bytes} {eta}") {
+        bar.set_style(style);
+    }
+    let mut show = |progress: Progress| {
+        if bar.message() != progress.file {
+            bar.set_message(progress.file.to_owned());
+        }
+        bar.set_length(progress.total.unwrap_or(progress.received));
+        bar.set_position(progress.received);
+    };
+    let fetched = data::fetch(&source, command.mirror.as_deref(), store, &mut show);
+    bar.finish_and_clear();
+    let fetched = fetched?;
+    let directory = fetched.directory.display().to_string();
+    if command.json {
+        let value = json!({ "name": source.name, "path": directory, "files": fetched.files, "copied": fetched.copied });
+        print(&value.to_string())
+    } else if fetched.copied {
+        print(&format!("{}: {} files, check sums right, in {directory}", source.name, fetched.files.len()))
+    } else {
+        print(&format!("{}: already in {directory}, check sums right", source.name))
+    }
+}
+
+fn import(store: &Store, command: &Import) -> Result<()> {
+    let path = &command.path;
+    let directory = path.is_dir();
+    let name = command.name.clone().or_else(|| default_name(path, directory)).unwrap_or_default();
+    let imported =
+        if directory { data::import_directory(path, &name, store)? } else { data::import_csv(path, &name, &command.label, store)? };
+    let (Size { samples, features, classes }, kept) = (imported.size, imported.path.display().to_string());
+    if command.json {
+        let name = imported.name;
+        print(&json!({ "name": name, "path": kept, "samples": samples, "features": features, "classes": classes }).to_string())
+    } else {
+        print(&format!("{}: {samples} samples, {features} features, {classes} classes, in {kept}", imported.name))
+    }
+}
+
+/// The name of a directory, `.` and `..` resolved, or that of a file without its extension.
+fn default_name(path: &Path, directory: bool) -> Option<String> {
+    let name = if directory { path.canonicalize().ok()?.file_name()?.to_owned() } else { path.file_stem()?.to_owned() };
+    Some(name.to_string_lossy().into_owned())
+}
+
+/// Prints a line on standard output; a reader that has gone away is none of our concern.
+fn print(line: &str) -> Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::writing(Path::new("standard output"))(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,187 @@
+//! Comma-separated sets: a header, a column of labels, and numbers everywhere else.
+//!
+//! Labels may be any text. The classes are sorted by number when all of them are integers, else by alphabet.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+
+use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
+use nalgebra::DMatrix;
+
+use super::Dataset;
+use crate::error::did_you_mean;
+use crate::{Error, Result};
+
+/// Reads the set at `path`, whose classes are in column `label`.
+///
+/// # Errors
+/// [`Error::Read`] when the file cannot be read; [`Error::Input`] for what [`parse`] refuses.
+pub(super) fn read(path: &Path, label: &str) -> Result<Dataset> {
+    parse(&std::fs::read(path).map_err(Error::reading(path))?, path, label)
+}
+
+/// The set that `content`, read from `file`, holds; `label` is the column of classes.
+///
+/// # Errors
+/// [`Error::Input`] naming the file, the line and the column for ragged lines, missing, non-finite or non-numeric values and
+/// missing labels; for a missing label column, two columns of one name, no features, no samples and fewer than two classes.
+pub(super) fn parse(content: &[u8], file: &Path, label: &str) -> Result<Dataset> {
+    let wrong = |message: String| Error::input(format!("{}: {message}", file.display()));
+    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(content);
+    let header = reader.headers().map_err(|error| wrong(describe(&error, content)))?.clone();
+    let label_column = columns(&header, label).map_err(wrong)?;
+
+    let mut values = Vec::new();
+    let mut texts = Vec::new();
+    let mut record = StringRecord::new();
+    while reader.read_record(&mut record).map_err(|error| wrong(describe(&error, content)))? {
+        let line = line(content, record.position().map_or(0, csv::Position::byte));
+        for (column, field) in record.iter().enumerate() {
+            let place = || format!("line {line}, column `{}`", &header[column]);
+            if column != label_column {
+                values.push(number(field).map_err(|message| wrong(format!("{}: {message}", place())))?);
+            } else if field.is_empty() {
+                return Err(wrong(format!("{}: the label is missing", place())));
+            } else {
+                texts.push(field.to_owned());
+            }
+        }
+    }
+    if texts.is_empty() {
+        return Err(wrong("no samples: expected at least one line below the header".into()));
+    }
+    let (labels, classes) = sort_classes(&texts);
+    if classes.len() < 2 {
+        return Err(wrong(format!("every label in column `{label}` is `{}`: expected at least two classes", classes[0])));
+    }
+    Ok(Dataset {
+        name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        features: DMatrix::from_vec(header.len() - 1, texts.len(), values),
+        labels,
+        classes,
+        feature_names: header.iter().filter(|&name| name != label).map(str::to_owned).collect(),
+        test_from: None,
+    })
+}
+
+/// The label column's index in a header that is fit for a set.
+fn columns(header: &StringRecord, label: &str) -> Result<usize, String> {
+    if header.is_empty() {
+        return Err("the file is empty: expected a header and samples".into());
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = header.iter().find(|&name| !seen.insert(name)) {
+        return Err(format!("two columns are called `{twice}`: expected every name once"));
+    }
+    let Some(column) = header.iter().position(|name| name == label) else {
+        let near = did_you_mean(label, header.iter());
+        let near = if near.is_empty() { format!("; the columns are: {}", brief(header)) } else { near };
+        return Err(format!("no label column `{label}`{near}"));
+    };
+    if header.len() < 2 {
+        return Err(format!("no column but the label column `{label}`: expected at least one feature"));
+    }
+    Ok(column)
+}
+
+/// The columns' names, or the first few of many.
+fn brief(header: &StringRecord) -> String {
+    const SHOWN: usize = 12;
+    let names: Vec<&str> = header.iter().take(SHOWN).collect();
+    let more = header.len().saturating_sub(SHOWN);
+    if more > 0 { format!("{} and {more} more", names.join(", ")) } else { names.join(", ") }
+}
+
+fn number(field: &str) -> Result<f32, String> {
+    match field.parse::<f32>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        Ok(_) => Err(format!("`{field}` is not a finite number of single precision")),
+        Err(_) if field.is_empty() => Err("the value is missing: expected a number".into()),
+        Err(_) => Err(format!("`{field}` is not a number")),
+    }
+}
+
+/// The class of each text, and the classes in order.
+fn sort_classes(texts: &[String]) -> (Vec<usize>, Vec<String>) {
+    let mut classes: Vec<&str> = texts.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
+    let integers: Option<Vec<i128>> = classes.iter().map(|text| text.parse().ok()).collect();
+    if integers.is_some() {
+        classes.sort_by_key(|text| text.parse::<i128>().unwrap_or_default());
+    }
+    let index: HashMap<&str, usize> = classes.iter().enumerate().map(|(index, &class)| (class, index)).collect();
+    (texts.iter().map(|text| index[text.as_str()]).collect(), classes.iter().map(|&class| class.to_owned()).collect())
+}
+
+/// What the parser has to say, with the line as an editor counts it.
+fn describe(error: &csv::Error, content: &[u8]) -> String {
+    let place = error.position().map(|position| format!("line {}: ", line(content, position.byte()))).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{place}{len} values: expected {expected_len}, as many as the header has columns")
+        }
+        ErrorKind::Utf8 { .. } => format!("{place}not UTF-8 text"),
+        _ => error.to_string(),
+    }
+}
+
+/// The line, from 1, of the record at or after `byte`. The parser's own count lags behind after blank lines and `\r\n`.
+fn line(content: &[u8], byte: u64) -> usize {
+    let start = usize::try_from(byte).map_or(content.len(), |byte| byte.min(content.len()));
+    let blank = content[start..].iter().take_while(|&&b| matches!(b, b'\n' | b'\r')).count();
+    1 + content[..start + blank].iter().filter(|&&b| b == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(content: &str) -> Result<Dataset> {
+        parse(content.as_bytes(), Path::new("dir/iris.csv"), "class")
+    }
+
+    #[track_caller]
+    fn refused(content: &str, expected: &str) {
+        assert_eq!(parsed(content).unwrap_err().to_string(), format!("dir/iris.csv: {expected}"));
+    }
+
+    #[test]
+    fn columns_become_features_in_order() {
+        let set = parsed("\u{feff}a,class,b\r\n1, setosa ,2\r\n\r\n3.5,\"virginica, x\",-4e-1\r\n").unwrap();
+        assert_eq!(set.name, "iris");
+        assert_eq!(set.features, DMatrix::from_row_slice(2, 2, &[1.0, 3.5, 2.0, -0.4]));
+        assert_eq!((set.labels, set.classes), (vec![0, 1], vec!["setosa".to_owned(), "virginica, x".into()]));
+        assert_eq!((set.feature_names, set.test_from), (vec!["a".to_owned(), "b".into()], None));
+    }
+
+    #[test]
+    fn integers_sort_by_number_and_text_by_alphabet() {
+        assert_eq!(parsed("a,class\n1,10\n1,9\n1,-1\n").unwrap().classes, ["-1", "9", "10"]);
+        assert_eq!(parsed("a,class\n1,10\n1,9\n1,x\n").unwrap().classes, ["10", "9", "x"]);
+    }
+
+    #[test]
+    fn errors_name_line_and_column() {
+        let ragged = "line 3: 3 values: expected 2, as many as the header has columns";
+        refused("a,class\n1,x\n2,y,3\n", ragged);
+        refused("a,class\r\n1,x\r\n2,y,3\r\n", ragged);
+        refused("a,class\n\n\n1\n", "line 4: 1 values: expected 2, as many as the header has columns");
+        refused("a,class\r\n1,x\r\n\r\nzwei,y\r\n", "line 4, column `a`: `zwei` is not a number");
+        refused("a,class\n1,x\n,y\n", "line 3, column `a`: the value is missing: expected a number");
+        refused("a,class\n1,x\nNaN,y\n", "line 3, column `a`: `NaN` is not a finite number of single precision");
+        refused("a,class\n1,x\n1e39,y\n", "line 3, column `a`: `1e39` is not a finite number of single precision");
+        refused("a,class\n1,x\n2,\n", "line 3, column `class`: the label is missing");
+    }
+
+    #[test]
+    fn files_that_are_no_set() {
+        refused("", "the file is empty: expected a header and samples");
+        refused("a,class\n", "no samples: expected at least one line below the header");
+        refused("class\nx\ny\n", "no column but the label column `class`: expected at least one feature");
+        refused("a,class\n1,x\n2,x\n", "every label in column `class` is `x`: expected at least two classes");
+        refused("a,Class\n1,x\n", "no label column `class`; did you mean `Class`?");
+        refused("a,b\n1,x\n", "no label column `class`; the columns are: a, b");
+        refused("a,a,class\n1,2,x\n", "two columns are called `a`: expected every name once");
+        let error = parse(b"a,class\n1,x\n2,\xff\n", Path::new("b.csv"), "class").unwrap_err();
+        assert_eq!(error.to_string(), "b.csv: line 3: not UTF-8 text");
+    }
+}

@@ -1,0 +1,96 @@
+//! Labelled data: where sets come from, how they are split and scaled.
+//!
+//! Two sets are built in: `wine` (Aeberhard & Forina, doi:10.24432/C5PC7J) and `digits` (Alpaydin & Kaynak,
+//! doi:10.24432/C50P49), both of the UCI Machine Learning Repository under CC BY 4.0. [`fetch`] brings MNIST and Fashion-MNIST
+//! into the [`Store`], [`import_csv`] and [`import_directory`] bring a user's own.
+//!
+//! ```
+//! use equilux::data::{DataConfig, Dataset, Parts};
+//! let config = DataConfig { set: "wine".into(), ..DataConfig::default() };
+//! let parts: Parts<f64> = Parts::prepare(Dataset::load(&config)?, &config, 7)?;
+//! assert_eq!((parts.inputs, parts.train.len(), parts.test.len()), (13, 142, 36));
+//! # Ok::<(), equilux::Error>(())
+//! ```
+
+mod config;
+mod content;
+mod csv;
+mod embedded;
+mod fetch;
+mod idx;
+mod import;
+mod list;
+mod mirror;
+mod parts;
+mod scaling;
+mod source;
+mod split;
+mod store;
+
+pub use config::DataConfig;
+pub use fetch::{Fetched, fetch};
+pub use import::{Imported, import_csv, import_directory};
+pub use list::{Listing, Place, list};
+pub use mirror::Progress;
+pub use parts::{Examples, Parts};
+pub use scaling::{Scaler, Scaling};
+pub use source::Source;
+pub use split::Split;
+pub use store::Store;
+
+use std::path::Path;
+
+use nalgebra::DMatrix;
+
+use crate::Result;
+
+/// Labelled samples as they were published: neither split nor scaled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// What the set is called.
+    pub name: String,
+    /// `features x samples`, one column a sample.
+    pub features: DMatrix<f32>,
+    /// The class of each sample, an index into `classes`.
+    pub labels: Vec<usize>,
+    /// The classes' names.
+    pub classes: Vec<String>,
+    /// The features' names.
+    pub feature_names: Vec<String>,
+    /// The column at which a test part that came with the set begins; `None` when none came.
+    pub test_from: Option<usize>,
+}
+
+/// How large a set is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Samples, those of a supplied test part included.
+    pub samples: usize,
+    /// Features of a sample.
+    pub features: usize,
+    /// Classes.
+    pub classes: usize,
+}
+
+impl Dataset {
+    /// The set that `config` names: a path ending in `.csv`, a built-in set, or a set of the [`Store`].
+    ///
+    /// # Errors
+    /// [`Error::Input`](crate::Error::Input) when there is no such set, saying what brings it or which name is near, and when
+    /// its files are damaged, saying where; [`Error::Read`](crate::Error::Read) when a file cannot be read.
+    pub fn load(config: &DataConfig) -> Result<Self> {
+        let set = config.set.as_str();
+        if set.ends_with(".csv") {
+            csv::read(Path::new(set), &config.label)
+        } else if let Some(embedded) = embedded::load(set) {
+            embedded
+        } else {
+            Store::open()?.load(set)
+        }
+    }
+
+    /// How large the set is.
+    pub fn size(&self) -> Size {
+        Size { samples: self.features.ncols(), features: self.features.nrows(), classes: self.classes.len() }
+    }
+}

@@ -1,0 +1,122 @@
+//! A set made ready to learn: split, scaled and in the precision of the simulation.
+
+use nalgebra::DMatrix;
+
+use super::{DataConfig, Dataset, Scaler, Split};
+use crate::real::Real;
+use crate::{Error, Result};
+
+/// Inputs and labels of some samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Examples<T: Real> {
+    /// `features x samples`, one column a sample.
+    pub inputs: DMatrix<T>,
+    /// The class of each sample.
+    pub labels: Vec<usize>,
+}
+
+impl<T: Real> Examples<T> {
+    /// The number of samples.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are no samples.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Inputs (`features x indices.len()`) and labels of the samples at `indices`, in that order.
+    ///
+    /// # Panics
+    /// When an index is not below [`len`](Self::len).
+    pub fn batch(&self, indices: &[usize]) -> (DMatrix<T>, Vec<usize>) {
+        let rows = self.inputs.nrows();
+        let mut inputs = Vec::with_capacity(rows * indices.len());
+        for &index in indices {
+            inputs.extend_from_slice(&self.inputs.as_slice()[index * rows..(index + 1) * rows]);
+        }
+        (DMatrix::from_vec(rows, indices.len(), inputs), indices.iter().map(|&index| self.labels[index]).collect())
+    }
+}
+
+/// The parts of a set, scaled alike.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parts<T: Real> {
+    /// Training samples, shuffled.
+    pub train: Examples<T>,
+    /// Validation samples, if any were asked for.
+    pub validation: Option<Examples<T>>,
+    /// Test samples; none when `test_fraction` is 0.
+    pub test: Examples<T>,
+    /// The classes' names, by label.
+    pub classes: Vec<String>,
+    /// Features of a sample: the machine's inputs.
+    pub inputs: usize,
+}
+
+impl<T: Real> Parts<T> {
+    /// Splits `dataset` by [`Split::new`] and scales all parts by what the training part says.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when a scaled input is too large for `T`, which takes an extreme gain.
+    pub fn prepare(dataset: Dataset, config: &DataConfig, seed: u64) -> Result<Self> {
+        let split = Split::new(&dataset, config, seed);
+        let scaler = Scaler::fit(config.scaling, config.gain, config.clip, &dataset.features, &split.train);
+        let examples = |samples: &[usize]| {
+            let inputs: DMatrix<T> = scaler.inputs(&dataset.features, samples);
+            if let Some(index) = inputs.iter().position(|x| !x.is_finite()) {
+                let feature = &dataset.feature_names[index % inputs.nrows()];
+                let (name, scaling, gain) = (&dataset.name, config.scaling, config.gain);
+                let message = format!("data.gain: feature `{feature}` of `{name}` has no finite input at {gain} and {scaling:?}");
+                return Err(Error::input(message));
+            }
+            Ok(Examples { inputs, labels: samples.iter().map(|&sample| dataset.labels[sample]).collect() })
+        };
+        let validation = if split.validation.is_empty() { None } else { Some(examples(&split.validation)?) };
+        let (train, test) = (examples(&split.train)?, examples(&split.test)?);
+        Ok(Self { train, validation, test, inputs: dataset.features.nrows(), classes: dataset.classes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_hold_the_samples_of_the_split() {
+        let config = DataConfig { validation_fraction: 0.1, scaling: crate::data::Scaling::None, ..DataConfig::default() };
+        let wine = Dataset::load(&config).unwrap();
+        let split = Split::new(&wine, &config, 9);
+        let parts: Parts<f32> = Parts::prepare(wine.clone(), &config, 9).unwrap();
+        assert_eq!((parts.inputs, parts.classes.len(), parts.train.inputs.shape()), (13, 3, (13, split.train.len())));
+        for (examples, samples) in
+            [(&parts.train, &split.train), (parts.validation.as_ref().unwrap(), &split.validation), (&parts.test, &split.test)]
+        {
+            for (column, &sample) in samples.iter().enumerate() {
+                assert_eq!(examples.inputs.column(column), wine.features.column(sample));
+                assert_eq!(examples.labels[column], wine.labels[sample]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_is_its_samples_in_order() {
+        let parts: Parts<f64> = Parts::prepare(Dataset::load(&DataConfig::default()).unwrap(), &DataConfig::default(), 0).unwrap();
+        let (inputs, labels) = parts.train.batch(&[5, 0, 5]);
+        for (column, sample) in [5, 0, 5].into_iter().enumerate() {
+            assert_eq!(inputs.column(column), parts.train.inputs.column(sample));
+            assert_eq!(labels[column], parts.train.labels[sample]);
+        }
+        assert_eq!(parts.train.batch(&[]).0.shape(), (13, 0));
+        assert!(parts.validation.is_none());
+    }
+
+    #[test]
+    fn inputs_beyond_the_precision_are_refused() {
+        let config = DataConfig { gain: 1e300, ..DataConfig::default() };
+        let wine = Dataset::load(&config).unwrap();
+        assert!(Parts::<f32>::prepare(wine.clone(), &config, 0).unwrap_err().to_string().starts_with("data.gain: feature `"));
+        assert!(Parts::<f64>::prepare(wine, &config, 0).is_ok());
+    }
+}
