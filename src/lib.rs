@@ -9,6 +9,7 @@ mod file;
 pub mod learning;
 pub mod random;
 pub mod real;
+pub mod report;
 pub mod system;
 pub mod training;
 

@@ -1,22 +1,5 @@
-use std::process::ExitCode;
+//! The program `equilux`; everything is in the library.
 
-use clap::Parser;
-use equilux::cli::data::{self, DataCommand};
-
-#[derive(Parser)]
-#[command(name = "equilux", version, about)]
-enum Command {
-    /// List, fetch and import data sets
-    Data(DataCommand),
-}
-
-fn main() -> ExitCode {
-    let Command::Data(command) = Command::parse();
-    match data::run(command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            error.exit_status().into()
-        }
-    }
+fn main() -> std::process::ExitCode {
+    equilux::cli::main()
 }

@@ -1,12 +1,13 @@
 //! `equilux data`: which sets there are, and how to bring more.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+use super::print;
 use crate::data::{self, Listing, Place, Progress, Size, Source, Store};
 use crate::{Error, Result};
 
@@ -19,17 +20,10 @@ pub struct DataCommand {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    List(List),
+    /// List the sets that `data.set` can name
+    List,
     Fetch(Fetch),
     Import(Import),
-}
-
-/// List the sets that `data.set` can name
-#[derive(Debug, Args)]
-struct List {
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
 }
 
 /// Fetch a set into the store, its content checked
@@ -44,9 +38,6 @@ struct Fetch {
     /// Take the files from here: an address beginning with http://, or a directory with plain or .gz files
     #[arg(long, value_name = "URL_OR_DIRECTORY")]
     mirror: Option<String>,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
 }
 
 /// Import a CSV file, or a directory in the layout of MNIST
@@ -62,22 +53,19 @@ struct Import {
     /// The column of a CSV that holds the classes; the copy in the store calls it `class`
     #[arg(long, value_name = "COLUMN", default_value = "class")]
     label: String,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
 }
 
-/// Does what `command` says.
+/// Does what `command` says; `json` asks for one JSON object on standard output.
 ///
 /// # Errors
 /// Those of [`data::fetch`], [`data::import_csv`] and [`data::import_directory`], and [`Error::Write`] when standard output
 /// cannot be written.
-pub fn run(command: DataCommand) -> Result<()> {
+pub fn run(command: DataCommand, json: bool) -> Result<()> {
     let store = Store::open()?;
     match command.action {
-        Action::List(List { json }) => list(&store, json),
-        Action::Fetch(command) => fetch(&store, &command),
-        Action::Import(command) => import(&store, &command),
+        Action::List => list(&store, json),
+        Action::Fetch(command) => fetch(&store, &command, json),
+        Action::Import(command) => import(&store, &command, json),
     }
 }
 
@@ -131,7 +119,7 @@ fn listing_json(set: &Listing) -> Value {
     value
 }
 
-fn fetch(store: &Store, command: &Fetch) -> Result<()> {
+fn fetch(store: &Store, command: &Fetch, json: bool) -> Result<()> {
     let source = Source::named(&command.set).ok_or_else(|| Error::input(format!("`{}` cannot be fetched", command.set)))?;
     let bar = if io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
     if let Ok(style) = ProgressStyle::with_template("{msg} {bar:24} {bytes}/{total_bytes} {eta}") {
@@ -148,7 +136,7 @@ fn fetch(store: &Store, command: &Fetch) -> Result<()> {
     bar.finish_and_clear();
     let fetched = fetched?;
     let directory = fetched.directory.display().to_string();
-    if command.json {
+    if json {
         let value = json!({ "name": source.name, "path": directory, "files": fetched.files, "copied": fetched.copied });
         print(&value.to_string())
     } else if fetched.copied {
@@ -158,14 +146,14 @@ fn fetch(store: &Store, command: &Fetch) -> Result<()> {
     }
 }
 
-fn import(store: &Store, command: &Import) -> Result<()> {
+fn import(store: &Store, command: &Import, json: bool) -> Result<()> {
     let path = &command.path;
     let directory = path.is_dir();
     let name = command.name.clone().or_else(|| default_name(path, directory)).unwrap_or_default();
     let imported =
         if directory { data::import_directory(path, &name, store)? } else { data::import_csv(path, &name, &command.label, store)? };
     let (Size { samples, features, classes }, kept) = (imported.size, imported.path.display().to_string());
-    if command.json {
+    if json {
         let name = imported.name;
         print(&json!({ "name": name, "path": kept, "samples": samples, "features": features, "classes": classes }).to_string())
     } else {
@@ -177,12 +165,4 @@ fn import(store: &Store, command: &Import) -> Result<()> {
 fn default_name(path: &Path, directory: bool) -> Option<String> {
     let name = if directory { path.canonicalize().ok()?.file_name()?.to_owned() } else { path.file_stem()?.to_owned() };
     Some(name.to_string_lossy().into_owned())
-}
-
-/// Prints a line on standard output; a reader that has gone away is none of our concern.
-fn print(line: &str) -> Result<()> {
-    match writeln!(io::stdout(), "{line}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::writing(Path::new("standard output"))(error)),
-        _ => Ok(()),
-    }
 }

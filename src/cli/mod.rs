@@ -1,3 +1,82 @@
 //! The command line, one file a sub-command.
 
-pub mod data;
+mod data;
+mod evaluate;
+mod gradient;
+mod train;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{Error, Result};
+
+/// Simulates analog and photonic hardware that learns by Equilibrium Propagation
+#[derive(Debug, Parser)]
+#[command(name = "equilux", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Print one JSON object on standard output
+    #[arg(long, global = true)]
+    json: bool,
+    /// Threads to compute with; results do not depend on it [default: all cores]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(train::TrainCommand),
+    Evaluate(evaluate::EvaluateCommand),
+    Gradient(gradient::GradientCommand),
+    /// List, fetch and import data sets
+    Data(data::DataCommand),
+}
+
+/// Runs the program with the process's arguments; errors go to standard error and into the exit status.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.exit_status().into()
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    if let Some(threads) = arguments.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
+        pool.map_err(|e| Error::Machine(format!("--threads {threads}: {e}")))?;
+    }
+    let json = arguments.json;
+    match arguments.command {
+        Command::Train(command) => train::run(&command, json),
+        Command::Evaluate(command) => evaluate::run(&command, json),
+        Command::Gradient(command) => gradient::run(&command, json),
+        Command::Data(command) => data::run(command, json),
+    }
+}
+
+/// Prints a line on standard output; a reader that has gone away is none of our concern.
+fn print(line: &str) -> Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::writing(Path::new("standard output"))(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Runs a generic function in the precision that an experiment asks for.
+macro_rules! in_precision {
+    ($experiment:expr, $function:ident($($argument:expr),*)) => {
+        match $experiment.network.precision {
+            $crate::config::Precision::F32 => $function::<f32>($($argument),*),
+            $crate::config::Precision::F64 => $function::<f64>($($argument),*),
+        }
+    };
+}
+use in_precision;

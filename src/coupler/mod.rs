@@ -17,6 +17,7 @@ pub mod spim;
 use std::ops::Range;
 
 use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::random::{Key, Stream};
@@ -76,7 +77,7 @@ pub struct Read<'a, T: Real> {
 }
 
 /// What one read or one write costs a laboratory.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Expense {
     /// Camera frames.
     pub frames: u64,
@@ -84,6 +85,17 @@ pub struct Expense {
     pub conversions: u64,
     /// Seconds.
     pub seconds: f64,
+}
+
+impl Expense {
+    /// This plus what was spent between `before` and `after`.
+    pub fn plus(&self, after: &Self, before: &Self) -> Self {
+        Self {
+            frames: self.frames + after.frames - before.frames,
+            conversions: self.conversions + after.conversions - before.conversions,
+            seconds: self.seconds + (after.seconds - before.seconds),
+        }
+    }
 }
 
 /// The values a parameter may take.

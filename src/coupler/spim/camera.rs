@@ -1,5 +1,6 @@
 //! The camera: an intensity becomes a count.
 
+use crate::coupler::quantiser::rounding_error;
 use crate::random::Stream;
 use crate::real::Real;
 
@@ -10,14 +11,15 @@ use crate::real::Real;
 pub struct Camera<T> {
     noise: T,
     full_scale: T,
-    /// The distance between codes; absent for a camera without rounding or clipping.
-    step: Option<T>,
+    /// The distance between codes, and its inverse; absent for a camera without rounding or clipping.
+    step: Option<(T, T)>,
 }
 
 impl<T: Real> Camera<T> {
     /// `bits` 0 is a camera without rounding or clipping; `noise` is a standard deviation, in units of `full_scale`.
     pub fn new(bits: u32, noise: f64, full_scale: f64) -> Self {
-        let step = (bits > 0).then(|| T::of(full_scale / (2f64.powi(bits as i32) - 1.0)));
+        let codes = 2f64.powi(bits as i32) - 1.0;
+        let step = (bits > 0).then(|| (T::of(full_scale / codes), T::of(codes / full_scale)));
         Self { noise: T::of(noise * full_scale), full_scale: T::of(full_scale), step }
     }
 
@@ -33,14 +35,14 @@ impl<T: Real> Camera<T> {
             seen += self.noise * T::normal(stream);
         }
         match self.step {
-            Some(step) => (seen.clamp(T::zero(), self.full_scale) / step).round() * step,
+            Some((step, per_step)) => (seen.clamp(T::zero(), self.full_scale) * per_step).round() * step,
             None => seen,
         }
     }
 
     /// The standard deviation of one frame's error.
     pub fn resolution(&self) -> f64 {
-        let rounding = self.step.map_or(0.0, |step| super::super::quantiser::rounding_error(step.f64()));
+        let rounding = self.step.map_or(0.0, |(step, _)| rounding_error(step.f64()));
         self.noise.f64().hypot(rounding)
     }
 }

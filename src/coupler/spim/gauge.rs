@@ -5,6 +5,7 @@
 //! rounds both phases to level g = round(2^b phi / 2 pi) mod 2^b. The two roundings mirror each other, so the mean field stays real:
 //! cos(2 pi g / 2^b).
 
+use crate::coupler::quantiser::rounding_error;
 use crate::real::Real;
 
 /// The mean field of a macro-pixel that is asked to show a value.
@@ -41,7 +42,7 @@ impl<T: Real> Gauge<T> {
 
     /// The standard deviation of the field's rounding error for a value near 0, where it is largest.
     pub fn rounding_error(&self) -> f64 {
-        self.levels.as_ref().map_or(0.0, |(per_radian, _)| super::super::quantiser::rounding_error(1.0 / per_radian.f64()))
+        self.levels.as_ref().map_or(0.0, |(per_radian, _)| rounding_error(1.0 / per_radian.f64()))
     }
 }
 

@@ -25,9 +25,9 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
     for column in 0..read.values.ncols() {
         let values = read.values.column(column);
         let mut frames = Frames { spim, stream: read.noise.stream(column) };
-        for (k, overlap) in scratch.iter_mut().enumerate() {
-            let fields = spim.patterns.column(k).zip_map(&values, |xi, value| spim.gauge.field(xi * value));
-            *overlap = fields.sum();
+        let encoders: Vec<Encoder<T>> = values.iter().map(|value| Encoder::new(spim, *value)).collect();
+        for (overlap, pattern) in scratch.iter_mut().zip(spim.patterns.column_iter()) {
+            *overlap = pattern.iter().zip(&encoders).fold(T::zero(), |sum, (xi, encoder)| sum + encoder.field(*xi));
         }
         if spim.device.readout == Readout::Homodyne {
             scratch.iter_mut().for_each(|overlap| *overlap = frames.homodyne(*overlap));
@@ -94,6 +94,26 @@ fn removed<T: Real>(spim: &Spim<T>, node: usize, value: T) -> T {
     }
 }
 
+/// A node's value on its macro-pixel, multiplied with one pattern after another.
+struct Encoder<'a, T: Real> {
+    spim: &'a Spim<T>,
+    value: T,
+    /// The field of the bare value, where a pattern value is but a sign on it.
+    bare: Option<T>,
+}
+
+impl<'a, T: Real> Encoder<'a, T> {
+    fn new(spim: &'a Spim<T>, value: T) -> Self {
+        let bare = spim.patterns_commute_with_encoding().then(|| spim.gauge.field(value));
+        Self { spim, value, bare }
+    }
+
+    /// The field of xi times the value.
+    fn field(&self, xi: T) -> T {
+        self.bare.map_or_else(|| self.spim.gauge.field(xi * self.value), |bare| xi * bare)
+    }
+}
+
 /// One sample's camera frames, in the order in which they are taken.
 struct Frames<'a, T: Real> {
     spim: &'a Spim<T>,
@@ -104,21 +124,21 @@ impl<T: Real> Frames<'_, T> {
     /// The difference of the intensities of the fields a + b and a - b, as the camera sees them; `total` is the field of all light
     /// in phase.
     fn difference(&mut self, a: T, b: T, total: T) -> T {
-        let intensity = |field: T| (field / total) * (field / total);
-        let plus = self.spim.camera.frame(intensity(a + b), &mut self.stream);
-        let minus = self.spim.camera.frame(intensity(a - b), &mut self.stream);
-        (plus - minus) * total * total
+        let (square, scale) = (total * total, T::one() / (total * total));
+        let plus = self.spim.camera.frame((a + b) * (a + b) * scale, &mut self.stream);
+        let minus = self.spim.camera.frame((a - b) * (a - b) * scale, &mut self.stream);
+        (plus - minus) * square
     }
 
     /// The force on `node` at `value`, shifted to plus and minus `gain`, self-coupling left out.
     fn parameter_shift(&mut self, node: usize, value: T, gain: T, overlaps: &[T]) -> T {
         let spim = self.spim;
         let nodes = T::of(spim.nodes() as f64);
+        let (value, shift) = (Encoder::new(spim, value), Encoder::new(spim, gain));
         let mut sum = T::zero();
         for (k, overlap) in overlaps.iter().enumerate() {
             let xi = spim.patterns[(node, k)];
-            let (field, shift) = (spim.gauge.field(xi * value), spim.gauge.field(xi * gain));
-            sum += spim.pattern_weights[k] * self.difference(*overlap - field, shift, nodes);
+            sum += spim.pattern_weights[k] * self.difference(*overlap - value.field(xi), shift.field(xi), nodes);
         }
         sum * spim.inverse_count() * T::of(0.25)
     }

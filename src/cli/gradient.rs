@@ -1,0 +1,228 @@
+//! `equilux gradient`: how close every rule comes to the exact gradient.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use nalgebra::DMatrix;
+use serde_json::{Value, json};
+
+use super::print;
+use crate::config::{Case, Experiment, LearningConfig, RuleName};
+use crate::coupler::Domain;
+use crate::data::{Dataset, Parts};
+use crate::error::did_you_mean;
+use crate::learning::{Batch, Estimate, Fidelity, fidelity};
+use crate::system::{Cost, Gradient, System};
+use crate::training::{Checkpoint, RunDirectory, check_fit, class_targets, load_machine};
+use crate::{Error, Result};
+
+/// The steps in which case files relax, in time constants.
+const CASE_STEP: f64 = 0.2;
+
+/// Compare every rule's gradient with the exact adjoint
+///
+/// An experiment's untrained machine, or a run's trained one, learns from one batch of training samples, in double precision; all
+/// trained parameters are compared. In a case file (W, U, b, x, target) the gradient of W is compared. EP trains tied pairs
+/// W_ij = W_ji, so in a case file its gradient is that of tied pairs.
+#[derive(Debug, Args)]
+pub struct GradientCommand {
+    /// An experiment (.toml), a case file (.json) or the directory of a run
+    source: PathBuf,
+    /// Rules to compare [default: all that apply]
+    #[arg(long = "rule", value_name = "RULE", value_delimiter = ',')]
+    rules: Vec<String>,
+    /// Nudge strengths [default: the experiment's; 0.1,0.01,0.001 for a case file]
+    #[arg(long, value_name = "BETA", value_delimiter = ',', allow_hyphen_values = true)]
+    beta: Vec<f64>,
+    /// Samples of the batch [default: training.batch]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    samples: Option<u32>,
+    /// Change a key of the experiment, for example learning.nudging=one-sided; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+}
+
+/// One line of the comparison.
+struct Row {
+    rule: RuleName,
+    beta: Option<f64>,
+    fidelity: Fidelity,
+    unsettled: usize,
+    /// The gradient of W, for case files.
+    gradient: Option<DMatrix<f64>>,
+}
+
+pub(super) fn run(command: &GradientCommand, json: bool) -> Result<()> {
+    if let Some(beta) = command.beta.iter().find(|beta| !beta.is_finite() || **beta == 0.0) {
+        return Err(Error::input(format!("--beta {beta}: expected numbers other than 0")));
+    }
+    let rules = command.rules.iter().map(|name| rule_named(name)).collect::<Result<Vec<_>>>()?;
+    if command.source.extension().is_some_and(|extension| extension == "json") {
+        if !command.settings.is_empty() || command.samples.is_some() {
+            return Err(Error::input("--set and --samples go with an experiment or a run, not with a case file"));
+        }
+        cases(command, &rules, json)
+    } else {
+        experiment(command, &rules, json)
+    }
+}
+
+fn rule_named(name: &str) -> Result<RuleName> {
+    RuleName::ALL.into_iter().find(|rule| rule.name() == name).ok_or_else(|| {
+        let names = RuleName::ALL.map(RuleName::name);
+        Error::input(format!("--rule {name}: expected one of {}{}", names.join(", "), did_you_mean(name, names)))
+    })
+}
+
+/// The rules to compare at each nudge; the adjoint itself is the yardstick, and rules that cannot train `binary` patterns are left
+/// out unless asked for.
+fn plan(rules: &[RuleName], betas: &[f64], binary: bool) -> Vec<(RuleName, Option<f64>)> {
+    let usual = RuleName::ALL.into_iter().filter(|rule| !(binary && *rule == RuleName::Spsa));
+    let rules: Vec<RuleName> = if rules.is_empty() { usual.collect() } else { rules.to_vec() };
+    let nudged = |rule: RuleName| !matches!(rule, RuleName::Adjoint | RuleName::Spsa);
+    let each = |rule| if nudged(rule) { betas.iter().map(|beta| Some(*beta)).collect() } else { vec![None] };
+    rules.into_iter().flat_map(|rule| each(rule).into_iter().map(move |beta| (rule, beta))).collect()
+}
+
+fn estimate(system: &mut dyn System<f64>, batch: &Batch<f64>, learning: LearningConfig, seed: u64) -> Result<Estimate<f64>> {
+    learning.rule(seed).gradient(system, batch)
+}
+
+fn experiment(command: &GradientCommand, rules: &[RuleName], json: bool) -> Result<()> {
+    let run = command.source.is_dir().then(|| RunDirectory::open(&command.source)).transpose()?;
+    let config = run.as_ref().map_or(command.source.clone(), RunDirectory::config);
+    let experiment = Experiment::load(&config, &command.settings)?;
+    let parts = Parts::<f64>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
+    let mut machine = experiment.machine::<f64>()?;
+    check_fit(&experiment, &machine, &parts)?;
+    if let Some(run) = &run {
+        load_trained(&mut machine, &experiment, &run.checkpoint())?;
+    }
+    let learning = experiment.learning;
+    let samples = command.samples.map_or(experiment.training.batch, |samples| samples as usize).min(parts.train.len());
+    let (inputs, labels) = parts.train.batch(&(0..samples).collect::<Vec<_>>());
+    let targets = class_targets(&learning, &labels, parts.classes.len());
+    let batch = Batch { inputs: &inputs, targets: &targets, cost: learning.cost, update: 0 };
+
+    let parameters = machine.parameters();
+    let trained = |gradient: Gradient<f64>| -> Gradient<f64> {
+        gradient.into_iter().zip(&parameters).filter(|(_, p)| p.domain != Domain::Fixed).map(|(gradient, _)| gradient).collect()
+    };
+    let exact = estimate(&mut machine, &batch, LearningConfig { rule: RuleName::Adjoint, ..learning }, experiment.seed)?;
+    let cost = mean_cost(&machine, &batch, &exact);
+    let exact = trained(exact.gradient);
+    let betas = if command.beta.is_empty() { vec![learning.beta] } else { command.beta.clone() };
+    let binary = parameters.iter().any(|parameter| parameter.domain == Domain::Binary);
+    let mut rows = Vec::new();
+    for (rule, beta) in plan(rules, &betas, binary) {
+        let learning = LearningConfig { rule, beta: beta.unwrap_or(learning.beta), ..learning };
+        let estimate = estimate(&mut machine, &batch, learning, experiment.seed)?;
+        let unsettled = estimate.unsettled;
+        rows.push(Row { rule, beta, fidelity: fidelity(&trained(estimate.gradient), &exact), unsettled, gradient: None });
+    }
+    if json {
+        let rows: Vec<Value> = rows.iter().map(Row::json).collect();
+        return print(&json!({ "rules": rows, "free": { "cost": cost }, "samples": samples }).to_string());
+    }
+    print(&format!("{}, {samples} samples, mean cost {cost:.6}\n{}", experiment.device.describe(), table(&rows, samples)))
+}
+
+/// Programs the parameters of a run, trained in whatever precision, into `machine`.
+fn load_trained(machine: &mut dyn System<f64>, experiment: &Experiment, path: &Path) -> Result<()> {
+    let checkpoint = match experiment.network.precision {
+        crate::config::Precision::F64 => Checkpoint::<f64>::read(path)?,
+        crate::config::Precision::F32 => {
+            let single = Checkpoint::<f32>::read(path)?;
+            let tensors = single.tensors.into_iter().map(|(name, values)| (name, values.map(f64::from))).collect();
+            Checkpoint { tensors, progress: single.progress }
+        }
+    };
+    load_machine(machine, &checkpoint, false, path)
+}
+
+/// The mean cost of the free phase.
+fn mean_cost(system: &dyn System<f64>, batch: &Batch<f64>, estimate: &Estimate<f64>) -> f64 {
+    let outputs = estimate.free.values.rows_range(system.outputs()).into_owned();
+    let costs = outputs.column_iter().zip(batch.targets.column_iter()).map(|(v, y)| batch.cost.value(v.as_slice(), y.as_slice()));
+    costs.sum::<f64>() / batch.targets.ncols() as f64
+}
+
+fn cases(command: &GradientCommand, rules: &[RuleName], json: bool) -> Result<()> {
+    let betas = if command.beta.is_empty() { vec![0.1, 0.01, 0.001] } else { command.beta.clone() };
+    let mut results = Vec::new();
+    for case in Case::read(&command.source)? {
+        let (rows, free, cost) = compare(&case, rules, &betas)?;
+        if json {
+            let rows: Vec<Value> = rows.iter().map(Row::json).collect();
+            results.push(json!({ "name": case.name, "rules": rows, "free": { "v0": free, "cost": cost } }));
+        } else {
+            let values = free.iter().map(|v| format!("{v:.6}")).collect::<Vec<_>>().join(" ");
+            print(&format!("{}\nfree state {values}\ncost {cost:.9}\n{}\n", case.name, table(&rows, 1)))?;
+        }
+    }
+    match (json, results.len()) {
+        (false, _) => Ok(()),
+        (true, 1) => print(&results[0].to_string()),
+        (true, _) => print(&json!({ "cases": results }).to_string()),
+    }
+}
+
+/// Every rule's gradient of W against the exact one; then the free state and its cost.
+fn compare(case: &Case, rules: &[RuleName], betas: &[f64]) -> Result<(Vec<Row>, Vec<f64>, f64)> {
+    let mut machine = case.machine(CASE_STEP)?;
+    let (inputs, targets) = (case.inputs(), case.targets());
+    let batch = Batch { inputs: &inputs, targets: &targets, cost: Cost::SquaredError, update: 0 };
+    let mut of = |rule: RuleName, beta: Option<f64>| {
+        let usual = LearningConfig::default();
+        let learning = LearningConfig { rule, beta: beta.unwrap_or(usual.beta), ..usual };
+        let estimate = estimate(&mut machine, &batch, learning, 0)?;
+        if estimate.unsettled == 0 {
+            return Ok(estimate);
+        }
+        Err(Error::Machine(format!("case {}: {} did not settle: the steady state is unstable or marginal", case.name, rule.name())))
+    };
+    let exact = of(RuleName::Adjoint, None)?;
+    let free: Vec<f64> = exact.free.values.iter().copied().collect();
+    let mut rows = Vec::new();
+    for (rule, beta) in plan(rules, betas, false) {
+        let found = of(rule, beta)?.gradient[0].clone();
+        let pair = |gradient: &DMatrix<f64>| if rule == RuleName::Ep { tied(gradient) } else { gradient.clone() };
+        let (found, exact) = (pair(&found), pair(&exact.gradient[0]));
+        let fidelity = fidelity(std::slice::from_ref(&found), &[exact]);
+        rows.push(Row { rule, beta, fidelity, unsettled: 0, gradient: Some(found) });
+    }
+    let cost = mean_cost(&machine, &batch, &exact);
+    Ok((rows, free, cost))
+}
+
+/// The gradient of tied pairs W_ij = W_ji; diagonal entries count once.
+fn tied(gradient: &DMatrix<f64>) -> DMatrix<f64> {
+    let mut tied = gradient + gradient.transpose();
+    tied.set_diagonal(&gradient.diagonal());
+    tied
+}
+
+impl Row {
+    fn json(&self) -> Value {
+        let Fidelity { cosine, relative_error } = self.fidelity;
+        let mut row = json!({ "rule": self.rule.name(), "beta": self.beta, "cosine": cosine, "relative_error": relative_error });
+        match &self.gradient {
+            Some(gradient) => {
+                let rows: Vec<Vec<f64>> = gradient.row_iter().map(|row| row.iter().copied().collect()).collect();
+                row[if self.rule == RuleName::Ep { "dW_tied" } else { "dW" }] = json!(rows);
+            }
+            None => row["unsettled"] = json!(self.unsettled),
+        }
+        row
+    }
+}
+
+fn table(rows: &[Row], samples: usize) -> String {
+    let mut lines = vec![format!("{:<14} {:>9} {:>12} {:>15}", "rule", "beta", "cosine", "relative error")];
+    for Row { rule, beta, fidelity, unsettled, .. } in rows {
+        let beta = beta.map_or("-".into(), |beta| beta.to_string());
+        let warning = if *unsettled > 0 { format!("   {unsettled} of {samples} samples did not settle") } else { String::new() };
+        lines.push(format!("{:<14} {beta:>9} {:>12.8} {:>15.3e}{warning}", rule.name(), fidelity.cosine, fidelity.relative_error));
+    }
+    lines.join("\n")
+}

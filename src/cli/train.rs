@@ -1,0 +1,147 @@
+//! `equilux train`: one training run.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{in_precision, print};
+use crate::config::Experiment;
+use crate::data::{Dataset, Parts};
+use crate::real::Real;
+use crate::report::{self, format};
+use crate::training::{LabSummary, RunDirectory, Summary, Trainer};
+use crate::{Error, Result};
+
+/// Train a machine as an experiment says
+///
+/// Writes a run directory with the resolved experiment, metrics, a checkpoint after every epoch, plots and a report. A run that was
+/// stopped goes on with --resume to the same bits as one that was not.
+#[derive(Debug, Args)]
+pub struct TrainCommand {
+    /// The experiment, a TOML file
+    config: PathBuf,
+    /// Where the run is written [default: runs/NAME, or runs/NAME-2...]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Change a key of the experiment, for example training.epochs=5; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// Go on with the run in --out, or in runs/NAME
+    #[arg(long)]
+    resume: bool,
+}
+
+pub(super) fn run(command: &TrainCommand, json: bool) -> Result<()> {
+    let experiment = Experiment::load(&command.config, &command.settings)?;
+    in_precision!(experiment, train(command, &experiment, json))
+}
+
+fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -> Result<()> {
+    let parts = Parts::<T>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
+    let mut trainer = Trainer::new(experiment.clone(), Box::new(experiment.machine::<T>()?), parts)?;
+    let directory = open_directory(command, experiment)?;
+    if command.resume && directory.checkpoint().exists() {
+        trainer.resume(&directory.checkpoint())?;
+    }
+    run_epochs(&mut trainer, experiment, &directory)?;
+    let summary = finish(&mut trainer, experiment, &directory)?;
+    if json {
+        return print(&serde_json::to_string(&summary).expect("names and finite numbers"));
+    }
+    print(&describe(&summary))
+}
+
+/// The directory of a new run, or of the one to go on with.
+fn open_directory(command: &TrainCommand, experiment: &Experiment) -> Result<RunDirectory> {
+    let name = command.config.file_stem().unwrap_or_default();
+    let usual = Path::new("runs").join(name);
+    if !command.resume {
+        let path = command.out.clone().unwrap_or_else(|| RunDirectory::unused(&usual));
+        return RunDirectory::create(&path, experiment);
+    }
+    let directory = RunDirectory::open(command.out.as_deref().unwrap_or(&usual))?;
+    let mut before = Experiment::load(&directory.config(), &[])?;
+    before.training.epochs = experiment.training.epochs;
+    if before != *experiment {
+        let config = directory.config();
+        return Err(Error::input(format!(
+            "--resume: {} differs from the experiment of this run, {}, in more than training.epochs",
+            command.config.display(),
+            config.display()
+        )));
+    }
+    Ok(directory)
+}
+
+/// Trains until all epochs are done; metrics and checkpoint are written after each.
+fn run_epochs<T: Real>(trainer: &mut Trainer<T>, experiment: &Experiment, directory: &RunDirectory) -> Result<()> {
+    let (samples, epochs) = (trainer.parts().train.len(), experiment.training.epochs);
+    // The bar is silent where standard error is no terminal.
+    let bar = ProgressBar::new((samples * epochs) as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg}  {eta} left") {
+        bar.set_style(style);
+    }
+    while !trainer.is_finished() {
+        let done = trainer.metrics().len();
+        let last = trainer.metrics().last().map_or(String::new(), |row| format!("  test {}", format::percent(row.test_accuracy)));
+        bar.set_message(format!("epoch {}/{epochs}{last}", done + 1));
+        trainer.epoch(&mut |within| bar.set_position((done * samples + within) as u64))?;
+        directory.write_metrics(trainer.metrics())?;
+        trainer.save(&directory.checkpoint())?;
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// Evaluates the trained machine and writes summary, plots and report.
+fn finish<T: Real>(trainer: &mut Trainer<T>, experiment: &Experiment, directory: &RunDirectory) -> Result<Summary> {
+    let train = trainer.evaluate_train()?;
+    let (test, inference) = trainer.evaluate_test()?;
+    let summary = Summary {
+        run: directory.path().display().to_string(),
+        rule: experiment.learning.rule.name().into(),
+        machine: experiment.device.describe(),
+        data: experiment.data.set.clone(),
+        epochs: trainer.metrics().len(),
+        test_accuracy: test.accuracy(),
+        train_accuracy: train.accuracy(),
+        validation_accuracy: trainer.metrics().last().and_then(|row| row.validation_accuracy),
+        test_samples: test.samples,
+        test_unsettled: test.unsettled,
+        samples_per_second: trainer.samples_per_second(),
+        lab: LabSummary::new(trainer.spent(), &inference, test.samples),
+    };
+    directory.write_summary(&summary)?;
+    report::write_run(directory.path(), &summary, trainer.metrics(), &experiment.to_toml())?;
+    Ok(summary)
+}
+
+/// What a user reads at the end of a run, or of an evaluation.
+pub(super) fn describe(summary: &Summary) -> String {
+    let Summary { lab, test_samples, .. } = summary;
+    let right = (summary.test_accuracy * *test_samples as f64).round();
+    let mut lines = vec![
+        format!("machine        {}", summary.machine),
+        format!("test accuracy  {} ({right} of {test_samples})", format::percent(summary.test_accuracy)),
+        format!("train accuracy {}", format::percent(summary.train_accuracy)),
+    ];
+    if summary.test_unsettled > 0 {
+        lines.push(format!("warning        {} of {test_samples} test samples had not settled when they were read", summary.test_unsettled));
+    }
+    if lab.seconds > 0.0 {
+        let mut spent = format!("laboratory     training {}", format::duration(lab.seconds));
+        if lab.frames > 0 {
+            spent += &format!(", {} frames", format::count(lab.frames));
+        }
+        if lab.conversions > 0 {
+            spent += &format!(", {} conversions", format::count(lab.conversions));
+        }
+        lines.push(format!("{spent}; one inference {}", format::duration(lab.seconds_per_inference)));
+    }
+    if summary.samples_per_second > 0.0 {
+        lines.push(format!("speed          {} samples a second", format::count(summary.samples_per_second.round() as u64)));
+    }
+    lines.push(format!("run            {}", summary.run));
+    lines.join("\n")
+}

@@ -1,0 +1,118 @@
+//! From an experiment to a machine.
+
+use std::ops::Range;
+
+use nalgebra::DMatrix;
+
+use super::{Device, Experiment, Topology};
+use crate::Result;
+use crate::coupler::crossbar::Crossbar;
+use crate::coupler::spim::{PatternValues, Spim, SpimDevice};
+use crate::coupler::{Coupler, Exact};
+use crate::random::Key;
+use crate::real::Real;
+use crate::system::{AnalogNetwork, Coupling, CouplingKind, Layer, NetworkDescription};
+
+/// An array to be made: its name, the rows it joins, and its kind.
+struct Array {
+    name: String,
+    from: Range<usize>,
+    to: Range<usize>,
+    kind: CouplingKind,
+}
+
+impl Experiment {
+    /// The untrained machine.
+    ///
+    /// # Errors
+    /// Never for an experiment that was loaded.
+    pub fn machine<T: Real>(&self) -> Result<AnalogNetwork<T>> {
+        let network = &self.network;
+        let output = network.layers.len() - 1;
+        let activation = |layer| if layer == output { network.output_activation.unwrap_or(network.activation) } else { network.activation };
+        let layers: Vec<Layer> = (1..=output).map(|layer| Layer { nodes: network.layers[layer], activation: activation(layer) }).collect();
+        let nodes = layers.iter().map(|layer| layer.nodes).sum();
+        let couplings = self.arrays().into_iter().enumerate().map(|(index, array)| Coupling {
+            coupler: self.coupler(&array, index as u64),
+            name: array.name,
+            from: array.from,
+            to: array.to,
+            kind: array.kind,
+        });
+        AnalogNetwork::new(NetworkDescription {
+            inputs: network.layers[0],
+            layers,
+            dynamics: network.dynamics,
+            couplings: couplings.collect(),
+            bias: DMatrix::zeros(nodes, 1),
+            train_bias: network.bias,
+            relaxation: self.relaxation,
+            instruments: self.measurement,
+            seed: self.seed,
+        })
+    }
+
+    fn arrays(&self) -> Vec<Array> {
+        let network = &self.network;
+        let rows = |layer: usize| {
+            let start = network.layers[..layer].iter().sum();
+            start..start + network.layers[layer]
+        };
+        let array = |from: usize, to: usize, kind| Array { name: format!("{from}-{to}"), from: rows(from), to: rows(to), kind };
+        let mut arrays = Vec::new();
+        for from in 0..network.layers.len() - 1 {
+            match network.topology {
+                Topology::OneWay => arrays.push(array(from, from + 1, CouplingKind::OneWay)),
+                Topology::Reciprocal => arrays.push(array(from, from + 1, CouplingKind::Reciprocal)),
+                Topology::IndependentFeedback => {
+                    arrays.push(array(from, from + 1, CouplingKind::OneWay));
+                    if from > 0 {
+                        arrays.push(array(from + 1, from, CouplingKind::OneWay));
+                    }
+                }
+                Topology::AllToAll | Topology::Listed => {}
+            }
+        }
+        if network.topology == Topology::AllToAll {
+            let all = 0..network.layers.iter().sum();
+            arrays.push(Array { name: "all".into(), from: all.clone(), to: all, kind: CouplingKind::OneWay });
+        }
+        let listed = network.couplings.iter().enumerate();
+        arrays.extend(listed.map(|(index, coupling)| {
+            let plain = array(coupling.from, coupling.to, coupling.kind);
+            Array { name: format!("{}-{}", plain.name, index + 1), ..plain }
+        }));
+        arrays
+    }
+
+    fn coupler<T: Real>(&self, array: &Array, index: u64) -> Box<dyn Coupler<T>> {
+        let (outputs, inputs) = (array.to.len(), array.from.len());
+        let weights = || {
+            let deviation = T::of(self.network.initial_gain / (inputs as f64).sqrt());
+            let mut stream = Key::new(self.seed, "initial weights").with(index).stream();
+            DMatrix::from_fn(outputs, inputs, |_, _| deviation * T::normal(&mut stream))
+        };
+        match &self.device {
+            Device::Exact => Box::new(Exact::new(weights())),
+            Device::Crossbar(device) => {
+                let key = Key::new(self.seed, "first programming").with(index);
+                Box::new(Crossbar::new(device.clone(), weights(), key))
+            }
+            Device::Spim(device) => Box::new(self.spim(device, outputs, index)),
+        }
+    }
+
+    fn spim<T: Real>(&self, device: &SpimDevice, nodes: usize, index: u64) -> Spim<T> {
+        let mut stream = Key::new(self.seed, "initial patterns").with(index).stream();
+        let patterns = DMatrix::from_fn(nodes, device.patterns, |_, _| {
+            let deviate = T::normal(&mut stream);
+            match device.pattern_values {
+                PatternValues::Binary => deviate.signum(),
+                PatternValues::Continuous => deviate.tanh(),
+            }
+        });
+        let weight = T::of(device.pattern_weight);
+        let weights = DMatrix::from_fn(device.patterns, 1, |k, _| if k % 2 == 0 { weight } else { -weight });
+        Spim::new(device.clone(), patterns, weights)
+    }
+}

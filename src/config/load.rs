@@ -1,0 +1,196 @@
+//! From files and `--set` to one validated experiment.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::sheet::Sheet;
+use super::{Device, Experiment};
+use crate::error::did_you_mean;
+use crate::file::read_text;
+use crate::{Error, Result};
+
+/// Tables of which only one key may be present: choosing another replaces it.
+const ONE_OF: [&str; 4] = ["device", "network.dynamics", "training.optimiser", "training.schedule"];
+
+impl Experiment {
+    /// The experiment of the TOML file `path`, with datasheets filled in and `settings` (`a.b=value`) applied in order.
+    ///
+    /// # Errors
+    /// When the file cannot be read; when a key is unknown (with the nearest known one) or a value is wrong, with line and column;
+    /// when a setting is wrong; when values do not fit each other.
+    pub fn load(path: &Path, settings: &[String]) -> Result<Self> {
+        let text = read_text(path)?;
+        Self::parse(&text, &path.display().to_string(), settings)
+    }
+
+    /// [`load`](Self::load) of a text that is called `name` in errors.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn parse(text: &str, name: &str, settings: &[String]) -> Result<Self> {
+        // The text by itself first: its errors have lines and columns.
+        let plain: Self = toml::from_str(text).map_err(|e| located(name, &e))?;
+        let mut table: Table = toml::from_str(text).map_err(|e| located(name, &e))?;
+        for setting in settings {
+            set(&mut table, setting)?;
+        }
+        fill_in_sheet(&mut table)?;
+        let unchanged = settings.is_empty() && matches!(plain.device, Device::Exact);
+        let experiment = if unchanged {
+            plain
+        } else {
+            table.try_into().map_err(|e| {
+                let source = if settings.is_empty() { name.to_string() } else { format!("--set {}", settings.join(" --set ")) };
+                located(&source, &e)
+            })?
+        };
+        experiment.check().map_err(|e| Error::input(format!("{name}: {e}")))?;
+        Ok(experiment)
+    }
+
+    /// This experiment with every array on the device of `sheet` (a name, a path or `exact`): the sheet's numbers replace this
+    /// experiment's; what a sheet does not state (patterns, readout) stays.
+    ///
+    /// # Errors
+    /// When there is no such sheet, it is damaged, or its kind of device cannot carry this network.
+    pub fn on_device(&self, sheet: &str) -> Result<Self> {
+        if sheet == "exact" {
+            return Ok(Self { device: Device::Exact, ..self.clone() });
+        }
+        let loaded = Sheet::find(sheet)?;
+        let mut own = match Value::try_from(&self.device) {
+            Ok(Value::Table(mut table)) => match table.remove(&loaded.kind) {
+                Some(Value::Table(own)) => own,
+                _ => Table::new(),
+            },
+            _ => Table::new(),
+        };
+        own.extend(loaded.values());
+        own.insert("sheet".into(), sheet.into());
+        let table = Table::from_iter([(loaded.kind.clone(), Value::Table(own))]);
+        let device = Value::Table(table).try_into().map_err(|e: toml::de::Error| located(sheet, &e))?;
+        let experiment = Self { device, ..self.clone() };
+        experiment.check()?;
+        Ok(experiment)
+    }
+
+    /// The experiment as TOML, every key present: it runs as it stands.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("an experiment is made of tables, strings and numbers")
+    }
+}
+
+/// A TOML error with its place and, for unknown names, the nearest known one.
+pub(super) fn located(name: &str, error: &toml::de::Error) -> Error {
+    let message = error.message();
+    let mut words = message.split('`').skip(1).step_by(2);
+    let suggestion = match words.next() {
+        Some(unknown) if message.starts_with("unknown") => did_you_mean(unknown, words),
+        _ => String::new(),
+    };
+    let text = error.to_string();
+    Error::input(format!("{name}: {}{suggestion}", text.trim_end()))
+}
+
+/// Applies one `a.b=value`. The value is TOML; what is not, is a string.
+fn set(table: &mut Table, setting: &str) -> Result<()> {
+    let expected = || Error::input(format!("--set {setting}: expected key=value, for example training.epochs=5"));
+    let (path, value) = setting.split_once('=').ok_or_else(expected)?;
+    let keys: Vec<&str> = path.trim().split('.').collect();
+    if keys.iter().any(|key| key.is_empty()) {
+        return Err(expected());
+    }
+    let value = value.trim();
+    let parsed = toml::from_str::<Table>(&format!("value = {value}")).ok().and_then(|mut table| table.remove("value"));
+    let mut place = table;
+    for (depth, key) in keys[..keys.len() - 1].iter().enumerate() {
+        let next = place.entry(*key).or_insert_with(|| Value::Table(Table::new()));
+        if !next.is_table() {
+            *next = Value::Table(Table::new());
+        }
+        place = next.as_table_mut().ok_or_else(expected)?;
+        if ONE_OF.contains(&keys[..=depth].join(".").as_str()) && !place.contains_key(keys[depth + 1]) {
+            place.clear();
+        }
+    }
+    place.insert(keys[keys.len() - 1].into(), parsed.unwrap_or_else(|| value.into()));
+    Ok(())
+}
+
+/// Puts the numbers of the datasheet that a device names under those of the experiment.
+fn fill_in_sheet(table: &mut Table) -> Result<()> {
+    let Some(Value::Table(device)) = table.get_mut("device") else { return Ok(()) };
+    for (kind, own) in device.iter_mut() {
+        let Value::Table(own) = own else { continue };
+        let Some(Value::String(name)) = own.get("sheet") else { continue };
+        let sheet = Sheet::find(name)?;
+        if sheet.kind != *kind {
+            return Err(Error::input(format!("device.{kind}.sheet = {name:?}: that datasheet describes a {}", sheet.kind)));
+        }
+        for (key, value) in sheet.values() {
+            own.entry(key).or_insert(value);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = "seed = 3\n[network]\nlayers = [4, 2]\n[training]\nepochs = 7\n";
+
+    fn refused(text: &str, settings: &[&str]) -> String {
+        let settings: Vec<String> = settings.iter().map(|s| s.to_string()).collect();
+        Experiment::parse(text, "file.toml", &settings).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_resolved_experiment_is_a_fixed_point() {
+        for device in ["", "device.spim.sheet=spim-generic", "device.crossbar.sheet=crossbar-generic"] {
+            let mut settings: Vec<String> = vec!["network.topology=all-to-all".into(), "network.dynamics.gradient.leak=2".into()];
+            settings.extend((!device.is_empty()).then(|| device.to_string()));
+            let experiment = Experiment::parse(SMALL, "file.toml", &settings).unwrap();
+            let text = experiment.to_toml();
+            assert_eq!(Experiment::parse(&text, "config.toml", &[]).unwrap(), experiment, "{text}");
+        }
+    }
+
+    #[test]
+    fn settings_apply_in_order_and_choose_among_alternatives() {
+        let settings = ["training.epochs=2", "training.epochs=9", "training.optimiser.adam.rate=0.5", "data.set=digits"];
+        let experiment = Experiment::parse(SMALL, "file.toml", &settings.map(String::from)).unwrap();
+        assert_eq!((experiment.seed, experiment.training.epochs, experiment.data.set.as_str()), (3, 9, "digits"));
+        assert!(matches!(experiment.training.optimiser, crate::training::OptimiserConfig::Adam(adam) if adam.rate == 0.5));
+    }
+
+    #[test]
+    fn errors_have_a_place_and_a_suggestion() {
+        let unknown = refused("[network]\nlayers = [4, 2]\n[training]\nepoch = 7\n", &[]);
+        assert!(unknown.contains("file.toml") && unknown.contains("line 4, column 1"), "{unknown}");
+        assert!(unknown.contains("did you mean `epochs`?"), "{unknown}");
+        let wrong = refused("[network]\nlayers = [4, 2]\n[relaxation]\nstep = 'x'\n", &[]);
+        assert!(wrong.contains("line 4, column 8"), "{wrong}");
+        let rule = refused("[network]\nlayers = [4, 2]\n[learning]\nrule = 'asymep'\n", &[]);
+        assert!(rule.contains("did you mean `asym-ep`?") && rule.contains("line 4"), "{rule}");
+        let range = refused("[network]\nlayers = [4, 2]\n[device.crossbar]\nadc_bits = 99\n", &[]);
+        assert!(range.contains("0 (no converter) or 2 to 24 bits") && range.contains("line 4, column 12"), "{range}");
+    }
+
+    #[test]
+    fn wrong_settings_are_named() {
+        assert!(refused(SMALL, &["training.epochs=0"]).contains("--set training.epochs=0"));
+        assert!(refused(SMALL, &["training.epoch=3"]).contains("did you mean `epochs`?"));
+        assert!(refused(SMALL, &["nonsense"]).contains("expected key=value"));
+    }
+
+    #[test]
+    fn values_must_fit_each_other() {
+        assert!(refused("[network]\nlayers = [4]\n", &[]).contains("at least two layers"));
+        assert!(refused(SMALL, &["device.spim.patterns=3"]).contains("all-to-all"));
+        assert!(refused(SMALL, &["device.crossbar.g_min_uS=30"]).contains("less than g_max_uS"));
+        assert!(refused(SMALL, &["device.spim.sheet=crossbar-generic"]).contains("describes a crossbar"));
+        assert!(refused(SMALL, &["device.spim.sheet=spim-generc"]).contains("did you mean `spim-generic`?"));
+    }
+}

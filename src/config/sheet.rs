@@ -1,0 +1,112 @@
+//! Datasheets: one file a device, every number with its unit and its source.
+//!
+//! ```toml
+//! kind = "crossbar"                 # or "spim"
+//! title = "A crossbar as one finds it"
+//!
+//! [read_noise_uS]                   # a key of the device's table
+//! value = 0.05
+//! unit = "uS"
+//! source = "assumed: 0.2 % of the range"
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::Device;
+use super::load::located;
+use crate::error::did_you_mean;
+use crate::file::read_text;
+use crate::{Error, Result};
+
+/// The sheets that come with the program.
+const EMBEDDED: [(&str, &str); 4] = [
+    ("crossbar-generic", include_str!("../../devices/crossbar-generic.toml")),
+    ("ideal-crossbar", include_str!("../../devices/ideal-crossbar.toml")),
+    ("ideal-slm", include_str!("../../devices/ideal-slm.toml")),
+    ("spim-generic", include_str!("../../devices/spim-generic.toml")),
+];
+
+/// A device's numbers, each with its unit and its source.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Sheet {
+    /// The kind of device: `spim` or `crossbar`.
+    pub kind: String,
+    /// What it is, in words.
+    pub title: String,
+    /// The numbers by key.
+    #[serde(flatten)]
+    pub numbers: BTreeMap<String, Number>,
+}
+
+/// One number of a datasheet.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Number {
+    /// The value.
+    pub value: Value,
+    /// Its unit; `1` for a pure number.
+    pub unit: String,
+    /// Where it comes from.
+    pub source: String,
+}
+
+impl Sheet {
+    /// The sheet called `name` among those that come with the program, else the file of that path.
+    ///
+    /// # Errors
+    /// When there is none (with the nearest name), or its content is not a valid datasheet.
+    pub fn find(name: &str) -> Result<Self> {
+        match EMBEDDED.iter().find(|(known, _)| *known == name) {
+            Some((_, text)) => Self::parse(text, name),
+            None if name.ends_with(".toml") => Self::parse(&read_text(Path::new(name))?, name),
+            None => {
+                let known: Vec<&str> = EMBEDDED.iter().map(|(known, _)| *known).collect();
+                let suggestion = did_you_mean(name, known.iter().copied());
+                Err(Error::input(format!(
+                    "no datasheet is called `{name}`; expected a path ending in .toml or one of {}{suggestion}",
+                    known.join(", ")
+                )))
+            }
+        }
+    }
+
+    fn parse(text: &str, name: &str) -> Result<Self> {
+        let sheet: Self = toml::from_str(text).map_err(|e| located(name, &e))?;
+        let table = Table::from_iter([(sheet.kind.clone(), Value::Table(sheet.values()))]);
+        let device = Value::Table(table).try_into::<Device>();
+        device.map_err(|e| located(&format!("datasheet {name}"), &e))?;
+        Ok(sheet)
+    }
+
+    /// The numbers as a device's table.
+    pub fn values(&self) -> Table {
+        self.numbers.iter().map(|(key, number)| (key.clone(), number.value.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_embedded_sheet_is_valid_and_every_file_is_embedded() {
+        for (name, _) in EMBEDDED {
+            let sheet = Sheet::find(name).unwrap();
+            assert!(sheet.numbers.values().all(|number| !number.unit.is_empty() && !number.source.is_empty()), "{name}");
+        }
+        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/devices")).unwrap();
+        assert_eq!(files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|e| e == "toml")).count(), EMBEDDED.len());
+    }
+
+    #[test]
+    fn a_sheet_with_an_unknown_number_is_refused() {
+        let text = "kind = 'crossbar'\ntitle = 'x'\n[read_noise]\nvalue = 1\nunit = 'uS'\nsource = 'x'\n";
+        assert!(Sheet::parse(text, "x.toml").unwrap_err().to_string().contains("did you mean `read_noise_uS`?"));
+        let text = "kind = 'crossbar'\ntitle = 'x'\n[read_noise_uS]\nvalue = 1\nunit = 'uS'\n";
+        assert!(Sheet::parse(text, "x.toml").unwrap_err().to_string().contains("source"));
+    }
+}

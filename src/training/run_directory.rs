@@ -1,0 +1,89 @@
+//! The directory of a run: what was asked, what came out, and all that is needed to go on.
+
+use std::path::{Path, PathBuf};
+
+use super::{EpochMetrics, Summary};
+use crate::config::Experiment;
+use crate::file::{create_directory, write_text, write_whole};
+use crate::{Error, Result};
+
+/// A run's directory: `config.toml`, `metrics.csv`, `checkpoint.safetensors`, `summary.json`, `plots/` and `report.html`.
+#[derive(Clone, Debug)]
+pub struct RunDirectory {
+    path: PathBuf,
+}
+
+impl RunDirectory {
+    /// A new directory at `path` for `experiment`.
+    ///
+    /// # Errors
+    /// When it cannot be made, or already holds something.
+    pub fn create(path: &Path, experiment: &Experiment) -> Result<Self> {
+        create_directory(path)?;
+        let mut entries = std::fs::read_dir(path).map_err(Error::reading(path))?;
+        if entries.next().is_some() {
+            let path = path.display();
+            return Err(Error::input(format!("{path}: not an empty directory; --resume goes on with a run, --out names another place")));
+        }
+        let directory = Self { path: path.to_owned() };
+        write_text(&directory.config(), &experiment.to_toml())?;
+        Ok(directory)
+    }
+
+    /// The run at `path`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn open(path: &Path) -> Result<Self> {
+        let directory = Self { path: path.to_owned() };
+        if directory.config().is_file() {
+            Ok(directory)
+        } else {
+            Err(Error::input(format!("{}: not the directory of a run: it has no config.toml", path.display())))
+        }
+    }
+
+    /// The first of `base`, `base-2`, `base-3`... that does not exist.
+    pub fn unused(base: &Path) -> PathBuf {
+        let numbered = (2..).map(|number| PathBuf::from(format!("{}-{number}", base.display())));
+        std::iter::once(base.to_owned()).chain(numbered).find(|path| !path.exists()).unwrap_or_else(|| base.to_owned())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The resolved experiment.
+    pub fn config(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+
+    /// The last checkpoint.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.path.join("checkpoint.safetensors")
+    }
+
+    /// Writes `metrics.csv`, one row an epoch.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_metrics(&self, metrics: &[EpochMetrics]) -> Result<()> {
+        write_whole(&self.path.join("metrics.csv"), |file| {
+            let mut writer = csv::Writer::from_writer(file);
+            for row in metrics {
+                writer.serialize(row).map_err(std::io::Error::other)?;
+            }
+            writer.flush()
+        })
+    }
+
+    /// Writes `summary.json`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_summary(&self, summary: &Summary) -> Result<()> {
+        let json = serde_json::to_string_pretty(summary).expect("names and finite numbers");
+        write_text(&self.path.join("summary.json"), &(json + "\n"))
+    }
+}
