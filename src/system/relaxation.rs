@@ -410,20 +410,17 @@ impl<T: Real> AnalogNetwork<T> {
         reading
     }
 
-    /// The largest force on a node of one sample; not a number once anything has diverged.
+    /// The largest force on a node of one sample; infinite once anything has diverged.
     fn residual(&self, lane: &Lane<T>, task: &Task<T>, column: usize) -> T {
+        let infinite = T::of(f64::INFINITY);
         let largest = |force: &DMatrix<T>| {
-            force.column(column).iter().fold(T::zero(), |largest, force| {
-                let force = force.abs();
-                if largest != largest || force <= largest { largest } else { force }
-            })
+            let size = |force: &T| if force.is_finite() { force.abs() } else { infinite };
+            force.column(column).iter().map(size).fold(T::zero(), |largest, size| largest.max(size))
         };
-        let residual = largest(&lane.force);
         if !task.dyadic {
-            return residual;
+            return largest(&lane.force);
         }
-        let difference = largest(&lane.difference_force) / T::of(task.smallest_signal());
-        if residual <= difference { difference } else { residual + T::zero() * difference }
+        largest(&lane.force).max(largest(&lane.difference_force) / T::of(task.smallest_signal()))
     }
 }
 
