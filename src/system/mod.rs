@@ -20,6 +20,7 @@
 
 mod adjoint;
 mod cost;
+mod laboratory;
 mod network;
 mod node;
 mod relaxation;
