@@ -9,5 +9,6 @@ pub use error::{Error, Result};
 pub mod config;
 pub mod coupler;
 pub mod learning;
+pub mod report;
 pub mod system;
 pub mod training;
