@@ -32,6 +32,9 @@ pub enum Error {
     /// The machine did not do what was asked of it, for example no sample settled.
     #[error("{0}")]
     Machine(String),
+    /// A plot could not be drawn.
+    #[error("a plot could not be drawn: {0}")]
+    Plot(String),
 }
 
 impl Error {
@@ -59,7 +62,7 @@ impl Error {
                 AlreadyExists | IsADirectory | NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem => 2,
                 _ => 1,
             },
-            Self::Machine(_) => 1,
+            Self::Machine(_) | Self::Plot(_) => 1,
         }
     }
 }

@@ -1,31 +1,58 @@
 //! Files are written whole or not at all: into a temporary neighbour, then renamed.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+
+use tempfile::NamedTempFile;
 
 use crate::{Error, Result};
 
 /// Writes `path` by `fill`; a failure or an interruption leaves what was there before.
 pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let write = || {
-        let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new().prefix(".equilux-").tempfile_in(directory)?;
-        {
-            let mut buffered = BufWriter::new(file.as_file_mut());
-            fill(&mut buffered)?;
-            buffered.flush()?;
-        }
-        file.as_file().sync_all()?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(path).map_err(|e| e.error)?;
-        Ok(())
+        let mut file = temporary_neighbour(path)?;
+        let mut buffered = BufWriter::new(file.as_file_mut());
+        fill(&mut buffered)?;
+        buffered.flush()?;
+        drop(buffered);
+        publish(file, path)
     };
     write().map_err(Error::writing(path))
+}
+
+/// Like [`write_whole`], for a `fill` that wants a path: that of an empty temporary file with `path`'s extension.
+pub fn write_whole_by_name(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
+    let write = || {
+        let file = temporary_neighbour(path)?;
+        fill(file.path())?;
+        publish(file, path)
+    };
+    write().map_err(Error::writing(path))
+}
+
+/// An empty file in the directory of `path`, with its extension.
+fn temporary_neighbour(path: &Path) -> io::Result<NamedTempFile> {
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut suffix = OsString::new();
+    if let Some(extension) = path.extension() {
+        suffix.push(".");
+        suffix.push(extension);
+    }
+    tempfile::Builder::new().prefix(".equilux-").suffix(&suffix).tempfile_in(directory)
+}
+
+/// Makes the finished `file` appear as `path`.
+fn publish(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+    }
+    file.persist(path).map_err(|e| e.error)?;
+    Ok(())
 }
 
 /// Writes `content` to `path`, whole or not at all.

@@ -132,15 +132,15 @@ pub(super) fn describe(summary: &Summary) -> String {
     if lab.seconds > 0.0 {
         let mut spent = format!("laboratory     training {}", format::duration(lab.seconds));
         if lab.frames > 0 {
-            spent += &format!(", {} frames", format::count(lab.frames));
+            spent += &format!(", {} frames", format::count(lab.frames as f64));
         }
         if lab.conversions > 0 {
-            spent += &format!(", {} conversions", format::count(lab.conversions));
+            spent += &format!(", {} conversions", format::count(lab.conversions as f64));
         }
         lines.push(format!("{spent}; one inference {}", format::duration(lab.seconds_per_inference)));
     }
     if summary.samples_per_second > 0.0 {
-        lines.push(format!("speed          {} samples a second", format::count(summary.samples_per_second.round() as u64)));
+        lines.push(format!("speed          {} samples a second", format::count(summary.samples_per_second.round())));
     }
     lines.push(format!("run            {}", summary.run));
     lines.join("\n")

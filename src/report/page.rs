@@ -1,0 +1,280 @@
+//! A run on one page: an HTML file that needs nothing but itself.
+
+use super::format::{count, duration, percent};
+use super::interval::wilson;
+use super::learning_curves::panels;
+use crate::Result;
+use crate::training::{EpochMetrics, LabSummary, Summary};
+
+/// An epoch table with more rows than this is collapsed.
+const ROWS_SHOWN: usize = 20;
+
+/// The page of a run: its results, learning curves, epochs and configuration. It loads nothing and runs no scripts.
+///
+/// Without epochs (nothing was trained) it has no curves and no table.
+pub fn page(summary: &Summary, metrics: &[EpochMetrics], config_toml: &str) -> Result<String> {
+    let body = [header(summary), results(summary, metrics.len()), curves(metrics)?, epochs(metrics), configuration(config_toml)].concat();
+    Ok(format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <title>{} – Equilux</title>\n<style>\n{}</style>\n</head>\n<body>\n{body}</body>\n</html>\n",
+        escaped(&summary.run),
+        include_str!("page.css"),
+    ))
+}
+
+/// `text` as HTML text or attribute value.
+fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            _ => html.push(c),
+        }
+    }
+    html
+}
+
+fn header(summary: &Summary) -> String {
+    format!(
+        "<header>\n<h1>{}</h1>\n<p>{} trained by {} on {}</p>\n</header>\n",
+        escaped(&summary.run),
+        escaped(&summary.data),
+        escaped(&summary.rule),
+        escaped(&summary.machine),
+    )
+}
+
+/// The key results as big numbers.
+fn results(summary: &Summary, epochs: usize) -> String {
+    let cards = [test_card(summary), training_card(summary, epochs), laboratory_card(&summary.lab), inference_card(&summary.lab)].concat();
+    format!("<main>\n<dl class=\"results\">\n{cards}</dl>\n{}", unsettled_warning(summary))
+}
+
+/// One big number with what explains it.
+fn card(name: &str, value: &str, notes: &str) -> String {
+    format!("<div><dt>{name}</dt><dd><strong>{value}</strong><small>{notes}</small></dd></div>\n")
+}
+
+fn test_card(summary: &Summary) -> String {
+    let samples = summary.test_samples;
+    let right = (summary.test_accuracy.clamp(0.0, 1.0) * samples as f64).round() as usize;
+    let notes = match wilson(right, samples) {
+        Some((low, high)) if summary.test_accuracy.is_finite() => format!(
+            "{} of {} samples right<br>95 % interval: {} to {}",
+            count(right as f64),
+            count(samples as f64),
+            percent(low),
+            percent(high)
+        ),
+        _ => format!("{} test samples", count(samples as f64)),
+    };
+    card("Test accuracy", &percent(summary.test_accuracy), &notes)
+}
+
+fn training_card(summary: &Summary, epochs: usize) -> String {
+    let trained = match epochs {
+        0 => "no epochs trained".to_owned(),
+        1 => "after 1 epoch".to_owned(),
+        _ => format!("after {} epochs", count(epochs as f64)),
+    };
+    let notes = match summary.validation_accuracy {
+        Some(accuracy) => format!("{trained}<br>validation: {}", percent(accuracy)),
+        None => trained,
+    };
+    card("Training accuracy", &percent(summary.train_accuracy), &notes)
+}
+
+fn laboratory_card(lab: &LabSummary) -> String {
+    let notes = format!("{} camera frames<br>{} conversions", count(lab.frames as f64), count(lab.conversions as f64));
+    card("Laboratory time of training", &duration(lab.seconds), &notes)
+}
+
+fn inference_card(lab: &LabSummary) -> String {
+    let notes = format!("{} camera frames<br>{} conversions", count(lab.frames_per_inference), count(lab.conversions_per_inference));
+    card("Laboratory time of one inference", &duration(lab.seconds_per_inference), &notes)
+}
+
+/// A warning if test samples were read before they settled.
+fn unsettled_warning(summary: &Summary) -> String {
+    if summary.test_unsettled == 0 {
+        return String::new();
+    }
+    let (unsettled, samples) = (count(summary.test_unsettled as f64), count(summary.test_samples as f64));
+    format!("<p class=\"warning\">{unsettled} of {samples} test samples had not settled when they were read.</p>\n")
+}
+
+/// The learning curves, one figure a panel: side by side where there is room.
+fn curves(metrics: &[EpochMetrics]) -> Result<String> {
+    if metrics.is_empty() {
+        return Ok(String::new());
+    }
+    let captions = ["Training cost, free phases of each epoch", "Accuracy, test and validation after each epoch"];
+    let figures: String = panels(metrics)?
+        .iter()
+        .zip(captions)
+        .map(|(svg, caption)| {
+            format!("<figure>\n<div role=\"img\" aria-label=\"{caption}\">\n{svg}</div>\n<figcaption>{caption}</figcaption>\n</figure>\n")
+        })
+        .collect();
+    Ok(format!("<section>\n<h2>Learning curves</h2>\n<div class=\"plots\">\n{figures}</div>\n</section>\n"))
+}
+
+/// The table of epochs, collapsed if it is long.
+fn epochs(metrics: &[EpochMetrics]) -> String {
+    if metrics.is_empty() {
+        return String::new();
+    }
+    let validation = metrics.iter().any(|m| m.validation_accuracy.is_some());
+    let head: String = heads(validation).map(|name| format!("<th scope=\"col\">{name}</th>")).collect();
+    let rows: String = metrics.iter().map(|m| row(m, validation)).collect();
+    let table = format!(
+        "<div class=\"wide\" role=\"region\" aria-label=\"Epochs\" tabindex=\"0\">\n<table>\n<thead><tr>{head}</tr></thead>\n\
+         <tbody>\n{rows}</tbody>\n</table>\n</div>\n"
+    );
+    let shown = if metrics.len() > ROWS_SHOWN {
+        format!("<details>\n<summary>All {} epochs</summary>\n{table}</details>\n", metrics.len())
+    } else {
+        table
+    };
+    format!("<section>\n<h2>Epochs</h2>\n{shown}</section>\n")
+}
+
+fn heads(validation: bool) -> impl Iterator<Item = &'static str> {
+    ["Epoch", "Rate factor", "Training cost", "Training accuracy"].into_iter().chain(validation.then_some("Validation accuracy")).chain([
+        "Test accuracy",
+        "Unsettled in training",
+        "Unsettled in test",
+        "Camera frames",
+        "Conversions",
+        "Laboratory time",
+    ])
+}
+
+fn row(m: &EpochMetrics, validation: bool) -> String {
+    let mut cells = vec![format!("{:.4}", m.rate_factor), format!("{:.5}", m.train_cost), percent(m.train_accuracy)];
+    if validation {
+        cells.push(m.validation_accuracy.map(percent).unwrap_or_default());
+    }
+    cells.push(percent(m.test_accuracy));
+    cells.extend([m.unsettled as f64, m.test_unsettled as f64, m.frames as f64, m.conversions as f64].map(count));
+    cells.push(duration(m.lab_seconds));
+    let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
+    format!("<tr><th scope=\"row\">{}</th>{cells}</tr>\n", m.epoch)
+}
+
+fn configuration(config_toml: &str) -> String {
+    format!(
+        "<section>\n<h2>Configuration</h2>\n<pre>{}</pre>\n</section>\n\
+         <section>\n<h2>Repeat this run</h2>\n<p>Save the configuration above as <code>config.toml</code>, then run</p>\n\
+         <pre>equilux train config.toml</pre>\n<p class=\"faint\">Written by Equilux {}.</p>\n</section>\n</main>\n",
+        escaped(config_toml),
+        env!("CARGO_PKG_VERSION"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::learning_curves::tests::plausible;
+    use super::super::write_run;
+    use super::*;
+
+    fn summary() -> Summary {
+        Summary {
+            run: "runs/<first> & \"best\"".to_owned(),
+            rule: "ep <symmetric>".to_owned(),
+            machine: "crossbar 'A'".to_owned(),
+            data: "digits".to_owned(),
+            epochs: 3,
+            test_accuracy: 81.0 / 263.0,
+            train_accuracy: 0.9321,
+            validation_accuracy: None,
+            test_samples: 263,
+            test_unsettled: 2,
+            samples_per_second: 1200.0,
+            lab: LabSummary {
+                seconds: 14.9 * 3600.0,
+                frames: 3_200_000,
+                conversions: 12_345,
+                seconds_per_inference: 3.2e-3,
+                frames_per_inference: 12.5,
+                conversions_per_inference: 340.0,
+            },
+        }
+    }
+
+    #[test]
+    fn results_read_as_people_write_them() {
+        let html = page(&summary(), &plausible(3, false), "").unwrap();
+        // the interval: Newcombe, Stat. Med. 17, 857 (1998), table I
+        for text in [
+            "30.80 %",
+            "81 of 263 samples right",
+            "25.53 % to 36.62 %",
+            "93.21 %",
+            "after 3 epochs",
+            "14.9 h",
+            "3.2 million camera frames",
+            "12,345 conversions",
+            "3.2 ms",
+            "12.5 camera frames",
+            "2 of 263 test samples had not settled",
+            "equilux train config.toml",
+        ] {
+            assert!(html.contains(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn text_of_others_is_escaped() {
+        let html = page(&summary(), &plausible(1, false), "name = \"</pre><script>alert('&')</script>\"").unwrap();
+        assert!(html.contains("<h1>runs/&lt;first&gt; &amp; &quot;best&quot;</h1>"));
+        assert!(html.contains("ep &lt;symmetric&gt; on crossbar &#39;A&#39;"));
+        assert!(html.contains("&lt;/pre&gt;&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;"));
+        assert!(!html.contains("<script"));
+    }
+
+    #[test]
+    fn nothing_is_loaded() {
+        let html = page(&summary(), &plausible(3, true), "seed = 1").unwrap();
+        assert_eq!(html.matches("<svg ").count(), 2);
+        let without_names = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "").replace("http-equiv", "");
+        for sign in ["http", "src=", "href=", "url(", "@import", "<script", "<link", "<img"] {
+            assert!(!without_names.contains(sign), "{sign}");
+        }
+    }
+
+    #[test]
+    fn long_tables_are_collapsed() {
+        let html = |epochs| page(&summary(), &plausible(epochs, false), "").unwrap();
+        assert!(!html(20).contains("<details>"));
+        assert!(html(21).contains("<details>"));
+        assert_eq!(html(21).matches("<th scope=\"row\">").count(), 21);
+    }
+
+    #[test]
+    fn a_run_without_training_or_test_has_a_page() {
+        let nothing = Summary { test_accuracy: f64::NAN, test_samples: 0, ..summary() };
+        let html = page(&nothing, &[], "").unwrap();
+        assert!(html.contains("unknown") && html.contains("no epochs trained") && !html.contains("<svg"));
+    }
+
+    #[test]
+    fn a_run_is_written_into_its_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let run = directory.path().join("run");
+        write_run(&run, &summary(), &plausible(2, true), "").unwrap();
+        for file in ["report.html", "plots/learning-curves.svg", "plots/learning-curves.png"] {
+            assert!(run.join(file).metadata().unwrap().len() > 1000, "{file}");
+        }
+        let blocked = directory.path().join("file");
+        std::fs::write(&blocked, "").unwrap();
+        let error = write_run(&blocked, &summary(), &[], "").unwrap_err();
+        assert!(error.to_string().contains("file/plots"), "{error}");
+    }
+}

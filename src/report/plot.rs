@@ -1,0 +1,281 @@
+//! What all plots share: colours, line widths, text, axes, legends, and the way to a file.
+
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::register_font;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::axis::Axis;
+use crate::file::write_whole_by_name;
+use crate::{Error, Result};
+
+/// Part of a picture, in pixels from its upper left corner.
+pub type Area<DB> = DrawingArea<DB, Shift>;
+/// A chart with two axes, as [`axes`] makes it.
+pub type Chart<'a, DB> = ChartContext<'a, DB, Cartesian2d<Axis, Axis>>;
+
+/// Height of text on axes and in legends.
+const TEXT: i32 = 32;
+/// Height of a title.
+const TITLE: i32 = 40;
+/// Width of a curve.
+const CURVE: i32 = 4;
+/// Distance of a marker's corners from its centre.
+const MARKER: i32 = 9;
+/// Height of a legend.
+const LEGEND: i32 = 56;
+/// A bitmap is drawn this many times as large, then averaged: that is what makes its edges smooth.
+const FINENESS: u32 = 3;
+
+const INK: RGBColor = RGBColor(40, 40, 40);
+const GRID: RGBColor = RGBColor(225, 225, 225);
+
+/// The colours of Okabe and Ito (Color Universal Design, 2008), told apart by readers with any colour vision; black and the
+/// yellow that white paper swallows left out.
+const BLUE: RGBColor = RGBColor(0, 114, 178);
+const VERMILION: RGBColor = RGBColor(213, 94, 0);
+const BLUISH_GREEN: RGBColor = RGBColor(0, 158, 115);
+
+/// How a curve looks: never told from others by colour alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Look {
+    colour: RGBColor,
+    marker: Marker,
+}
+
+/// The shape of a curve's points.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Marker {
+    Disc,
+    Square,
+    Triangle,
+}
+
+/// The looks of curves, in the order in which to use them.
+pub const LOOKS: [Look; 3] = [
+    Look { colour: BLUE, marker: Marker::Disc },
+    Look { colour: VERMILION, marker: Marker::Square },
+    Look { colour: BLUISH_GREEN, marker: Marker::Triangle },
+];
+
+/// Something to draw, on any backend.
+pub trait Picture {
+    /// Width and height in pixels.
+    fn size(&self) -> (u32, u32);
+
+    /// Draws it on `area`, which has this size times `style`'s scale and is white.
+    fn draw<DB: DrawingBackend>(&self, area: &Area<DB>, style: Style) -> Result<()>;
+}
+
+/// Translates the plots' measures for a backend.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    scale: i32,
+    /// How far below its place text must be put to lie there, as a fraction of its height.
+    drop: f64,
+}
+
+impl Style {
+    const SVG: Self = Self { scale: 1, drop: 0.0 };
+    // the bitmap backend sets its base line this much higher than a browser does
+    const BITMAP: Self = Self { scale: FINENESS as i32, drop: 0.12 };
+
+    /// `length` in the backend's pixels.
+    pub fn pixels(self, length: i32) -> i32 {
+        length * self.scale
+    }
+
+    fn text(self, height: i32) -> TextStyle<'static> {
+        TextStyle::from((FontFamily::SansSerif, self.pixels(height)).into_font()).color(&INK)
+    }
+
+    fn drop(self, height: i32) -> i32 {
+        (f64::from(self.pixels(height)) * self.drop).round() as i32
+    }
+
+    fn line(self, colour: RGBColor, width: i32) -> ShapeStyle {
+        colour.stroke_width(self.pixels(width) as u32)
+    }
+
+    /// Writes `text` of `height` beside `at`, vertically centred.
+    fn write<DB: DrawingBackend>(self, area: &Area<DB>, text: &str, height: i32, side: HPos, (x, y): (i32, i32)) -> Result<()> {
+        let text_style = self.text(height).pos(Pos::new(side, VPos::Center));
+        area.draw_text(text, &text_style, (x, y + self.drop(height))).map_err(failed)
+    }
+
+    /// The width of `text`, with some reserve for the fonts browsers take.
+    fn width<DB: DrawingBackend>(self, area: &Area<DB>, text: &str, height: i32) -> Result<i32> {
+        let (width, _) = area.estimate_text_size(text, &self.text(height)).map_err(failed)?;
+        Ok((f64::from(width) * 1.1) as i32)
+    }
+}
+
+/// For `map_err`: a plot that could not be drawn.
+pub fn failed(cause: impl Display) -> Error {
+    Error::Plot(cause.to_string())
+}
+
+/// `picture` as the text of an SVG file.
+pub fn svg(picture: &impl Picture) -> Result<String> {
+    register_text_font()?;
+    let mut text = String::new();
+    draw_on_white(picture, SVGBackend::with_string(&mut text, picture.size()), Style::SVG)?;
+    Ok(text)
+}
+
+/// Writes `picture` to `path` as a PNG, whole or not at all.
+pub fn png(picture: &impl Picture, path: &Path) -> Result<()> {
+    register_text_font()?;
+    let (width, height) = picture.size();
+    let fine_size = (width * FINENESS, height * FINENESS);
+    let mut fine = vec![0; (fine_size.0 * fine_size.1 * 3) as usize];
+    draw_on_white(picture, BitMapBackend::with_buffer(&mut fine, fine_size), Style::BITMAP)?;
+    let pixels = averaged(&fine, width as usize);
+    write_whole_by_name(path, |temporary| {
+        let mut file = BitMapBackend::new(temporary, (width, height));
+        file.blit_bitmap((0, 0), (width, height), &pixels).map_err(|e| io::Error::other(e.to_string()))?;
+        file.present().map_err(|e| io::Error::other(e.to_string()))
+    })
+}
+
+/// The font of all plots, under the name that a browser takes for its own plain font.
+fn register_text_font() -> Result<()> {
+    register_font("sans-serif", FontStyle::Normal, include_bytes!("font/Roboto-Regular.ttf")).map_err(|_| failed("its font is not valid"))
+}
+
+fn draw_on_white<DB: DrawingBackend>(picture: &impl Picture, backend: DB, style: Style) -> Result<()> {
+    let area = backend.into_drawing_area();
+    area.fill(&WHITE).map_err(failed)?;
+    picture.draw(&area, style)?;
+    area.present().map_err(failed)
+}
+
+/// An RGB image `width` pixels wide, each the mean of [`FINENESS`] x [`FINENESS`] pixels of `fine`.
+fn averaged(fine: &[u8], width: usize) -> Vec<u8> {
+    let fineness = FINENESS as usize;
+    let fine_row = width * fineness * 3;
+    let mut pixels = Vec::with_capacity(fine.len() / (fineness * fineness));
+    for rows in fine.chunks_exact(fine_row * fineness) {
+        for x in 0..width {
+            for channel in 0..3 {
+                let square = (0..fineness * fineness).map(|i| (i / fineness) * fine_row + (x * fineness + i % fineness) * 3 + channel);
+                let sum: usize = square.map(|i| usize::from(rows[i])).sum();
+                pixels.push((sum / (fineness * fineness)) as u8);
+            }
+        }
+    }
+    pixels
+}
+
+/// Writes `text` over the top of `area`, smaller and then shortened where it is too long, and returns what is left of the area.
+pub fn title<DB: DrawingBackend>(area: &Area<DB>, style: Style, text: &str) -> Result<Area<DB>> {
+    let (head, rest) = area.split_vertically(style.pixels(TITLE * 2));
+    let (width, height) = head.dim_in_pixel();
+    let room = width as i32 - style.pixels(2 * TITLE);
+    let natural = style.width(area, text, TITLE)?;
+    let size = if natural <= room { TITLE } else { (TITLE * room / natural).max(TEXT) };
+    let mut shown = text.to_owned();
+    while style.width(area, &shown, size)? > room && shown.chars().count() > 2 {
+        shown.truncate(shown.char_indices().nth_back(1).map_or(0, |(i, _)| i));
+        shown.push('…');
+    }
+    style.write(&head, &shown, size, HPos::Center, (width as i32 / 2, height as i32 * 3 / 5))?;
+    Ok(rest)
+}
+
+/// Draws axes on `area`, below room for a [`legend`].
+pub fn axes<'a, DB: DrawingBackend>(area: &Area<DB>, style: Style, x: &Axis, y: &Axis) -> Result<Chart<'a, DB>> {
+    let mut labels_width = 0;
+    for (_, text) in &y.ticks {
+        labels_width = labels_width.max(style.width(area, text, TEXT)?);
+    }
+    let mut chart = ChartBuilder::on(area)
+        .margin_left(style.pixels(12))
+        .margin_right(style.pixels(40))
+        .margin_bottom(style.pixels(14))
+        .margin_top(style.pixels(LEGEND))
+        .x_label_area_size(style.pixels(TEXT * 5 / 2))
+        .y_label_area_size(labels_width + style.pixels(TEXT * 8 / 5))
+        .build_cartesian_2d(x.clone(), y.clone())
+        .map_err(failed)?;
+    chart
+        .configure_mesh()
+        .bold_line_style(style.line(GRID, 2))
+        .axis_style(style.line(INK, 2))
+        .set_all_tick_mark_size(style.pixels(6))
+        .label_style(style.text(TEXT))
+        .axis_desc_style(style.text(TEXT))
+        .y_label_offset(style.drop(TEXT))
+        .x_desc(x.label.as_str())
+        .y_desc(y.label.as_str())
+        .draw()
+        .map_err(failed)?;
+    Ok(chart)
+}
+
+/// Draws a curve through `points`, interrupted where one is not finite; about twenty of them get a marker.
+pub fn curve<DB: DrawingBackend>(chart: &mut Chart<DB>, style: Style, look: Look, points: &[(f64, f64)]) -> Result<()> {
+    let pieces = || points.split(|(x, y)| !(x.is_finite() && y.is_finite()));
+    for piece in pieces() {
+        chart.draw_series(LineSeries::new(piece.iter().copied(), style.line(look.colour, CURVE))).map_err(failed)?;
+    }
+    let every = points.len().div_ceil(20);
+    for piece in pieces() {
+        for at in piece.iter().step_by(every).chain(piece.last()) {
+            chart.plotting_area().draw(&marker(*at, style, look)).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// The marker of `look` at `at`.
+fn marker<'a, DB: DrawingBackend + 'a, C: Clone + 'a>(at: C, style: Style, look: Look) -> DynElement<'a, DB, C> {
+    let (r, filled) = (style.pixels(MARKER), look.colour.filled());
+    match look.marker {
+        Marker::Disc => Circle::new(at, r, filled).into_dyn(),
+        Marker::Square => (EmptyElement::at(at) + Rectangle::new([(-r, -r), (r, r)], filled)).into_dyn(),
+        Marker::Triangle => {
+            (EmptyElement::at(at) + Polygon::new(vec![(0, -r * 5 / 4), (r * 5 / 4, r), (-r * 5 / 4, r)], filled)).into_dyn()
+        }
+    }
+}
+
+/// Writes what the curves are into the room above the axes of `chart`, where it hides none of them.
+pub fn legend<DB: DrawingBackend>(area: &Area<DB>, chart: &Chart<DB>, style: Style, entries: &[(Look, String)]) -> Result<()> {
+    let (left, _) = area.get_base_pixel();
+    let mut x = chart.plotting_area().get_base_pixel().0 - left;
+    let y = style.pixels(LEGEND / 2);
+    for (look, text) in entries {
+        let end = x + style.pixels(60);
+        area.draw(&PathElement::new([(x, y), (end, y)], style.line(look.colour, CURVE))).map_err(failed)?;
+        area.draw(&marker(((x + end) / 2, y), style, *look)).map_err(failed)?;
+        let text_start = end + style.pixels(12);
+        style.write(area, text, TEXT, HPos::Left, (text_start, y))?;
+        x = text_start + style.width(area, text, TEXT)? + style.pixels(36);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_font_is_valid() {
+        register_text_font().unwrap();
+    }
+
+    #[test]
+    fn averages_squares() {
+        let mut fine = vec![0; 3 * (2 * 3) * 3]; // one row of two pixels
+        for row in 0..3 {
+            fine[row * 18..row * 18 + 9].fill(90); // all of the left one
+            fine[row * 18 + 9] = 30; // a third of the red of the right one
+        }
+        assert_eq!(averaged(&fine, 2), [90, 90, 90, 10, 0, 0]);
+    }
+}
