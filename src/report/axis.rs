@@ -128,7 +128,14 @@ fn widened(low: f64, high: f64, smallest_step: f64) -> (f64, f64) {
 fn nice_step(length: f64) -> f64 {
     let rough = length / TICKS;
     let power = 10f64.powf(rough.log10().floor());
-    [1.0, 2.0, 5.0].into_iter().map(|m| m * power).find(|step| *step >= 0.999 * rough).unwrap_or(10.0 * power)
+    // the geometric means of neighbours are where the one becomes the nearer
+    let multiple = match rough / power {
+        m if m < 2f64.sqrt() => 1.0,
+        m if m < 10f64.sqrt() => 2.0,
+        m if m < 50f64.sqrt() => 5.0,
+        _ => 10.0,
+    };
+    multiple * power
 }
 
 /// `value`, a multiple of `step`, with as many digits as tell it from its neighbours.
@@ -158,7 +165,7 @@ mod tests {
         assert_eq!(labels(&Axis::linear("", 0.0, 1.0)), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(&Axis::linear("", 88.0, 100.0)), ["88", "90", "92", "94", "96", "98", "100"]);
         assert_eq!(labels(&Axis::linear("", 1e-6, 3e-6)), ["1.0e-6", "1.5e-6", "2.0e-6", "2.5e-6", "3.0e-6"]);
-        assert_eq!(labels(&Axis::linear("", -2e7, 2e7)), ["-2e7", "-1e7", "0", "1e7", "2e7"]);
+        assert_eq!(labels(&Axis::linear("", -3e7, 3e7)), ["-3e7", "-2e7", "-1e7", "0", "1e7", "2e7", "3e7"]);
     }
 
     #[test]

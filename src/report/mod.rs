@@ -7,11 +7,11 @@ mod learning_curves;
 mod page;
 mod plot;
 
+use std::path::Path;
+
 pub use interval::wilson;
 pub use learning_curves::{learning_curves, learning_curves_png};
 pub use page::page;
-
-use std::path::Path;
 
 use crate::Result;
 use crate::file::{create_directory, write_text};

@@ -77,12 +77,14 @@ pub struct Style {
     scale: i32,
     /// How far below its place text must be put to lie there, as a fraction of its height.
     drop: f64,
+    /// Whether a line must be drawn piece by piece.
+    joints: bool,
 }
 
 impl Style {
-    const SVG: Self = Self { scale: 1, drop: 0.0 };
-    // the bitmap backend sets its base line this much higher than a browser does
-    const BITMAP: Self = Self { scale: FINENESS as i32, drop: 0.12 };
+    const SVG: Self = Self { scale: 1, drop: 0.0, joints: false };
+    // the bitmap backend sets its base line this much higher than a browser does, and tears lines at sharp turns
+    const BITMAP: Self = Self { scale: FINENESS as i32, drop: 0.12, joints: true };
 
     /// `length` in the backend's pixels.
     pub fn pixels(self, length: i32) -> i32 {
@@ -176,8 +178,7 @@ pub fn title<DB: DrawingBackend>(area: &Area<DB>, style: Style, text: &str) -> R
     let (head, rest) = area.split_vertically(style.pixels(TITLE * 2));
     let (width, height) = head.dim_in_pixel();
     let room = width as i32 - style.pixels(2 * TITLE);
-    let natural = style.width(area, text, TITLE)?;
-    let size = if natural <= room { TITLE } else { (TITLE * room / natural).max(TEXT) };
+    let size = fitting(TITLE, style.width(area, text, TITLE)?, room).max(TEXT);
     let mut shown = text.to_owned();
     while style.width(area, &shown, size)? > room && shown.chars().count() > 2 {
         shown.truncate(shown.char_indices().nth_back(1).map_or(0, |(i, _)| i));
@@ -221,13 +222,27 @@ pub fn axes<'a, DB: DrawingBackend>(area: &Area<DB>, style: Style, x: &Axis, y: 
 pub fn curve<DB: DrawingBackend>(chart: &mut Chart<DB>, style: Style, look: Look, points: &[(f64, f64)]) -> Result<()> {
     let pieces = || points.split(|(x, y)| !(x.is_finite() && y.is_finite()));
     for piece in pieces() {
-        chart.draw_series(LineSeries::new(piece.iter().copied(), style.line(look.colour, CURVE))).map_err(failed)?;
+        line_through(chart, style, look, piece)?;
     }
     let every = points.len().div_ceil(20);
-    for piece in pieces() {
-        for at in piece.iter().step_by(every).chain(piece.last()) {
-            chart.plotting_area().draw(&marker(*at, style, look)).map_err(failed)?;
-        }
+    for at in pieces().flat_map(|piece| piece.iter().rev().step_by(every)) {
+        chart.plotting_area().draw(&marker(*at, style, look)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Draws a line with round joints through `points`.
+fn line_through<DB: DrawingBackend>(chart: &Chart<DB>, style: Style, look: Look, points: &[(f64, f64)]) -> Result<()> {
+    let area = chart.plotting_area();
+    let line = style.line(look.colour, CURVE);
+    if !style.joints {
+        return area.draw(&PathElement::new(points, line)).map_err(failed);
+    }
+    for ends in points.windows(2) {
+        area.draw(&PathElement::new(ends, line)).map_err(failed)?;
+    }
+    for at in points {
+        area.draw(&Circle::new(*at, style.pixels(CURVE) / 2, look.colour.filled())).map_err(failed)?;
     }
     Ok(())
 }
@@ -244,20 +259,31 @@ fn marker<'a, DB: DrawingBackend + 'a, C: Clone + 'a>(at: C, style: Style, look:
     }
 }
 
-/// Writes what the curves are into the room above the axes of `chart`, where it hides none of them.
+/// Writes what the curves are into the room above the axes of `chart`, where it hides none of them; smaller if there are many.
 pub fn legend<DB: DrawingBackend>(area: &Area<DB>, chart: &Chart<DB>, style: Style, entries: &[(Look, String)]) -> Result<()> {
-    let (left, _) = area.get_base_pixel();
-    let mut x = chart.plotting_area().get_base_pixel().0 - left;
+    // of a sample of the line, and of the spaces behind it and behind the text
+    let (sample, gap, space) = (style.pixels(60), style.pixels(12), style.pixels(36));
+    let mut x = chart.plotting_area().get_base_pixel().0 - area.get_base_pixel().0;
     let y = style.pixels(LEGEND / 2);
+    let mut texts_width = 0;
+    for (_, text) in entries {
+        texts_width += style.width(area, text, TEXT)?;
+    }
+    let room = area.dim_in_pixel().0 as i32 - x - (sample + gap + space) * entries.len() as i32;
+    let height = fitting(TEXT, texts_width, room);
     for (look, text) in entries {
-        let end = x + style.pixels(60);
-        area.draw(&PathElement::new([(x, y), (end, y)], style.line(look.colour, CURVE))).map_err(failed)?;
-        area.draw(&marker(((x + end) / 2, y), style, *look)).map_err(failed)?;
-        let text_start = end + style.pixels(12);
-        style.write(area, text, TEXT, HPos::Left, (text_start, y))?;
-        x = text_start + style.width(area, text, TEXT)? + style.pixels(36);
+        area.draw(&PathElement::new([(x, y), (x + sample, y)], style.line(look.colour, CURVE))).map_err(failed)?;
+        area.draw(&marker((x + sample / 2, y), style, *look)).map_err(failed)?;
+        x += sample + gap;
+        style.write(area, text, height, HPos::Left, (x, y))?;
+        x += style.width(area, text, height)? + space;
     }
     Ok(())
+}
+
+/// The height at which text that is `width` wide at `height` fits into `room`, but at least half of `height`.
+fn fitting(height: i32, width: i32, room: i32) -> i32 {
+    if width <= room { height } else { (height * room / width).max(height / 2) }
 }
 
 #[cfg(test)]
