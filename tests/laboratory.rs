@@ -11,7 +11,7 @@ use equilux::training::{Trainer, class_targets};
 use equilux::{Error, Result};
 use nalgebra::DMatrix;
 
-/// A machine behind its instruments. It has no twin, and records which phases it was asked for.
+/// A machine behind its instruments: it has no twin.
 struct Laboratory(AnalogNetwork<f64>);
 
 impl System<f64> for Laboratory {

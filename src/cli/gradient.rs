@@ -179,7 +179,11 @@ fn compare(case: &Case, rules: &[RuleName], betas: &[f64]) -> Result<(Vec<Row>, 
         if estimate.unsettled == 0 {
             return Ok(estimate);
         }
-        Err(Error::Machine(format!("case {}: {} did not settle: the steady state is unstable or marginal", case.name, rule.name())))
+        Err(Error::Machine(format!(
+            "case {}: {} did not settle in steps of {CASE_STEP} time constants: the steady state is unstable or marginal",
+            case.name,
+            rule.name()
+        )))
     };
     let exact = of(RuleName::Adjoint, None)?;
     let free: Vec<f64> = exact.free.values.iter().copied().collect();

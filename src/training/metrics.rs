@@ -11,7 +11,7 @@ pub struct EpochMetrics {
     pub epoch: usize,
     /// The learning rate's factor in this epoch.
     pub rate_factor: f64,
-    /// Mean cost of the free phases of the epoch.
+    /// Mean cost of the epoch's free phases that settled.
     pub train_cost: f64,
     /// Accuracy of the free phases of the epoch, 0 to 1.
     pub train_accuracy: f64,

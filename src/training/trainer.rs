@@ -29,7 +29,7 @@ pub struct Evaluation {
     pub correct: usize,
     /// Samples that had not settled when they were read; their readings are counted all the same.
     pub unsettled: usize,
-    /// Sum of the costs.
+    /// Sum of the costs of the samples that had settled.
     pub cost: f64,
 }
 
@@ -37,6 +37,11 @@ impl Evaluation {
     /// The fraction of correct samples.
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.samples.max(1) as f64
+    }
+
+    /// The mean cost of the samples that had settled.
+    pub fn mean_cost(&self) -> f64 {
+        self.cost / (self.samples - self.unsettled).max(1) as f64
     }
 
     fn count<T: Real>(
@@ -53,8 +58,11 @@ impl Evaluation {
             let largest = (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best });
             self.samples += 1;
             self.correct += usize::from(largest == *label);
-            self.unsettled += usize::from(!measured.settled[sample]);
-            self.cost += cost.value(values, targets.column(sample).as_slice()).f64();
+            if measured.settled[sample] {
+                self.cost += cost.value(values, targets.column(sample).as_slice()).f64();
+            } else {
+                self.unsettled += 1;
+            }
         }
     }
 }
@@ -205,7 +213,7 @@ impl<T: Real> Trainer<T> {
         self.metrics.push(EpochMetrics {
             epoch: epoch + 1,
             rate_factor,
-            train_cost: seen.cost / seen.samples as f64,
+            train_cost: seen.mean_cost(),
             train_accuracy: seen.accuracy(),
             validation_accuracy,
             test_accuracy: test.accuracy(),

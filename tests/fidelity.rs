@@ -1,0 +1,102 @@
+//! Every way of coupling nodes, every ideal device, both dynamics and both precisions: the gradient of the machine itself.
+
+use equilux::config::{Experiment, LearningConfig, RuleName};
+use equilux::learning::{Batch, Fidelity, fidelity};
+use equilux::real::Real;
+use equilux::system::{Cost, System};
+use nalgebra::DMatrix;
+
+const MACHINE: &str = r#"
+    [network]
+    layers = [5, 4, 3, 2]
+    initial_gain = 0.7
+    precision = "f64"
+    [relaxation]
+    step = 0.3
+    tolerance = 1e-13
+    max_steps = 5000
+    [learning]
+    beta = 0.001
+"#;
+
+/// How close `rule` comes to the adjoint on the machine of `settings`, over every parameter.
+fn judge<T: Real>(rule: RuleName, settings: &[&str]) -> Fidelity {
+    let settings: Vec<String> = settings.iter().map(|setting| setting.to_string()).collect();
+    let experiment = Experiment::parse(MACHINE, "test", &settings).unwrap();
+    let mut machine = experiment.machine::<T>().unwrap();
+    // Biases start at zero; give every parameter that is a real number a value of its own.
+    let values: Vec<DMatrix<T>> = machine
+        .parameters()
+        .into_iter()
+        .map(|p| if p.name == "bias" { p.values.map_with_location(|i, _, _| T::of(0.1 * i as f64 - 0.3)) } else { p.values })
+        .collect();
+    machine.program(&values).unwrap();
+    let inputs = DMatrix::from_fn(5, 7, |i, j| T::of((1.3 * i as f64 + 0.7 * j as f64).sin()));
+    let targets = DMatrix::from_fn(2, 7, |i, j| T::of(0.8 * (i as f64 - 0.9 * j as f64).cos()));
+    let batch = Batch { inputs: &inputs, targets: &targets, cost: Cost::SquaredError, update: 0 };
+    let mut gradient = |rule| {
+        let estimate = LearningConfig { rule, ..experiment.learning }.rule::<T>(1).gradient(&mut machine, &batch).unwrap();
+        assert_eq!(estimate.unsettled, 0, "{settings:?}");
+        estimate.gradient
+    };
+    let exact = gradient(RuleName::Adjoint);
+    fidelity(&gradient(rule), &exact)
+}
+
+const TOPOLOGIES: [&str; 4] = ["one-way", "reciprocal", "independent-feedback", "all-to-all"];
+const DYNAMICS: [&[&str]; 2] = [&[], &["network.dynamics.gradient.leak=2", "network.activation=sine"]];
+const DEVICES: [&str; 2] = ["device=exact", "device.crossbar.weight_max=9"];
+
+/// Every machine of layers and arrays, and every readout of a spatial photonic Ising machine.
+fn machines() -> Vec<Vec<String>> {
+    let mut machines = Vec::new();
+    for dynamics in DYNAMICS {
+        let with = |settings: &[String]| settings.iter().cloned().chain(dynamics.iter().map(|s| s.to_string())).collect::<Vec<_>>();
+        for topology in TOPOLOGIES {
+            machines.extend(DEVICES.map(|device| with(&[format!("network.topology={topology}"), device.into()])));
+        }
+        for readout in ["parameter-shift", "homodyne"] {
+            for self_coupling in ["removed", "kept"] {
+                machines.push(with(&[
+                    "network.topology=all-to-all".into(),
+                    "device.spim.pattern_values=continuous".into(),
+                    "device.spim.train_pattern_weights=true".into(),
+                    format!("device.spim.readout={readout}"),
+                    format!("device.spim.self_coupling={self_coupling}"),
+                ]));
+            }
+        }
+    }
+    machines
+}
+
+#[test]
+fn asym_ep_and_dyadic_ep_are_exact_on_every_machine() {
+    for machine in machines() {
+        let settings: Vec<&str> = machine.iter().map(String::as_str).collect();
+        // A centred nudge of 1e-3 has a bias of order 1e-6.
+        let asym = judge::<f64>(RuleName::AsymEp, &settings).relative_error;
+        assert!(asym < 1e-5, "{machine:?}: {asym:e}");
+        let dyadic = judge::<f64>(RuleName::DyadicEp, &settings).relative_error;
+        assert!(dyadic < 1e-9, "{machine:?}: {dyadic:e}");
+    }
+}
+
+#[test]
+fn ep_is_exact_on_reciprocal_machines_only() {
+    for dynamics in DYNAMICS {
+        let error = |topology| judge::<f64>(RuleName::Ep, &[&[topology][..], dynamics].concat()).relative_error;
+        assert!(error("network.topology=reciprocal") < 1e-5);
+        assert!(error("network.topology=one-way") > 0.1);
+    }
+}
+
+#[test]
+fn single_precision_agrees_within_its_rounding() {
+    for topology in TOPOLOGIES {
+        let settings = [&format!("network.topology={topology}"), "relaxation.tolerance=2e-6", "learning.beta=0.1", "network.precision=f32"];
+        let single = judge::<f32>(RuleName::AsymEp, &settings).relative_error;
+        let double = judge::<f64>(RuleName::AsymEp, &settings[..3]).relative_error;
+        assert!((single - double).abs() < 1e-3, "{topology}: {single:e} against {double:e}");
+    }
+}
