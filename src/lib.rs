@@ -62,6 +62,7 @@ pub mod data;
 pub mod error;
 mod file;
 pub mod learning;
+pub mod matrix_file;
 pub mod random;
 pub mod real;
 pub mod report;

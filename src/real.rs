@@ -30,6 +30,11 @@ pub trait Real: RealField + Copy + Default + serde::Serialize {
     /// A standard normal deviate.
     fn normal(stream: &mut Stream) -> Self;
 
+    /// Adds an independent normal deviate of standard deviation `deviation` to each of `values`.
+    fn add_normals(values: &mut [Self], deviation: Self, stream: &mut Stream) {
+        values.iter_mut().for_each(|value| *value += deviation * Self::normal(stream));
+    }
+
     /// C <- alpha A B + beta C on strided matrices (row stride, column stride).
     ///
     /// # Safety

@@ -27,6 +27,11 @@ impl<T: Real> Quantiser<T> {
         ((x / self.step).round() * self.step).clamp(-self.range, self.range)
     }
 
+    /// Replaces each of `values` by its nearest code's.
+    pub fn apply_all(&self, values: &mut [T]) {
+        values.iter_mut().for_each(|value| *value = self.apply(*value));
+    }
+
     /// The distance between neighbouring codes.
     pub fn step(&self) -> T {
         self.step

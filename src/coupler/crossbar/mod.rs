@@ -73,7 +73,7 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
 
         voltages.copy_from(&read.values);
         if let Some(dac) = self.dac {
-            voltages.apply(|v| *v = dac.apply(*v));
+            dac.apply_all(voltages.as_mut_slice());
         }
         let matrix = match read.port {
             Port::Forward => Factor::Plain(array.view((read.wanted.start, 0), (wanted, driven))),
@@ -83,12 +83,11 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         if self.pair_noise > T::zero() {
             for column in 0..samples {
                 let deviation = self.pair_noise * voltages.column(column).norm();
-                let mut stream = read.noise.stream(column);
-                product.column_mut(column).apply(|current| *current += deviation * T::normal(&mut stream));
+                T::add_normals(product.column_mut(column).as_mut_slice(), deviation, &mut read.noise.stream(column));
             }
         }
         if let Some(adc) = self.adc {
-            product.apply(|current| *current = adc.apply(*current));
+            adc.apply_all(product.as_mut_slice());
         }
         match &read.gain {
             Some(gain) => currents.zip_zip_apply(&product, gain, |current, product, gain| *current += product * gain),

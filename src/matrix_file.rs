@@ -1,0 +1,200 @@
+//! Matrices in files: `.npy` as numpy writes it, and `.csv`, one line a row.
+//!
+//! What a laboratory hands over is often a vector in disguise; [`read_vector`] takes a single row or a single column for one.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use csv::{ReaderBuilder, StringRecord, Trim};
+use nalgebra::{DMatrix, DVector};
+use npyz::{NpyFile, Order, TypeChar, WriterBuilder};
+
+use crate::file::write_whole;
+use crate::{Error, Result};
+
+/// The matrix in `path`, by its extension: `.npy` (one or two dimensions, real numbers of any type, either order) or `.csv` (numbers
+/// only; lines that start with `#` are skipped). A one-dimensional `.npy` is a single column.
+///
+/// # Errors
+/// [`Error::Read`] when the file cannot be read; [`Error::Input`] naming the file and the place for any other extension, for what is
+/// not a matrix of finite numbers, and for an empty one.
+pub fn read_matrix(path: &Path) -> Result<DMatrix<f64>> {
+    let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
+    let parse = match extension(path) {
+        Some("npy") => parse_npy,
+        Some("csv") => parse_csv,
+        _ => return Err(wrong("expected a file that ends in .npy or .csv".into())),
+    };
+    let content = std::fs::read(path).map_err(Error::reading(path))?;
+    let matrix = parse(&content).map_err(wrong)?;
+    if matrix.is_empty() {
+        return Err(wrong("expected at least one number".into()));
+    }
+    for (column, values) in matrix.column_iter().enumerate() {
+        if let Some(row) = values.iter().position(|value| !value.is_finite()) {
+            return Err(wrong(format!("row {}, column {}: expected a finite number, found {}", row + 1, column + 1, values[row])));
+        }
+    }
+    Ok(matrix)
+}
+
+/// The vector in `path`: a matrix of one row or one column.
+///
+/// # Errors
+/// Those of [`read_matrix`], and [`Error::Input`] for a matrix with more of both.
+pub fn read_vector(path: &Path) -> Result<DVector<f64>> {
+    let matrix = read_matrix(path)?;
+    match matrix.shape() {
+        (_, 1) | (1, _) => Ok(DVector::from_column_slice(matrix.as_slice())),
+        (rows, columns) => {
+            let path = path.display();
+            Err(Error::input(format!("{path}: expected a vector, one row or one column, found a matrix of {rows} x {columns}")))
+        }
+    }
+}
+
+/// Writes `matrix` to `path` by its extension: `.npy` (float64, rows and columns as here) or `.csv` (every digit that matters).
+///
+/// # Errors
+/// [`Error::Write`] when the file cannot be written; [`Error::Input`] for any other extension.
+pub fn write_matrix(path: &Path, matrix: &DMatrix<f64>) -> Result<()> {
+    match extension(path) {
+        Some("npy") => write_whole(path, |file| write_npy(file, matrix)),
+        Some("csv") => write_whole(path, |file| write_csv(file, matrix)),
+        _ => Err(Error::input(format!("{}: expected a file that ends in .npy or .csv", path.display()))),
+    }
+}
+
+fn extension(path: &Path) -> Option<&str> {
+    path.extension().and_then(|extension| extension.to_str())
+}
+
+fn parse_npy(content: &[u8]) -> Result<DMatrix<f64>, String> {
+    let file = NpyFile::new(content).map_err(|error| format!("not an .npy file: {error}"))?;
+    let shape: Vec<usize> = file.shape().iter().map(|&length| length as usize).collect();
+    let (rows, columns) = match shape[..] {
+        [rows] => (rows, 1),
+        [rows, columns] => (rows, columns),
+        _ => return Err(format!("expected an array of one or two dimensions, found {} of shape {shape:?}", shape.len())),
+    };
+    let order = file.order();
+    let values = numbers(file)?;
+    Ok(match order {
+        Order::C => DMatrix::from_row_iterator(rows, columns, values),
+        Order::Fortran => DMatrix::from_vec(rows, columns, values),
+    })
+}
+
+/// The numbers of an array of any real type, in file order.
+fn numbers(file: NpyFile<&[u8]>) -> Result<Vec<f64>, String> {
+    let dtype = file.dtype();
+    let npyz::DType::Plain(plain) = &dtype else {
+        return Err("expected an array of numbers, found records".into());
+    };
+    macro_rules! read {
+        ($type:ty) => {
+            file.into_vec::<$type>().map(|values| values.into_iter().map(|value| value as f64).collect())
+        };
+    }
+    let values: io::Result<Vec<f64>> = match (plain.type_char(), plain.size_field()) {
+        (TypeChar::Float, 8) => read!(f64),
+        (TypeChar::Float, 4) => read!(f32),
+        (TypeChar::Int, 8) => read!(i64),
+        (TypeChar::Int, 4) => read!(i32),
+        (TypeChar::Int, 2) => read!(i16),
+        (TypeChar::Int, 1) => read!(i8),
+        (TypeChar::Uint, 8) => read!(u64),
+        (TypeChar::Uint, 4) => read!(u32),
+        (TypeChar::Uint, 2) => read!(u16),
+        (TypeChar::Uint, 1) => read!(u8),
+        _ => return Err(format!("expected real numbers (float32, float64 or integers), found {}", dtype.descr())),
+    };
+    values.map_err(|error| format!("damaged: {error}"))
+}
+
+fn parse_csv(content: &[u8]) -> Result<DMatrix<f64>, String> {
+    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).comment(Some(b'#')).trim(Trim::All).from_reader(content);
+    let (mut values, mut columns, mut rows) = (Vec::new(), 0, 0);
+    let mut record = StringRecord::new();
+    while reader.read_record(&mut record).map_err(|error| error.to_string())? {
+        let line = record.position().map_or(0, csv::Position::line);
+        if rows == 0 {
+            columns = record.len();
+        }
+        if record.len() != columns {
+            return Err(format!("line {line}: expected {columns} numbers, as on the first line, found {}", record.len()));
+        }
+        for (column, field) in record.iter().enumerate() {
+            let value = field.parse::<f64>();
+            values.push(value.map_err(|_| format!("line {line}, column {}: expected a number, found `{field}`", column + 1))?);
+        }
+        rows += 1;
+    }
+    Ok(DMatrix::from_row_iterator(rows, columns, values))
+}
+
+fn write_npy(file: &mut dyn Write, matrix: &DMatrix<f64>) -> io::Result<()> {
+    let shape = [matrix.nrows() as u64, matrix.ncols() as u64];
+    let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).order(Order::C).writer(file).begin_nd()?;
+    for row in matrix.row_iter() {
+        writer.extend(row.iter().copied())?;
+    }
+    writer.finish()
+}
+
+fn write_csv(file: &mut dyn Write, matrix: &DMatrix<f64>) -> io::Result<()> {
+    for row in matrix.row_iter() {
+        let fields: Vec<String> = row.iter().map(f64::to_string).collect();
+        writeln!(file, "{}", fields.join(","))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matrices_come_back_to_the_bit() {
+        let directory = tempfile::tempdir().unwrap();
+        let matrix = DMatrix::from_fn(3, 2, |i, j| (i as f64 + 0.1) / (j as f64 + 3.0));
+        for name in ["m.npy", "m.csv"] {
+            let path = directory.path().join(name);
+            write_matrix(&path, &matrix).unwrap();
+            assert_eq!(read_matrix(&path).unwrap(), matrix);
+        }
+        let refused = write_matrix(&directory.path().join("m.txt"), &matrix).unwrap_err();
+        assert!(refused.to_string().contains(".npy or .csv"));
+    }
+
+    #[test]
+    fn what_numpy_writes_is_read() {
+        // np.save of np.asfortranarray([[1, 2, 3], [4, 5, 6]], dtype='>i2')
+        let header = "{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3), }";
+        let mut content = b"\x93NUMPY\x01\x00".to_vec();
+        let padding = 64 - (10 + header.len() + 1) % 64;
+        content.extend(((header.len() + padding + 1) as u16).to_le_bytes());
+        content.extend(header.bytes().chain(std::iter::repeat_n(b' ', padding)).chain([b'\n']));
+        content.extend([1i16, 4, 2, 5, 3, 6].iter().flat_map(|value| value.to_be_bytes()));
+        assert_eq!(parse_npy(&content).unwrap(), DMatrix::from_row_slice(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]));
+        content.pop();
+        assert!(parse_npy(&content).unwrap_err().contains("damaged"));
+    }
+
+    #[test]
+    fn what_is_not_a_matrix_is_refused_with_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("m.csv");
+        let refuse = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            read_matrix(&path).unwrap_err().to_string()
+        };
+        assert!(refuse("# ohm\n1,2\n3\n").contains("line 3: expected 2 numbers"));
+        assert!(refuse("1,2\n3,x\n").contains("line 2, column 2: expected a number, found `x`"));
+        assert!(refuse("1,2\n3,NaN\n").contains("row 2, column 2: expected a finite number"));
+        assert!(refuse("").contains("at least one number"));
+        std::fs::write(&path, "1,2\n3,4\n").unwrap();
+        assert!(read_vector(&path).unwrap_err().to_string().contains("found a matrix of 2 x 2"));
+        assert!(parse_npy(b"PK\x03\x04").unwrap_err().contains("not an .npy file"));
+    }
+}
