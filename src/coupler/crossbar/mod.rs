@@ -68,27 +68,27 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         scratch.clear();
         scratch.resize((driven + wanted) * samples, T::zero());
         let (voltages, product) = scratch.split_at_mut(driven * samples);
-        let mut voltages = ViewMut::from_slice_generic(voltages, Dyn(driven), Dyn(samples));
-        let mut product = ViewMut::from_slice_generic(product, Dyn(wanted), Dyn(samples));
-
-        voltages.copy_from(&read.values);
+        ViewMut::from_slice_generic(voltages, Dyn(driven), Dyn(samples)).copy_from(&read.values);
         if let Some(dac) = self.dac {
-            dac.apply_all(voltages.as_mut_slice());
+            dac.apply_all(voltages);
         }
+        let voltages = View::from_slice_generic(voltages, Dyn(driven), Dyn(samples));
         let matrix = match read.port {
             Port::Forward => Factor::Plain(array.view((read.wanted.start, 0), (wanted, driven))),
             Port::Reversed => Factor::Transposed(array.view((0, read.wanted.start), (driven, wanted))),
         };
-        add_product(product.as_view_mut(), T::one(), matrix, Factor::Plain(voltages.as_view()));
+        let whole = ViewMut::from_slice_generic(product, Dyn(wanted), Dyn(samples));
+        add_product(whole, T::one(), matrix, Factor::Plain(voltages));
         if self.pair_noise > T::zero() {
-            for column in 0..samples {
+            for (column, currents) in product.chunks_exact_mut(wanted).enumerate() {
                 let deviation = self.pair_noise * voltages.column(column).norm();
-                T::add_normals(product.column_mut(column).as_mut_slice(), deviation, &mut read.noise.stream(column));
+                T::add_normals(currents, deviation, &mut read.noise.stream(column));
             }
         }
         if let Some(adc) = self.adc {
-            adc.apply_all(product.as_mut_slice());
+            adc.apply_all(product);
         }
+        let product = View::from_slice_generic(product, Dyn(wanted), Dyn(samples));
         match &read.gain {
             Some(gain) => currents.zip_zip_apply(&product, gain, |current, product, gain| *current += product * gain),
             None => currents += product,
