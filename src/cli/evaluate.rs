@@ -11,7 +11,7 @@ use crate::coupler::Expense;
 use crate::data::{Dataset, Parts};
 use crate::real::Real;
 use crate::system::System;
-use crate::training::{Checkpoint, LabSummary, RunDirectory, Summary, check_fit, evaluate, load_machine};
+use crate::training::{Checkpoint, LabSummary, RunDirectory, Summary, check_fit, evaluate, load_machine, unsettled_fraction};
 
 /// Evaluate a trained machine, as it is or on another device or noise
 #[derive(Debug, Args)]
@@ -69,6 +69,7 @@ fn evaluated<T: Real>(directory: &RunDirectory, experiment: &Experiment, same_ha
         validation_accuracy: validation,
         test_samples: test.samples,
         test_unsettled: test.unsettled,
+        train_unsettled: unsettled_fraction(&checkpoint.progress.metrics, train.samples),
         samples_per_second: (train.samples + test.samples) as f64 / seconds,
         lab: LabSummary::new(&checkpoint.progress.spent, &inference, test.samples),
     })

@@ -10,7 +10,7 @@ use crate::config::Experiment;
 use crate::data::{Dataset, Parts};
 use crate::real::Real;
 use crate::report::{self, format};
-use crate::training::{LabSummary, RunDirectory, Summary, Trainer};
+use crate::training::{LabSummary, RunDirectory, Summary, Trainer, unsettled_fraction};
 use crate::{Error, Result};
 
 /// Train a machine as an experiment says
@@ -109,6 +109,7 @@ fn finish<T: Real>(trainer: &mut Trainer<T>, experiment: &Experiment, directory:
         validation_accuracy: trainer.metrics().last().and_then(|row| row.validation_accuracy),
         test_samples: test.samples,
         test_unsettled: test.unsettled,
+        train_unsettled: unsettled_fraction(trainer.metrics(), train.samples),
         samples_per_second: trainer.samples_per_second(),
         lab: LabSummary::new(trainer.spent(), &inference, test.samples),
     };
@@ -126,9 +127,7 @@ pub(super) fn describe(summary: &Summary) -> String {
         format!("test accuracy  {} ({right} of {test_samples})", format::percent(summary.test_accuracy)),
         format!("train accuracy {}", format::percent(summary.train_accuracy)),
     ];
-    if summary.test_unsettled > 0 {
-        lines.push(format!("warning        {} of {test_samples} test samples had not settled when they were read", summary.test_unsettled));
-    }
+    lines.extend(summary.warnings().iter().map(|warning| format!("warning        {warning}")));
     if lab.seconds > 0.0 {
         let mut spent = format!("laboratory     training {}", format::duration(lab.seconds));
         if lab.frames > 0 {

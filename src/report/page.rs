@@ -53,7 +53,7 @@ fn header(summary: &Summary) -> String {
 /// The key results as big numbers.
 fn results(summary: &Summary, epochs: usize) -> String {
     let cards = [test_card(summary), training_card(summary, epochs), laboratory_card(&summary.lab), inference_card(&summary.lab)].concat();
-    format!("<main>\n<dl class=\"results\">\n{cards}</dl>\n{}", unsettled_warning(summary))
+    format!("<main>\n<dl class=\"results\">\n{cards}</dl>\n{}", warnings(summary))
 }
 
 /// One big number with what explains it.
@@ -100,13 +100,9 @@ fn inference_card(lab: &LabSummary) -> String {
     card("Laboratory time of one inference", &duration(lab.seconds_per_inference), &notes)
 }
 
-/// A warning if test samples were read before they settled.
-fn unsettled_warning(summary: &Summary) -> String {
-    if summary.test_unsettled == 0 {
-        return String::new();
-    }
-    let (unsettled, samples) = (count(summary.test_unsettled as f64), count(summary.test_samples as f64));
-    format!("<p class=\"warning\">{unsettled} of {samples} test samples had not settled when they were read.</p>\n")
+/// A line for each thing that a reader of the accuracies should know.
+fn warnings(summary: &Summary) -> String {
+    summary.warnings().iter().map(|warning| format!("<p class=\"warning\">{warning}.</p>\n")).collect()
 }
 
 /// The learning curves, one figure a panel: side by side where there is room.
@@ -196,6 +192,7 @@ mod tests {
             validation_accuracy: None,
             test_samples: 263,
             test_unsettled: 2,
+            train_unsettled: 0.0,
             samples_per_second: 1200.0,
             lab: LabSummary {
                 seconds: 14.9 * 3600.0,

@@ -86,8 +86,32 @@ pub struct Summary {
     pub test_samples: usize,
     /// Samples of the test part that had not settled when they were read.
     pub test_unsettled: usize,
+    /// The fraction of the training samples of all epochs that did not settle and took no part in the gradient, 0 to 1.
+    pub train_unsettled: f64,
     /// Training samples a second of computing (of inference, where nothing was trained).
     pub samples_per_second: f64,
     /// What a laboratory would have spent.
     pub lab: LabSummary,
+}
+
+impl Summary {
+    /// What a reader of the accuracies should know about steady states that were not reached.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.test_unsettled > 0 {
+            let (unsettled, samples) = (self.test_unsettled, self.test_samples);
+            warnings.push(format!("{unsettled} of {samples} test samples had not settled when they were read"));
+        }
+        if self.train_unsettled > 0.0 {
+            let percent = 100.0 * self.train_unsettled;
+            warnings.push(format!("{percent:.2} % of the training samples did not settle and took no part in the gradient"));
+        }
+        warnings
+    }
+}
+
+/// The fraction of the samples of all epochs that did not settle, 0 to 1, for a training part of `samples`.
+pub fn unsettled_fraction(metrics: &[EpochMetrics], samples: usize) -> f64 {
+    let unsettled: usize = metrics.iter().map(|row| row.unsettled).sum();
+    unsettled as f64 / (samples * metrics.len()).max(1) as f64
 }

@@ -8,7 +8,7 @@ mod schedule;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, Progress};
-pub use metrics::{EpochMetrics, LabSummary, Summary};
+pub use metrics::{EpochMetrics, LabSummary, Summary, unsettled_fraction};
 pub use optimiser::{Adam, Bop, Optimiser, OptimiserConfig, Sgd};
 pub use run_directory::RunDirectory;
 pub use schedule::Schedule;

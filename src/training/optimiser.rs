@@ -6,7 +6,8 @@
 //! BOP    m <- (1 - gamma) m + gamma g                           flip where |m| > threshold and sign m = sign theta
 //! ```
 //!
-//! Adam: Kingma & Ba 2015, arXiv 1412.6980. BOP, for binary parameters: Helwegen et al. 2019, arXiv 1906.02107.
+//! Adam: Kingma & Ba 2015, arXiv 1412.6980. BOP, for binary parameters: Helwegen et al. 2019, arXiv 1906.02107; a schedule acts on its gamma,
+//! as theirs does.
 
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
@@ -110,13 +111,13 @@ impl<T: Real> Optimiser<T> {
         Self { config, bop, moments: moments.collect(), steps: 0 }
     }
 
-    /// One step down `gradient`; `rate_factor` scales the learning rate. Values are kept in their domains.
+    /// One step down `gradient`; `rate_factor` scales the learning rate, and BOP's gamma. Values are kept in their domains.
     pub fn step(&mut self, parameters: &mut [Parameter<T>], gradient: &[DMatrix<T>], rate_factor: f64) {
         self.steps += 1;
         for ((parameter, gradient), [first, second]) in parameters.iter_mut().zip(gradient).zip(&mut self.moments) {
             match (parameter.domain, self.config) {
                 (Domain::Fixed, _) => continue,
-                (Domain::Binary, _) => self.bop.step(&mut parameter.values, gradient, first),
+                (Domain::Binary, _) => self.bop.step(&mut parameter.values, gradient, first, rate_factor),
                 (_, OptimiserConfig::Sgd(sgd)) => sgd.step(&mut parameter.values, gradient, first, rate_factor),
                 (_, OptimiserConfig::Adam(adam)) => {
                     adam.step(&mut parameter.values, gradient, [first, second], rate_factor, self.steps);
@@ -166,8 +167,8 @@ impl Adam {
 }
 
 impl Bop {
-    fn step<T: Real>(&self, values: &mut DMatrix<T>, gradient: &DMatrix<T>, mean: &mut DMatrix<T>) {
-        let (gamma, threshold) = (T::of(self.gamma), T::of(self.threshold));
+    fn step<T: Real>(&self, values: &mut DMatrix<T>, gradient: &DMatrix<T>, mean: &mut DMatrix<T>, rate_factor: f64) {
+        let (gamma, threshold) = (T::of(self.gamma * rate_factor), T::of(self.threshold));
         for ((value, slope), mean) in values.iter_mut().zip(gradient).zip(mean) {
             *mean = (T::one() - gamma) * *mean + gamma * *slope;
             if mean.abs() > threshold && *mean * *value > T::zero() {

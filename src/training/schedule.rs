@@ -1,4 +1,4 @@
-//! Learning-rate schedules: a factor on the rate, epoch by epoch.
+//! Learning-rate schedules: a factor on the rate (and on BOP's gamma), epoch by epoch.
 
 use serde::{Deserialize, Serialize};
 
