@@ -66,6 +66,7 @@ pub mod matrix_file;
 pub mod random;
 pub mod real;
 pub mod report;
+mod simd;
 pub mod system;
 pub mod training;
 

@@ -82,7 +82,7 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         if self.pair_noise > T::zero() {
             for (column, currents) in product.chunks_exact_mut(wanted).enumerate() {
                 let deviation = self.pair_noise * voltages.column(column).norm();
-                T::add_normals(currents, deviation, &mut read.noise.stream(column));
+                read.noise.key(column).add_normals(currents, deviation);
             }
         }
         if let Some(adc) = self.adc {
