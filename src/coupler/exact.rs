@@ -1,6 +1,7 @@
 //! The exact matrix: no physics, the reference of every device.
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, Dyn};
+use rayon::prelude::*;
 
 use super::{Coupler, Domain, Parameter, Port, Read};
 use crate::Result;
@@ -39,9 +40,21 @@ pub(super) fn read_matrix<T: Real>(weights: &DMatrix<T>, read: &Read<T>, mut cur
     currents.zip_zip_apply(&product, gain, |current, product, gain| *current += product * gain);
 }
 
-/// Adds -d v^T to `gradient`: the local product of a plain matrix.
+/// Inputs whose weights' gradients are worked out together.
+const BLOCK: usize = 128;
+
+/// Adds -d v^T to `gradient`: the local product of a plain matrix, blocks of inputs in parallel.
 pub(super) fn outer_product<T: Real>(d: View<T>, v: View<T>, gradient: &mut DMatrix<T>) {
-    add_product(gradient.as_view_mut(), -T::one(), Factor::Plain(d), Factor::Transposed(v));
+    let outputs = gradient.nrows();
+    if outputs == 0 {
+        return;
+    }
+    gradient.as_mut_slice().par_chunks_mut(outputs * BLOCK).enumerate().for_each(|(index, block)| {
+        let inputs = block.len() / outputs;
+        let v = v.rows(index * BLOCK, inputs);
+        let block = ViewMut::from_slice_generic(block, Dyn(outputs), Dyn(inputs));
+        add_product(block, -T::one(), Factor::Plain(d.as_view()), Factor::Transposed(v));
+    });
 }
 
 impl<T: Real> Coupler<T> for Exact<T> {
@@ -62,7 +75,7 @@ impl<T: Real> Coupler<T> for Exact<T> {
     }
 
     fn program(&mut self, values: &[DMatrix<T>], _: Key) -> Result<()> {
-        self.weights.copy_from(&values[0]);
+        self.weights.as_mut_slice().copy_from_slice(values[0].as_slice());
         Ok(())
     }
 

@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, Estimate, Nudges, Rule, estimate};
+use super::{Batch, Estimate, Nudges, Rule, mean_product};
 use crate::Result;
 use crate::real::Real;
 use crate::system::{Correction, Phase, System};
@@ -47,7 +47,7 @@ impl<T: Real> Rule<T> for AsymEp {
             }
             CorrectionMethod::DigitalModel => self.nudges.contrast(system, batch, &free, Correction::DigitalModel)?,
         };
-        let at = free.values.clone();
-        Ok(estimate(system, batch, free, contrast.d, at, &contrast.settled))
+        let gradient = mean_product(system, batch, contrast.d(), &free.values, &contrast.settled);
+        Ok(Estimate::new(gradient, free, &contrast.settled))
     }
 }

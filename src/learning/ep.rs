@@ -8,7 +8,7 @@
 //! energy contrast is the local product at the midpoint. Exact as beta -> 0 when couplings are reciprocal; there is no energy, and no
 //! guarantee, when they are not.
 
-use super::{Batch, Estimate, Nudges, Rule, estimate};
+use super::{Batch, Estimate, Nudges, Rule, mean_product};
 use crate::Result;
 use crate::real::Real;
 use crate::system::{Correction, Phase, System};
@@ -25,6 +25,7 @@ impl<T: Real> Rule<T> for EquilibriumPropagation {
     fn gradient(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Estimate<T>> {
         let free = system.settle(batch.inputs, &Phase::Free)?;
         let contrast = self.0.contrast(system, batch, &free, Correction::None)?;
-        Ok(estimate(system, batch, free, contrast.d, contrast.midpoint, &contrast.settled))
+        let gradient = mean_product(system, batch, contrast.d(), &contrast.midpoint(), &contrast.settled);
+        Ok(Estimate::new(gradient, free, &contrast.settled))
     }
 }

@@ -64,8 +64,7 @@ impl<T: Real> Rule<T> for Spsa {
             gradient.iter_mut().zip(&signs).for_each(|(gradient, signs)| *gradient += signs * (slope * T::of(scale)));
         }
         system.program(&programmed)?;
-        let unsettled = settled.iter().filter(|settled| !**settled).count();
-        Ok(Estimate { gradient, free, unsettled })
+        Ok(Estimate::new(gradient, free, &settled))
     }
 }
 

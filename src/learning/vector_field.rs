@@ -7,7 +7,7 @@
 //! d solves J d = dC/dv, where the gradient wants J^T a = dC/dv: exact as beta -> 0 when J is symmetric. In a feedforward network d
 //! never reaches the hidden layers.
 
-use super::{Batch, Estimate, Nudges, Rule, estimate};
+use super::{Batch, Estimate, Nudges, Rule, mean_product};
 use crate::Result;
 use crate::real::Real;
 use crate::system::{Correction, Phase, System};
@@ -24,7 +24,7 @@ impl<T: Real> Rule<T> for VectorField {
     fn gradient(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Estimate<T>> {
         let free = system.settle(batch.inputs, &Phase::Free)?;
         let contrast = self.0.contrast(system, batch, &free, Correction::None)?;
-        let at = free.values.clone();
-        Ok(estimate(system, batch, free, contrast.d, at, &contrast.settled))
+        let gradient = mean_product(system, batch, contrast.d(), &free.values, &contrast.settled);
+        Ok(Estimate::new(gradient, free, &contrast.settled))
     }
 }

@@ -101,7 +101,8 @@ pub struct Trainer<T: Real> {
     rule: Box<dyn Rule<T>>,
     parts: Parts<T>,
     optimiser: Optimiser<T>,
-    parameters: Vec<Parameter<T>>,
+    names: Vec<String>,
+    values: Vec<DMatrix<T>>,
     updates: u64,
     spent: Expense,
     metrics: Vec<EpochMetrics>,
@@ -123,7 +124,8 @@ impl<T: Real> Trainer<T> {
             experiment,
             system,
             parts,
-            parameters,
+            names: parameters.iter().map(|parameter| parameter.name.clone()).collect(),
+            values: values(parameters),
             updates: 0,
             spent: Expense::default(),
             metrics: Vec::new(),
@@ -237,9 +239,8 @@ impl<T: Real> Trainer<T> {
         seen.count(outputs, &estimate.free, &labels, &targets, learning.cost);
         self.updates += 1;
         if estimate.unsettled < indices.len() {
-            self.optimiser.step(&mut self.parameters, &estimate.gradient, rate_factor);
-            let values: Vec<DMatrix<T>> = self.parameters.iter().map(|parameter| parameter.values.clone()).collect();
-            self.system.program(&values)?;
+            self.optimiser.step(&mut self.values, &estimate.gradient, rate_factor);
+            self.system.program(&self.values)?;
         }
         Ok(estimate.unsettled)
     }
@@ -253,9 +254,8 @@ impl<T: Real> Trainer<T> {
         let (moments, optimiser_steps) = self.optimiser.state();
         let mut tensors: std::collections::BTreeMap<String, DMatrix<T>> =
             machine.tensors.into_iter().map(|(name, values)| (format!("machine/{name}"), values)).collect();
-        for (parameter, [first, second]) in self.parameters.iter().zip(moments) {
-            let name = &parameter.name;
-            tensors.insert(format!("parameters/{name}"), parameter.values.clone());
+        for ((name, values), [first, second]) in self.names.iter().zip(&self.values).zip(moments) {
+            tensors.insert(format!("parameters/{name}"), values.clone());
             tensors.insert(format!("moments1/{name}"), first.clone());
             tensors.insert(format!("moments2/{name}"), second.clone());
         }
@@ -278,18 +278,22 @@ impl<T: Real> Trainer<T> {
         let checkpoint = Checkpoint::<T>::read(path)?;
         load_machine(self.system.as_mut(), &checkpoint, true, path)?;
         let (moments, _) = self.optimiser.state();
-        let restored = self.parameters.iter().zip(moments).map(|(parameter, [first, second])| {
-            let matrix = |group, like: &DMatrix<T>| checkpoint.matrix(group, &parameter.name, like.shape(), path);
+        let restored = self.names.iter().zip(moments).map(|(name, [first, second])| {
+            let matrix = |group, like: &DMatrix<T>| checkpoint.matrix(group, name, like.shape(), path);
             Ok([matrix("moments1", first)?, matrix("moments2", second)?])
         });
         let restored = restored.collect::<Result<Vec<_>>>()?;
         self.optimiser.restore(restored, checkpoint.progress.optimiser_steps);
-        self.parameters = self.system.parameters();
+        self.values = values(self.system.parameters());
         self.updates = checkpoint.progress.updates;
         self.spent = checkpoint.progress.spent;
         self.metrics = checkpoint.progress.metrics;
         Ok(())
     }
+}
+
+fn values<T: Real>(parameters: Vec<Parameter<T>>) -> Vec<DMatrix<T>> {
+    parameters.into_iter().map(|parameter| parameter.values).collect()
 }
 
 /// Programs a machine with a checkpoint's parameters; `same_hardware` also restores what its devices really hold and its counters.
