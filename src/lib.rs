@@ -63,6 +63,7 @@ pub mod error;
 mod file;
 pub mod learning;
 pub mod matrix_file;
+mod product;
 pub mod random;
 pub mod real;
 pub mod report;

@@ -11,6 +11,7 @@
 
 pub mod crossbar;
 mod exact;
+mod matrix;
 pub mod quantiser;
 pub mod spim;
 
