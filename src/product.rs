@@ -5,6 +5,10 @@
 //! constant sizes, compiled for the vector unit of the machine: 3 x 8 vectors of C with AVX-512, 2 x 4 with AVX2 and elsewhere.
 //! `benches/product.rs` compares it with nalgebra's.
 
+use std::ops::Range;
+
+use nalgebra::DMatrix;
+
 use crate::real::{Real, View, ViewMut};
 use crate::simd;
 
@@ -104,25 +108,53 @@ impl<T: Real> Packed<T> {
         }
     }
 
+    /// The matrix itself, rows x depth.
+    pub fn unpack(&self) -> DMatrix<T> {
+        let full = PANEL * lanes::<T>();
+        DMatrix::from_fn(self.rows, self.depth, |row, column| {
+            let (panel, row) = (row / full, row % full);
+            let height = full.min(self.rows.next_multiple_of(lanes::<T>()) - panel * full);
+            self.panels[panel * full * self.depth + column * height + row]
+        })
+    }
+
+    /// Rows and columns of the matrix.
+    pub fn shape(&self) -> (usize, usize) {
+        (self.rows, self.depth)
+    }
+
     /// C <- C + alpha A B for this A.
     ///
     /// # Panics
     /// When the shapes do not chain.
-    pub fn add_product(&self, mut c: ViewMut<T>, alpha: T, b: &Factor<T>) {
+    pub fn add_product(&self, c: ViewMut<T>, alpha: T, b: &Factor<T>) {
+        self.add_rows(c, alpha, &(0..self.rows), b);
+    }
+
+    /// C <- C + alpha A B for these `rows` of A, which are all rows of C.
+    ///
+    /// # Panics
+    /// When the shapes do not chain.
+    pub fn add_rows(&self, mut c: ViewMut<T>, alpha: T, rows: &Range<usize>, b: &Factor<T>) {
         let (depth, columns) = b.shape();
         assert_eq!(self.depth, depth, "inner dimensions of a product");
-        assert_eq!((self.rows, columns), c.shape(), "shape of a product");
+        assert!(rows.end <= self.rows, "rows of a product");
+        assert_eq!((rows.len(), columns), c.shape(), "shape of a product");
         let (entries, across) = (b.entries(), c.strides().1);
         for start in (0..depth).step_by(DEPTH) {
             let depths = start..depth.min(start + DEPTH);
             for (index, panel) in self.panels.chunks(PANEL * lanes::<T>() * depth).enumerate() {
-                let (height, row) = (panel.len() / depth, index * PANEL * lanes::<T>());
+                let (height, top) = (panel.len() / depth, index * PANEL * lanes::<T>());
+                let within = rows.start.max(top)..rows.end.min(top + height);
+                if within.is_empty() {
+                    continue;
+                }
                 let panel = Panel { entries: &panel[depths.start * height..depths.end * height], height };
                 // SAFETY: the shapes agree, so every entry of these blocks is one of its matrix's; `c` is borrowed mutably, so it overlaps none.
                 unsafe {
                     let b = Entries { first: entries.first.add(depths.start * entries.down), ..entries };
-                    let c = Block { first: c.as_mut_ptr().add(row), across, rows: height.min(self.rows - row), columns };
-                    T::add_panel(&panel, alpha, b, &c);
+                    let first = c.as_mut_ptr().add(within.start - rows.start);
+                    T::add_panel(&panel, alpha, b, &Block { first, across, rows: within.start - top..within.end - top, columns });
                 }
             }
         }
@@ -135,11 +167,11 @@ pub struct Panel<'a, T> {
     height: usize,
 }
 
-/// A block of C: (i, j) at `first + i + j across`.
+/// A block of C, some rows of a panel: (i, j) at `first + i - rows.start + j across`.
 pub struct Block<T> {
     first: *mut T,
     across: usize,
-    rows: usize,
+    rows: Range<usize>,
     columns: usize,
 }
 
@@ -148,7 +180,7 @@ pub trait Kernel: Sized {
     /// C <- C + alpha A B for a panel of A.
     ///
     /// # Safety
-    /// B must have as many rows as the panel has columns, and as many columns as C; C must have no more rows than the panel and overlap
+    /// B must have as many rows as the panel has columns, and as many columns as C; the rows of C must be rows of the panel, and C overlap
     /// neither.
     unsafe fn add_panel(panel: &Panel<Self>, alpha: Self, b: Entries<Self>, c: &Block<Self>);
 }
@@ -156,7 +188,7 @@ pub trait Kernel: Sized {
 /// [`Kernel::add_panel`], M rows by N columns of C at a time; M divides the panel's height.
 #[inline(always)]
 unsafe fn add_blocks<T: Real, const M: usize, const N: usize, const FUSED: bool>(panel: &Panel<T>, alpha: T, b: Entries<T>, c: &Block<T>) {
-    for row in (0..c.rows).step_by(M) {
+    for row in (c.rows.start / M * M..c.rows.end).step_by(M) {
         let wide = c.columns - c.columns % N;
         // SAFETY: the caller's; blocks end where C does.
         unsafe {
@@ -197,9 +229,9 @@ unsafe fn add_block<T: Real, const M: usize, const N: usize, const FUSED: bool>(
             left = left.wrapping_add(panel.height);
             right = right.wrapping_add(b.down);
         }
-        let rows = M.min(c.rows - row);
-        let target = c.first.add(row + column * c.across);
-        if rows == M {
+        let rows = c.rows.start.max(row)..c.rows.end.min(row + M);
+        let target = c.first.add(rows.start - c.rows.start + column * c.across);
+        if rows.len() == M {
             for (j, sums) in sums.iter().enumerate() {
                 let target = target.add(j * c.across).cast::<[T; M]>();
                 let mut total = target.read();
@@ -212,9 +244,9 @@ unsafe fn add_block<T: Real, const M: usize, const N: usize, const FUSED: bool>(
             // A copy: sums that were indexed by a variable could not stay in registers.
             let spilled = std::hint::black_box(sums);
             for (j, sums) in spilled.iter().enumerate() {
-                for (i, sum) in sums.iter().enumerate().take(rows) {
+                for i in 0..rows.len() {
                     let target = target.add(i + j * c.across);
-                    *target = product(alpha, *sum, *target);
+                    *target = product(alpha, sums[rows.start - row + i], *target);
                 }
             }
         }
@@ -266,7 +298,6 @@ kernel!(f64, 8, 16, 24);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nalgebra::DMatrix;
 
     /// Every entry by its sum, for views into larger matrices.
     fn agrees<T: Real>(m: usize, k: usize, n: usize) {
@@ -318,6 +349,18 @@ mod tests {
         packed.pack(&Factor::Plain(a.as_view()));
         let mut c = DMatrix::zeros(50, 4);
         packed.add_product(c.as_view_mut(), 1.0, &Factor::Plain(b.as_view()));
+        assert_eq!(packed.unpack(), a);
         assert_eq!(c, a * b);
+    }
+
+    #[test]
+    fn some_rows_are_those_of_the_whole() {
+        let (a, b) = (DMatrix::from_fn(130, 3, |i, j| (i + 10 * j) as f64), DMatrix::from_fn(3, 11, |i, j| i as f64 - j as f64));
+        let (packed, whole) = (Packed::new(&Factor::Plain(a.as_view())), &a * &b);
+        for rows in [0..130, 0..1, 5..29, 24..48, 30..100, 129..130, 7..7] {
+            let mut c = DMatrix::zeros(rows.len(), 11);
+            packed.add_rows(c.as_view_mut(), 1.0, &rows, &Factor::Plain(b.as_view()));
+            assert_eq!(c, whole.rows(rows.start, rows.len()), "{rows:?}");
+        }
     }
 }

@@ -17,13 +17,13 @@ pub struct Exact<T: Real> {
 impl<T: Real> Exact<T> {
     /// The matrix `weights`, outputs x inputs.
     pub fn new(weights: DMatrix<T>) -> Self {
-        Self { matrix: TwoWayMatrix::new(weights) }
+        Self { matrix: TwoWayMatrix::new(&weights) }
     }
 }
 
 impl<T: Real> Coupler<T> for Exact<T> {
     fn shape(&self) -> (usize, usize) {
-        self.matrix.weights().shape()
+        self.matrix.shape()
     }
 
     fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>) {
@@ -44,7 +44,7 @@ impl<T: Real> Coupler<T> for Exact<T> {
     }
 
     fn intended(&self) -> DMatrix<T> {
-        self.matrix.weights().clone()
+        self.matrix.weights()
     }
 
     fn effective(&self) -> DMatrix<T> {

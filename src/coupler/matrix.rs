@@ -7,56 +7,47 @@ use nalgebra::{DMatrix, Dyn};
 use rayon::prelude::*;
 
 use super::{Port, Read};
-use crate::real::{Factor, Packed, Real, View, ViewMut, add_product};
+use crate::real::{Factor, Packed, Real, View, ViewMut};
 use crate::simd;
 
 /// Weights, outputs x inputs, laid out for products with W and, once they are asked for, with W^T.
 #[derive(Clone, Debug)]
 pub struct TwoWayMatrix<T: Real> {
-    weights: DMatrix<T>,
-    /// The layouts for [`Port::Forward`] and [`Port::Reversed`]; those that have been used are kept up to date.
-    packed: [OnceLock<Packed<T>>; 2],
+    forward: Packed<T>,
+    reversed: OnceLock<Packed<T>>,
 }
 
 impl<T: Real> TwoWayMatrix<T> {
     /// The matrix `weights`, outputs x inputs.
-    pub fn new(weights: DMatrix<T>) -> Self {
-        Self { weights, packed: Default::default() }
+    pub fn new(weights: &DMatrix<T>) -> Self {
+        Self { forward: Packed::new(&Factor::Plain(weights.as_view())), reversed: OnceLock::new() }
+    }
+
+    /// Outputs and inputs.
+    pub fn shape(&self) -> (usize, usize) {
+        self.forward.shape()
     }
 
     /// The weights, outputs x inputs.
-    pub fn weights(&self) -> &DMatrix<T> {
-        &self.weights
+    pub fn weights(&self) -> DMatrix<T> {
+        self.forward.unpack()
     }
 
     /// Replaces the weights by others of the same shape.
     pub fn set(&mut self, weights: &DMatrix<T>) {
-        self.weights.as_mut_slice().copy_from_slice(weights.as_slice());
-        for (packed, factor) in
-            self.packed.iter_mut().zip([Factor::Plain(self.weights.as_view()), Factor::Transposed(self.weights.as_view())])
-        {
-            if let Some(packed) = packed.get_mut() {
-                packed.pack(&factor);
-            }
+        self.forward.pack(&Factor::Plain(weights.as_view()));
+        if let Some(reversed) = self.reversed.get_mut() {
+            reversed.pack(&Factor::Transposed(weights.as_view()));
         }
     }
 
     /// Adds W v, or W^T v at reversed ports, of the `wanted` ports to `currents`, wanted ports x samples.
     pub fn add_product(&self, port: Port, wanted: &Range<usize>, values: View<T>, currents: ViewMut<T>) {
-        let (outputs, inputs) = self.weights.shape();
-        let (ports, whole) = match port {
-            Port::Forward => (outputs, Factor::Plain(self.weights.as_view())),
-            Port::Reversed => (inputs, Factor::Transposed(self.weights.as_view())),
+        let packed = match port {
+            Port::Forward => &self.forward,
+            Port::Reversed => self.reversed.get_or_init(|| Packed::new(&Factor::Transposed(self.weights().as_view()))),
         };
-        if wanted.len() == ports {
-            let packed = self.packed[port as usize].get_or_init(|| Packed::new(&whole));
-            return packed.add_product(currents, T::one(), &Factor::Plain(values));
-        }
-        let part = match port {
-            Port::Forward => Factor::Plain(self.weights.rows(wanted.start, wanted.len())),
-            Port::Reversed => Factor::Transposed(self.weights.columns(wanted.start, wanted.len())),
-        };
-        add_product(currents, T::one(), part, Factor::Plain(values));
+        packed.add_rows(currents, T::one(), wanted, &Factor::Plain(values));
     }
 
     /// Adds `gain * (W v)` of the wanted ports to `currents`: a read without an error.

@@ -9,7 +9,7 @@
 
 use super::{Batch, Estimate, Rule, mean_product};
 use crate::real::Real;
-use crate::system::{Phase, System};
+use crate::system::{Gradient, Phase, System};
 use crate::{Error, Result};
 
 /// Dyadic EP: `dyadic-ep`.
@@ -24,12 +24,12 @@ impl<T: Real> Rule<T> for DyadicEp {
         "dyadic-ep"
     }
 
-    fn gradient(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Estimate<T>> {
+    fn estimate(&self, system: &mut dyn System<T>, batch: &Batch<T>, recycled: Gradient<T>) -> Result<Estimate<T>> {
         let free = system.settle(batch.inputs, &Phase::Free)?;
         let dyadic = system.settle(batch.inputs, &Phase::Dyadic { nudge: batch.nudge(self.beta), free: &free })?;
         let difference = dyadic.difference.ok_or_else(|| Error::input("dyadic-ep: this machine does not couple two copies"))?;
         let settled: Vec<bool> = free.settled.iter().zip(&dyadic.settled).map(|(free, dyadic)| *free && *dyadic).collect();
-        let gradient = mean_product(system, batch, difference / T::of(self.beta), &dyadic.values, &settled);
+        let gradient = mean_product(system, batch, difference / T::of(self.beta), &dyadic.values, &settled, recycled);
         Ok(Estimate::new(gradient, free, &settled))
     }
 }

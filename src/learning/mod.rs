@@ -80,11 +80,19 @@ pub trait Rule<T: Real>: Send + Sync {
     /// The name in configurations and results.
     fn name(&self) -> &'static str;
 
-    /// Estimates the gradient of the mean cost of `batch`.
+    /// Estimates the gradient of the mean cost of `batch`, in the memory of `recycled`, an old gradient of this machine or nothing.
     ///
     /// # Errors
     /// When the machine does not take the batch, or cannot do what the rule needs.
-    fn gradient(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Estimate<T>>;
+    fn estimate(&self, system: &mut dyn System<T>, batch: &Batch<T>, recycled: Gradient<T>) -> Result<Estimate<T>>;
+
+    /// Estimates the gradient of the mean cost of `batch`.
+    ///
+    /// # Errors
+    /// Those of [`estimate`](Self::estimate).
+    fn gradient(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Estimate<T>> {
+        self.estimate(system, batch, Gradient::new())
+    }
 }
 
 /// On which sides of the free steady state the machine is nudged.
@@ -155,17 +163,24 @@ impl Nudges {
 }
 
 /// The mean local product of signal `d` at `at` over the settled samples.
-fn mean_product<T: Real>(system: &dyn System<T>, batch: &Batch<T>, mut d: DMatrix<T>, at: &DMatrix<T>, settled: &[bool]) -> Gradient<T> {
+fn mean_product<T: Real>(
+    system: &dyn System<T>,
+    batch: &Batch<T>,
+    mut d: DMatrix<T>,
+    at: &DMatrix<T>,
+    settled: &[bool],
+    recycled: Gradient<T>,
+) -> Gradient<T> {
     let used = settled.iter().filter(|settled| **settled).count();
     // Scaled before the product: d is smaller than the gradient.
     simd::scale(d.as_mut_slice(), T::one() / T::of(used.max(1) as f64));
     if used == settled.len() {
-        return system.local_product(batch.inputs, &d, at);
+        return system.local_product(batch.inputs, &d, at, recycled);
     }
     let mut at = at.clone();
     for (sample, _) in settled.iter().enumerate().filter(|(_, settled)| !**settled) {
         d.column_mut(sample).fill(T::zero());
         at.column_mut(sample).fill(T::zero());
     }
-    system.local_product(batch.inputs, &d, &at)
+    system.local_product(batch.inputs, &d, &at, recycled)
 }

@@ -61,6 +61,17 @@ impl<T: Real> AnalogNetwork<T> {
     }
 }
 
+/// Zeros, in the memory of another matrix if it has this shape.
+fn zeros<T: Real>((rows, columns): (usize, usize), recycled: Option<DMatrix<T>>) -> DMatrix<T> {
+    match recycled {
+        Some(mut matrix) if matrix.shape() == (rows, columns) => {
+            matrix.as_mut_slice().fill(T::zero());
+            matrix
+        }
+        _ => DMatrix::zeros(rows, columns),
+    }
+}
+
 /// The lanes' parts of a measurement.
 fn readings<T: Real>(whole: &mut Measurement<T>, nodes: usize) -> Vec<Reading<'_, T>> {
     let lane = (nodes * LANE).max(1);
@@ -101,6 +112,11 @@ impl<T: Real> Rows<'_, T> {
 }
 
 impl<T: Real> AnalogNetwork<T> {
+    /// The shapes of all parameters.
+    fn all_shapes(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.shapes.iter().flatten().copied().chain([(self.nodes, 1)])
+    }
+
     fn rows_of<'a>(&self, inputs: Option<&'a DMatrix<T>>, nodes: Cow<'a, DMatrix<T>>) -> Rows<'a, T> {
         let together = (self.shared_inputs > 0).then(|| {
             let mut together = DMatrix::zeros(self.shared_inputs + self.nodes, nodes.ncols());
@@ -158,7 +174,7 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
     }
 
     fn program(&mut self, values: &[DMatrix<T>]) -> Result<()> {
-        let shapes: Vec<(usize, usize)> = self.shapes.iter().flatten().copied().chain([(self.nodes, 1)]).collect();
+        let shapes: Vec<(usize, usize)> = self.all_shapes().collect();
         if shapes.len() != values.len() {
             return Err(Error::input(format!("expected {} parameters, found {}", shapes.len(), values.len())));
         }
@@ -233,11 +249,13 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
         Ok(HeldCurrent(held))
     }
 
-    fn local_product(&self, inputs: &DMatrix<T>, d: &DMatrix<T>, at: &DMatrix<T>) -> Gradient<T> {
-        let zeros = |shapes: &[(usize, usize)]| shapes.iter().map(|(rows, columns)| DMatrix::zeros(*rows, *columns)).collect();
-        let mut gradient: Vec<Gradient<T>> = self.shapes.iter().map(|shapes| zeros(shapes)).collect();
+    fn local_product(&self, inputs: &DMatrix<T>, d: &DMatrix<T>, at: &DMatrix<T>, recycled: Gradient<T>) -> Gradient<T> {
+        let mut recycled = recycled.into_iter();
+        let mut gradient: Gradient<T> = self.all_shapes().map(|shape| zeros(shape, recycled.next())).collect();
+        let mut rest = &mut gradient[..];
         let (post, pre) = (self.signals(d, at), self.drives(inputs, at));
-        for (coupling, own) in self.couplings().iter().zip(&mut gradient) {
+        for (coupling, shapes) in self.couplings().iter().zip(&self.shapes) {
+            let (own, others) = rest.split_at_mut(shapes.len());
             for (side, driving, reached) in Self::uses(coupling, Port::Forward) {
                 let reaches_nodes = reached.end > self.input_count();
                 if reaches_nodes {
@@ -247,13 +265,13 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
                     coupling.coupler.local_product(d, v, own);
                 }
             }
+            rest = others;
         }
-        let mut bias = DMatrix::zeros(self.nodes, 1);
         if self.made_of.train_bias {
             let signals = post.rows(&(self.input_count()..self.input_count() + self.nodes));
-            signals.column_iter().for_each(|column| simd::add_scaled(bias.as_mut_slice(), -T::one(), column.as_slice()));
+            signals.column_iter().for_each(|column| simd::add_scaled(rest[0].as_mut_slice(), -T::one(), column.as_slice()));
         }
-        gradient.into_iter().flatten().chain([bias]).collect()
+        gradient
     }
 
     fn expense(&self) -> Expense {

@@ -78,7 +78,7 @@ impl<T: Real> Lane<T> {
         self.seat(network, inputs, &range);
         match task.free {
             None => {
-                self.state.fill(T::zero());
+                self.state.as_mut_slice().fill(T::zero());
                 network.read_drive(self, inputs.columns(range.start, samples), task.key);
             }
             Some(free) => {
@@ -103,7 +103,7 @@ impl<T: Real> Lane<T> {
                 [(&mut self.difference, nodes), (&mut self.difference_force, nodes), (&mut self.difference_coupled, self.coupled.nrows())]
             {
                 reshape(matrix, rows, samples);
-                matrix.fill(T::zero());
+                matrix.as_mut_slice().fill(T::zero());
             }
         }
     }

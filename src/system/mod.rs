@@ -170,8 +170,9 @@ pub trait System<T: Real> {
     fn held_current(&mut self, inputs: &DMatrix<T>, free: &Measurement<T>) -> Result<HeldCurrent<T>>;
 
     /// The gradient, summed over samples, that a post-synaptic signal `d` (nodes x samples) makes at node values `at` (nodes x
-    /// samples): -d dF/dtheta. Arithmetic on measured numbers; it needs no knowledge of W.
-    fn local_product(&self, inputs: &DMatrix<T>, d: &DMatrix<T>, at: &DMatrix<T>) -> Gradient<T>;
+    /// samples): -d dF/dtheta. Arithmetic on measured numbers; it needs no knowledge of W. The memory of `recycled`, an old gradient of
+    /// this machine or nothing, is used again.
+    fn local_product(&self, inputs: &DMatrix<T>, d: &DMatrix<T>, at: &DMatrix<T>, recycled: Gradient<T>) -> Gradient<T>;
 
     /// What a laboratory would have spent on this machine so far.
     fn expense(&self) -> Expense;

@@ -279,7 +279,7 @@ impl<T: Real> AnalogNetwork<T> {
     /// Reads the constant currents of `inputs` (inputs x samples), averaged over as many reads as a measurement, and adds the biases.
     pub(super) fn read_drive(&self, lane: &mut Lane<T>, inputs: View<T>, key: Key) {
         let count = self.instruments().samples as u64;
-        lane.held.fill(T::zero());
+        lane.held.as_mut_slice().fill(T::zero());
         for read in 0..count {
             let time = u64::MAX - read;
             let reads = Reads { first_row: 0, order: &lane.order, key, time, scratch: &mut lane.scratch, counts: &mut lane.reads };

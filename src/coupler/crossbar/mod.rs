@@ -50,7 +50,7 @@ impl<T: Real> Crossbar<T> {
             pair_noise: T::of(2f64.sqrt() * device.read_noise_us * device.weight_per_us()),
             device,
             weights,
-            array: TwoWayMatrix::new(cells.weights().clone()),
+            array: TwoWayMatrix::new(cells.weights()),
             cells,
         }
     }
