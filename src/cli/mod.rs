@@ -1,5 +1,6 @@
 //! The command line, one file a sub-command.
 
+mod crossbar;
 mod data;
 mod evaluate;
 mod gradient;
@@ -32,6 +33,8 @@ enum Command {
     Train(train::TrainCommand),
     Evaluate(evaluate::EvaluateCommand),
     Gradient(gradient::GradientCommand),
+    #[command(subcommand)]
+    Crossbar(crossbar::CrossbarCommand),
     /// List, fetch and import data sets
     Data(data::DataCommand),
 }
@@ -58,6 +61,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Train(command) => train::run(&command, json),
         Command::Evaluate(command) => evaluate::run(&command, json),
         Command::Gradient(command) => gradient::run(&command, json),
+        Command::Crossbar(command) => crossbar::run(&command, json),
         Command::Data(command) => data::run(command, json),
     })
 }

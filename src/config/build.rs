@@ -25,25 +25,23 @@ impl Experiment {
     /// The untrained machine.
     ///
     /// # Errors
-    /// Never for an experiment that was loaded.
+    /// When an array behind wires is singular in double precision.
     pub fn machine<T: Real>(&self) -> Result<AnalogNetwork<T>> {
         let network = &self.network;
         let output = network.layers.len() - 1;
         let activation = |layer| if layer == output { network.output_activation.unwrap_or(network.activation) } else { network.activation };
         let layers: Vec<Layer> = (1..=output).map(|layer| Layer { nodes: network.layers[layer], activation: activation(layer) }).collect();
         let nodes = layers.iter().map(|layer| layer.nodes).sum();
-        let couplings = self.arrays().into_iter().enumerate().map(|(index, array)| Coupling {
-            coupler: self.coupler(&array, index as u64),
-            name: array.name,
-            from: array.from,
-            to: array.to,
-            kind: array.kind,
+        let couplings = self.arrays().into_iter().enumerate().map(|(index, array)| {
+            let coupler = self.coupler(&array, index as u64)?;
+            Ok(Coupling { coupler, name: array.name, from: array.from, to: array.to, kind: array.kind })
         });
+        let couplings = couplings.collect::<Result<_>>()?;
         AnalogNetwork::new(NetworkDescription {
             inputs: network.layers[0],
             layers,
             dynamics: network.dynamics,
-            couplings: couplings.collect(),
+            couplings,
             bias: DMatrix::zeros(nodes, 1),
             train_bias: network.bias,
             relaxation: self.relaxation,
@@ -85,21 +83,21 @@ impl Experiment {
         arrays
     }
 
-    fn coupler<T: Real>(&self, array: &Array, index: u64) -> Box<dyn Coupler<T>> {
+    fn coupler<T: Real>(&self, array: &Array, index: u64) -> Result<Box<dyn Coupler<T>>> {
         let (outputs, inputs) = (array.to.len(), array.from.len());
         let weights = || {
             let deviation = T::of(self.network.initial_gain / (inputs as f64).sqrt());
             let mut stream = Key::new(self.seed, "initial weights").with(index).stream();
             DMatrix::from_fn(outputs, inputs, |_, _| deviation * T::normal(&mut stream))
         };
-        match &self.device {
+        Ok(match &self.device {
             Device::Exact => Box::new(Exact::new(weights())),
             Device::Crossbar(device) => {
                 let key = Key::new(self.seed, "first programming").with(index);
-                Box::new(Crossbar::new(device.clone(), weights(), key))
+                Box::new(Crossbar::new(device.clone(), weights(), key)?)
             }
             Device::Spim(device) => Box::new(self.spim(device, outputs, index)),
-        }
+        })
     }
 
     fn spim<T: Real>(&self, device: &SpimDevice, nodes: usize, index: u64) -> Spim<T> {

@@ -315,10 +315,7 @@ impl Experiment {
             Device::Spim(_) if self.network.topology != Topology::AllToAll || !self.network.couplings.is_empty() => {
                 Err(Error::input("device.spim: one mask couples every node to every node: expected network.topology = \"all-to-all\""))
             }
-            Device::Crossbar(crossbar) if crossbar.g_min_us >= crossbar.g_max_us => Err(Error::input(format!(
-                "device.crossbar.g_min_uS = {}: expected less than g_max_uS = {}",
-                crossbar.g_min_us, crossbar.g_max_us
-            ))),
+            Device::Crossbar(crossbar) => crossbar.check(),
             _ => Ok(()),
         }
     }

@@ -5,6 +5,7 @@
 
 mod build;
 mod case;
+pub mod duration;
 mod experiment;
 mod load;
 pub mod range;

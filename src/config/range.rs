@@ -36,6 +36,10 @@ ranges! {
     non_negative: f64 => f64, |x| x.is_finite() && x >= 0.0, "a number of at least 0";
     /// A finite number, not 0.
     not_zero: f64 => f64, |x| x.is_finite() && x != 0.0, "a number other than 0";
+    /// A finite number below 0.
+    negative: f64 => f64, |x| x.is_finite() && x < 0.0, "a number below 0";
+    /// Lines of a tile: 0 for no limit.
+    tile: i64 => usize, |x| x >= 0, "0 (no limit) or a whole number above 0";
     /// A finite number.
     finite: f64 => f64, |x| x.is_finite(), "a finite number";
     /// A part of a whole: a number from 0, inclusive, to 1, exclusive.

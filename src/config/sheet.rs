@@ -76,10 +76,17 @@ impl Sheet {
 
     fn parse(text: &str, name: &str) -> Result<Self> {
         let sheet: Self = toml::from_str(text).map_err(|e| located(name, &e))?;
-        let table = Table::from_iter([(sheet.kind.clone(), Value::Table(sheet.values()))]);
-        let device = Value::Table(table).try_into::<Device>();
-        device.map_err(|e| located(&format!("datasheet {name}"), &e))?;
+        sheet.device().map_err(|e| Error::input(format!("datasheet {name}: {e}")))?;
         Ok(sheet)
+    }
+
+    /// The device of these numbers alone.
+    ///
+    /// # Errors
+    /// When a number is none that the device has.
+    pub fn device(&self) -> Result<Device> {
+        let table = Table::from_iter([(self.kind.clone(), Value::Table(self.values()))]);
+        Value::Table(table).try_into().map_err(|e| located(&self.title, &e))
     }
 
     /// The numbers as a device's table.

@@ -91,6 +91,12 @@ pub struct Expense {
     pub conversions: u64,
     /// Seconds.
     pub seconds: f64,
+    /// Write pulses.
+    #[serde(default)]
+    pub pulses: u64,
+    /// Energy, joule.
+    #[serde(default)]
+    pub joules: f64,
 }
 
 impl Expense {
@@ -100,6 +106,8 @@ impl Expense {
             frames: self.frames + after.frames - before.frames,
             conversions: self.conversions + after.conversions - before.conversions,
             seconds: self.seconds + (after.seconds - before.seconds),
+            pulses: self.pulses + after.pulses - before.pulses,
+            joules: self.joules + (after.joules - before.joules),
         }
     }
 }
@@ -149,6 +157,11 @@ pub trait Coupler<T: Real>: Send + Sync {
     /// When the hardware cannot take the values.
     fn program(&mut self, values: &[DMatrix<T>], key: Key) -> Result<()>;
 
+    /// Replaces programmed `values` by what the hardware holds, where it is the only memory of them: pulsed cells.
+    fn read_back(&self, values: &mut [DMatrix<T>]) {
+        let _ = values;
+    }
+
     /// The W that was asked for: a digital model of the device, blind to its imperfections. Outputs x inputs.
     fn intended(&self) -> DMatrix<T>;
 
@@ -169,6 +182,16 @@ pub trait Coupler<T: Real>: Send + Sync {
     /// What all writes so far have cost.
     fn write_expense(&self) -> Expense {
         Expense::default()
+    }
+
+    /// Joules that reads have spent in the array itself so far, by the values that really drove it.
+    fn heat(&self) -> f64 {
+        0.0
+    }
+
+    /// The largest relative difference between an effective matrix that reads met and what it should have been at that time.
+    fn staleness(&self) -> f64 {
+        0.0
     }
 
     /// Physical state beyond the parameters (what was really written where), for checkpoints.

@@ -1,6 +1,7 @@
 //! Converters: a value becomes one of finitely many codes.
 
 use crate::real::Real;
+use crate::simd::vectorised;
 
 /// A uniform mid-tread quantiser of b bits over [-range, range]: 2^b - 1 codes, zero among them, clipping beyond the range.
 ///
@@ -22,19 +23,36 @@ impl<T: Real> Quantiser<T> {
         Self { step: T::of(range / codes), range: T::of(range) }
     }
 
-    /// The nearest code's value.
+    /// The nearest code's value; halves are rounded away from zero.
+    #[inline(always)]
     pub fn apply(&self, x: T) -> T {
-        ((x / self.step).round() * self.step).clamp(-self.range, self.range)
+        let value = (x / self.step).round() * self.step;
+        let value = if value > self.range { self.range } else { value };
+        if value < -self.range { -self.range } else { value }
     }
 
-    /// Replaces each of `values` by its nearest code's.
+    /// Replaces each of `values` by its nearest code's: [`apply`](Self::apply) to the bit, on the vector unit.
     pub fn apply_all(&self, values: &mut [T]) {
-        values.iter_mut().for_each(|value| *value = self.apply(*value));
+        apply_all(self, values);
+    }
+
+    /// As many codes over another range.
+    #[must_use]
+    pub fn ranged(&self, range: T) -> Self {
+        Self { step: self.step * (range / self.range), range }
     }
 
     /// The distance between neighbouring codes.
     pub fn step(&self) -> T {
         self.step
+    }
+}
+
+vectorised! {
+    fn apply_all<T: Real>(quantiser: &Quantiser<T>, values: &mut [T]) {
+        for value in values {
+            *value = quantiser.apply(*value);
+        }
     }
 }
 

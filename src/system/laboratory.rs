@@ -284,14 +284,31 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
                 let count = reads[port as usize];
                 total.frames += count * cost.frames;
                 total.conversions += count * cost.conversions;
+                total.joules += count as f64 * cost.joules;
                 seconds += count as f64 * cost.seconds;
             }
             // Arrays work side by side: the slowest sets the time.
             total.seconds = total.seconds.max(seconds);
-            writing += coupling.coupler.write_expense().seconds;
+            let written = coupling.coupler.write_expense();
+            writing += written.seconds;
+            total.pulses += written.pulses;
+            total.joules += written.joules + coupling.coupler.heat();
         }
         total.seconds += writing;
         total
+    }
+
+    fn read_back(&self, values: &mut [DMatrix<T>]) {
+        let mut rest = values;
+        for (coupling, shapes) in self.couplings().iter().zip(&self.shapes) {
+            let (own, others) = rest.split_at_mut(shapes.len());
+            coupling.coupler.read_back(own);
+            rest = others;
+        }
+    }
+
+    fn staleness(&self) -> f64 {
+        self.couplings().iter().map(|coupling| coupling.coupler.staleness()).fold(0.0, f64::max)
     }
 
     fn state(&self) -> MachineState<T> {

@@ -157,6 +157,17 @@ pub trait System<T: Real> {
     /// When the number or the shape of the values differs, or the hardware cannot take them.
     fn program(&mut self, values: &[DMatrix<T>]) -> Result<()>;
 
+    /// Replaces `values` that were programmed by what the hardware holds, where it is the only memory of them.
+    fn read_back(&self, values: &mut [DMatrix<T>]) {
+        let _ = values;
+    }
+
+    /// The largest relative difference between an array's effective matrix and what it should have been; see
+    /// [`Coupler::staleness`](crate::coupler::Coupler::staleness).
+    fn staleness(&self) -> f64 {
+        0.0
+    }
+
     /// Drives `inputs` (inputs x samples), waits for the steady state of `phase` and measures it.
     ///
     /// # Errors

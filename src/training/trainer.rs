@@ -244,6 +244,7 @@ impl<T: Real> Trainer<T> {
         if estimate.unsettled < indices.len() {
             self.optimiser.step(&mut self.values, &estimate.gradient, rate_factor);
             self.system.program(&self.values)?;
+            self.system.read_back(&mut self.values);
         }
         self.gradient = estimate.gradient;
         Ok(estimate.unsettled)

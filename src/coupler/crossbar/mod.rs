@@ -1,57 +1,163 @@
 //! Resistive crossbars: word lines carry voltages, cells conduct, bit lines sum currents.
 //!
-//! A weight is a differential pair of cells, w = w_max (G+ - G-) / (g_max - g_min), one of the pair at g_min. Driven at its bit
-//! lines and read at its word lines, the same array gives the transpose. A read passes through the converters:
+//! A weight is a pair of cells, w = w_max (G+ - G-) / (g_max - g_min); the [`Mapping`] says which of them carries it. Driven at its bit
+//! lines and read at its word lines, the same array gives the transpose. A read passes through the converters and amplifiers:
 //!
 //! ```text
-//! values -> DAC -> array (cells as written, read noise) -> ADC -> currents
+//! values -> DAC -> array (cells as they are, wires, read noise) -> gain, offset, output noise -> ADC -> currents
 //! ```
 //!
-//! Read noise: every cell of every read carries an independent error of standard deviation sigma, so the current of an output
-//! carries exactly N(0, 2 sigma^2 |v|^2); one deviate an output and read stands for all its cells.
+//! - *Wires*: after programming, the array with its wires is compiled once into its effective matrix ([`wires`](effective)); every later
+//!   read is a dense product. With `wire_refresh` above 1 the losses E / G of each cell are kept between compilations, and the difference
+//!   that a new compilation makes is reported as staleness.
+//! - *Tiles*: each tile has its own wires and, unless `tile_sum = "analog"`, its own amplifiers and converters; partial sums add up.
+//! - *Read noise*: every cell of every read carries an independent error. Where sigma is the same for all cells, the current of an output
+//!   carries exactly N(0, 2 sigma^2 |v|^2), for the price of one deviate an output. Where it differs from cell to cell, the variance is the
+//!   product of the cells' variances with v^2: a second product.
+//! - *Non-linear cells*: currents of v, v^2 and v^3, a product each; from the other side the even one changes its sign, so the array is
+//!   not reciprocal.
+//! - *Memory*: cells are written to targets, with the weights kept digitally, or pulsed, and then are the only memory.
 
+mod array;
 mod cell;
+mod circuit;
 mod device;
+mod pulse;
+mod read;
+mod tile;
+mod wires;
 
-use nalgebra::{DMatrix, Dyn};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::matrix::{TwoWayMatrix, outer_product};
+use nalgebra::DMatrix;
+
+use super::matrix::outer_product;
 use super::quantiser::{Quantiser, rounding_error};
 use super::{Coupler, Domain, Expense, Parameter, Port, Read};
 use crate::Result;
 use crate::random::Key;
 use crate::real::{Real, View, ViewMut};
+use array::{Amplifiers, Array, Held};
+use cell::{count, digits};
 
-pub use cell::Cells;
-pub use device::CrossbarDevice;
+pub use cell::{Cells, program_once};
+pub use circuit::{CellCurrent, Solution, solve};
+pub use device::{CrossbarDevice, Mapping, TileSum, Update};
+pub use pulse::{PulsedCells, Pulses, Rounding, StepModel, Steps};
+pub use wires::{Wires, effective};
 
-/// A crossbar of differential pairs behind converters, outputs (bit lines) x inputs (word lines).
+/// Where the weights are.
+#[derive(Clone, Debug)]
+enum Memory<T: Real> {
+    Written(Cells<T>),
+    Pulsed(PulsedCells<T>),
+}
+
+/// A sum that all threads add to: whole numbers, so that their order does not matter.
+#[derive(Debug, Default)]
+struct Counter(AtomicU64);
+
+impl Clone for Counter {
+    fn clone(&self) -> Self {
+        Self(AtomicU64::new(self.0.load(Ordering::Relaxed)))
+    }
+}
+
+/// A crossbar of pairs of cells behind converters, outputs (bit lines) x inputs (word lines).
 #[derive(Clone, Debug)]
 pub struct Crossbar<T: Real> {
     device: CrossbarDevice,
+    /// What was asked for last.
     weights: DMatrix<T>,
-    cells: Cells<T>,
-    /// What the cells hold, as it is read.
-    array: TwoWayMatrix<T>,
+    memory: Memory<T>,
+    array: Array<T>,
+    amplifiers: Amplifiers<T>,
     dac: Option<Quantiser<T>>,
     adc: Option<Quantiser<T>>,
-    /// Standard deviation of a pair's read noise, in units of the weights.
+    /// Standard deviation of a pair's read noise, in units of the weights, where it is the same for all.
     pair_noise: T,
+    /// Energy spent in cells, attojoule.
+    heat: Counter,
 }
 
 impl<T: Real> Crossbar<T> {
-    /// The array `device` with `weights` (outputs x inputs) programmed into it; `key` names the random streams of this write.
-    pub fn new(device: CrossbarDevice, weights: DMatrix<T>, key: Key) -> Self {
-        let mut cells = Cells::new(&device, weights.shape());
-        cells.write(&weights, key);
-        Self {
+    /// The array `device` with `weights` (outputs x inputs) programmed into it; `key` names the random streams of this write and of what
+    /// differs from cell to cell.
+    ///
+    /// # Errors
+    /// When the array's network is singular in double precision.
+    pub fn new(device: CrossbarDevice, weights: DMatrix<T>, key: Key) -> Result<Self> {
+        let own = key.with(u64::MAX);
+        let memory = match device.update {
+            Update::Write => {
+                let mut cells = Cells::new(&device, weights.shape(), own);
+                cells.write(&weights, key);
+                Memory::Written(cells)
+            }
+            Update::Pulsed => Memory::Pulsed(PulsedCells::new(&device, &weights, own)),
+        };
+        let amplifiers = Amplifiers::new(&device, weights.shape(), own.with(2));
+        let noise = if device.read_noise_q.is_empty() { 2f64.sqrt() * device.read_noise_us * device.weight_per_us() } else { 0.0 };
+        let array = memory.with_held(&device, |held| Array::new(&device, &amplifiers, held))?;
+        let mut crossbar = Self {
             dac: (device.dac_bits > 0).then(|| Quantiser::new(device.dac_bits, device.dac_range)),
             adc: (device.adc_bits > 0).then(|| Quantiser::new(device.adc_bits, device.adc_range)),
-            pair_noise: T::of(2f64.sqrt() * device.read_noise_us * device.weight_per_us()),
-            device,
+            pair_noise: T::of(noise),
+            array,
+            amplifiers,
             weights,
-            array: TwoWayMatrix::new(cells.weights()),
-            cells,
+            memory,
+            heat: Counter::default(),
+            device,
+        };
+        crossbar.read_own_back();
+        Ok(crossbar)
+    }
+
+    fn read_own_back(&mut self) {
+        if let Memory::Pulsed(cells) = &self.memory {
+            self.weights = cells.held();
+        }
+    }
+
+    /// How much the effective matrix differed, at most, from the one that replaced it: relative, 0 unless `wire_refresh` is above 1.
+    pub fn staleness(&self) -> f64 {
+        self.array.staleness
+    }
+
+    /// Whether a read is nothing but a product.
+    fn is_perfect(&self) -> bool {
+        let device = &self.device;
+        let converters = self.dac.is_some() || self.adc.is_some();
+        let noise = self.pair_noise > T::zero() || device.output_noise > 0.0 || !device.read_noise_q.is_empty();
+        let powers = self.array.tiles.iter().any(|tile| tile.powers.is_some());
+        !converters && !noise && !powers && self.amplifiers.are_perfect() && self.array.tiles.len() == 1 && device.read_time_us == 0.0
+    }
+
+    fn written(&self) -> u64 {
+        match &self.memory {
+            Memory::Written(cells) => cells.written(),
+            Memory::Pulsed(cells) => cells.written,
+        }
+    }
+}
+
+impl<T: Real> Memory<T> {
+    /// Lets `work` see the cells as they are now.
+    fn with_held<R>(&self, device: &CrossbarDevice, work: impl FnOnce(&Held<T>) -> R) -> R {
+        let perfect = device.wires().are_perfect();
+        match self {
+            Self::Written(cells) => {
+                let drifted = cells.have_drifted();
+                let compensation = if device.drift_compensation && drifted { cells.lost() } else { 1.0 };
+                let weights = (perfect && !drifted).then(|| cells.weights());
+                work(&Held { cells: cells.now(), weights, compensation })
+            }
+            Self::Pulsed(cells) => {
+                let seen = cells.seen();
+                let conductances = [0, 1].map(|side| seen.map(|w| device.conductances(w.f64())[side].max(0.0)));
+                work(&Held { cells: conductances, weights: perfect.then_some(&seen), compensation: 1.0 })
+            }
         }
     }
 }
@@ -61,36 +167,11 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         self.weights.shape()
     }
 
-    fn read(&self, read: &Read<T>, mut currents: ViewMut<T>, scratch: &mut Vec<T>) {
-        if self.dac.is_none() && self.adc.is_none() && self.pair_noise == T::zero() {
-            return self.array.read(read, currents, scratch);
+    fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>) {
+        if self.is_perfect() {
+            return self.array.tiles[0].linear.read(read, currents, scratch);
         }
-        let (driven, samples) = read.values.shape();
-        let wanted = read.wanted.len();
-        scratch.clear();
-        scratch.resize((driven + wanted) * samples, T::zero());
-        let (voltages, product) = scratch.split_at_mut(driven * samples);
-        ViewMut::from_slice_generic(voltages, Dyn(driven), Dyn(samples)).copy_from(&read.values);
-        if let Some(dac) = self.dac {
-            dac.apply_all(voltages);
-        }
-        let voltages = View::from_slice_generic(voltages, Dyn(driven), Dyn(samples));
-        let whole = ViewMut::from_slice_generic(product, Dyn(wanted), Dyn(samples));
-        self.array.add_product(read.port, &read.wanted, voltages.as_view(), whole);
-        if self.pair_noise > T::zero() {
-            for (column, currents) in product.chunks_exact_mut(wanted).enumerate() {
-                let deviation = self.pair_noise * voltages.column(column).norm();
-                read.noise.key(column).add_normals(currents, deviation);
-            }
-        }
-        if let Some(adc) = self.adc {
-            adc.apply_all(product);
-        }
-        let product = View::from_slice_generic(product, Dyn(wanted), Dyn(samples));
-        match &read.gain {
-            Some(gain) => currents.zip_zip_apply(&product, gain, |current, product, gain| *current += product * gain),
-            None => currents += product,
-        }
+        self.read_through_converters(read, currents, scratch);
     }
 
     fn local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]) {
@@ -99,54 +180,116 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
 
     fn parameters(&self) -> Vec<Parameter<T>> {
         let bound = T::of(self.device.weight_max);
-        vec![Parameter { name: "weights".into(), values: self.weights.clone(), domain: Domain::Interval(-bound, bound) }]
+        let domain = match self.device.update {
+            Update::Write => Domain::Interval(-bound, bound),
+            // Each cell has bounds of its own.
+            Update::Pulsed => Domain::Real,
+        };
+        vec![Parameter { name: "weights".into(), values: self.weights.clone(), domain }]
     }
 
     fn program(&mut self, values: &[DMatrix<T>], key: Key) -> Result<()> {
         self.weights.copy_from(&values[0]);
-        self.cells.write(&values[0], key);
-        self.array.set(self.cells.weights());
-        Ok(())
+        match &mut self.memory {
+            Memory::Written(cells) => cells.write(&values[0], key),
+            Memory::Pulsed(cells) => cells.write(&values[0], key),
+        }
+        self.read_own_back();
+        let (device, amplifiers, array) = (&self.device, &self.amplifiers, &mut self.array);
+        self.memory.with_held(device, |held| array.update(device, amplifiers, held))
+    }
+
+    fn read_back(&self, values: &mut [DMatrix<T>]) {
+        if let Memory::Pulsed(_) = self.memory {
+            values[0].copy_from(&self.weights);
+        }
     }
 
     fn intended(&self) -> DMatrix<T> {
-        self.cells.targets().clone()
+        match &self.memory {
+            Memory::Written(cells) => cells.targets().clone(),
+            Memory::Pulsed(cells) => cells.held(),
+        }
     }
 
     fn effective(&self) -> DMatrix<T> {
-        self.cells.weights().clone()
+        self.array.effective.clone()
     }
 
     fn resolution(&self) -> f64 {
         let (outputs, inputs) = self.shape();
-        let noise = self.pair_noise.f64() * (inputs as f64).sqrt();
-        let adc = self.adc.map_or(0.0, |adc| rounding_error(adc.step().f64()));
+        let variances = self.array.tiles.iter().filter_map(|tile| tile.variances.as_ref());
+        let variance: f64 = variances.map(|variances| variances.weights().sum().f64()).sum::<f64>() / outputs.max(1) as f64;
+        let noise = (self.pair_noise.f64() * (inputs as f64).sqrt()).hypot(variance.sqrt()).hypot(self.device.output_noise);
+        let converting = self.array.tiles.iter().filter(|tile| tile.outputs.start == 0).count() as f64;
+        let adc = self.adc.map_or(0.0, |adc| rounding_error(adc.step().f64())) * converting.sqrt();
         let row = self.weights.norm().f64() / (outputs.max(1) as f64).sqrt();
         let dac = self.dac.map_or(0.0, |dac| rounding_error(dac.step().f64()) * row);
         noise.hypot(adc).hypot(dac)
     }
 
     fn read_expense(&self, port: Port, wanted: usize) -> Expense {
-        let driven = match port {
-            Port::Forward => self.weights.ncols(),
-            Port::Reversed => self.weights.nrows(),
+        let (outputs, inputs) = self.weights.shape();
+        let tiles = |start: fn(&tile::Tile<T>) -> usize| self.array.tiles.iter().filter(|tile| start(tile) == 0).count();
+        // As many conversions of an output as there are tiles along the driven lines.
+        let (driven, conversions) = match port {
+            Port::Forward => (inputs, wanted * tiles(|tile| tile.outputs.start)),
+            Port::Reversed => (outputs, wanted * tiles(|tile| tile.inputs.start)),
         };
         let dac = if self.dac.is_some() { driven } else { 0 };
-        let adc = if self.adc.is_some() { wanted } else { 0 };
-        Expense { frames: 0, conversions: (dac + adc) as u64, seconds: self.device.read_time_us * 1e-6 }
+        let adc = if self.adc.is_some() { conversions } else { 0 };
+        let joules = (dac as f64 * self.device.dac_energy_pj + adc as f64 * self.device.adc_energy_pj) * 1e-12;
+        Expense { conversions: (dac + adc) as u64, seconds: self.device.read_time_us * 1e-6, joules, ..Expense::default() }
     }
 
     fn write_expense(&self) -> Expense {
-        Expense { seconds: self.cells.written() as f64 * self.device.write_time_us * 1e-6, ..Expense::default() }
+        let pulses = self.written();
+        Expense { pulses, seconds: pulses as f64 * self.device.write_time_us * 1e-6, joules: pulses as f64 * self.device.write_energy_pj * 1e-12, ..Expense::default() }
+    }
+
+    fn heat(&self) -> f64 {
+        self.heat.0.load(Ordering::Relaxed) as f64 * 1e-18
+    }
+
+    fn staleness(&self) -> f64 {
+        self.array.staleness
     }
 
     fn hardware_state(&self) -> Vec<(&'static str, DMatrix<T>)> {
-        self.cells.state()
+        let staleness = DMatrix::from_element(1, 1, T::of(self.array.staleness));
+        let mut state =
+            vec![("heat", digits(self.heat.0.load(Ordering::Relaxed))), ("wire_age", digits(self.array.age as u64)), ("staleness", staleness)];
+        state.extend(["wire_losses_plus", "wire_losses_minus"].into_iter().zip(self.array.losses.iter().cloned()));
+        match &self.memory {
+            Memory::Written(cells) => state.extend(cells.state()),
+            Memory::Pulsed(cells) => {
+                state.extend(cells.state());
+                state.push(("pulses", digits(cells.written)));
+            }
+        }
+        state
     }
 
     fn restore_hardware_state(&mut self, state: &[DMatrix<T>]) {
-        self.cells.restore(state);
-        self.array.set(self.cells.weights());
+        self.heat.0.store(count(&state[0]), Ordering::Relaxed);
+        self.array.age = count(&state[1]) as usize;
+        self.array.staleness = state[2][(0, 0)].f64();
+        let (losses, rest) = state[3..].split_at(self.array.losses.len());
+        self.array.losses = losses.to_vec();
+        match &mut self.memory {
+            Memory::Written(cells) => {
+                cells.restore(rest);
+            }
+            Memory::Pulsed(cells) => {
+                cells.restore(rest);
+                cells.written = count(&rest[2]);
+            }
+        }
+        self.read_own_back();
+        let (device, amplifiers, array) = (&self.device, &self.amplifiers, &mut self.array);
+        // The losses came with the state, so nothing is solved that could fail.
+        let compiled = self.memory.with_held(device, |held| array.set(device, amplifiers, held, false));
+        debug_assert!(compiled.is_ok());
     }
 }
 
@@ -172,7 +315,7 @@ mod tests {
     #[test]
     fn an_ideal_array_is_the_exact_matrix_both_ways() {
         let weights = matrix(4, 6);
-        let crossbar = Crossbar::new(CrossbarDevice::ideal(), weights.clone(), Key::new(1, "test"));
+        let crossbar = Crossbar::new(CrossbarDevice::ideal(), weights.clone(), Key::new(1, "test")).unwrap();
         let exact = Exact::new(weights);
         for (port, ports) in [(Port::Forward, 6), (Port::Reversed, 4)] {
             let values = matrix(ports, 3);
@@ -185,7 +328,7 @@ mod tests {
         let device = CrossbarDevice { read_noise_us: 0.5, ..CrossbarDevice::ideal() };
         let deviation = 2f64.sqrt() * 0.5 * device.weight_per_us();
         let weights = matrix(40, 6);
-        let crossbar = Crossbar::new(device, weights.clone(), Key::new(1, "test"));
+        let crossbar = Crossbar::new(device, weights.clone(), Key::new(1, "test")).unwrap();
         let values = matrix(6, 50);
         let clean = &weights * &values;
         let (mut squares, mut count) = (0.0, 0.0);
@@ -205,7 +348,7 @@ mod tests {
         let device = CrossbarDevice { dac_bits: 4, adc_bits: 5, adc_range: 2.0, ..CrossbarDevice::ideal() };
         let (dac, adc) = (Quantiser::new(4, 1.0), Quantiser::new(5, 2.0));
         let weights = matrix(4, 6);
-        let crossbar = Crossbar::new(device, weights.clone(), Key::new(1, "test"));
+        let crossbar = Crossbar::new(device, weights.clone(), Key::new(1, "test")).unwrap();
         let values = matrix(6, 3);
         let expected = (weights * values.map(|v| dac.apply(v))).map(|current| adc.apply(current));
         assert!((currents(&crossbar, Port::Forward, &values, 0) - expected).abs().max() < 1e-15);

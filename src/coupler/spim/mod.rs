@@ -160,7 +160,8 @@ impl<T: Real> Coupler<T> for Spim<T> {
     fn read_expense(&self, _: Port, wanted: usize) -> Expense {
         let count = self.patterns.ncols() as u64;
         let frames = 2 * count * if self.device.readout == Readout::ParameterShift { wanted as u64 } else { 1 };
-        Expense { frames, conversions: 0, seconds: frames as f64 / self.device.frame_rate_hz + self.device.settling_ms * 1e-3 }
+        let seconds = frames as f64 / self.device.frame_rate_hz + self.device.settling_ms * 1e-3;
+        Expense { frames, seconds, ..Expense::default() }
     }
 }
 
