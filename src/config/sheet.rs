@@ -23,10 +23,20 @@ use crate::file::read_text;
 use crate::{Error, Result};
 
 /// The sheets that come with the program.
-const EMBEDDED: [(&str, &str); 4] = [
+const EMBEDDED: [(&str, &str); 14] = [
+    ("capacitor", include_str!("../../devices/capacitor.toml")),
     ("crossbar-generic", include_str!("../../devices/crossbar-generic.toml")),
+    ("ecram", include_str!("../../devices/ecram.toml")),
+    ("gokmen-vlasov", include_str!("../../devices/gokmen-vlasov.toml")),
     ("ideal-crossbar", include_str!("../../devices/ideal-crossbar.toml")),
     ("ideal-slm", include_str!("../../devices/ideal-slm.toml")),
+    ("idealized-pulses", include_str!("../../devices/idealized-pulses.toml")),
+    ("pcm-joshi", include_str!("../../devices/pcm-joshi.toml")),
+    ("pcm-nandakumar", include_str!("../../devices/pcm-nandakumar.toml")),
+    ("reram-es", include_str!("../../devices/reram-es.toml")),
+    ("reram-sb", include_str!("../../devices/reram-sb.toml")),
+    ("rram-milo", include_str!("../../devices/rram-milo.toml")),
+    ("rram-wan", include_str!("../../devices/rram-wan.toml")),
     ("spim-generic", include_str!("../../devices/spim-generic.toml")),
 ];
 

@@ -1,0 +1,100 @@
+//! Crossbars: the effective matrix of an array behind its wires beside a sparse Cholesky solution with as many right-hand sides as word
+//! lines, and a read of an MNIST-sized array beside the bare product.
+
+use divan::Bencher;
+use equilux::coupler::crossbar::{Crossbar, CrossbarDevice, Wires, effective};
+use equilux::coupler::{Coupler, Exact, Port, Read, ReadNoise};
+use equilux::random::Key;
+use faer::linalg::solvers::Solve;
+use faer::sparse::{SparseColMat, Triplet};
+use faer::{Mat, Side};
+use nalgebra::DMatrix;
+
+fn main() {
+    divan::main();
+}
+
+const WIRES: Wires = Wires { r_word_ohm: 2.0, r_bit_ohm: 2.0 };
+
+fn cells(n: usize) -> DMatrix<f64> {
+    DMatrix::from_fn(n, n, |i, j| 1e-6 * (1.0 + ((7 * i + 3 * j) % 11) as f64 * 2.4))
+}
+
+/// Nodal analysis: every node of both planes of lines, one factorisation, a right-hand side a word line.
+fn nodal_analysis(cells: &DMatrix<f64>, wires: Wires) -> DMatrix<f64> {
+    let (m, n) = cells.shape();
+    let (word, bit) = (|i: usize, j: usize| i * n + j, |i: usize, j: usize| m * n + i * n + j);
+    let (g_word, g_bit) = (1.0 / wires.r_word_ohm, 1.0 / wires.r_bit_ohm);
+    let mut diagonal = vec![0.0; 2 * m * n];
+    let mut entries = Vec::new();
+    let mut link = |p: usize, q: Option<usize>, g: f64| {
+        diagonal[p] += g;
+        if let Some(q) = q {
+            diagonal[q] += g;
+            entries.push(Triplet::new(p.max(q), p.min(q), -g));
+        }
+    };
+    for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
+        link(word(i, j), Some(bit(i, j)), cells[(i, j)]);
+        link(word(i, j), (j > 0).then(|| word(i, j.max(1) - 1)), g_word);
+        link(bit(i, j), (i + 1 < m).then(|| bit(i + 1, j)), g_bit);
+    }
+    entries.extend(diagonal.iter().enumerate().map(|(k, g)| Triplet::new(k, k, *g)));
+    let matrix = SparseColMat::<usize, f64>::try_new_from_triplets(2 * m * n, 2 * m * n, &entries).unwrap();
+    let right = Mat::from_fn(2 * m * n, m, |row, i| if row == word(i, 0) { g_word } else { 0.0 });
+    let volts = matrix.sp_cholesky(Side::Lower).unwrap().solve(&right);
+    DMatrix::from_fn(m, n, |i, j| volts[(bit(m - 1, j), i)] * g_bit)
+}
+
+const SIZES: [usize; 3] = [64, 128, 256];
+
+#[divan::bench(args = SIZES, sample_count = 5, sample_size = 1)]
+fn effective_matrix(bencher: Bencher, n: usize) {
+    let cells = cells(n);
+    bencher.bench_local(|| effective(&cells, WIRES).unwrap());
+}
+
+#[divan::bench(args = SIZES, sample_count = 3, sample_size = 1)]
+fn effective_matrix_by_sparse_cholesky(bencher: Bencher, n: usize) {
+    let cells = cells(n);
+    let difference = (nodal_analysis(&cells, WIRES) - effective(&cells, WIRES).unwrap()).amax();
+    assert!(difference < 1e-10 * 25e-6, "the two disagree by {difference}");
+    bencher.bench_local(|| nodal_analysis(&cells, WIRES));
+}
+
+const OUTPUTS: usize = 512;
+const INPUTS: usize = 784;
+const BATCH: usize = 128;
+
+fn forward(bencher: Bencher, coupler: &dyn Coupler<f32>) {
+    let values = DMatrix::from_fn(INPUTS, BATCH, |i, j| ((i * 7 + j * 3) % 17) as f32 / 17.0);
+    let samples: Vec<usize> = (0..BATCH).collect();
+    let (mut currents, mut scratch) = (DMatrix::zeros(OUTPUTS, BATCH), Vec::new());
+    let noise = ReadNoise { key: Key::new(1, "bench"), samples: &samples, step: 0 };
+    bencher.bench_local(|| {
+        let read = Read { port: Port::Forward, values: values.as_view(), gain: None, wanted: 0..OUTPUTS, noise };
+        coupler.read(&read, currents.as_view_mut(), &mut scratch);
+    });
+}
+
+fn weights() -> DMatrix<f32> {
+    DMatrix::from_fn(OUTPUTS, INPUTS, |i, j| ((i * 5 + j * 3) % 11) as f32 / 11.0 - 0.45)
+}
+
+#[divan::bench]
+fn forward_bare_product(bencher: Bencher) {
+    forward(bencher, &Exact::new(weights()));
+}
+
+#[divan::bench]
+fn forward_8_bits_and_output_noise(bencher: Bencher) {
+    let device = CrossbarDevice { dac_bits: 8, adc_bits: 8, adc_range: 100.0, output_noise: 0.06, ..CrossbarDevice::ideal() };
+    forward(bencher, &Crossbar::new(device, weights(), Key::new(1, "bench")).unwrap());
+}
+
+#[divan::bench]
+fn forward_8_bits_and_noise_of_each_cell(bencher: Bencher) {
+    let q = vec![0.0088, 0.65, 0.2];
+    let device = CrossbarDevice { dac_bits: 8, adc_bits: 8, adc_range: 100.0, read_noise_q: q, ..CrossbarDevice::ideal() };
+    forward(bencher, &Crossbar::new(device, weights(), Key::new(1, "bench")).unwrap());
+}
