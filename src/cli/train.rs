@@ -111,7 +111,7 @@ fn finish<T: Real>(trainer: &mut Trainer<T>, experiment: &Experiment, directory:
         test_unsettled: test.unsettled,
         train_unsettled: unsettled_fraction(trainer.metrics(), train.samples),
         samples_per_second: trainer.samples_per_second(),
-        lab: LabSummary::new(trainer.spent(), &inference, test.samples),
+        lab: LabSummary { wire_staleness: trainer.staleness(), ..LabSummary::new(trainer.spent(), &inference, test.samples) },
     };
     directory.write_summary(&summary)?;
     report::write_run(directory.path(), &summary, trainer.metrics(), &experiment.to_toml())?;
@@ -136,7 +136,16 @@ pub(super) fn describe(summary: &Summary) -> String {
         if lab.conversions > 0 {
             spent += &format!(", {} conversions", format::count(lab.conversions as f64));
         }
+        if lab.pulses > 0 {
+            spent += &format!(", {} write pulses", format::count(lab.pulses as f64));
+        }
         lines.push(format!("{spent}; one inference {}", format::duration(lab.seconds_per_inference)));
+    }
+    if lab.joules > 0.0 {
+        lines.push(format!("energy         training {:.3e} J; one inference {:.3e} J", lab.joules, lab.joules_per_inference));
+    }
+    if lab.wire_staleness > 0.0 {
+        lines.push(format!("wires          effective matrices off by at most {:.2e} before they were worked out anew", lab.wire_staleness));
     }
     if summary.samples_per_second > 0.0 {
         lines.push(format!("speed          {} samples a second", format::count(summary.samples_per_second.round())));

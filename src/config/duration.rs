@@ -8,8 +8,17 @@
 use serde::de::{Deserialize, Deserializer, Error};
 
 /// Units and their seconds, the largest first.
-const UNITS: [(&str, f64); 9] =
-    [("y", 31_557_600.0), ("d", 86_400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("ps", 1e-12)];
+const UNITS: [(&str, f64); 9] = [
+    ("y", 31_557_600.0),
+    ("d", 86_400.0),
+    ("h", 3600.0),
+    ("min", 60.0),
+    ("s", 1.0),
+    ("ms", 1e-3),
+    ("us", 1e-6),
+    ("ns", 1e-9),
+    ("ps", 1e-12),
+];
 
 const EXPECTED: &str = "expected a number of at least 0 and a unit (ps, ns, us, ms, s, min, h, d or y), for example \"1 h\"";
 

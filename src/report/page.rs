@@ -91,7 +91,10 @@ fn training_card(summary: &Summary, epochs: usize) -> String {
 }
 
 fn laboratory_card(lab: &LabSummary) -> String {
-    let notes = format!("{} camera frames<br>{} conversions", count(lab.frames as f64), count(lab.conversions as f64));
+    let mut notes = format!("{} camera frames<br>{} conversions", count(lab.frames as f64), count(lab.conversions as f64));
+    if lab.joules > 0.0 {
+        notes += &format!("<br>{} write pulses<br>{:.3e} J", count(lab.pulses as f64), lab.joules);
+    }
     card("Laboratory time of training", &duration(lab.seconds), &notes)
 }
 
@@ -201,6 +204,7 @@ mod tests {
                 seconds_per_inference: 3.2e-3,
                 frames_per_inference: 12.5,
                 conversions_per_inference: 340.0,
+                ..LabSummary::default()
             },
         }
     }

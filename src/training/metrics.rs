@@ -46,6 +46,18 @@ pub struct LabSummary {
     pub frames_per_inference: f64,
     /// Conversions of one inference.
     pub conversions_per_inference: f64,
+    /// Write pulses of training.
+    #[serde(default)]
+    pub pulses: u64,
+    /// Energy of training, joule.
+    #[serde(default)]
+    pub joules: f64,
+    /// Energy of one inference, joule.
+    #[serde(default)]
+    pub joules_per_inference: f64,
+    /// The largest relative difference between an array's effective matrix in use and what it should have been.
+    #[serde(default)]
+    pub wire_staleness: f64,
 }
 
 impl LabSummary {
@@ -59,6 +71,10 @@ impl LabSummary {
             seconds_per_inference: inference.seconds * each,
             frames_per_inference: inference.frames as f64 * each,
             conversions_per_inference: inference.conversions as f64 * each,
+            pulses: training.pulses,
+            joules: training.joules,
+            joules_per_inference: inference.joules * each,
+            wire_staleness: 0.0,
         }
     }
 }

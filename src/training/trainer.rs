@@ -147,6 +147,16 @@ impl<T: Real> Trainer<T> {
         &self.spent
     }
 
+    /// The parameters, in the order of [`System::parameters`].
+    pub fn values(&self) -> &[DMatrix<T>] {
+        &self.values
+    }
+
+    /// How far wires' effects in use have been from those of the cells; see [`System::staleness`].
+    pub fn staleness(&self) -> f64 {
+        self.system.staleness()
+    }
+
     /// Training samples a second of computing, evaluation aside, since this trainer was made.
     pub fn samples_per_second(&self) -> f64 {
         self.trained_samples as f64 / self.training_time.as_secs_f64().max(f64::MIN_POSITIVE)
@@ -242,7 +252,9 @@ impl<T: Real> Trainer<T> {
         seen.count(outputs, &estimate.free, &labels, &targets, learning.cost);
         self.updates += 1;
         if estimate.unsettled < indices.len() {
-            self.optimiser.step(&mut self.values, &estimate.gradient, rate_factor);
+            if let Some(index) = self.optimiser.step(&mut self.values, &estimate.gradient, rate_factor) {
+                return Err(Error::Machine(format!("update {}: {} is not finite: training has diverged", self.updates, self.names[index])));
+            }
             self.system.program(&self.values)?;
             self.system.read_back(&mut self.values);
         }

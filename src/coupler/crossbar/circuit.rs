@@ -68,7 +68,10 @@ pub fn solve(cells: &DMatrix<f64>, law: &CellCurrent, wires: Wires, volts: &DVec
         Port::Reversed => (cells.ncols(), "bit lines"),
     };
     if volts.len() != expected {
-        return Err(Error::input(format!("volts: expected {expected}, one for each of the {lines} that are driven, found {}", volts.len())));
+        return Err(Error::input(format!(
+            "volts: expected {expected}, one for each of the {lines} that are driven, found {}",
+            volts.len()
+        )));
     }
     if let Some(volt) = volts.iter().find(|volt| !volt.is_finite()) {
         return Err(Error::input(format!("volts: expected finite numbers, found {volt}")));

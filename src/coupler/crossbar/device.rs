@@ -341,7 +341,8 @@ impl CrossbarDevice {
             }
         }
         let terms = [("programming_error_terms", &self.programming_error_terms), ("current_square", &self.current_square)];
-        for (name, list) in terms.into_iter().chain([("current_cube", &self.current_cube)]).chain(lists.map(|(name, list, _)| (name, list))) {
+        for (name, list) in terms.into_iter().chain([("current_cube", &self.current_cube)]).chain(lists.map(|(name, list, _)| (name, list)))
+        {
             if let Some(number) = list.iter().find(|number| !number.is_finite()) {
                 return wrong(format!("{name}: expected finite numbers, found {number}"));
             }

@@ -174,8 +174,8 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         self.read_through_converters(read, currents, scratch);
     }
 
-    fn local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]) {
-        outer_product(d, v, &mut gradient[0]);
+    fn local_product(&self, d: View<T>, v: View<T>, keep: T, gradient: &mut [DMatrix<T>]) {
+        outer_product(d, v, keep, &mut gradient[0]);
     }
 
     fn parameters(&self) -> Vec<Parameter<T>> {
@@ -244,7 +244,12 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
 
     fn write_expense(&self) -> Expense {
         let pulses = self.written();
-        Expense { pulses, seconds: pulses as f64 * self.device.write_time_us * 1e-6, joules: pulses as f64 * self.device.write_energy_pj * 1e-12, ..Expense::default() }
+        Expense {
+            pulses,
+            seconds: pulses as f64 * self.device.write_time_us * 1e-6,
+            joules: pulses as f64 * self.device.write_energy_pj * 1e-12,
+            ..Expense::default()
+        }
     }
 
     fn heat(&self) -> f64 {
@@ -257,8 +262,11 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
 
     fn hardware_state(&self) -> Vec<(&'static str, DMatrix<T>)> {
         let staleness = DMatrix::from_element(1, 1, T::of(self.array.staleness));
-        let mut state =
-            vec![("heat", digits(self.heat.0.load(Ordering::Relaxed))), ("wire_age", digits(self.array.age as u64)), ("staleness", staleness)];
+        let mut state = vec![
+            ("heat", digits(self.heat.0.load(Ordering::Relaxed))),
+            ("wire_age", digits(self.array.age as u64)),
+            ("staleness", staleness),
+        ];
         state.extend(["wire_losses_plus", "wire_losses_minus"].into_iter().zip(self.array.losses.iter().cloned()));
         match &self.memory {
             Memory::Written(cells) => state.extend(cells.state()),

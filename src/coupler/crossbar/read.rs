@@ -7,8 +7,8 @@ use nalgebra::Dyn;
 
 use super::Crossbar;
 use super::tile::Tile;
-use crate::coupler::{Port, Read};
 use crate::coupler::quantiser::Quantiser;
+use crate::coupler::{Port, Read};
 use crate::real::{Real, View, ViewMut};
 use crate::simd::{self, vectorised};
 

@@ -19,6 +19,7 @@ mod readout;
 
 use nalgebra::DMatrix;
 
+use super::matrix::keep_part;
 use super::{Coupler, Domain, Expense, Parameter, Port, Read};
 use crate::Result;
 use crate::random::Key;
@@ -89,7 +90,8 @@ impl<T: Real> Coupler<T> for Spim<T> {
 
     /// With overlaps D = Xi^T d and V = Xi^T v: dC/dlambda_k = -(1/K) D_k V_k and dC/dXi = -(1/K) (d V^T + v D^T) diag(lambda), less
     /// the diagonal's part where self-coupling is removed. N x N is never formed.
-    fn local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]) {
+    fn local_product(&self, d: View<T>, v: View<T>, keep: T, gradient: &mut [DMatrix<T>]) {
+        gradient.iter_mut().for_each(|gradient| keep_part(keep, gradient));
         let (nodes, count) = self.patterns.shape();
         let minus_inverse = -self.inverse_count();
         let overlap = |signal: &View<T>| {
@@ -264,7 +266,7 @@ mod tests {
                 -(Spim::new(device.clone(), patterns.clone(), weights.clone()).intended() * &v).dot(&d)
             };
             let mut gradient = vec![DMatrix::zeros(NODES, 5), DMatrix::zeros(5, 1)];
-            spim.local_product(d.as_view(), v.as_view(), &mut gradient);
+            spim.local_product(d.as_view(), v.as_view(), 0.0, &mut gradient);
             let h = 1e-5;
             for (index, slope) in gradient[0].iter().enumerate() {
                 let (mut up, mut down) = (spim.patterns.clone(), spim.patterns.clone());
