@@ -143,11 +143,13 @@ mod tests {
                 assert!((mean - 0.5).abs() < 5.0 * camera.deviation() / 20_000f64.sqrt());
                 assert!((variance.sqrt() / camera.deviation() - 1.0).abs() < 5.0 / 40_000f64.sqrt());
             } else {
-                assert!(variance.sqrt() < camera.resolution() && variance > 0.0);
+                // Clipping at the dark end takes some of the noise away.
+                let ratio = variance.sqrt() / camera.resolution();
+                assert!((0.7..1.02).contains(&ratio), "{ratio}");
             }
         }
         let dark = Camera::new(0, 0.0, 1.0, 0.0, region);
-        assert!((moments(&dark, 0.3).0 - 0.3).abs() < 1e-14, "an exact camera collects all light");
+        assert_eq!(dark.frame(0.3, &mut Key::new(1, "camera").stream()), 0.3, "an exact camera collects all light");
     }
 
     #[test]

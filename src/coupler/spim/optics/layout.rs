@@ -81,7 +81,7 @@ impl Layout {
         let rows = nodes.div_ceil(columns);
         let width = if panel.width == 0 { columns * macro_pixel * across } else { panel.width };
         let height = if panel.height == 0 { rows * macro_pixel * down } else { panel.height };
-        let regions = place(regions, (down, across), (height, width), (rows * macro_pixel, columns * macro_pixel))?;
+        let regions = place(regions, (down, across), (height, width), (rows * macro_pixel, columns * macro_pixel), 2 * checker)?;
         Ok(Self { width, height, macro_pixel, checker, nodes, columns, rows, regions })
     }
 
@@ -112,13 +112,14 @@ fn place(
     (down, across): (usize, usize),
     (height, width): (usize, usize),
     (block_height, block_width): (usize, usize),
+    period: usize,
 ) -> Result<Vec<Region>> {
     let cut = |index: usize| (index / across, index % across);
-    // Even margins keep the checkerboards of all blocks in step with that of the panel.
-    let margin = |whole: usize, block: usize| (whole - block) / 2 & !1;
+    // Corners on a period of the checkerboard keep those of all blocks in step with that of the panel.
+    let start = |index: usize, room: usize, block: usize| (index * room + (room - block) / 2) / period * period;
     let corner = |index: usize| {
         let (row, column) = cut(index);
-        (row * (height / down) + margin(height / down, block_height), column * (width / across) + margin(width / across, block_width))
+        (start(row, height / down, block_height), start(column, width / across, block_width))
     };
     if regions == 1 {
         let (top, left) = corner(0);
@@ -170,7 +171,7 @@ mod tests {
         let error = Layout::new(PanelGeometry { checker: 4, ..SMALL }, 4, 1).unwrap_err().to_string();
         assert!(error.contains("macro_pixel_px = 2") && error.contains("checker_px = 4"), "{error}");
         let error = Layout::new(SMALL, 6, 4).unwrap_err().to_string();
-        assert!(error.contains("4 region(s)") && error.contains("6 nodes"), "{error}");
+        assert!(error.contains("4 regions: carriers would be 0.12500") && error.contains("6 x 4 pixels"), "{error}");
     }
 
     #[test]

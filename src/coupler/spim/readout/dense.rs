@@ -44,8 +44,7 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
     for column in 0..samples {
         for (row, node) in read.wanted.clone().enumerate() {
             let gain = read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
-            let own = || own_current(spim, node, read.values[(node, column)]);
-            let own = if shown.same_nodes { own() } else { T::zero() };
+            let own = own_current(spim, node, |node| read.values[(node, column)]);
             let force = forces[(row, column)];
             currents[(row, column)] += match spim.device.readout {
                 Readout::Homodyne => gain * (force + own),

@@ -10,14 +10,14 @@ use crate::random::Stream;
 use crate::real::{Real, ViewMut};
 
 pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMut<T>) {
+    let cross = spim.device.readout == Readout::CrossTerm;
     let mut aperture = Aperture::new(spim, read.port);
     for column in 0..read.values.ncols() {
         aperture.show(spim, read.port, |node| read.values[(node, column)].f64());
         let mut frames = Frames::new(spim, &aperture, read.noise.stream(column));
-        let value = |node: usize| read.values[(node, column)].f64();
         let gain = |row: usize| read.gain.as_ref().map_or(1.0, |gain| gain[(row, column)].f64());
         let mut add = |row: usize, current: f64| {
-            let own = if spim.shown.same_nodes { own_current(spim, read.wanted.start + row, read.values[(read.wanted.start + row, column)]) } else { T::zero() };
+            let own = own_current(spim, read.wanted.start + row, |node| read.values[(node, column)]);
             currents[(row, column)] += T::of(current) + T::of(gain(row)) * own;
         };
         match spim.device.readout {
@@ -33,8 +33,9 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
             }
             _ => {
                 for (row, node) in read.wanted.clone().enumerate() {
-                    let own = if aperture.writer_offset == 0 { value(node) } else { 0.0 };
-                    add(row, frames.shift(node, own, gain(row)));
+                    // A writer beside the readers starts from nothing.
+                    let value = if cross { 0.0 } else { read.values[(node, column)].f64() };
+                    add(row, frames.shift(node, value, gain(row)));
                 }
             }
         }

@@ -48,11 +48,11 @@ pub(super) fn frames_per_pattern(device: &SpimDevice, wanted: usize) -> u64 {
 }
 
 /// The part of a node's current that its coupling to itself makes, to be added to what the readout gives.
-fn own_current<T: Real>(spim: &Spim<T>, node: usize, value: T) -> T {
+fn own_current<T: Real>(spim: &Spim<T>, node: usize, value: impl Fn(usize) -> T) -> T {
     let left_out = spim.device.readout == Readout::ParameterShift;
     match (spim.self_coupling.get(node), spim.device.self_coupling) {
-        (Some(own), SelfCoupling::Kept) if left_out => *own * value,
-        (Some(own), SelfCoupling::Removed) if !left_out => -*own * value,
+        (Some(own), SelfCoupling::Kept) if left_out => *own * value(node),
+        (Some(own), SelfCoupling::Removed) if !left_out => -*own * value(node),
         _ => T::zero(),
     }
 }
