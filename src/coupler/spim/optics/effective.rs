@@ -11,7 +11,7 @@
 //! neighbours adds a term, tabulated over both levels, of an infinitely long straight border between them. Left out are the corners
 //! where four macro-pixels meet and the rim of the block. The common flicker enters to first order, pixel flicker by its moments.
 
-use std::f64::consts::{PI, TAU};
+use std::f64::consts::TAU;
 
 use num_complex::Complex;
 use rayon::prelude::*;
@@ -57,8 +57,8 @@ pub struct Effective {
     table: Vec<Colours>,
     /// The light on each node's colours.
     light: Vec<[Field; 2]>,
-    /// Light that no node controls: dead zones and the panel beyond the block.
-    leak: Field,
+    /// Light that no node controls: dead zones and the panel beyond the block; and its derivative by a relative change of all phases.
+    leak: (Field, Field),
     /// Sum of the squared amplitudes of all active pixels.
     power: f64,
     borders: Option<Borders>,
@@ -68,6 +68,8 @@ pub struct Effective {
 #[derive(Clone, Debug)]
 struct Borders {
     entries: usize,
+    /// From values to entries.
+    levels: Levels,
     /// Upright borders, then level ones; entry of the left or upper node first.
     tables: [Vec<Field>; 2],
     /// Each node's neighbours: left, right, above, below.
@@ -98,7 +100,7 @@ impl Effective {
             kinds: kinds(optics),
             table: Vec::new(),
             light,
-            leak: Field::default(),
+            leak: Default::default(),
             power: optics.pixel.envelope(0.0).norm().powi(4) * (0..rest.len()).map(|at| beam(at).norm_sqr()).sum::<f64>(),
             borders: None,
         };
@@ -106,13 +108,14 @@ impl Effective {
             effective.table = (0..=1usize << (optics.bits - 1)).map(|level| effective.colours(effective.phases_at(level))).collect();
         }
         // Beyond the block the panel shows the value 0, on the panel's own checkerboard.
-        let Colours { factors: dark, .. } = effective.of(0.0);
+        let Colours { factors, slopes } = effective.of(0.0);
         for (at, _) in rest.iter().enumerate().filter(|(_, rest)| **rest) {
             let first = layout.is_first_colour((at / layout.width) as isize, (at % layout.width) as isize);
-            effective.leak += beam(at) * dark[usize::from(!first)];
+            effective.leak.0 += beam(at) * factors[usize::from(!first)];
+            effective.leak.1 += beam(at) * slopes[usize::from(!first)];
         }
         if optics.pixel.has_gap() {
-            effective.leak += optics.pixel.gap(0.0, 0.0) * (0..rest.len()).map(beam).sum::<Field>();
+            effective.leak.0 += optics.pixel.gap(0.0, 0.0) * (0..rest.len()).map(beam).sum::<Field>();
         }
         effective.borders = optics.fringing.as_ref().map(|fringing| Borders::new(&effective, optics, fringing));
         effective
@@ -171,7 +174,7 @@ impl Effective {
 
     /// The whole zero order of `values`, and its derivative by a relative change of all phases.
     pub fn zero_order(&self, values: &[f64]) -> (Field, Field) {
-        let (mut field, mut slope) = (self.leak, Field::default());
+        let (mut field, mut slope) = self.leak;
         for (node, value) in values.iter().enumerate() {
             let (own, own_slope) = self.node(node, *value);
             field += own;
@@ -199,11 +202,6 @@ impl Effective {
     /// Sum of the squared amplitudes of all active pixels, in units of an average node's field.
     pub fn power(&self) -> f64 {
         self.power
-    }
-
-    /// The light that no node controls.
-    pub fn leak(&self) -> Field {
-        self.leak
     }
 }
 
@@ -278,12 +276,14 @@ impl Borders {
             (0..entries).into_par_iter().flat_map_iter(row).collect()
         };
         let neighbours = |node| [(0, -1), (0, 1), (-1, 0), (1, 0)].map(|step| optics.layout.neighbour(node, step));
-        Self { entries, tables: [table(true), table(false)], neighbours: (0..optics.layout.nodes).map(neighbours).collect() }
+        // As many entries as a modulator of these bits has levels from phase 0 to pi.
+        let levels = Levels::new((entries - 1).ilog2() + 1);
+        Self { entries, levels, tables: [table(true), table(false)], neighbours: (0..optics.layout.nodes).map(neighbours).collect() }
     }
 
     /// The entry of a node asked to show `value`.
     fn entry(&self, value: f64) -> usize {
-        (value.clamp(-1.0, 1.0).acos() / PI * (self.entries - 1) as f64).round() as usize
+        self.levels.level(value)
     }
 }
 

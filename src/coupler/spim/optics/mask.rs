@@ -20,6 +20,7 @@ use png::{BitDepth, ColorType, Decoder, Encoder};
 
 use super::layout::Layout;
 use crate::file::write_whole;
+use crate::matrix_file::read_matrix;
 use crate::{Error, Result};
 
 /// What drives the pixels, row by row.
@@ -90,30 +91,44 @@ impl Mask {
         Self { height, width, bits, drive }
     }
 
-    /// The mask in a grey PNG for a modulator of `bits` bits and `height` x `width` pixels.
+    /// The mask in `path` for a modulator of `bits` bits (0: as many as the file has) on a panel of `size` (height x width; absent: that
+    /// of the mask): a grey PNG, or levels in an .npy or .csv file.
     ///
     /// # Errors
-    /// When the file cannot be read, is not a grey PNG of the depth and size of the modulator, or shows a level it does not have.
-    pub fn read_png(path: &Path, bits: u32, (height, width): (usize, usize)) -> Result<Self> {
+    /// When the file cannot be read, is not a mask of that depth and size, or shows a level that the modulator does not have.
+    pub fn read(path: &Path, bits: u32, size: Option<(usize, usize)>) -> Result<Self> {
         let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
-        let file = File::open(path).map_err(Error::reading(path))?;
-        let mut reader = Decoder::new(BufReader::new(file)).read_info().map_err(|e| wrong(format!("not a PNG image: {e}")))?;
-        let info = reader.info();
-        let (expected, depth) = if bits > 8 { (BitDepth::Sixteen, 16) } else { (BitDepth::Eight, 8) };
-        if info.color_type != ColorType::Grayscale || info.bit_depth != expected {
-            let (color, found) = (info.color_type, info.bit_depth as u8);
-            return Err(wrong(format!("expected {depth}-bit grey for a modulator of {bits} bits, found {found}-bit {color:?}")));
+        let png = path.extension().is_none_or(|extension| extension != "npy" && extension != "csv");
+        let (found_bits, (height, width), levels) = if png { read_grey(path, bits)? } else { read_levels(path)? };
+        if let Some((rows, columns)) = size.filter(|size| *size != (height, width)) {
+            return Err(wrong(format!("expected {columns} x {rows} pixels, as the panel has, found {width} x {height}")));
         }
-        if (info.height as usize, info.width as usize) != (height, width) {
-            return Err(wrong(format!("expected {width} x {height} pixels, as the panel has, found {} x {}", info.width, info.height)));
-        }
-        let mut bytes = vec![0; reader.output_buffer_size()];
-        reader.next_frame(&mut bytes).map_err(|e| wrong(format!("damaged: {e}")))?;
-        let levels = match depth {
-            8 => bytes.iter().map(|byte| u16::from(*byte)).collect(),
-            _ => bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect(),
-        };
+        let bits = if bits == 0 { found_bits } else { bits };
         Self::from_levels(height, width, bits, levels).map_err(|e| wrong(e.to_string()))
+    }
+
+    /// The values that the nodes of `layout` show on this mask, of gauge encoding: from the first pixel of each.
+    ///
+    /// # Errors
+    /// When the mask is not what [`encode`](Self::encode) makes of these values.
+    pub fn decode(&self, layout: &Layout) -> Result<Vec<f64>> {
+        let Drive::Levels(levels) = &self.drive else {
+            return Err(Error::input("a mask of exact phases has no levels to decode"));
+        };
+        let per_level = TAU / f64::from(1u32 << self.bits);
+        let value = |node: usize| {
+            let (top, left) = layout.corner(&layout.regions[0], node);
+            (f64::from(levels[top * self.width + left]) * per_level).cos()
+        };
+        let values: Vec<f64> = (0..layout.nodes).map(value).collect();
+        if layout.regions.len() == 1 && Self::encode(layout, &[&values], self.bits) == *self {
+            return Ok(values);
+        }
+        let Layout { macro_pixel, checker, nodes, .. } = layout;
+        Err(Error::input(format!(
+            "not a mask of {nodes} values on macro-pixels of {macro_pixel} x {macro_pixel} pixels and a checkerboard of {checker}: only \
+             the wave tier can follow it"
+        )))
     }
 
     /// Writes the levels as a grey PNG.
@@ -126,6 +141,51 @@ impl Mask {
         };
         write_grey(path, (self.height, self.width), self.bits > 8, levels)
     }
+}
+
+/// Bits, height and width, and levels of a mask in a file.
+type Levels = (u32, (usize, usize), Vec<u16>);
+
+/// A grey PNG of the depth that a modulator of `bits` bits takes; 0 takes any.
+fn read_grey(path: &Path, bits: u32) -> Result<Levels> {
+    let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
+    let file = File::open(path).map_err(Error::reading(path))?;
+    let mut reader = Decoder::new(BufReader::new(file)).read_info().map_err(|e| wrong(format!("not a PNG image: {e}")))?;
+    let info = reader.info();
+    let (color, found) = (info.color_type, info.bit_depth);
+    let fits = match bits {
+        0 => matches!(found, BitDepth::Eight | BitDepth::Sixteen),
+        1..=8 => found == BitDepth::Eight,
+        _ => found == BitDepth::Sixteen,
+    };
+    if color != ColorType::Grayscale || !fits {
+        let expected = if bits > 8 { "16-bit" } else { "8-bit" };
+        let found = found as u8;
+        return Err(wrong(format!("expected {expected} grey for a modulator of {bits} bits, found {found}-bit {color:?}")));
+    }
+    let size = (info.height as usize, info.width as usize);
+    let mut bytes = vec![0; reader.output_buffer_size()];
+    reader.next_frame(&mut bytes).map_err(|e| wrong(format!("damaged: {e}")))?;
+    let levels = match found {
+        BitDepth::Sixteen => bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect(),
+        _ => bytes.iter().map(|byte| u16::from(*byte)).collect(),
+    };
+    Ok((found as u32, size, levels))
+}
+
+/// Levels as numbers, rows x columns of the panel.
+fn read_levels(path: &Path) -> Result<Levels> {
+    let matrix = read_matrix(path)?;
+    let (height, width) = matrix.shape();
+    let level = |(at, value): (usize, &f64)| {
+        if value.fract() == 0.0 && (0.0..65_536.0).contains(value) {
+            return Ok(*value as u16);
+        }
+        let (row, column) = (at / width + 1, at % width + 1);
+        Err(Error::input(format!("{}: row {row}, column {column}: expected a level, a whole number, found {value}", path.display())))
+    };
+    let levels = matrix.transpose().iter().enumerate().map(level).collect::<Result<_>>()?;
+    Ok((8, (height, width), levels))
 }
 
 /// The level nearest to `phase` (radians, in [0, 2 pi)).
@@ -167,14 +227,28 @@ mod tests {
         for bits in [4, 8, 10] {
             let mask = Mask::encode(&layout, &[&[0.1, -1.0, 1.0, 0.5, -0.7]], bits);
             mask.write_png(&path).unwrap();
-            assert_eq!(Mask::read_png(&path, bits, (10, 14)).unwrap(), mask);
+            assert_eq!(Mask::read(&path, bits, Some((10, 14))).unwrap(), mask);
         }
-        let refused = |bits, size| Mask::read_png(&path, bits, size).unwrap_err().to_string();
+        assert_eq!(Mask::read(&path, 0, None).unwrap().bits, 16);
+        let refused = |bits, size| Mask::read(&path, bits, Some(size)).unwrap_err().to_string();
         assert!(refused(8, (10, 14)).contains("expected 8-bit grey for a modulator of 8 bits, found 16-bit Grayscale"));
         assert!(refused(10, (10, 15)).contains("expected 15 x 10 pixels, as the panel has, found 14 x 10"));
         assert!(refused(9, (10, 14)).contains("out of range: a modulator of 9 bits has levels 0 to 511"));
         std::fs::write(&path, b"no image").unwrap();
         assert!(refused(8, (10, 14)).contains("mask.png: not a PNG image"));
+    }
+
+    #[test]
+    fn masks_of_values_are_decoded() {
+        let layout = Layout::new(PanelGeometry { width: 24, height: 16, macro_pixel: 4, checker: 1 }, 5, 1).unwrap();
+        let values: Vec<f64> = [0, 10, 64, 100, 128].map(|level| (f64::from(level) / 256.0 * TAU).cos()).to_vec();
+        let mut mask = Mask::encode(&layout, &[&values], 8);
+        let decoded = mask.decode(&layout).unwrap();
+        assert!(decoded.iter().zip(&values).all(|(a, b)| (a - b).abs() < 1e-15));
+        if let Drive::Levels(levels) = &mut mask.drive {
+            levels[100] ^= 1;
+        }
+        assert!(mask.decode(&layout).unwrap_err().to_string().contains("only the wave tier"));
     }
 
     #[test]
