@@ -63,9 +63,11 @@ pub mod error;
 mod file;
 pub mod learning;
 pub mod matrix_file;
+mod product;
 pub mod random;
 pub mod real;
 pub mod report;
+mod simd;
 pub mod system;
 pub mod training;
 

@@ -33,8 +33,8 @@ impl System<f64> for Laboratory {
     fn held_current(&mut self, inputs: &DMatrix<f64>, free: &Measurement<f64>) -> Result<HeldCurrent<f64>> {
         self.0.held_current(inputs, free)
     }
-    fn local_product(&self, inputs: &DMatrix<f64>, d: &DMatrix<f64>, at: &DMatrix<f64>) -> Gradient<f64> {
-        self.0.local_product(inputs, d, at)
+    fn local_product(&self, inputs: &DMatrix<f64>, d: &DMatrix<f64>, at: &DMatrix<f64>, recycled: Gradient<f64>) -> Gradient<f64> {
+        self.0.local_product(inputs, d, at, recycled)
     }
     fn expense(&self) -> Expense {
         self.0.expense()

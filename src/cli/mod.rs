@@ -54,19 +54,19 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<()> {
-    if let Some(threads) = arguments.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
-        pool.map_err(|e| Error::Machine(format!("--threads {threads}: {e}")))?;
-    }
+    let threads = arguments.threads.map_or(0, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|e| Error::Machine(format!("--threads {threads}: {e}")))?;
     let json = arguments.json;
-    match arguments.command {
+    // Inside the pool, so that a parallel loop does not wait for threads to change hands.
+    pool.install(|| match arguments.command {
         Command::Train(command) => train::run(&command, json),
         Command::Evaluate(command) => evaluate::run(&command, json),
         Command::Gradient(command) => gradient::run(&command, json),
         Command::Devices(command) => devices::run(&command, json),
         Command::Spim(command) => spim::run(&command, json),
         Command::Data(command) => data::run(command, json),
-    }
+    })
 }
 
 /// Prints a line on standard output; a reader that has gone away is none of our concern.

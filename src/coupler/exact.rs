@@ -2,55 +2,32 @@
 
 use nalgebra::DMatrix;
 
-use super::{Coupler, Domain, Parameter, Port, Read};
+use super::matrix::{TwoWayMatrix, outer_product};
+use super::{Coupler, Domain, Parameter, Read};
 use crate::Result;
 use crate::random::Key;
-use crate::real::{Factor, Real, View, ViewMut, add_product};
+use crate::real::{Real, View, ViewMut};
 
 /// A matrix of weights, outputs x inputs, read without error.
 #[derive(Clone, Debug)]
 pub struct Exact<T: Real> {
-    weights: DMatrix<T>,
+    matrix: TwoWayMatrix<T>,
 }
 
 impl<T: Real> Exact<T> {
     /// The matrix `weights`, outputs x inputs.
     pub fn new(weights: DMatrix<T>) -> Self {
-        Self { weights }
+        Self { matrix: TwoWayMatrix::new(&weights) }
     }
-}
-
-/// Adds `gain * (W v)` of the wanted ports to `currents` for a plain matrix `weights`, outputs x inputs.
-pub(super) fn read_matrix<T: Real>(weights: &DMatrix<T>, read: &Read<T>, mut currents: ViewMut<T>, scratch: &mut Vec<T>) {
-    let wanted = (read.wanted.start, read.wanted.len());
-    let matrix = match read.port {
-        Port::Forward => Factor::Plain(weights.view((wanted.0, 0), (wanted.1, weights.ncols()))),
-        Port::Reversed => Factor::Transposed(weights.view((0, wanted.0), (weights.nrows(), wanted.1))),
-    };
-    let values = Factor::Plain(read.values.as_view());
-    let Some(gain) = &read.gain else {
-        return add_product(currents, T::one(), matrix, values);
-    };
-    let (rows, columns) = currents.shape();
-    scratch.clear();
-    scratch.resize(rows * columns, T::zero());
-    let mut product = ViewMut::from_slice_generic(scratch, nalgebra::Dyn(rows), nalgebra::Dyn(columns));
-    add_product(product.as_view_mut(), T::one(), matrix, values);
-    currents.zip_zip_apply(&product, gain, |current, product, gain| *current += product * gain);
-}
-
-/// Adds -d v^T to `gradient`: the local product of a plain matrix.
-pub(super) fn outer_product<T: Real>(d: View<T>, v: View<T>, gradient: &mut DMatrix<T>) {
-    add_product(gradient.as_view_mut(), -T::one(), Factor::Plain(d), Factor::Transposed(v));
 }
 
 impl<T: Real> Coupler<T> for Exact<T> {
     fn shape(&self) -> (usize, usize) {
-        self.weights.shape()
+        self.matrix.shape()
     }
 
     fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>) {
-        read_matrix(&self.weights, read, currents, scratch);
+        self.matrix.read(read, currents, scratch);
     }
 
     fn local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]) {
@@ -58,19 +35,19 @@ impl<T: Real> Coupler<T> for Exact<T> {
     }
 
     fn parameters(&self) -> Vec<Parameter<T>> {
-        vec![Parameter { name: "weights".into(), values: self.weights.clone(), domain: Domain::Real }]
+        vec![Parameter { name: "weights".into(), values: self.intended(), domain: Domain::Real }]
     }
 
     fn program(&mut self, values: &[DMatrix<T>], _: Key) -> Result<()> {
-        self.weights.copy_from(&values[0]);
+        self.matrix.set(&values[0]);
         Ok(())
     }
 
     fn intended(&self) -> DMatrix<T> {
-        self.weights.clone()
+        self.matrix.weights()
     }
 
     fn effective(&self) -> DMatrix<T> {
-        self.weights.clone()
+        self.intended()
     }
 }

@@ -11,6 +11,7 @@
 
 pub mod crossbar;
 mod exact;
+mod matrix;
 pub mod quantiser;
 pub mod spim;
 
@@ -56,9 +57,14 @@ pub struct ReadNoise<'a> {
 }
 
 impl ReadNoise<'_> {
+    /// The name of the stream of the sample in `column`.
+    pub fn key(&self, column: usize) -> Key {
+        self.key.with(self.samples[column] as u64).with(self.step)
+    }
+
     /// The stream of the sample in `column`.
     pub fn stream(&self, column: usize) -> Stream {
-        self.key.with(self.samples[column] as u64).with(self.step).stream()
+        self.key(column).stream()
     }
 }
 

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::real::Real;
+use crate::simd;
 use crate::system::{Correction, Cost, Gradient, Measurement, Nudge, Phase, System};
 
 pub use adjoint::Adjoint;
@@ -67,16 +68,31 @@ pub struct Estimate<T: Real> {
     pub unsettled: usize,
 }
 
+impl<T: Real> Estimate<T> {
+    fn new(gradient: Gradient<T>, free: Measurement<T>, settled: &[bool]) -> Self {
+        let unsettled = settled.iter().filter(|settled| !**settled).count();
+        Self { gradient, free, unsettled }
+    }
+}
+
 /// A learning rule.
 pub trait Rule<T: Real>: Send + Sync {
     /// The name in configurations and results.
     fn name(&self) -> &'static str;
 
-    /// Estimates the gradient of the mean cost of `batch`.
+    /// Estimates the gradient of the mean cost of `batch`, in the memory of `recycled`, an old gradient of this machine or nothing.
     ///
     /// # Errors
     /// When the machine does not take the batch, or cannot do what the rule needs.
-    fn gradient(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Estimate<T>>;
+    fn estimate(&self, system: &mut dyn System<T>, batch: &Batch<T>, recycled: Gradient<T>) -> Result<Estimate<T>>;
+
+    /// Estimates the gradient of the mean cost of `batch`.
+    ///
+    /// # Errors
+    /// Those of [`estimate`](Self::estimate).
+    fn gradient(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Estimate<T>> {
+        self.estimate(system, batch, Gradient::new())
+    }
 }
 
 /// On which sides of the free steady state the machine is nudged.
@@ -100,12 +116,29 @@ pub struct Nudges {
 
 /// The comparison of nudged steady states.
 struct Contrast<T: Real> {
-    /// dv/dbeta, nodes x samples.
-    d: DMatrix<T>,
-    /// The mean of the compared states.
-    midpoint: DMatrix<T>,
+    /// One state, nodes x samples.
+    plus: DMatrix<T>,
+    /// The other state.
+    minus: DMatrix<T>,
+    /// The nudge between them.
+    distance: T,
     /// Samples that settled in every phase.
     settled: Vec<bool>,
+}
+
+impl<T: Real> Contrast<T> {
+    /// dv/dbeta, nodes x samples.
+    fn d(&self) -> DMatrix<T> {
+        let mut d = self.plus.clone();
+        simd::add_scaled(d.as_mut_slice(), -T::one(), self.minus.as_slice());
+        simd::scale(d.as_mut_slice(), T::one() / self.distance);
+        d
+    }
+
+    /// The mean of the compared states.
+    fn midpoint(&self) -> DMatrix<T> {
+        (&self.plus + &self.minus) * T::of(0.5)
+    }
 }
 
 impl Nudges {
@@ -120,34 +153,34 @@ impl Nudges {
         let mut nudged = |beta| system.settle(batch.inputs, &Phase::Nudged { nudge: batch.nudge(beta), correction, free });
         let plus = nudged(self.beta)?;
         let (minus, distance) = match self.nudging {
-            Nudging::Centred => (&nudged(-self.beta)?, 2.0 * self.beta),
-            Nudging::OneSided => (free, self.beta),
+            Nudging::Centred => (nudged(-self.beta)?, 2.0 * self.beta),
+            Nudging::OneSided => (free.clone(), self.beta),
         };
         let settled = [&free.settled, &plus.settled, &minus.settled];
-        Ok(Contrast {
-            d: (&plus.values - &minus.values) / T::of(distance),
-            midpoint: (&plus.values + &minus.values) * T::of(0.5),
-            settled: (0..free.settled.len()).map(|sample| settled.iter().all(|settled| settled[sample])).collect(),
-        })
+        let settled = (0..free.settled.len()).map(|sample| settled.iter().all(|settled| settled[sample])).collect();
+        Ok(Contrast { plus: plus.values, minus: minus.values, distance: T::of(distance), settled })
     }
 }
 
 /// The mean local product of signal `d` at `at` over the settled samples.
-fn estimate<T: Real>(
+fn mean_product<T: Real>(
     system: &dyn System<T>,
     batch: &Batch<T>,
-    free: Measurement<T>,
     mut d: DMatrix<T>,
-    mut at: DMatrix<T>,
+    at: &DMatrix<T>,
     settled: &[bool],
-) -> Estimate<T> {
+    recycled: Gradient<T>,
+) -> Gradient<T> {
+    let used = settled.iter().filter(|settled| **settled).count();
+    // Scaled before the product: d is smaller than the gradient.
+    simd::scale(d.as_mut_slice(), T::one() / T::of(used.max(1) as f64));
+    if used == settled.len() {
+        return system.local_product(batch.inputs, &d, at, recycled);
+    }
+    let mut at = at.clone();
     for (sample, _) in settled.iter().enumerate().filter(|(_, settled)| !**settled) {
         d.column_mut(sample).fill(T::zero());
         at.column_mut(sample).fill(T::zero());
     }
-    let used = settled.iter().filter(|settled| **settled).count();
-    let mut gradient = system.local_product(batch.inputs, &d, &at);
-    let share = T::one() / T::of(used.max(1) as f64);
-    gradient.iter_mut().for_each(|gradient| gradient.scale_mut(share));
-    Estimate { gradient, free, unsettled: settled.len() - used }
+    system.local_product(batch.inputs, &d, &at, recycled)
 }

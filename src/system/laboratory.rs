@@ -1,16 +1,20 @@
 //! The analog network behind its instruments: programming, settling, measuring.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, Dyn};
 use rayon::prelude::*;
 
+use super::instruments::Reading;
+use super::lane::{LANE, Lane};
 use super::network::{AnalogNetwork, Reads};
-use super::relaxation::{LANE, Lane, Task};
+use super::relaxation::Task;
 use super::{Gradient, HeldCurrent, MachineState, Measurement, Phase, Rest, System};
 use crate::coupler::{Domain, Expense, Parameter, Port};
 use crate::random::Key;
-use crate::real::{Factor, Real, add_product};
+use crate::real::{Real, View, ViewMut};
+use crate::simd;
 use crate::{Error, Result};
 
 impl<T: Real> AnalogNetwork<T> {
@@ -26,19 +30,22 @@ impl<T: Real> AnalogNetwork<T> {
         expect("free steady state", free.rest.state.shape(), (self.nodes, samples))
     }
 
-    /// Gives every lane its samples and lets `work` loose on all lanes in parallel; counts reads.
-    fn on_lanes<R: Send>(&mut self, samples: usize, work: impl Fn(&Self, &mut Lane<T>, Range<usize>) -> R + Sync) -> Vec<R> {
+    /// Lets `work` loose on all lanes of a batch in parallel, each with its samples and its part of what is to be filled; counts reads.
+    fn on_lanes<P: Send>(
+        &mut self,
+        samples: usize,
+        parts: impl IntoIterator<Item = P>,
+        work: impl Fn(&Self, &mut Lane<T>, Range<usize>, P) + Sync,
+    ) {
         let mut lanes = std::mem::take(&mut self.lanes);
         let count = samples.div_ceil(LANE);
         if lanes.len() < count {
             lanes.resize_with(count, Lane::default);
         }
         let this = &*self;
-        let results: Vec<R> = lanes[..count]
-            .par_iter_mut()
-            .enumerate()
-            .map(|(index, lane)| work(this, lane, index * LANE..samples.min((index + 1) * LANE)))
-            .collect();
+        let seats: Vec<(usize, &mut Lane<T>, P)> =
+            lanes.iter_mut().zip(parts).enumerate().map(|(i, (lane, part))| (i, lane, part)).collect();
+        seats.into_par_iter().for_each(|(index, lane, part)| work(this, lane, index * LANE..samples.min((index + 1) * LANE), part));
         for lane in &lanes[..count] {
             for (total, reads) in self.reads.iter_mut().zip(&lane.reads) {
                 total[0] += reads[0];
@@ -46,12 +53,104 @@ impl<T: Real> AnalogNetwork<T> {
             }
         }
         self.lanes = lanes;
-        results
     }
 
     fn next_key(&mut self, purpose: &str) -> Key {
         self.settlings += 1;
         Key::new(self.made_of.seed, purpose).with(self.settlings)
+    }
+}
+
+/// Zeros, in the memory of another matrix if it has this shape.
+fn zeros<T: Real>((rows, columns): (usize, usize), recycled: Option<DMatrix<T>>) -> DMatrix<T> {
+    match recycled {
+        Some(mut matrix) if matrix.shape() == (rows, columns) => {
+            matrix.as_mut_slice().fill(T::zero());
+            matrix
+        }
+        _ => DMatrix::zeros(rows, columns),
+    }
+}
+
+/// The lanes' parts of a measurement.
+fn readings<T: Real>(whole: &mut Measurement<T>, nodes: usize) -> Vec<Reading<'_, T>> {
+    let lane = (nodes * LANE).max(1);
+    let mut states = whole.rest.state.as_mut_slice().chunks_mut(lane);
+    let mut helds = whole.rest.held.as_mut_slice().chunks_mut(lane);
+    let mut differences = whole.difference.as_mut().map(|difference| difference.as_mut_slice().chunks_mut(lane));
+    let settled = whole.settled.chunks_mut(LANE).zip(whole.steps.chunks_mut(LANE));
+    let values = whole.values.as_mut_slice().chunks_mut(lane);
+    let reading = |(values, (settled, steps))| Reading {
+        values,
+        difference: differences.as_mut().and_then(Iterator::next).unwrap_or_default(),
+        state: states.next().unwrap_or_default(),
+        held: helds.next().unwrap_or_default(),
+        settled,
+        steps,
+    };
+    values.zip(settled).map(reading).collect()
+}
+
+/// Columns of machine rows, some of them worked out for the occasion.
+struct Rows<'a, T: Real> {
+    /// What inputs put there; absent for signals, which do not reach inputs.
+    inputs: Option<&'a DMatrix<T>>,
+    nodes: Cow<'a, DMatrix<T>>,
+    /// Both together, if an array is shared by inputs and nodes.
+    together: Option<DMatrix<T>>,
+    input_count: usize,
+}
+
+impl<T: Real> Rows<'_, T> {
+    fn rows(&self, range: &Range<usize>) -> View<'_, T> {
+        match (&self.together, self.inputs) {
+            (Some(together), _) => together.rows(range.start, range.len()),
+            (None, Some(inputs)) if range.end <= self.input_count => inputs.rows(range.start, range.len()),
+            (None, _) => self.nodes.rows(range.start - self.input_count, range.len()),
+        }
+    }
+}
+
+impl<T: Real> AnalogNetwork<T> {
+    /// The shapes of all parameters.
+    fn all_shapes(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.shapes.iter().flatten().copied().chain([(self.nodes, 1)])
+    }
+
+    fn rows_of<'a>(&self, inputs: Option<&'a DMatrix<T>>, nodes: Cow<'a, DMatrix<T>>) -> Rows<'a, T> {
+        let together = (self.shared_inputs > 0).then(|| {
+            let mut together = DMatrix::zeros(self.shared_inputs + self.nodes, nodes.ncols());
+            if let Some(inputs) = inputs {
+                together.rows_mut(0, self.shared_inputs).copy_from(inputs);
+            }
+            together.rows_mut(self.shared_inputs, self.nodes).copy_from(&nodes);
+            together
+        });
+        Rows { inputs, nodes, together, input_count: self.input_count() }
+    }
+
+    /// What reaches the nodes: d, times the slope of gradient nodes.
+    fn signals<'a>(&self, d: &'a DMatrix<T>, at: &DMatrix<T>) -> Rows<'a, T> {
+        if !self.dynamics().is_gradient() {
+            return self.rows_of(None, Cow::Borrowed(d));
+        }
+        let mut signals = d.clone();
+        for (node, activation) in self.activations() {
+            signals.row_mut(node).zip_apply(&at.row(node), |signal, state| *signal *= activation.slope(state));
+        }
+        self.rows_of(None, Cow::Owned(signals))
+    }
+
+    /// What drives the couplings at node values `at`.
+    fn drives<'a>(&self, inputs: &'a DMatrix<T>, at: &'a DMatrix<T>) -> Rows<'a, T> {
+        if !self.dynamics().is_gradient() {
+            return self.rows_of(Some(inputs), Cow::Borrowed(at));
+        }
+        let mut values = at.clone();
+        for (node, activation) in self.activations() {
+            values.row_mut(node).apply(|value| *value = activation.value(*value));
+        }
+        self.rows_of(Some(inputs), Cow::Owned(values))
     }
 }
 
@@ -75,30 +174,30 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
     }
 
     fn program(&mut self, values: &[DMatrix<T>]) -> Result<()> {
-        let expected = self.parameters();
-        if expected.len() != values.len() {
-            return Err(Error::input(format!("expected {} parameters, found {}", expected.len(), values.len())));
+        let shapes: Vec<(usize, usize)> = self.all_shapes().collect();
+        if shapes.len() != values.len() {
+            return Err(Error::input(format!("expected {} parameters, found {}", shapes.len(), values.len())));
         }
-        for (parameter, values) in expected.iter().zip(values) {
-            let (rows, columns) = parameter.values.shape();
-            if values.shape() != (rows, columns) {
-                let (found_rows, found_columns) = values.shape();
-                let name = &parameter.name;
-                return Err(Error::input(format!("{name}: expected {rows} x {columns}, found {found_rows} x {found_columns}")));
+        for (index, (shape, values)) in shapes.into_iter().zip(values).enumerate() {
+            let name = || self.parameters().swap_remove(index).name;
+            if values.shape() != shape {
+                let ((rows, columns), (found_rows, found_columns)) = (shape, values.shape());
+                return Err(Error::input(format!("{}: expected {rows} x {columns}, found {found_rows} x {found_columns}", name())));
             }
-            if let Some(bad) = values.iter().find(|value| !value.is_finite()) {
-                return Err(Error::Machine(format!("{}: cannot program {bad}: training has diverged", parameter.name)));
+            if !simd::largest(values.as_slice()).is_finite() {
+                return Err(Error::Machine(format!("{}: cannot program a number that is not finite: training has diverged", name())));
             }
         }
         self.programmings += 1;
         let key = Key::new(self.made_of.seed, "programming").with(self.programmings);
         let mut rest = values;
         for (index, coupling) in self.made_of.couplings.iter_mut().enumerate() {
-            let (own, others) = rest.split_at(coupling.coupler.parameters().len());
+            let (own, others) = rest.split_at(self.shapes[index].len());
             coupling.coupler.program(own, key.with(index as u64))?;
             rest = others;
         }
         self.made_of.bias.copy_from(&rest[0]);
+        self.update_resolution();
         Ok(())
     }
 
@@ -107,29 +206,18 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
         let key = self.next_key("settling");
         let task = Task::new(self, phase, key);
         let samples = inputs.ncols();
-        let readings = self.on_lanes(samples, |network, lane, range| {
-            lane.load(network, inputs, &task, range);
-            network.relax(lane, &task)
-        });
-        let blank = || DMatrix::zeros(self.nodes, samples);
         let mut whole = Measurement {
-            values: blank(),
-            difference: matches!(phase, Phase::Dyadic { .. }).then(blank),
-            settled: Vec::with_capacity(samples),
-            steps: Vec::with_capacity(samples),
-            rest: Rest { state: blank(), held: blank() },
+            values: DMatrix::zeros(self.nodes, samples),
+            difference: task.dyadic.then(|| DMatrix::zeros(self.nodes, samples)),
+            settled: vec![false; samples],
+            steps: vec![0; samples],
+            rest: Rest::new(if task.free.is_none() { self.nodes } else { 0 }, samples),
         };
-        for (index, reading) in readings.into_iter().enumerate() {
-            let (start, count) = (index * LANE, reading.values.ncols());
-            whole.values.columns_mut(start, count).copy_from(&reading.values);
-            whole.rest.state.columns_mut(start, count).copy_from(&reading.state);
-            whole.rest.held.columns_mut(start, count).copy_from(&reading.held);
-            if let (Some(all), Some(part)) = (&mut whole.difference, &reading.difference) {
-                all.columns_mut(start, count).copy_from(part);
-            }
-            whole.settled.extend(reading.settled);
-            whole.steps.extend(reading.steps);
-        }
+        self.on_lanes(samples, readings(&mut whole, self.nodes), |network, lane, range, reading| {
+            lane.load(network, inputs, &task, range);
+            let settled = network.relax(lane, &task);
+            network.measure(lane, &task, &settled, reading);
+        });
         Ok(whole)
     }
 
@@ -138,61 +226,50 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
         let samples = inputs.ncols();
         let phase = Phase::Free;
         self.check(inputs, &phase)?;
-        let parts = self.on_lanes(samples, |network, lane, range| {
-            lane.rest_at(network, inputs, &free.rest.state, range);
-            let reads = network.instruments().samples as u64;
-            let mut held = DMatrix::zeros(network.nodes, lane.active);
-            for (port, sign) in [(Port::Forward, T::one()), (Port::Reversed, -T::one())] {
-                held.scale_mut(sign);
-                for time in 0..reads {
-                    let (scratch, counts) = (&mut lane.scratch, &mut lane.reads[..]);
-                    let context = Reads { order: &lane.order, key, time, scratch, counts };
-                    network.read_couplings(port, lane.coupled.as_view(), None, &mut held.as_view_mut(), context);
-                }
-                held.scale_mut(sign);
-            }
-            held / T::of(reads as f64)
-        });
         let mut held = DMatrix::zeros(self.nodes, samples);
-        for (index, part) in parts.iter().enumerate() {
-            held.columns_mut(index * LANE, part.ncols()).copy_from(part);
-        }
+        let (nodes, count) = (self.nodes, self.instruments().samples as u64);
+        let parts: Vec<&mut [T]> = held.as_mut_slice().chunks_mut((nodes * LANE).max(1)).collect();
+        self.on_lanes(samples, parts, |network, lane, range, part| {
+            lane.rest_at(network, inputs, &free.rest.state, range);
+            let mut current = ViewMut::from_slice_generic(part, Dyn(nodes), Dyn(lane.active));
+            for (port, sign) in [(Port::Forward, T::one()), (Port::Reversed, -T::one())] {
+                // Couplings add, so what is read with a minus sign is added to the negative.
+                current.scale_mut(sign);
+                for time in 0..count {
+                    let (order, scratch, counts) = (&lane.order[..], &mut lane.scratch, &mut lane.reads[..]);
+                    let context = Reads { first_row: 0, order, key, time, scratch, counts };
+                    network.read_couplings(port, lane.coupled.as_view(), None, &mut current, context);
+                }
+                current.scale_mut(sign);
+            }
+            if count > 1 {
+                current.scale_mut(T::one() / T::of(count as f64));
+            }
+        });
         Ok(HeldCurrent(held))
     }
 
-    fn local_product(&self, inputs: &DMatrix<T>, d: &DMatrix<T>, at: &DMatrix<T>) -> Gradient<T> {
-        let (driven, samples) = (self.input_count(), inputs.ncols());
-        let mut coupled = DMatrix::zeros(driven + self.nodes, samples);
-        coupled.rows_mut(0, driven).copy_from(inputs);
-        coupled.rows_mut(driven, self.nodes).copy_from(at);
-        let mut signal = DMatrix::zeros(driven + self.nodes, samples);
-        signal.rows_mut(driven, self.nodes).copy_from(d);
-        if self.dynamics().is_gradient() {
-            for (node, activation) in self.activations() {
-                for column in 0..samples {
-                    let state = at[(node, column)];
-                    coupled[(driven + node, column)] = activation.value(state);
-                    signal[(driven + node, column)] *= activation.slope(state);
-                }
-            }
-        }
-        let mut gradient: Gradient<T> =
-            self.parameters().iter().map(|parameter| DMatrix::zeros(parameter.values.nrows(), parameter.values.ncols())).collect();
+    fn local_product(&self, inputs: &DMatrix<T>, d: &DMatrix<T>, at: &DMatrix<T>, recycled: Gradient<T>) -> Gradient<T> {
+        let mut recycled = recycled.into_iter();
+        let mut gradient: Gradient<T> = self.all_shapes().map(|shape| zeros(shape, recycled.next())).collect();
         let mut rest = &mut gradient[..];
-        for coupling in self.couplings() {
-            let (own, others) = rest.split_at_mut(coupling.coupler.parameters().len());
+        let (post, pre) = (self.signals(d, at), self.drives(inputs, at));
+        for (coupling, shapes) in self.couplings().iter().zip(&self.shapes) {
+            let (own, others) = rest.split_at_mut(shapes.len());
             for (side, driving, reached) in Self::uses(coupling, Port::Forward) {
-                let (post, pre) = (signal.rows(reached.start, reached.len()), coupled.rows(driving.start, driving.len()));
-                // Used backwards, the array's own outputs are driven and its inputs receive: the roles swap.
-                let (d, v) = if side == Port::Forward { (post, pre) } else { (pre, post) };
-                coupling.coupler.local_product(d, v, own);
+                let reaches_nodes = reached.end > self.input_count();
+                if reaches_nodes {
+                    let (post, pre) = (post.rows(reached), pre.rows(driving));
+                    // Used backwards, the array's own outputs are driven and its inputs receive: the roles swap.
+                    let (d, v) = if side == Port::Forward { (post, pre) } else { (pre, post) };
+                    coupling.coupler.local_product(d, v, own);
+                }
             }
             rest = others;
         }
         if self.made_of.train_bias {
-            let ones = DMatrix::from_element(samples, 1, T::one());
-            let signal = Factor::Plain(signal.rows(driven, self.nodes));
-            add_product(rest[0].as_view_mut(), -T::one(), signal, Factor::Plain(ones.as_view()));
+            let signals = post.rows(&(self.input_count()..self.input_count() + self.nodes));
+            signals.column_iter().for_each(|column| simd::add_scaled(rest[0].as_mut_slice(), -T::one(), column.as_slice()));
         }
         gradient
     }
@@ -245,6 +322,7 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
         let (clocks, reads) = state.counters.split_at(2);
         (self.settlings, self.programmings) = (clocks[0], clocks[1]);
         self.reads = reads.chunks(2).map(|pair| [pair[0], pair[1]]).collect();
+        self.update_resolution();
         Ok(())
     }
 

@@ -20,7 +20,9 @@
 
 mod adjoint;
 mod cost;
+mod instruments;
 mod laboratory;
+mod lane;
 mod network;
 mod node;
 mod relaxation;
@@ -34,7 +36,8 @@ use crate::coupler::{Expense, Parameter};
 use crate::real::Real;
 
 pub use cost::Cost;
-pub use network::{AnalogNetwork, Coupling, CouplingKind, Instruments, Layer, NetworkDescription};
+pub use instruments::Instruments;
+pub use network::{AnalogNetwork, Coupling, CouplingKind, Layer, NetworkDescription};
 pub use node::{Activation, Dynamics};
 pub use relaxation::Relaxation;
 
@@ -100,17 +103,23 @@ pub struct Measurement<T: Real> {
 impl<T: Real> Measurement<T> {
     /// A measurement made elsewhere, by instruments of a machine that remembers its own free state.
     pub fn new(values: DMatrix<T>, difference: Option<DMatrix<T>>, settled: Vec<bool>, steps: Vec<usize>) -> Self {
-        Self { values, difference, settled, steps, rest: Rest { state: DMatrix::zeros(0, 0), held: DMatrix::zeros(0, 0) } }
+        Self { values, difference, settled, steps, rest: Rest::new(0, 0) }
     }
 }
 
 /// Where a simulated machine rests: the handle by which a learning phase starts from the free steady state. Not for rules.
 #[derive(Clone, Debug)]
 struct Rest<T: Real> {
-    /// States u or s, nodes x samples.
+    /// States u or s of the free steady state, nodes x samples; empty after other phases.
     state: DMatrix<T>,
-    /// Constant currents of inputs and biases, nodes x samples.
+    /// Constant currents of inputs and biases, as `state`.
     held: DMatrix<T>,
+}
+
+impl<T: Real> Rest<T> {
+    fn new(nodes: usize, samples: usize) -> Self {
+        Self { state: DMatrix::zeros(nodes, samples), held: DMatrix::zeros(nodes, samples) }
+    }
 }
 
 /// The current W v0 - W^T v0, nodes x samples.
@@ -161,8 +170,9 @@ pub trait System<T: Real> {
     fn held_current(&mut self, inputs: &DMatrix<T>, free: &Measurement<T>) -> Result<HeldCurrent<T>>;
 
     /// The gradient, summed over samples, that a post-synaptic signal `d` (nodes x samples) makes at node values `at` (nodes x
-    /// samples): -d dF/dtheta. Arithmetic on measured numbers; it needs no knowledge of W.
-    fn local_product(&self, inputs: &DMatrix<T>, d: &DMatrix<T>, at: &DMatrix<T>) -> Gradient<T>;
+    /// samples): -d dF/dtheta. Arithmetic on measured numbers; it needs no knowledge of W. The memory of `recycled`, an old gradient of
+    /// this machine or nothing, is used again.
+    fn local_product(&self, inputs: &DMatrix<T>, d: &DMatrix<T>, at: &DMatrix<T>, recycled: Gradient<T>) -> Gradient<T>;
 
     /// What a laboratory would have spent on this machine so far.
     fn expense(&self) -> Expense;

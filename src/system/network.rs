@@ -2,16 +2,15 @@
 
 use std::ops::Range;
 
-use nalgebra::{DMatrix, DVectorView};
+use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
-use super::relaxation::Lane;
-use super::{Activation, Dynamics, Relaxation};
-use crate::config::range;
-use crate::coupler::quantiser::Quantiser;
+use super::lane::Lane;
+use super::{Activation, Dynamics, Instruments, Relaxation};
 use crate::coupler::{Coupler, Exact, Port, Read, ReadNoise};
-use crate::random::{self, Key};
+use crate::random::Key;
 use crate::real::{Real, View, ViewMut};
+use crate::simd;
 use crate::{Error, Result};
 
 /// Nodes that share a response.
@@ -47,38 +46,6 @@ pub struct Coupling<T: Real> {
     pub coupler: Box<dyn Coupler<T>>,
 }
 
-/// The instruments that read nodes: the table `[measurement]`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Instruments {
-    /// Bits of a read; 0 is no rounding.
-    #[serde(deserialize_with = "range::converter_bits")]
-    pub bits: u32,
-    /// The node value at which a read clips.
-    #[serde(deserialize_with = "range::positive")]
-    pub range: f64,
-    /// Standard deviation of a read, in units of node values.
-    #[serde(deserialize_with = "range::non_negative")]
-    pub noise: f64,
-    /// Reads averaged into one measurement.
-    #[serde(deserialize_with = "range::positive_integer")]
-    pub samples: usize,
-}
-
-impl Default for Instruments {
-    fn default() -> Self {
-        Self { bits: 0, range: 1.0, noise: 0.0, samples: 1 }
-    }
-}
-
-impl Instruments {
-    /// One read of `value`.
-    pub(super) fn read<T: Real>(&self, value: T, stream: &mut random::Stream) -> T {
-        let seen = if self.noise > 0.0 { value + T::of(self.noise) * T::normal(stream) } else { value };
-        if self.bits > 0 { Quantiser::new(self.bits, self.range).apply(seen) } else { seen }
-    }
-}
-
 /// Everything an analog network is made of.
 pub struct NetworkDescription<T: Real> {
     /// Number of driven inputs.
@@ -105,14 +72,39 @@ pub struct NetworkDescription<T: Real> {
 pub struct AnalogNetwork<T: Real> {
     pub(super) made_of: NetworkDescription<T>,
     pub(super) nodes: usize,
+    /// Neighbouring rows of nodes with one response.
+    responses: Vec<(Range<usize>, Activation)>,
+    /// Rows of inputs among what nodes put on their couplings: none, unless an array is shared by inputs and nodes.
+    pub(super) shared_inputs: usize,
+    /// The shapes of every coupling's parameters.
+    pub(super) shapes: Vec<Vec<(usize, usize)>>,
+    /// The smallest force that the machine's reads resolve, as a standard deviation.
+    pub(super) resolution: f64,
     pub(super) settlings: u64,
     pub(super) programmings: u64,
     pub(super) reads: Vec<[u64; 2]>,
     pub(super) lanes: Vec<Lane<T>>,
 }
 
+/// Rows of nodes by their response; neighbouring layers of one response are together.
+fn responses(layers: &[Layer]) -> Vec<(Range<usize>, Activation)> {
+    let mut responses: Vec<(Range<usize>, Activation)> = Vec::new();
+    let mut start = 0;
+    for layer in layers {
+        let rows = start..start + layer.nodes;
+        start = rows.end;
+        match responses.last_mut() {
+            Some((before, activation)) if *activation == layer.activation => before.end = rows.end,
+            _ => responses.push((rows, layer.activation)),
+        }
+    }
+    responses
+}
+
 /// The context of one read of all couplings.
 pub(super) struct Reads<'a, T> {
+    /// The machine row that the first driven row is.
+    pub first_row: usize,
     pub order: &'a [usize],
     pub key: Key,
     pub time: u64,
@@ -139,8 +131,24 @@ impl<T: Real> AnalogNetwork<T> {
         if description.bias.shape() != (nodes, 1) {
             return Err(Error::input(format!("bias: expected {nodes} values, one a node, found {}", description.bias.len())));
         }
-        let reads = vec![[0, 0]; description.couplings.len()];
-        Ok(Self { made_of: description, nodes, settlings: 0, programmings: 0, reads, lanes: Vec::new() })
+        let driven = description.inputs;
+        let straddles = |rows: &Range<usize>| rows.start < driven && driven < rows.end;
+        let shared = description.couplings.iter().any(|coupling| straddles(&coupling.from) || straddles(&coupling.to));
+        let shapes_of = |coupling: &Coupling<T>| coupling.coupler.parameters().iter().map(|p| p.values.shape()).collect();
+        let mut network = Self {
+            nodes,
+            responses: responses(&description.layers),
+            shared_inputs: if shared { driven } else { 0 },
+            shapes: description.couplings.iter().map(shapes_of).collect(),
+            resolution: 0.0,
+            settlings: 0,
+            programmings: 0,
+            reads: vec![[0, 0]; description.couplings.len()],
+            lanes: Vec::new(),
+            made_of: description,
+        };
+        network.update_resolution();
+        Ok(network)
     }
 
     /// Number of driven inputs.
@@ -169,8 +177,8 @@ impl<T: Real> AnalogNetwork<T> {
     }
 
     /// Constant currents, one a node.
-    pub(super) fn bias(&self) -> DVectorView<'_, T> {
-        self.made_of.bias.column(0)
+    pub(super) fn bias(&self) -> &[T] {
+        self.made_of.bias.as_slice()
     }
 
     /// What this machine is made of, without its arrays.
@@ -188,27 +196,19 @@ impl<T: Real> AnalogNetwork<T> {
         self.nodes - outputs..self.nodes
     }
 
-    pub(super) fn output_activation(&self) -> Activation {
-        self.made_of.layers.last().map_or(Activation::Identity, |layer| layer.activation)
-    }
-
-    /// Every layer's rows among the nodes, with its response.
-    pub(super) fn layers(&self) -> impl Iterator<Item = (Range<usize>, Activation)> + '_ {
-        self.made_of.layers.iter().scan(0, |end, layer| {
-            let start = *end;
-            *end += layer.nodes;
-            Some((start..*end, layer.activation))
-        })
+    /// Rows of nodes with their response.
+    pub(super) fn responses(&self) -> impl Iterator<Item = (Range<usize>, Activation)> + '_ {
+        self.responses.iter().cloned()
     }
 
     /// Every node with its response.
     pub(super) fn activations(&self) -> impl Iterator<Item = (usize, Activation)> + '_ {
-        self.layers().flat_map(|(rows, activation)| rows.map(move |node| (node, activation)))
+        self.responses().flat_map(|(rows, activation)| rows.map(move |node| (node, activation)))
     }
 
-    /// The smallest force that the machine's reads resolve, as a standard deviation.
-    pub(super) fn resolution(&self) -> f64 {
-        self.couplings().iter().map(|coupling| coupling.coupler.resolution()).fold(0.0, f64::hypot)
+    /// To be called after every change of what the arrays hold.
+    pub(super) fn update_resolution(&mut self) {
+        self.resolution = self.couplings().iter().map(|coupling| coupling.coupler.resolution()).fold(0.0, f64::hypot);
     }
 
     /// Digital models of all arrays, as they were programmed.
@@ -239,8 +239,9 @@ impl<T: Real> AnalogNetwork<T> {
         rows.end <= self.input_count()
     }
 
-    /// Adds the currents of all couplings between nodes to `force`, nodes x samples; `coupled` is rows x samples.
+    /// Adds the currents of all couplings between nodes to `force`, nodes x samples; `coupled` is (shared inputs + nodes) x samples.
     pub(super) fn read_couplings(&self, port: Port, coupled: View<T>, gain: Option<&View<T>>, force: &mut ViewMut<T>, reads: Reads<T>) {
+        let reads = Reads { first_row: self.input_count() - self.shared_inputs, ..reads };
         self.read_selected(port, coupled, gain, force, reads, |rows| !self.is_drive(rows));
     }
 
@@ -264,7 +265,7 @@ impl<T: Real> AnalogNetwork<T> {
                 let key = reads.key.with(index as u64).with(side as u64);
                 let read = Read {
                     port: side,
-                    values: coupled.rows(driving.start, driving.len()),
+                    values: coupled.rows(driving.start - reads.first_row, driving.len()),
                     gain: gain.map(|gain| gain.rows(rows.start, rows.len())),
                     wanted,
                     noise: ReadNoise { key, samples: reads.order, step: reads.time },
@@ -275,17 +276,20 @@ impl<T: Real> AnalogNetwork<T> {
         }
     }
 
-    /// Reads the constant currents of the inputs, averaged over as many reads as a measurement, and adds the biases.
-    pub(super) fn read_drive(&self, lane: &mut Lane<T>, key: Key) {
-        let reads = self.instruments().samples as u64;
-        lane.held.fill(T::zero());
-        for read in 0..reads {
-            let reads = Reads { order: &lane.order, key, time: u64::MAX - read, scratch: &mut lane.scratch, counts: &mut lane.reads };
+    /// Reads the constant currents of `inputs` (inputs x samples), averaged over as many reads as a measurement, and adds the biases.
+    pub(super) fn read_drive(&self, lane: &mut Lane<T>, inputs: View<T>, key: Key) {
+        let count = self.instruments().samples as u64;
+        lane.held.as_mut_slice().fill(T::zero());
+        for read in 0..count {
+            let time = u64::MAX - read;
+            let reads = Reads { first_row: 0, order: &lane.order, key, time, scratch: &mut lane.scratch, counts: &mut lane.reads };
             let mut held = lane.held.as_view_mut();
-            self.read_selected(Port::Forward, lane.coupled.as_view(), None, &mut held, reads, |rows| self.is_drive(rows));
+            self.read_selected(Port::Forward, inputs, None, &mut held, reads, |rows| self.is_drive(rows));
         }
-        lane.held.scale_mut(T::one() / T::of(reads as f64));
-        lane.held.column_iter_mut().for_each(|mut column| column += self.bias());
+        if count > 1 {
+            simd::scale(lane.held.as_mut_slice(), T::one() / T::of(count as f64));
+        }
+        lane.held.as_mut_slice().chunks_exact_mut(self.nodes.max(1)).for_each(|column| simd::add(column, self.bias()));
     }
 
     /// Adds `gain * W_m deviation`, or `gain * W_m^T deviation` at reversed ports, from digital models W_m of all arrays.
@@ -304,7 +308,7 @@ impl<T: Real> AnalogNetwork<T> {
                 if wanted.is_empty() || self.is_drive(driving) {
                     continue;
                 }
-                let values = deviation.rows(driving.start, driving.len());
+                let values = deviation.rows(driving.start + self.shared_inputs - self.input_count(), driving.len());
                 let gain = gain.map(|gain| gain.rows(rows.start, rows.len()));
                 let noise = ReadNoise { key: Key::new(0, "none"), samples: &[], step: 0 };
                 model.read(&Read { port: side, values, gain, wanted, noise }, force.rows_mut(rows.start, rows.len()), scratch);

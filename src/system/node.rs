@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
+use crate::simd::vectorised;
 
 /// The response v = f(u) of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +30,7 @@ impl Activation {
     pub fn value<T: Real>(self, u: T) -> T {
         let (zero, one) = (T::zero(), T::one());
         match self {
-            Self::Tanh => u.tanh(),
+            Self::Tanh => u.hyperbolic_tangent(),
             Self::Logistic => one / (one + (-u).exp()),
             Self::Clip => u.clamp(-one, one),
             Self::ClipUnit => u.clamp(zero, one),
@@ -45,7 +46,7 @@ impl Activation {
         let inside = |low: T, high: T, slope: T| if u > low && u < high { slope } else { zero };
         match self {
             Self::Tanh => {
-                let v = u.tanh();
+                let v = u.hyperbolic_tangent();
                 one - v * v
             }
             Self::Logistic => {
@@ -60,11 +61,24 @@ impl Activation {
         }
     }
 
+    /// f(u) of many states.
+    pub fn values<T: Real>(self, states: &[T], values: &mut [T]) {
+        match self {
+            Self::Tanh => tanh(states, values),
+            _ => values.iter_mut().zip(states).for_each(|(value, state)| *value = self.value(*state)),
+        }
+    }
+
+    /// f'(u) of many states.
+    pub fn slopes<T: Real>(self, states: &[T], slopes: &mut [T]) {
+        slopes.iter_mut().zip(states).for_each(|(slope, state)| *slope = self.slope(*state));
+    }
+
     /// f''(u).
     pub fn curvature<T: Real>(self, u: T) -> T {
         let (two, slope) = (T::of(2.0), self.slope(u));
         match self {
-            Self::Tanh => -two * u.tanh() * slope,
+            Self::Tanh => -two * u.hyperbolic_tangent() * slope,
             Self::Logistic => slope * (T::one() - two * self.value(u)),
             Self::Clip | Self::ClipUnit | Self::Identity => T::zero(),
             Self::Sine => {
@@ -75,6 +89,14 @@ impl Activation {
                 }
             }
             Self::Softplus => Self::Logistic.slope(u),
+        }
+    }
+}
+
+vectorised! {
+    fn tanh<T: Real>(states: &[T], values: &mut [T]) {
+        for (value, state) in values.iter_mut().zip(states) {
+            *value = state.hyperbolic_tangent();
         }
     }
 }

@@ -10,11 +10,13 @@
 //! as theirs does.
 
 use nalgebra::DMatrix;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::config::range;
 use crate::coupler::{Domain, Parameter};
 use crate::real::Real;
+use crate::simd::{self, vectorised};
 
 /// What trains parameters that are real numbers: the table `[training.optimiser.sgd]` or `[training.optimiser.adam]`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,10 +93,14 @@ impl Default for Bop {
 pub struct Optimiser<T: Real> {
     config: OptimiserConfig,
     bop: Bop,
+    domains: Vec<Domain<T>>,
     /// First and second moments of each parameter; unused ones are empty.
     moments: Vec<[DMatrix<T>; 2]>,
     steps: u64,
 }
+
+/// Numbers that one thread updates at a time.
+const CHUNK: usize = 1 << 14;
 
 impl<T: Real> Optimiser<T> {
     /// An optimiser for parameters like `parameters`.
@@ -104,27 +110,34 @@ impl<T: Real> Optimiser<T> {
                 let (rows, columns) = if wanted { parameter.values.shape() } else { (0, 0) };
                 DMatrix::zeros(rows, columns)
             };
-            let trained = parameter.domain != Domain::Fixed;
-            let second = trained && parameter.domain != Domain::Binary && matches!(config, OptimiserConfig::Adam(_));
-            [like(trained), like(second)]
+            let wanted = match (parameter.domain, config) {
+                (Domain::Fixed, _) => [false, false],
+                (Domain::Binary, _) => [true, false],
+                (_, OptimiserConfig::Sgd(sgd)) => [sgd.momentum > 0.0, false],
+                (_, OptimiserConfig::Adam(_)) => [true, true],
+            };
+            wanted.map(like)
         });
-        Self { config, bop, moments: moments.collect(), steps: 0 }
+        let domains = parameters.iter().map(|parameter| parameter.domain).collect();
+        Self { config, bop, domains, moments: moments.collect(), steps: 0 }
     }
 
-    /// One step down `gradient`; `rate_factor` scales the learning rate, and BOP's gamma. Values are kept in their domains.
-    pub fn step(&mut self, parameters: &mut [Parameter<T>], gradient: &[DMatrix<T>], rate_factor: f64) {
+    /// One step down `gradient`, in the order of the parameters this was made for; `rate_factor` scales the learning rate, and BOP's
+    /// gamma. Values are kept in their domains.
+    pub fn step(&mut self, values: &mut [DMatrix<T>], gradient: &[DMatrix<T>], rate_factor: f64) {
         self.steps += 1;
-        for ((parameter, gradient), [first, second]) in parameters.iter_mut().zip(gradient).zip(&mut self.moments) {
-            match (parameter.domain, self.config) {
+        let parameters = values.iter_mut().zip(gradient).zip(&mut self.moments).zip(&self.domains);
+        for (((values, gradient), [first, second]), domain) in parameters {
+            let (values, gradient) = (values.as_mut_slice(), gradient.as_slice());
+            let (first, second) = (first.as_mut_slice(), second.as_mut_slice());
+            match (domain, self.config) {
                 (Domain::Fixed, _) => continue,
-                (Domain::Binary, _) => self.bop.step(&mut parameter.values, gradient, first, rate_factor),
-                (_, OptimiserConfig::Sgd(sgd)) => sgd.step(&mut parameter.values, gradient, first, rate_factor),
-                (_, OptimiserConfig::Adam(adam)) => {
-                    adam.step(&mut parameter.values, gradient, [first, second], rate_factor, self.steps);
-                }
+                (Domain::Binary, _) => self.bop.step(values, gradient, first, rate_factor),
+                (_, OptimiserConfig::Sgd(sgd)) => sgd.step(values, gradient, first, rate_factor),
+                (_, OptimiserConfig::Adam(adam)) => adam.step(values, gradient, [first, second], rate_factor, self.steps),
             }
-            if let Domain::Interval(low, high) = parameter.domain {
-                parameter.values.apply(|value| *value = value.clamp(low, high));
+            if let Domain::Interval(low, high) = *domain {
+                values.par_chunks_mut(CHUNK).for_each(|values| values.iter_mut().for_each(|value| *value = value.clamp(low, high)));
             }
         }
     }
@@ -142,32 +155,57 @@ impl<T: Real> Optimiser<T> {
 }
 
 impl Sgd {
-    fn step<T: Real>(&self, values: &mut DMatrix<T>, gradient: &DMatrix<T>, velocity: &mut DMatrix<T>, rate_factor: f64) {
+    fn step<T: Real>(&self, values: &mut [T], gradient: &[T], velocity: &mut [T], rate_factor: f64) {
         let (momentum, rate) = (T::of(self.momentum), T::of(self.rate * rate_factor));
-        for ((value, slope), velocity) in values.iter_mut().zip(gradient).zip(velocity) {
-            *velocity = momentum * *velocity + *slope;
-            *value -= rate * *velocity;
+        if velocity.is_empty() {
+            let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
+            return chunks.for_each(|(values, gradient)| simd::add_scaled(values, -rate, gradient));
         }
+        let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK)).zip(velocity.par_chunks_mut(CHUNK));
+        chunks.for_each(|((values, gradient), velocity)| {
+            simd::scale(velocity, momentum);
+            simd::add(velocity, gradient);
+            simd::add_scaled(values, -rate, velocity);
+        });
     }
 }
 
 impl Adam {
-    fn step<T: Real>(&self, values: &mut DMatrix<T>, gradient: &DMatrix<T>, moments: [&mut DMatrix<T>; 2], rate_factor: f64, steps: u64) {
-        let (beta1, beta2, epsilon) = (T::of(self.beta1), T::of(self.beta2), T::of(self.epsilon));
+    fn step<T: Real>(&self, values: &mut [T], gradient: &[T], moments: [&mut [T]; 2], rate_factor: f64, steps: u64) {
         let unbias = |beta: f64| 1.0 - beta.powf(steps as f64);
-        let rate = T::of(self.rate * rate_factor / unbias(self.beta1));
-        let unbias_second = T::of(1.0 / unbias(self.beta2));
-        let [first, second] = moments;
+        let step = AdamStep {
+            beta: [T::of(self.beta1), T::of(self.beta2)],
+            epsilon: T::of(self.epsilon),
+            rate: T::of(self.rate * rate_factor / unbias(self.beta1)),
+            unbias_second: T::of(1.0 / unbias(self.beta2)),
+        };
+        let [first, second] = moments.map(|moment| moment.par_chunks_mut(CHUNK));
+        let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK)).zip(first.zip(second));
+        chunks.for_each(|((values, gradient), (first, second))| adam_step(values, gradient, first, second, &step));
+    }
+}
+
+/// The numbers of one step of Adam.
+struct AdamStep<T> {
+    beta: [T; 2],
+    epsilon: T,
+    rate: T,
+    unbias_second: T,
+}
+
+vectorised! {
+    fn adam_step<T: Real>(values: &mut [T], gradient: &[T], first: &mut [T], second: &mut [T], step: &AdamStep<T>) {
+        let [beta1, beta2] = step.beta;
         for (((value, slope), first), second) in values.iter_mut().zip(gradient).zip(first).zip(second) {
             *first = beta1 * *first + (T::one() - beta1) * *slope;
             *second = beta2 * *second + (T::one() - beta2) * *slope * *slope;
-            *value -= rate * *first / ((*second * unbias_second).sqrt() + epsilon);
+            *value -= step.rate * *first / ((*second * step.unbias_second).sqrt() + step.epsilon);
         }
     }
 }
 
 impl Bop {
-    fn step<T: Real>(&self, values: &mut DMatrix<T>, gradient: &DMatrix<T>, mean: &mut DMatrix<T>, rate_factor: f64) {
+    fn step<T: Real>(&self, values: &mut [T], gradient: &[T], mean: &mut [T], rate_factor: f64) {
         let (gamma, threshold) = (T::of(self.gamma * rate_factor), T::of(self.threshold));
         for ((value, slope), mean) in values.iter_mut().zip(gradient).zip(mean) {
             *mean = (T::one() - gamma) * *mean + gamma * *slope;
@@ -187,12 +225,13 @@ mod tests {
     }
 
     fn run(config: OptimiserConfig, domain: Domain<f64>, start: [f64; 2], gradients: &[[f64; 2]]) -> Vec<f64> {
-        let mut parameters = parameter(domain, start);
+        let parameters = parameter(domain, start);
         let mut optimiser = Optimiser::new(config, Bop { gamma: 0.5, threshold: 0.2 }, &parameters);
+        let mut values = vec![parameters[0].values.clone()];
         for gradient in gradients {
-            optimiser.step(&mut parameters, &[DMatrix::from_column_slice(2, 1, gradient)], 1.0);
+            optimiser.step(&mut values, &[DMatrix::from_column_slice(2, 1, gradient)], 1.0);
         }
-        parameters[0].values.as_slice().to_vec()
+        values[0].as_slice().to_vec()
     }
 
     #[test]

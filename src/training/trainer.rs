@@ -14,7 +14,7 @@ use crate::data::{Examples, Parts};
 use crate::learning::{Batch, Rule};
 use crate::random::Key;
 use crate::real::Real;
-use crate::system::{Cost, MachineState, Measurement, Phase, System};
+use crate::system::{Cost, Gradient, MachineState, Measurement, Phase, System};
 use crate::{Error, Result};
 
 /// Samples of one evaluation batch.
@@ -101,7 +101,10 @@ pub struct Trainer<T: Real> {
     rule: Box<dyn Rule<T>>,
     parts: Parts<T>,
     optimiser: Optimiser<T>,
-    parameters: Vec<Parameter<T>>,
+    names: Vec<String>,
+    values: Vec<DMatrix<T>>,
+    /// The last gradient, whose memory the next one takes.
+    gradient: Gradient<T>,
     updates: u64,
     spent: Expense,
     metrics: Vec<EpochMetrics>,
@@ -123,7 +126,9 @@ impl<T: Real> Trainer<T> {
             experiment,
             system,
             parts,
-            parameters,
+            names: parameters.iter().map(|parameter| parameter.name.clone()).collect(),
+            values: values(parameters),
+            gradient: Gradient::new(),
             updates: 0,
             spent: Expense::default(),
             metrics: Vec::new(),
@@ -233,14 +238,14 @@ impl<T: Real> Trainer<T> {
         let outputs = self.system.outputs();
         let targets = class_targets(learning, &labels, outputs.len());
         let batch = Batch { inputs: &inputs, targets: &targets, cost: learning.cost, update: self.updates };
-        let estimate = self.rule.gradient(self.system.as_mut(), &batch)?;
+        let estimate = self.rule.estimate(self.system.as_mut(), &batch, std::mem::take(&mut self.gradient))?;
         seen.count(outputs, &estimate.free, &labels, &targets, learning.cost);
         self.updates += 1;
         if estimate.unsettled < indices.len() {
-            self.optimiser.step(&mut self.parameters, &estimate.gradient, rate_factor);
-            let values: Vec<DMatrix<T>> = self.parameters.iter().map(|parameter| parameter.values.clone()).collect();
-            self.system.program(&values)?;
+            self.optimiser.step(&mut self.values, &estimate.gradient, rate_factor);
+            self.system.program(&self.values)?;
         }
+        self.gradient = estimate.gradient;
         Ok(estimate.unsettled)
     }
 
@@ -253,9 +258,8 @@ impl<T: Real> Trainer<T> {
         let (moments, optimiser_steps) = self.optimiser.state();
         let mut tensors: std::collections::BTreeMap<String, DMatrix<T>> =
             machine.tensors.into_iter().map(|(name, values)| (format!("machine/{name}"), values)).collect();
-        for (parameter, [first, second]) in self.parameters.iter().zip(moments) {
-            let name = &parameter.name;
-            tensors.insert(format!("parameters/{name}"), parameter.values.clone());
+        for ((name, values), [first, second]) in self.names.iter().zip(&self.values).zip(moments) {
+            tensors.insert(format!("parameters/{name}"), values.clone());
             tensors.insert(format!("moments1/{name}"), first.clone());
             tensors.insert(format!("moments2/{name}"), second.clone());
         }
@@ -278,18 +282,22 @@ impl<T: Real> Trainer<T> {
         let checkpoint = Checkpoint::<T>::read(path)?;
         load_machine(self.system.as_mut(), &checkpoint, true, path)?;
         let (moments, _) = self.optimiser.state();
-        let restored = self.parameters.iter().zip(moments).map(|(parameter, [first, second])| {
-            let matrix = |group, like: &DMatrix<T>| checkpoint.matrix(group, &parameter.name, like.shape(), path);
+        let restored = self.names.iter().zip(moments).map(|(name, [first, second])| {
+            let matrix = |group, like: &DMatrix<T>| checkpoint.matrix(group, name, like.shape(), path);
             Ok([matrix("moments1", first)?, matrix("moments2", second)?])
         });
         let restored = restored.collect::<Result<Vec<_>>>()?;
         self.optimiser.restore(restored, checkpoint.progress.optimiser_steps);
-        self.parameters = self.system.parameters();
+        self.values = values(self.system.parameters());
         self.updates = checkpoint.progress.updates;
         self.spent = checkpoint.progress.spent;
         self.metrics = checkpoint.progress.metrics;
         Ok(())
     }
+}
+
+fn values<T: Real>(parameters: Vec<Parameter<T>>) -> Vec<DMatrix<T>> {
+    parameters.into_iter().map(|parameter| parameter.values).collect()
 }
 
 /// Programs a machine with a checkpoint's parameters; `same_hardware` also restores what its devices really hold and its counters.

@@ -15,12 +15,12 @@ mod device;
 
 use nalgebra::{DMatrix, Dyn};
 
-use super::exact::{outer_product, read_matrix};
+use super::matrix::{TwoWayMatrix, outer_product};
 use super::quantiser::{Quantiser, rounding_error};
 use super::{Coupler, Domain, Expense, Parameter, Port, Read};
 use crate::Result;
 use crate::random::Key;
-use crate::real::{Factor, Real, View, ViewMut, add_product};
+use crate::real::{Real, View, ViewMut};
 
 pub use cell::Cells;
 pub use device::CrossbarDevice;
@@ -31,6 +31,8 @@ pub struct Crossbar<T: Real> {
     device: CrossbarDevice,
     weights: DMatrix<T>,
     cells: Cells<T>,
+    /// What the cells hold, as it is read.
+    array: TwoWayMatrix<T>,
     dac: Option<Quantiser<T>>,
     adc: Option<Quantiser<T>>,
     /// Standard deviation of a pair's read noise, in units of the weights.
@@ -48,6 +50,7 @@ impl<T: Real> Crossbar<T> {
             pair_noise: T::of(2f64.sqrt() * device.read_noise_us * device.weight_per_us()),
             device,
             weights,
+            array: TwoWayMatrix::new(cells.weights()),
             cells,
         }
     }
@@ -59,9 +62,8 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     }
 
     fn read(&self, read: &Read<T>, mut currents: ViewMut<T>, scratch: &mut Vec<T>) {
-        let array = self.cells.weights();
         if self.dac.is_none() && self.adc.is_none() && self.pair_noise == T::zero() {
-            return read_matrix(array, read, currents, scratch);
+            return self.array.read(read, currents, scratch);
         }
         let (driven, samples) = read.values.shape();
         let wanted = read.wanted.len();
@@ -73,16 +75,12 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
             dac.apply_all(voltages);
         }
         let voltages = View::from_slice_generic(voltages, Dyn(driven), Dyn(samples));
-        let matrix = match read.port {
-            Port::Forward => Factor::Plain(array.view((read.wanted.start, 0), (wanted, driven))),
-            Port::Reversed => Factor::Transposed(array.view((0, read.wanted.start), (driven, wanted))),
-        };
         let whole = ViewMut::from_slice_generic(product, Dyn(wanted), Dyn(samples));
-        add_product(whole, T::one(), matrix, Factor::Plain(voltages));
+        self.array.add_product(read.port, &read.wanted, voltages.as_view(), whole);
         if self.pair_noise > T::zero() {
             for (column, currents) in product.chunks_exact_mut(wanted).enumerate() {
                 let deviation = self.pair_noise * voltages.column(column).norm();
-                T::add_normals(currents, deviation, &mut read.noise.stream(column));
+                read.noise.key(column).add_normals(currents, deviation);
             }
         }
         if let Some(adc) = self.adc {
@@ -107,6 +105,7 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     fn program(&mut self, values: &[DMatrix<T>], key: Key) -> Result<()> {
         self.weights.copy_from(&values[0]);
         self.cells.write(&values[0], key);
+        self.array.set(self.cells.weights());
         Ok(())
     }
 
@@ -147,6 +146,7 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
 
     fn restore_hardware_state(&mut self, state: &[DMatrix<T>]) {
         self.cells.restore(state);
+        self.array.set(self.cells.weights());
     }
 }
 

@@ -12,8 +12,13 @@
 //! assert_ne!(read.with(0).stream().next_u64(), read.with(1).stream().next_u64());
 //! ```
 
+pub(crate) mod normal;
+mod philox;
+
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
+
+use crate::real::Real;
 
 /// The generator behind every stream: xoshiro256++ (Blackman & Vigna 2021, doi:10.1145/3460772).
 pub type Stream = Xoshiro256PlusPlus;
@@ -37,6 +42,11 @@ impl Key {
     /// The stream itself, at its beginning.
     pub fn stream(self) -> Stream {
         Stream::seed_from_u64(self.0)
+    }
+
+    /// Adds `deviation` times the first standard normal deviates of this stream to `values`: the way to many deviates at once.
+    pub fn add_normals<T: Real>(self, values: &mut [T], deviation: T) {
+        T::add_normals(values, deviation, self.0);
     }
 }
 

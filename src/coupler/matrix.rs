@@ -1,0 +1,83 @@
+//! A matrix of weights that is read from both sides, many times between two writes.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use nalgebra::{DMatrix, Dyn};
+use rayon::prelude::*;
+
+use super::{Port, Read};
+use crate::real::{Factor, Packed, Real, View, ViewMut};
+use crate::simd;
+
+/// Weights, outputs x inputs, laid out for products with W and, once they are asked for, with W^T.
+#[derive(Clone, Debug)]
+pub struct TwoWayMatrix<T: Real> {
+    forward: Packed<T>,
+    reversed: OnceLock<Packed<T>>,
+}
+
+impl<T: Real> TwoWayMatrix<T> {
+    /// The matrix `weights`, outputs x inputs.
+    pub fn new(weights: &DMatrix<T>) -> Self {
+        Self { forward: Packed::new(&Factor::Plain(weights.as_view())), reversed: OnceLock::new() }
+    }
+
+    /// Outputs and inputs.
+    pub fn shape(&self) -> (usize, usize) {
+        self.forward.shape()
+    }
+
+    /// The weights, outputs x inputs.
+    pub fn weights(&self) -> DMatrix<T> {
+        self.forward.unpack()
+    }
+
+    /// Replaces the weights by others of the same shape.
+    pub fn set(&mut self, weights: &DMatrix<T>) {
+        self.forward.pack(&Factor::Plain(weights.as_view()));
+        if let Some(reversed) = self.reversed.get_mut() {
+            reversed.pack(&Factor::Transposed(weights.as_view()));
+        }
+    }
+
+    /// Adds W v, or W^T v at reversed ports, of the `wanted` ports to `currents`, wanted ports x samples.
+    pub fn add_product(&self, port: Port, wanted: &Range<usize>, values: View<T>, currents: ViewMut<T>) {
+        let packed = match port {
+            Port::Forward => &self.forward,
+            Port::Reversed => self.reversed.get_or_init(|| Packed::new(&Factor::Transposed(self.weights().as_view()))),
+        };
+        packed.add_rows(currents, T::one(), wanted, &Factor::Plain(values));
+    }
+
+    /// Adds `gain * (W v)` of the wanted ports to `currents`: a read without an error.
+    pub fn read(&self, read: &Read<T>, mut currents: ViewMut<T>, scratch: &mut Vec<T>) {
+        let Some(gain) = &read.gain else {
+            return self.add_product(read.port, &read.wanted, read.values.as_view(), currents);
+        };
+        let (rows, columns) = currents.shape();
+        scratch.clear();
+        scratch.resize(rows * columns, T::zero());
+        let product = ViewMut::from_slice_generic(scratch, Dyn(rows), Dyn(columns));
+        self.add_product(read.port, &read.wanted, read.values.as_view(), product);
+        for (column, product) in scratch.chunks_exact_mut(rows.max(1)).enumerate() {
+            simd::multiply(product, gain.column(column).as_slice());
+            simd::add(currents.column_mut(column).as_mut_slice(), product);
+        }
+    }
+}
+
+/// Inputs whose weights' gradients are worked out together.
+const BLOCK: usize = 128;
+
+/// Adds -d v^T to `gradient`, outputs x inputs: the local product of a plain matrix, blocks of inputs in parallel.
+pub fn outer_product<T: Real>(d: View<T>, v: View<T>, gradient: &mut DMatrix<T>) {
+    let outputs = gradient.nrows();
+    let packed = Packed::new(&Factor::Plain(d));
+    gradient.as_mut_slice().par_chunks_mut((outputs * BLOCK).max(1)).enumerate().for_each(|(index, block)| {
+        let inputs = block.len() / outputs;
+        let v = v.rows(index * BLOCK, inputs);
+        let block = ViewMut::from_slice_generic(block, Dyn(outputs), Dyn(inputs));
+        packed.add_product(block, -T::one(), &Factor::Transposed(v));
+    });
+}

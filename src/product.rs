@@ -1,0 +1,366 @@
+//! Matrix products C <- C + alpha A B: the arithmetic behind every batched hot loop.
+//!
+//! A is packed into panels of a few vectors' height, column by column, so that the kernel reads it once from end to end; B is read where
+//! it is, as it is stored or transposed. A matrix that is multiplied many times is kept [`Packed`]. The kernel is one plain loop over
+//! constant sizes, compiled for the vector unit of the machine: 3 x 8 vectors of C with AVX-512, 2 x 4 with AVX2 and elsewhere.
+//! `benches/product.rs` compares it with nalgebra's.
+
+use std::ops::Range;
+
+use nalgebra::DMatrix;
+
+use crate::real::{Real, View, ViewMut};
+use crate::simd;
+
+/// A factor of a product, as it is stored or transposed.
+#[derive(Clone)]
+pub enum Factor<'a, T: Real> {
+    /// The matrix itself.
+    Plain(View<'a, T>),
+    /// Its transpose; nothing is copied.
+    Transposed(View<'a, T>),
+}
+
+impl<T: Real> Factor<'_, T> {
+    fn shape(&self) -> (usize, usize) {
+        match self {
+            Self::Plain(view) => view.shape(),
+            Self::Transposed(view) => (view.ncols(), view.nrows()),
+        }
+    }
+
+    fn entries(&self) -> Entries<T> {
+        match self {
+            Self::Plain(view) => Entries { first: view.as_ptr(), down: 1, across: view.strides().1 },
+            Self::Transposed(view) => Entries { first: view.as_ptr(), down: view.strides().1, across: 1 },
+        }
+    }
+}
+
+/// Where the entries of a factor are: (i, j) at `first + i down + j across`.
+#[derive(Clone, Copy)]
+pub struct Entries<T> {
+    first: *const T,
+    down: usize,
+    across: usize,
+}
+
+/// C <- C + alpha A B.
+///
+/// # Panics
+/// When the shapes do not chain; that is a mistake in this crate, never of a user's input.
+pub fn add_product<T: Real>(c: ViewMut<T>, alpha: T, a: Factor<T>, b: Factor<T>) {
+    Packed::new(&a).add_product(c, alpha, &b);
+}
+
+/// The height of a full panel, in vectors of 64 bytes.
+const PANEL: usize = 3;
+
+/// Columns of a panel that are worked through before the next rows: what the second cache holds well.
+const DEPTH: usize = 1024;
+
+/// Numbers in a vector of 64 bytes.
+const fn lanes<T>() -> usize {
+    64 / size_of::<T>()
+}
+
+/// A matrix laid out to be multiplied, from the left, with others.
+#[derive(Clone, Debug, Default)]
+pub struct Packed<T> {
+    rows: usize,
+    depth: usize,
+    /// Panels of `PANEL` vectors' height, the last one of as many as it needs; in a panel column by column, zeros below the last row.
+    panels: Vec<T>,
+}
+
+impl<T: Real> Packed<T> {
+    /// Lays out `matrix`.
+    pub fn new(matrix: &Factor<T>) -> Self {
+        let mut packed = Self { rows: 0, depth: 0, panels: Vec::new() };
+        packed.pack(matrix);
+        packed
+    }
+
+    /// Lays out another matrix in the same place.
+    pub fn pack(&mut self, matrix: &Factor<T>) {
+        (self.rows, self.depth) = matrix.shape();
+        let padded = self.rows.next_multiple_of(lanes::<T>());
+        if padded != self.rows || self.panels.len() != padded * self.depth {
+            self.panels.clear();
+            self.panels.resize(padded * self.depth, T::zero());
+        }
+        let full = PANEL * lanes::<T>();
+        for (index, panel) in self.panels.chunks_mut((full * self.depth).max(1)).enumerate() {
+            let (height, start) = (panel.len() / self.depth, index * full);
+            let rows = height.min(self.rows - start);
+            match matrix {
+                Factor::Plain(view) => {
+                    for (column, source) in panel.chunks_exact_mut(height).zip(view.column_iter()) {
+                        column[..rows].copy_from_slice(&source.as_slice()[start..start + rows]);
+                    }
+                }
+                Factor::Transposed(view) => {
+                    for (row, source) in view.columns(start, rows).column_iter().enumerate() {
+                        panel[row..].iter_mut().step_by(height).zip(source.as_slice()).for_each(|(to, from)| *to = *from);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The matrix itself, rows x depth.
+    pub fn unpack(&self) -> DMatrix<T> {
+        let full = PANEL * lanes::<T>();
+        DMatrix::from_fn(self.rows, self.depth, |row, column| {
+            let (panel, row) = (row / full, row % full);
+            let height = full.min(self.rows.next_multiple_of(lanes::<T>()) - panel * full);
+            self.panels[panel * full * self.depth + column * height + row]
+        })
+    }
+
+    /// Rows and columns of the matrix.
+    pub fn shape(&self) -> (usize, usize) {
+        (self.rows, self.depth)
+    }
+
+    /// C <- C + alpha A B for this A.
+    ///
+    /// # Panics
+    /// When the shapes do not chain.
+    pub fn add_product(&self, c: ViewMut<T>, alpha: T, b: &Factor<T>) {
+        self.add_rows(c, alpha, &(0..self.rows), b);
+    }
+
+    /// C <- C + alpha A B for these `rows` of A, which are all rows of C.
+    ///
+    /// # Panics
+    /// When the shapes do not chain.
+    pub fn add_rows(&self, mut c: ViewMut<T>, alpha: T, rows: &Range<usize>, b: &Factor<T>) {
+        let (depth, columns) = b.shape();
+        assert_eq!(self.depth, depth, "inner dimensions of a product");
+        assert!(rows.end <= self.rows, "rows of a product");
+        assert_eq!((rows.len(), columns), c.shape(), "shape of a product");
+        let (entries, across) = (b.entries(), c.strides().1);
+        for start in (0..depth).step_by(DEPTH) {
+            let depths = start..depth.min(start + DEPTH);
+            for (index, panel) in self.panels.chunks(PANEL * lanes::<T>() * depth).enumerate() {
+                let (height, top) = (panel.len() / depth, index * PANEL * lanes::<T>());
+                let within = rows.start.max(top)..rows.end.min(top + height);
+                if within.is_empty() {
+                    continue;
+                }
+                let panel = Panel { entries: &panel[depths.start * height..depths.end * height], height };
+                // SAFETY: the shapes agree, so every entry of these blocks is one of its matrix's; `c` is borrowed mutably, so it overlaps none.
+                unsafe {
+                    let b = Entries { first: entries.first.add(depths.start * entries.down), ..entries };
+                    let first = c.as_mut_ptr().add(within.start - rows.start);
+                    T::add_panel(&panel, alpha, b, &Block { first, across, rows: within.start - top..within.end - top, columns });
+                }
+            }
+        }
+    }
+}
+
+/// Some columns of a panel, one after another.
+pub struct Panel<'a, T> {
+    entries: &'a [T],
+    height: usize,
+}
+
+/// A block of C, some rows of a panel: (i, j) at `first + i - rows.start + j across`.
+pub struct Block<T> {
+    first: *mut T,
+    across: usize,
+    rows: Range<usize>,
+    columns: usize,
+}
+
+/// The kernel of a product in one precision.
+pub trait Kernel: Sized {
+    /// C <- C + alpha A B for a panel of A.
+    ///
+    /// # Safety
+    /// B must have as many rows as the panel has columns, and as many columns as C; the rows of C must be rows of the panel, and C overlap
+    /// neither.
+    unsafe fn add_panel(panel: &Panel<Self>, alpha: Self, b: Entries<Self>, c: &Block<Self>);
+}
+
+/// [`Kernel::add_panel`], M rows by N columns of C at a time; M divides the panel's height.
+#[inline(always)]
+unsafe fn add_blocks<T: Real, const M: usize, const N: usize, const FUSED: bool>(panel: &Panel<T>, alpha: T, b: Entries<T>, c: &Block<T>) {
+    for row in (c.rows.start / M * M..c.rows.end).step_by(M) {
+        let wide = c.columns - c.columns % N;
+        // SAFETY: the caller's; blocks end where C does.
+        unsafe {
+            for column in (0..wide).step_by(N) {
+                add_block::<T, M, N, FUSED>(panel, row, alpha, b, c, column);
+            }
+            for column in wide..c.columns {
+                add_block::<T, M, 1, FUSED>(panel, row, alpha, b, c, column);
+            }
+        }
+    }
+}
+
+/// One block of C, in registers while the panel passes by.
+#[inline(always)]
+unsafe fn add_block<T: Real, const M: usize, const N: usize, const FUSED: bool>(
+    panel: &Panel<T>,
+    row: usize,
+    alpha: T,
+    b: Entries<T>,
+    c: &Block<T>,
+    column: usize,
+) {
+    let product = |x: T, y: T, sum: T| if FUSED { x.mul_add(y, sum) } else { sum + x * y };
+    let mut sums = [[T::zero(); M]; N];
+    // SAFETY: the caller's.
+    unsafe {
+        let mut left = panel.entries.as_ptr().add(row);
+        let mut right = b.first.add(column * b.across);
+        for _ in 0..panel.entries.len() / panel.height {
+            let a = left.cast::<[T; M]>().read();
+            for (j, sums) in sums.iter_mut().enumerate() {
+                let factor = right.add(j * b.across).read();
+                for i in 0..M {
+                    sums[i] = product(a[i], factor, sums[i]);
+                }
+            }
+            left = left.wrapping_add(panel.height);
+            right = right.wrapping_add(b.down);
+        }
+        let rows = c.rows.start.max(row)..c.rows.end.min(row + M);
+        let target = c.first.add(rows.start - c.rows.start + column * c.across);
+        if rows.len() == M {
+            for (j, sums) in sums.iter().enumerate() {
+                let target = target.add(j * c.across).cast::<[T; M]>();
+                let mut total = target.read();
+                for i in 0..M {
+                    total[i] = product(alpha, sums[i], total[i]);
+                }
+                target.write(total);
+            }
+        } else {
+            // A copy: sums that were indexed by a variable could not stay in registers.
+            let spilled = std::hint::black_box(sums);
+            for (j, sums) in spilled.iter().enumerate() {
+                for i in 0..rows.len() {
+                    let target = target.add(i + j * c.across);
+                    *target = product(alpha, sums[rows.start - row + i], *target);
+                }
+            }
+        }
+    }
+}
+
+/// The kernel of a type of which `$lanes` fit a vector of 64 bytes: `$two` two vectors, `$three` three.
+macro_rules! kernel {
+    ($float:ident, $lanes:literal, $two:literal, $three:literal) => {
+        impl Kernel for $float {
+            unsafe fn add_panel(panel: &Panel<Self>, alpha: Self, b: Entries<Self>, c: &Block<Self>) {
+                #[cfg(target_arch = "x86_64")]
+                {
+                    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+                    unsafe fn avx512(panel: &Panel<$float>, alpha: $float, b: Entries<$float>, c: &Block<$float>) {
+                        // SAFETY: the caller's.
+                        unsafe {
+                            match panel.height {
+                                $lanes => add_blocks::<_, $lanes, 8, true>(panel, alpha, b, c),
+                                $two => add_blocks::<_, $two, 8, true>(panel, alpha, b, c),
+                                _ => add_blocks::<_, $three, 8, true>(panel, alpha, b, c),
+                            }
+                        }
+                    }
+                    #[target_feature(enable = "avx2,fma")]
+                    unsafe fn avx2(panel: &Panel<$float>, alpha: $float, b: Entries<$float>, c: &Block<$float>) {
+                        // SAFETY: the caller's.
+                        unsafe { add_blocks::<_, $lanes, 4, true>(panel, alpha, b, c) }
+                    }
+                    // SAFETY: the caller's, and this processor has what the function was compiled for.
+                    unsafe {
+                        if simd::has_avx512() {
+                            return avx512(panel, alpha, b, c);
+                        }
+                        if simd::has_avx2() {
+                            return avx2(panel, alpha, b, c);
+                        }
+                    }
+                }
+                // SAFETY: the caller's.
+                unsafe { add_blocks::<_, $lanes, 4, { cfg!(target_arch = "aarch64") }>(panel, alpha, b, c) }
+            }
+        }
+    };
+}
+kernel!(f32, 16, 32, 48);
+kernel!(f64, 8, 16, 24);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every entry by its sum, for views into larger matrices.
+    fn agrees<T: Real>(m: usize, k: usize, n: usize) {
+        let entry = |i: usize, j: usize| T::of(((i * 7 + j * 13) % 19) as f64 * 0.1 - 0.9);
+        let (a, a_transposed) = (DMatrix::from_fn(m + 3, k + 2, entry), DMatrix::from_fn(k + 1, m + 4, entry));
+        let (b, b_transposed) = (DMatrix::from_fn(k + 5, n + 1, entry), DMatrix::from_fn(n + 2, k + 1, entry));
+        for (left, a) in [(Factor::Plain(a.view((2, 1), (m, k))), a.view((2, 1), (m, k)).into_owned()), {
+            let view = a_transposed.view((1, 3), (k, m));
+            (Factor::Transposed(view), view.transpose())
+        }] {
+            for (right, b) in [(Factor::Plain(b.view((4, 1), (k, n))), b.view((4, 1), (k, n)).into_owned()), {
+                let view = b_transposed.view((1, 1), (n, k));
+                (Factor::Transposed(view), view.transpose())
+            }] {
+                let mut c = DMatrix::from_element(m + 2, n + 3, T::one());
+                add_product(c.view_mut((1, 2), (m, n)), T::of(-2.0), left.clone(), right);
+                for (i, j) in (0..m + 2).flat_map(|i| (0..n + 3).map(move |j| (i, j))) {
+                    let inside = (1..=m).contains(&i) && (2..n + 2).contains(&j);
+                    let sum: f64 = if inside { (0..k).map(|l| a[(i - 1, l)].f64() * b[(l, j - 2)].f64()).sum() } else { 0.0 };
+                    // The bound on k roundings of sums of products below 0.81.
+                    let tolerance = 2.0 * T::default_epsilon().f64() * (k * k + 1) as f64;
+                    assert!((c[(i, j)].f64() - (1.0 - 2.0 * sum)).abs() <= tolerance, "{m} x {k} x {n} at ({i}, {j})");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn products_of_every_shape_agree_with_sums() {
+        for (m, k, n) in
+            [(1, 1, 1), (10, 30, 5), (16, 3, 8), (47, 2, 9), (48, 5, 16), (49, 4, 17), (70, 1, 3), (96, 2050, 7), (130, 11, 33)]
+        {
+            agrees::<f32>(m, k, n);
+            agrees::<f64>(m, k, n);
+        }
+    }
+
+    #[test]
+    fn nothing_times_nothing_is_nothing() {
+        for (m, k, n) in [(0, 3, 2), (3, 0, 2), (3, 2, 0)] {
+            agrees::<f32>(m, k, n);
+        }
+    }
+
+    #[test]
+    fn a_packing_can_be_used_again() {
+        let (a, b) = (DMatrix::from_fn(50, 3, |i, j| (i + 10 * j) as f64), DMatrix::from_fn(3, 4, |i, j| i as f64 - j as f64));
+        let mut packed = Packed::new(&Factor::Plain(DMatrix::from_element(64, 9, 5.0).as_view()));
+        packed.pack(&Factor::Plain(a.as_view()));
+        let mut c = DMatrix::zeros(50, 4);
+        packed.add_product(c.as_view_mut(), 1.0, &Factor::Plain(b.as_view()));
+        assert_eq!(packed.unpack(), a);
+        assert_eq!(c, a * b);
+    }
+
+    #[test]
+    fn some_rows_are_those_of_the_whole() {
+        let (a, b) = (DMatrix::from_fn(130, 3, |i, j| (i + 10 * j) as f64), DMatrix::from_fn(3, 11, |i, j| i as f64 - j as f64));
+        let (packed, whole) = (Packed::new(&Factor::Plain(a.as_view())), &a * &b);
+        for rows in [0..130, 0..1, 5..29, 24..48, 30..100, 129..130, 7..7] {
+            let mut c = DMatrix::zeros(rows.len(), 11);
+            packed.add_rows(c.as_view_mut(), 1.0, &rows, &Factor::Plain(b.as_view()));
+            assert_eq!(c, whole.rows(rows.start, rows.len()), "{rows:?}");
+        }
+    }
+}

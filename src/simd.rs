@@ -1,0 +1,137 @@
+//! Arithmetic on slices, compiled for the vector units of the machine it runs on.
+//!
+//! [`vectorised!`] compiles one plain loop three times, for any processor, for AVX2 and for AVX-512, and picks at run time. Products and
+//! sums are fused only where the code says `mul_add`, so element-wise results have the same bits whichever is picked; without fused
+//! instructions (x86 before 2013) they are slow.
+
+use crate::real::Real;
+
+/// Defines functions whose body is also compiled for wider vector units, and chosen between at run time.
+macro_rules! vectorised {
+    ($($(#[$attribute:meta])* $visibility:vis fn $name:ident $(<$generic:ident: $bound:path>)? ($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => {$(
+        $(#[$attribute])*
+        $visibility fn $name $(<$generic: $bound>)? ($($argument: $type),*) $(-> $result)? {
+            #[inline(always)]
+            fn body $(<$generic: $bound>)? ($($argument: $type),*) $(-> $result)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+                fn avx512 $(<$generic: $bound>)? ($($argument: $type),*) $(-> $result)? {
+                    body($($argument),*)
+                }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2 $(<$generic: $bound>)? ($($argument: $type),*) $(-> $result)? {
+                    body($($argument),*)
+                }
+                if $crate::simd::has_avx512() {
+                    // SAFETY: this processor has what the function was compiled for.
+                    return unsafe { avx512($($argument),*) };
+                }
+                if $crate::simd::has_avx2() {
+                    // SAFETY: as above.
+                    return unsafe { avx2($($argument),*) };
+                }
+            }
+            body($($argument),*)
+        }
+    )*};
+}
+pub(crate) use vectorised;
+
+/// Whether the processor has all parts of AVX-512 that [`vectorised!`] compiles for.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx512() -> bool {
+    use std::arch::is_x86_feature_detected as detected;
+    detected!("avx512f") && detected!("avx512bw") && detected!("avx512dq") && detected!("avx512vl")
+}
+
+/// Whether the processor has AVX2 and fused products.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx2() -> bool {
+    use std::arch::is_x86_feature_detected as detected;
+    detected!("avx2") && detected!("fma")
+}
+
+/// Numbers that are compared side by side in [`largest`].
+const SIDE_BY_SIDE: usize = 32;
+
+vectorised! {
+    /// y <- y + a x.
+    pub(crate) fn add_scaled<T: Real>(y: &mut [T], a: T, x: &[T]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y += a * *x;
+        }
+    }
+
+    /// y <- y + x.
+    pub(crate) fn add<T: Real>(y: &mut [T], x: &[T]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y += *x;
+        }
+    }
+
+    /// y <- y x.
+    pub(crate) fn multiply<T: Real>(y: &mut [T], x: &[T]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y *= *x;
+        }
+    }
+
+    /// y <- a y.
+    pub(crate) fn scale<T: Real>(y: &mut [T], a: T) {
+        for y in y {
+            *y *= a;
+        }
+    }
+
+    /// The largest magnitude in `x`; infinite if any number is not finite.
+    pub(crate) fn largest<T: Real>(x: &[T]) -> T {
+        let (most, infinite) = (T::max_value().unwrap_or(T::one()), T::of(f64::INFINITY));
+        let size = |x: T| if x.abs() <= most { x.abs() } else { infinite };
+        let mut side_by_side = [T::zero(); SIDE_BY_SIDE];
+        let chunks = x.chunks_exact(SIDE_BY_SIDE);
+        let mut largest = chunks.remainder().iter().fold(T::zero(), |largest, x| if size(*x) > largest { size(*x) } else { largest });
+        for chunk in chunks {
+            for (largest, x) in side_by_side.iter_mut().zip(chunk) {
+                let size = size(*x);
+                *largest = if size > *largest { size } else { *largest };
+            }
+        }
+        for size in side_by_side {
+            largest = if size > largest { size } else { largest };
+        }
+        largest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_magnitude_is_found_wherever_it_is() {
+        for length in [0, 1, 31, 32, 33, 100] {
+            for place in 0..length {
+                let mut x = vec![0.5f32; length];
+                x[place] = -2.0;
+                assert_eq!(largest(&x), 2.0);
+                x[place] = f32::NAN;
+                assert_eq!(largest(&x), f32::INFINITY);
+                x[place] = f32::NEG_INFINITY;
+                assert_eq!(largest(&x), f32::INFINITY);
+            }
+        }
+        assert_eq!(largest::<f64>(&[]), 0.0);
+    }
+
+    #[test]
+    fn loops_do_what_they_say() {
+        let mut y = vec![1.0, 2.0, 3.0];
+        add_scaled(&mut y, 2.0, &[1.0, 0.5, 0.0]);
+        add(&mut y, &[1.0, 1.0, 1.0]);
+        multiply(&mut y, &[1.0, 2.0, 3.0]);
+        scale(&mut y, 0.5);
+        assert_eq!(y, [2.0, 4.0, 6.0]);
+    }
+}

@@ -1,0 +1,124 @@
+//! The instruments that read nodes, and what they make of a lane at rest.
+
+use serde::{Deserialize, Serialize};
+
+use super::lane::Lane;
+use super::network::AnalogNetwork;
+use super::relaxation::Task;
+use crate::config::range;
+use crate::coupler::quantiser::Quantiser;
+use crate::random::Key;
+use crate::real::Real;
+use crate::simd;
+
+/// The instruments that read nodes: the table `[measurement]`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Instruments {
+    /// Bits of a read; 0 is no rounding.
+    #[serde(deserialize_with = "range::converter_bits")]
+    pub bits: u32,
+    /// The node value at which a read clips.
+    #[serde(deserialize_with = "range::positive")]
+    pub range: f64,
+    /// Standard deviation of a read, in units of node values.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub noise: f64,
+    /// Reads averaged into one measurement.
+    #[serde(deserialize_with = "range::positive_integer")]
+    pub samples: usize,
+}
+
+impl Default for Instruments {
+    fn default() -> Self {
+        Self { bits: 0, range: 1.0, noise: 0.0, samples: 1 }
+    }
+}
+
+impl Instruments {
+    /// Turns `values` into one read of them; `key` names its random stream.
+    fn read<T: Real>(&self, values: &mut [T], key: Key) {
+        if self.noise > 0.0 {
+            key.add_normals(values, T::of(self.noise));
+        }
+        if self.bits > 0 {
+            Quantiser::new(self.bits, self.range).apply_all(values);
+        }
+    }
+}
+
+/// Where the readings of one lane go, columns in the order of its samples.
+pub(super) struct Reading<'a, T> {
+    /// Node values (midpoints in the dyadic phase), zeros before.
+    pub values: &'a mut [T],
+    /// Differences of two copies in the dyadic phase, zeros before; else empty.
+    pub difference: &'a mut [T],
+    /// States at the free steady state; empty in other phases.
+    pub state: &'a mut [T],
+    /// Constant currents in the free phase; empty in other phases.
+    pub held: &'a mut [T],
+    pub settled: &'a mut [bool],
+    pub steps: &'a mut [usize],
+}
+
+/// Names the streams of reads of the nodes, beside those of the arrays.
+const NODES: u64 = 1_000_001;
+
+impl<T: Real> AnalogNetwork<T> {
+    /// Reads the nodes `instruments.samples` times and averages; a machine with noise goes on moving between the reads.
+    pub(super) fn measure(&self, lane: &mut Lane<T>, task: &Task<T>, settled: &[bool], reading: Reading<T>) {
+        let (nodes, count) = (self.node_count(), self.instruments().samples);
+        let share = T::one() / T::of(count as f64);
+        for read in 0..count as u64 {
+            if read > 0 && self.resolution > 0.0 {
+                self.move_on(lane, task, self.relaxation().max_steps as u64 + read);
+            }
+            for column in 0..lane.order.len() {
+                let sample = lane.order[column];
+                let at = (sample - lane.first) * nodes;
+                let values = &mut reading.values[at..at + nodes];
+                let key = task.key.with(NODES).with(sample as u64).with(read);
+                if task.dyadic {
+                    self.read_copies(lane, column, key, share, values, &mut reading.difference[at..at + nodes]);
+                } else {
+                    self.show(lane, column);
+                    self.instruments().read(&mut lane.seen, key);
+                    simd::add_scaled(values, share, &lane.seen);
+                }
+            }
+        }
+        for (column, sample) in lane.order.iter().enumerate() {
+            let at = sample - lane.first;
+            reading.settled[at] = settled[column];
+            reading.steps[at] = lane.steps[column];
+            if !reading.state.is_empty() {
+                let rows = at * nodes..(at + 1) * nodes;
+                reading.state[rows.clone()].copy_from_slice(lane.state.column(column).as_slice());
+                reading.held[rows].copy_from_slice(lane.held.column(column).as_slice());
+            }
+        }
+    }
+
+    /// Writes what the nodes of a column show, v of additive nodes and s of gradient nodes, to `lane.seen`.
+    fn show(&self, lane: &mut Lane<T>, column: usize) {
+        let shown = if self.dynamics().is_gradient() { lane.state.column(column) } else { lane.coupled.column(column) };
+        let shown = &shown.as_slice()[shown.len() - self.node_count()..];
+        lane.seen.clear();
+        lane.seen.extend_from_slice(shown);
+    }
+
+    /// Reads both copies of the machine and adds the share of one read to their midpoints and differences.
+    fn read_copies(&self, lane: &mut Lane<T>, column: usize, key: Key, share: T, values: &mut [T], differences: &mut [T]) {
+        for (copy, sign) in [(0, T::one()), (1, -T::one())] {
+            self.show(lane, column);
+            for (node, activation) in self.activations() {
+                let delta = lane.difference[(node, column)];
+                let slope = if self.dynamics().is_gradient() { T::one() } else { activation.slope(lane.state[(node, column)]) };
+                lane.seen[node] += sign * T::of(0.5) * slope * delta;
+            }
+            self.instruments().read(&mut lane.seen, key.with(copy));
+            simd::add_scaled(values, share * T::of(0.5), &lane.seen);
+            simd::add_scaled(differences, share * sign, &lane.seen);
+        }
+    }
+}
