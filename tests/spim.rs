@@ -108,7 +108,7 @@ fn intensities_agree_with_the_direct_sums() {
         let mask = Mask::encode(&optics.layout, &[&values], case.bits);
         assert_eq!(mask.drive, Drive::Levels(case.levels.concat()), "levels at {} bits", case.bits);
         let mut wave = Wave::new(&optics);
-        let near = wave.near_field(&mask, &mut Moment::default()).unwrap();
+        let near = wave.near_field(&mask, Moment::default()).unwrap();
         for Point { fy, fx, value } in &case.intensity {
             agrees(wave.at(&near, *fy, *fx).norm_sqr(), *value);
             points += 1;
@@ -135,7 +135,7 @@ fn the_cross_term_is_that_of_the_polarisation_identity() {
         let values = [products(&cross.v, &cross.s, 1.0), products(&cross.u, &cross.t, sign)].concat();
         let wave = Wave::new(&optics);
         let mask = Mask::encode(&optics.layout, &[&values], 0);
-        let near = wave.near_field(&mask, &mut Moment::default()).unwrap();
+        let near = wave.near_field(&mask, Moment::default()).unwrap();
         // Per node of the aperture, whatever the panel around it.
         let scale = optics.light() / optics.light_on_nodes(0);
         let effective = Effective::new(&optics, 0).zero_order(&values).0.norm_sqr() / 48f64.powi(2);
@@ -154,7 +154,7 @@ fn efficiency(levels: &[u16], bits: u32, order: f64) -> f64 {
     let row: Vec<u16> = (0..width).map(|x| levels[x % levels.len()]).collect();
     let mask = Mask::from_levels(height, width, bits, row.repeat(height)).unwrap();
     let wave = Wave::new(&optics);
-    let near = wave.near_field(&mask, &mut Moment::default()).unwrap();
+    let near = wave.near_field(&mask, Moment::default()).unwrap();
     wave.at(&near, 0.0, order / levels.len() as f64).norm_sqr()
 }
 
@@ -182,7 +182,7 @@ fn one_macro_pixel_sends_its_value_to_the_zero_order_and_the_rest_to_nyquist() {
     let optics = optics(&SpimDevice::ideal(), 1);
     let wave = Wave::new(&optics);
     for value in [-1.0, -0.3, 0.0, 0.6, 1.0] {
-        let near = wave.near_field(&Mask::encode(&optics.layout, &[&[value]], 0), &mut Moment::default()).unwrap();
+        let near = wave.near_field(&Mask::encode(&optics.layout, &[&[value]], 0), Moment::default()).unwrap();
         agrees(wave.at(&near, 0.0, 0.0).norm_sqr(), value * value);
         let nyquist = wave.at(&near, 0.5, 0.5).norm_sqr() / sinc(0.5).powi(4);
         agrees(nyquist, 1.0 - value * value);
@@ -215,7 +215,7 @@ fn both(device: &SpimDevice, values: &[f64]) -> (Complex<f64>, Complex<f64>) {
     let optics = optics(device, values.len());
     let wave = Wave::new(&optics);
     let mask = Mask::encode(&optics.layout, &[values], device.phase_bits);
-    let near = wave.near_field(&mask, &mut Moment::default()).unwrap();
+    let near = wave.near_field(&mask, Moment::default()).unwrap();
     let scale = optics.light() / optics.light_on_nodes(0);
     (Effective::new(&optics, 0).zero_order(values).0 / values.len() as f64, wave.at(&near, 0.0, 0.0) * scale)
 }
@@ -275,7 +275,7 @@ fn regions_send_their_light_to_their_own_orders() {
     let values: Vec<Vec<f64>> = (0..4).map(|region| uniforms(100, region).iter().map(|v| v.abs()).collect()).collect();
     let mask = Mask::encode(&optics.layout, &values.iter().map(Vec::as_slice).collect::<Vec<_>>(), 0);
     let wave = Wave::new(&optics);
-    let near = wave.near_field(&mask, &mut Moment::default()).unwrap();
+    let near = wave.near_field(&mask, Moment::default()).unwrap();
     for (region, values) in values.iter().enumerate() {
         let expected = (values.iter().sum::<f64>() / 100.0).powi(2);
         let found = wave.frame(&near, region, [0.0; 2], None);
@@ -292,19 +292,19 @@ fn pixel_flicker_of_a_whole_panel_has_the_mean_of_the_formula() {
     let optics = optics(&device, 9);
     let wave = Wave::new(&optics);
     let mask = Mask::encode(&optics.layout, &[&values], 0);
-    let mut stream = Key::new(1, "flicker").stream();
     let draws = 2000;
     let mean = (0..draws)
-        .map(|_| {
-            let near = wave.near_field(&mask, &mut Moment { flicker: 0.0, pixel_stream: Some(&mut stream) }).unwrap();
+        .map(|draw| {
+            let moment = Moment { flicker: 0.0, pixel_key: Some(Key::new(1, "flicker").with(draw)) };
+            let near = wave.near_field(&mask, moment).unwrap();
             wave.at(&near, 0.0, 0.0).norm_sqr()
         })
         .sum::<f64>()
-        / f64::from(draws);
+        / draws as f64;
     let (fade, pixels, field) = ((-0.25f64).exp(), 144.0, values.iter().sum::<f64>() / 9.0);
     let expected = fade * field * field + (1.0 - fade) / pixels;
     let spread = (1.0 - fade) / pixels;
-    let error = 5.0 * ((2.0 * fade * field * field * spread + spread * spread) / f64::from(draws)).sqrt();
+    let error = 5.0 * ((2.0 * fade * field * field * spread + spread * spread) / draws as f64).sqrt();
     assert!((mean - expected).abs() < error, "{mean} {expected}");
     // The effective tier keeps the same account of its pixels.
     assert!((Effective::new(&optics, 0).power() / 81.0 - 1.0 / pixels).abs() < 1e-15);
@@ -381,7 +381,7 @@ fn unit_normals_are_what_the_camera_adds() {
     let device = SpimDevice { camera_noise: 0.01, macro_pixel_px: 2, ..SpimDevice::ideal() };
     let optics = optics(&device, 4);
     let wave = Wave::new(&optics);
-    let near = wave.near_field(&Mask::encode(&optics.layout, &[&[0.5; 4]], 0), &mut Moment::default()).unwrap();
+    let near = wave.near_field(&Mask::encode(&optics.layout, &[&[0.5; 4]], 0), Moment::default()).unwrap();
     let mut stream = Key::new(1, "frames").stream();
     let frames: Vec<f64> = (0..2000).map(|_| wave.frame(&near, 0, [0.0; 2], Some(&mut stream)) - 0.25).collect();
     let deviation = (frames.iter().map(|frame| frame * frame).sum::<f64>() / 2000.0).sqrt();

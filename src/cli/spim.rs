@@ -229,7 +229,7 @@ fn frame(command: &Frame, json: bool) -> Result<()> {
         return node_frame(command, &mask, &optics, json);
     }
     let mut wave = Wave::new(&optics);
-    let near = wave.near_field(&mask, &mut Moment::default())?;
+    let near = wave.near_field(&mask, Moment::default())?;
     let points = if command.points.is_empty() { vec![(0.0, 0.0), (0.0, 0.5), (0.5, 0.0), (0.5, 0.5)] } else { command.points.clone() };
     let intensities: Vec<f64> = points.iter().map(|(fy, fx)| wave.at(&near, *fy, *fx).norm_sqr()).collect();
     let zero_order = wave.at(&near, 0.0, 0.0).norm_sqr();

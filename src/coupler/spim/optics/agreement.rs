@@ -111,7 +111,7 @@ fn deviation(device: &SpimDevice, nodes: usize, samples: usize, seed: u64) -> Re
     for _ in 0..samples {
         let values: Vec<f64> = (0..nodes).map(|_| 2.0 * stream.random::<f64>() - 1.0).collect();
         let mask = Mask::encode(&optics.layout, &[&values], device.phase_bits);
-        let near = wave.near_field(&mask, &mut Moment { flicker: device.flicker, pixel_stream: None })?;
+        let near = wave.near_field(&mask, Moment { flicker: device.flicker, pixel_key: None })?;
         let real = wave.frame(&near, 0, [0.0; 2], None);
         let square = (nodes * nodes) as f64;
         let analytic = values.iter().map(|value| gauge.field(*value)).sum::<f64>().powi(2) / square;

@@ -16,8 +16,7 @@ use super::Optics;
 use super::fourier::Fourier;
 use super::fringing::POINTS;
 use super::mask::{Drive, Mask};
-use crate::random::Stream;
-use crate::real::Real;
+use crate::random::{Key, Stream};
 use crate::{Error, Result};
 
 type Field = Complex<f64>;
@@ -29,12 +28,12 @@ pub struct NearField {
 }
 
 /// What differs from frame to frame.
-#[derive(Default)]
-pub struct Moment<'a> {
+#[derive(Clone, Copy, Default)]
+pub struct Moment {
     /// The relative change of all phases by the common flicker.
     pub flicker: f64,
-    /// The stream of the pixels' own flicker; without one they stand still.
-    pub pixel_stream: Option<&'a mut Stream>,
+    /// Names the pixels' own flicker in this frame; without a name they stand still.
+    pub pixel_key: Option<Key>,
 }
 
 /// The oracle: all effects, pixel by pixel.
@@ -67,7 +66,7 @@ impl<'a> Wave<'a> {
     ///
     /// # Errors
     /// When the mask is not of the panel's size or the modulator's bits.
-    pub fn near_field(&self, mask: &Mask, moment: &mut Moment) -> Result<NearField> {
+    pub fn near_field(&self, mask: &Mask, moment: Moment) -> Result<NearField> {
         let layout = &self.optics.layout;
         if (mask.height, mask.width, mask.bits) != (layout.height, layout.width, self.optics.bits) {
             return Err(Error::input(format!(
@@ -76,8 +75,8 @@ impl<'a> Wave<'a> {
             )));
         }
         let scale = 1.0 + moment.flicker;
-        let still = moment.pixel_stream.is_none() || self.optics.flicker.pixel_rad == 0.0;
-        if let (Drive::Levels(levels), None, true) = (&mask.drive, &self.optics.fringing, still) {
+        let moving = moment.pixel_key.filter(|_| self.optics.flicker.pixel_rad > 0.0);
+        if let (Drive::Levels(levels), None, None) = (&mask.drive, &self.optics.fringing, moving) {
             let table: Vec<Field> =
                 (0..1u32 << mask.bits).map(|level| Field::from_polar(1.0, scale * self.level_phase(level as u16))).collect();
             return Ok(NearField { planes: vec![self.from_table(levels, &table)] });
@@ -89,8 +88,8 @@ impl<'a> Wave<'a> {
             }
             Drive::Phases(phases) => phases.iter().map(|phase| scale * self.optics.response.phase(phase / TAU)).collect(),
         };
-        if let (Some(stream), false) = (&mut moment.pixel_stream, still) {
-            f64::add_normals(&mut phases, self.optics.flicker.pixel_rad, stream);
+        if let Some(key) = moving {
+            key.add_normals(&mut phases, self.optics.flicker.pixel_rad);
         }
         Ok(self.from_phases(&phases))
     }

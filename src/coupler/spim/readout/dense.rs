@@ -33,7 +33,7 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
     let noise = pair_noise(spim, nodes);
     for (column, mut sample) in overlaps.column_iter_mut().enumerate() {
         if homodyne && noise > 0.0 {
-            T::add_normals(sample.as_mut_slice(), T::of(noise / reference(nodes as f64)), &mut read.noise.stream(column));
+            read.noise.key(column).add_normals(sample.as_mut_slice(), T::of(noise / reference(nodes as f64)));
         }
         sample.zip_apply(&shown.weights.column(0), |overlap, lambda| *overlap *= lambda * shown.inverse_count());
     }
@@ -56,7 +56,7 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
             };
         }
         if !homodyne && noise > 0.0 {
-            T::add_normals(currents.column_mut(column).as_mut_slice(), T::of(deviation), &mut read.noise.stream(column));
+            read.noise.key(column).add_normals(currents.column_mut(column).as_mut_slice(), T::of(deviation));
         }
     }
 }
