@@ -25,7 +25,9 @@ fn work((m, k, n): (usize, usize, usize)) -> ItemsCount {
 fn packed<T: Real>(bencher: Bencher, shape: (usize, usize, usize)) {
     let [a, b, mut c] = matrices::<T>(shape);
     let a = Packed::new(&Factor::Plain(a.as_view()));
-    bencher.counter(work(shape)).bench_local(|| a.add_product(c.as_view_mut(), T::one(), &Factor::Plain(b.as_view())));
+    bencher
+        .counter(work(shape))
+        .bench_local(|| a.multiply(&(0..shape.0), &Factor::Plain(b.as_view()), T::one(), T::one(), c.as_view_mut()));
 }
 
 #[divan::bench(args = SHAPES, types = [f32])]

@@ -36,7 +36,7 @@ fn machine(share: f64) -> Result<AnalogNetwork<f64>> {
         couplings: vec![array("nodes", 2..2 + NODES, weights), array("inputs", 0..2, drive * 3.0)],
         bias: DMatrix::zeros(NODES, 1),
         train_bias: false,
-        relaxation: Relaxation { step: 0.2, tolerance: 1e-13, max_steps: 10_000 },
+        relaxation: Relaxation { step: 0.2, tolerance: 1e-13, max_steps: 10_000, ..Relaxation::default() },
         instruments: Instruments::default(),
         seed: 1,
     })

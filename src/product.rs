@@ -10,7 +10,7 @@ use std::ops::Range;
 use nalgebra::DMatrix;
 
 use crate::real::{Real, View, ViewMut};
-use crate::simd;
+use crate::simd::{self, vectorised};
 
 /// A factor of a product, as it is stored or transposed.
 #[derive(Clone)]
@@ -50,7 +50,8 @@ pub struct Entries<T> {
 /// # Panics
 /// When the shapes do not chain; that is a mistake in this crate, never of a user's input.
 pub fn add_product<T: Real>(c: ViewMut<T>, alpha: T, a: Factor<T>, b: Factor<T>) {
-    Packed::new(&a).add_product(c, alpha, &b);
+    let a = Packed::new(&a);
+    a.multiply(&(0..a.rows), &b, alpha, T::one(), c);
 }
 
 /// The height of a full panel, in vectors of 64 bytes.
@@ -94,11 +95,7 @@ impl<T: Real> Packed<T> {
             let (height, start) = (panel.len() / self.depth, index * full);
             let rows = height.min(self.rows - start);
             match matrix {
-                Factor::Plain(view) => {
-                    for (column, source) in panel.chunks_exact_mut(height).zip(view.column_iter()) {
-                        column[..rows].copy_from_slice(&source.as_slice()[start..start + rows]);
-                    }
-                }
+                Factor::Plain(view) => pack_columns(panel, height, &view.rows(start, rows)),
                 Factor::Transposed(view) => {
                     for (row, source) in view.columns(start, rows).column_iter().enumerate() {
                         panel[row..].iter_mut().step_by(height).zip(source.as_slice()).for_each(|(to, from)| *to = *from);
@@ -123,26 +120,22 @@ impl<T: Real> Packed<T> {
         (self.rows, self.depth)
     }
 
-    /// C <- C + alpha A B for this A.
+    /// C <- keep C + alpha A B for these `rows` of A, which are all rows of C. What is not kept is not read: it may be anything.
     ///
     /// # Panics
     /// When the shapes do not chain.
-    pub fn add_product(&self, c: ViewMut<T>, alpha: T, b: &Factor<T>) {
-        self.add_rows(c, alpha, &(0..self.rows), b);
-    }
-
-    /// C <- C + alpha A B for these `rows` of A, which are all rows of C.
-    ///
-    /// # Panics
-    /// When the shapes do not chain.
-    pub fn add_rows(&self, mut c: ViewMut<T>, alpha: T, rows: &Range<usize>, b: &Factor<T>) {
+    pub fn multiply(&self, rows: &Range<usize>, b: &Factor<T>, alpha: T, keep: T, mut c: ViewMut<T>) {
         let (depth, columns) = b.shape();
         assert_eq!(self.depth, depth, "inner dimensions of a product");
         assert!(rows.end <= self.rows, "rows of a product");
         assert_eq!((rows.len(), columns), c.shape(), "shape of a product");
+        if depth == 0 {
+            c.apply(|entry| *entry = if keep == T::zero() { keep } else { keep * *entry });
+        }
         let (entries, across) = (b.entries(), c.strides().1);
         for start in (0..depth).step_by(DEPTH) {
             let depths = start..depth.min(start + DEPTH);
+            let scales = [alpha, if start == 0 { keep } else { T::one() }];
             for (index, panel) in self.panels.chunks(PANEL * lanes::<T>() * depth).enumerate() {
                 let (height, top) = (panel.len() / depth, index * PANEL * lanes::<T>());
                 let within = rows.start.max(top)..rows.end.min(top + height);
@@ -154,8 +147,19 @@ impl<T: Real> Packed<T> {
                 unsafe {
                     let b = Entries { first: entries.first.add(depths.start * entries.down), ..entries };
                     let first = c.as_mut_ptr().add(within.start - rows.start);
-                    T::add_panel(&panel, alpha, b, &Block { first, across, rows: within.start - top..within.end - top, columns });
+                    T::multiply(&panel, scales, b, &Block { first, across, rows: within.start - top..within.end - top, columns });
                 }
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// Copies the columns of `rows` to a panel.
+    fn pack_columns<T: Real>(panel: &mut [T], height: usize, rows: &View<T>) {
+        for (column, source) in panel.chunks_exact_mut(height).zip(rows.column_iter()) {
+            for (to, from) in column.iter_mut().zip(source.as_slice()) {
+                *to = *from;
             }
         }
     }
@@ -177,26 +181,31 @@ pub struct Block<T> {
 
 /// The kernel of a product in one precision.
 pub trait Kernel: Sized {
-    /// C <- C + alpha A B for a panel of A.
+    /// C <- keep C + alpha A B for a panel of A; `scales` are alpha and keep.
     ///
     /// # Safety
     /// B must have as many rows as the panel has columns, and as many columns as C; the rows of C must be rows of the panel, and C overlap
     /// neither.
-    unsafe fn add_panel(panel: &Panel<Self>, alpha: Self, b: Entries<Self>, c: &Block<Self>);
+    unsafe fn multiply(panel: &Panel<Self>, scales: [Self; 2], b: Entries<Self>, c: &Block<Self>);
 }
 
-/// [`Kernel::add_panel`], M rows by N columns of C at a time; M divides the panel's height.
+/// [`Kernel::multiply`], M rows by N columns of C at a time; M divides the panel's height.
 #[inline(always)]
-unsafe fn add_blocks<T: Real, const M: usize, const N: usize, const FUSED: bool>(panel: &Panel<T>, alpha: T, b: Entries<T>, c: &Block<T>) {
+unsafe fn multiply_blocks<T: Real, const M: usize, const N: usize, const FUSED: bool>(
+    panel: &Panel<T>,
+    scales: [T; 2],
+    b: Entries<T>,
+    c: &Block<T>,
+) {
     for row in (c.rows.start / M * M..c.rows.end).step_by(M) {
         let wide = c.columns - c.columns % N;
         // SAFETY: the caller's; blocks end where C does.
         unsafe {
             for column in (0..wide).step_by(N) {
-                add_block::<T, M, N, FUSED>(panel, row, alpha, b, c, column);
+                multiply_block::<T, M, N, FUSED>(panel, row, scales, b, c, column);
             }
             for column in wide..c.columns {
-                add_block::<T, M, 1, FUSED>(panel, row, alpha, b, c, column);
+                multiply_block::<T, M, 1, FUSED>(panel, row, scales, b, c, column);
             }
         }
     }
@@ -204,15 +213,16 @@ unsafe fn add_blocks<T: Real, const M: usize, const N: usize, const FUSED: bool>
 
 /// One block of C, in registers while the panel passes by.
 #[inline(always)]
-unsafe fn add_block<T: Real, const M: usize, const N: usize, const FUSED: bool>(
+unsafe fn multiply_block<T: Real, const M: usize, const N: usize, const FUSED: bool>(
     panel: &Panel<T>,
     row: usize,
-    alpha: T,
+    scales: [T; 2],
     b: Entries<T>,
     c: &Block<T>,
     column: usize,
 ) {
     let product = |x: T, y: T, sum: T| if FUSED { x.mul_add(y, sum) } else { sum + x * y };
+    let [alpha, keep] = scales;
     let mut sums = [[T::zero(); M]; N];
     // SAFETY: the caller's.
     unsafe {
@@ -234,9 +244,10 @@ unsafe fn add_block<T: Real, const M: usize, const N: usize, const FUSED: bool>(
         if rows.len() == M {
             for (j, sums) in sums.iter().enumerate() {
                 let target = target.add(j * c.across).cast::<[T; M]>();
-                let mut total = target.read();
+                // What is not kept is neither read nor multiplied: zero times infinity is no number.
+                let mut total = if keep == T::zero() { [T::zero(); M] } else { target.read() };
                 for i in 0..M {
-                    total[i] = product(alpha, sums[i], total[i]);
+                    total[i] = product(alpha, sums[i], keep * total[i]);
                 }
                 target.write(total);
             }
@@ -246,7 +257,8 @@ unsafe fn add_block<T: Real, const M: usize, const N: usize, const FUSED: bool>(
             for (j, sums) in spilled.iter().enumerate() {
                 for i in 0..rows.len() {
                     let target = target.add(i + j * c.across);
-                    *target = product(alpha, sums[rows.start - row + i], *target);
+                    let kept = if keep == T::zero() { keep } else { keep * *target };
+                    *target = product(alpha, sums[rows.start - row + i], kept);
                 }
             }
         }
@@ -257,37 +269,37 @@ unsafe fn add_block<T: Real, const M: usize, const N: usize, const FUSED: bool>(
 macro_rules! kernel {
     ($float:ident, $lanes:literal, $two:literal, $three:literal) => {
         impl Kernel for $float {
-            unsafe fn add_panel(panel: &Panel<Self>, alpha: Self, b: Entries<Self>, c: &Block<Self>) {
+            unsafe fn multiply(panel: &Panel<Self>, scales: [Self; 2], b: Entries<Self>, c: &Block<Self>) {
                 #[cfg(target_arch = "x86_64")]
                 {
                     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-                    unsafe fn avx512(panel: &Panel<$float>, alpha: $float, b: Entries<$float>, c: &Block<$float>) {
+                    unsafe fn avx512(panel: &Panel<$float>, scales: [$float; 2], b: Entries<$float>, c: &Block<$float>) {
                         // SAFETY: the caller's.
                         unsafe {
                             match panel.height {
-                                $lanes => add_blocks::<_, $lanes, 8, true>(panel, alpha, b, c),
-                                $two => add_blocks::<_, $two, 8, true>(panel, alpha, b, c),
-                                _ => add_blocks::<_, $three, 8, true>(panel, alpha, b, c),
+                                $lanes => multiply_blocks::<_, $lanes, 8, true>(panel, scales, b, c),
+                                $two => multiply_blocks::<_, $two, 8, true>(panel, scales, b, c),
+                                _ => multiply_blocks::<_, $three, 8, true>(panel, scales, b, c),
                             }
                         }
                     }
                     #[target_feature(enable = "avx2,fma")]
-                    unsafe fn avx2(panel: &Panel<$float>, alpha: $float, b: Entries<$float>, c: &Block<$float>) {
+                    unsafe fn avx2(panel: &Panel<$float>, scales: [$float; 2], b: Entries<$float>, c: &Block<$float>) {
                         // SAFETY: the caller's.
-                        unsafe { add_blocks::<_, $lanes, 4, true>(panel, alpha, b, c) }
+                        unsafe { multiply_blocks::<_, $lanes, 4, true>(panel, scales, b, c) }
                     }
                     // SAFETY: the caller's, and this processor has what the function was compiled for.
                     unsafe {
                         if simd::has_avx512() {
-                            return avx512(panel, alpha, b, c);
+                            return avx512(panel, scales, b, c);
                         }
                         if simd::has_avx2() {
-                            return avx2(panel, alpha, b, c);
+                            return avx2(panel, scales, b, c);
                         }
                     }
                 }
                 // SAFETY: the caller's.
-                unsafe { add_blocks::<_, $lanes, 4, { cfg!(target_arch = "aarch64") }>(panel, alpha, b, c) }
+                unsafe { multiply_blocks::<_, $lanes, 4, { cfg!(target_arch = "aarch64") }>(panel, scales, b, c) }
             }
         }
     };
@@ -348,7 +360,7 @@ mod tests {
         let mut packed = Packed::new(&Factor::Plain(DMatrix::from_element(64, 9, 5.0).as_view()));
         packed.pack(&Factor::Plain(a.as_view()));
         let mut c = DMatrix::zeros(50, 4);
-        packed.add_product(c.as_view_mut(), 1.0, &Factor::Plain(b.as_view()));
+        packed.multiply(&(0..50), &Factor::Plain(b.as_view()), 1.0, 1.0, c.as_view_mut());
         assert_eq!(packed.unpack(), a);
         assert_eq!(c, a * b);
     }
@@ -358,9 +370,12 @@ mod tests {
         let (a, b) = (DMatrix::from_fn(130, 3, |i, j| (i + 10 * j) as f64), DMatrix::from_fn(3, 11, |i, j| i as f64 - j as f64));
         let (packed, whole) = (Packed::new(&Factor::Plain(a.as_view())), &a * &b);
         for rows in [0..130, 0..1, 5..29, 24..48, 30..100, 129..130, 7..7] {
-            let mut c = DMatrix::zeros(rows.len(), 11);
-            packed.add_rows(c.as_view_mut(), 1.0, &rows, &Factor::Plain(b.as_view()));
-            assert_eq!(c, whole.rows(rows.start, rows.len()), "{rows:?}");
+            let whole = whole.rows(rows.start, rows.len());
+            let mut c = DMatrix::from_element(rows.len(), 11, f64::NAN);
+            packed.multiply(&rows, &Factor::Plain(b.as_view()), 1.0, 0.0, c.as_view_mut());
+            assert_eq!(c, whole, "{rows:?}");
+            packed.multiply(&rows, &Factor::Plain(b.as_view()), 3.0, 0.5, c.as_view_mut());
+            assert_eq!(c, whole * 3.5, "{rows:?}");
         }
     }
 }

@@ -172,7 +172,7 @@ impl Case {
             couplings: vec![array("W", rows.clone(), self.weights()), array("U", 0..inputs, input_weights)],
             bias: DMatrix::from_column_slice(nodes, 1, &self.b),
             train_bias: true,
-            relaxation: Relaxation { step, tolerance: 1e-14, max_steps: 100_000 },
+            relaxation: Relaxation { step, tolerance: 1e-14, max_steps: 100_000, ..Relaxation::default() },
             instruments: Instruments::default(),
             seed: 0,
         })

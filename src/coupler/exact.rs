@@ -30,8 +30,8 @@ impl<T: Real> Coupler<T> for Exact<T> {
         self.matrix.read(read, currents, scratch);
     }
 
-    fn local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]) {
-        outer_product(d, v, &mut gradient[0]);
+    fn local_product(&self, d: View<T>, v: View<T>, keep: T, gradient: &mut [DMatrix<T>]) {
+        outer_product(d, v, keep, &mut gradient[0]);
     }
 
     fn parameters(&self) -> Vec<Parameter<T>> {

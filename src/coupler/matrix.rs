@@ -47,7 +47,7 @@ impl<T: Real> TwoWayMatrix<T> {
             Port::Forward => &self.forward,
             Port::Reversed => self.reversed.get_or_init(|| Packed::new(&Factor::Transposed(self.weights().as_view()))),
         };
-        packed.add_rows(currents, T::one(), wanted, &Factor::Plain(values));
+        packed.multiply(wanted, &Factor::Plain(values), T::one(), T::one(), currents);
     }
 
     /// Adds `gain * (W v)` of the wanted ports to `currents`: a read without an error.
@@ -70,14 +70,23 @@ impl<T: Real> TwoWayMatrix<T> {
 /// Inputs whose weights' gradients are worked out together.
 const BLOCK: usize = 128;
 
-/// Adds -d v^T to `gradient`, outputs x inputs: the local product of a plain matrix, blocks of inputs in parallel.
-pub fn outer_product<T: Real>(d: View<T>, v: View<T>, gradient: &mut DMatrix<T>) {
+/// gradient <- keep gradient - d v^T, outputs x inputs: the local product of a plain matrix, blocks of inputs in parallel.
+pub fn outer_product<T: Real>(d: View<T>, v: View<T>, keep: T, gradient: &mut DMatrix<T>) {
     let outputs = gradient.nrows();
     let packed = Packed::new(&Factor::Plain(d));
     gradient.as_mut_slice().par_chunks_mut((outputs * BLOCK).max(1)).enumerate().for_each(|(index, block)| {
         let inputs = block.len() / outputs;
         let v = v.rows(index * BLOCK, inputs);
         let block = ViewMut::from_slice_generic(block, Dyn(outputs), Dyn(inputs));
-        packed.add_product(block, -T::one(), &Factor::Transposed(v));
+        packed.multiply(&(0..outputs), &Factor::Transposed(v), -T::one(), keep, block);
     });
+}
+
+/// gradient <- keep gradient; what is not kept may be anything.
+pub fn keep_part<T: Real>(keep: T, gradient: &mut DMatrix<T>) {
+    if keep == T::zero() {
+        gradient.as_mut_slice().fill(keep);
+    } else {
+        simd::scale(gradient.as_mut_slice(), keep);
+    }
 }

@@ -137,8 +137,9 @@ pub trait Coupler<T: Real>: Send + Sync {
     fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>);
 
     /// Adds the gradient of -sum over samples of d^T W v with respect to every parameter, in the order of
-    /// [`parameters`](Self::parameters). `d` is outputs x samples, `v` is inputs x samples.
-    fn local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]);
+    /// [`parameters`](Self::parameters), to `keep` times what is there; with `keep` zero it may be anything. `d` is outputs x samples,
+    /// `v` is inputs x samples.
+    fn local_product(&self, d: View<T>, v: View<T>, keep: T, gradient: &mut [DMatrix<T>]);
 
     /// What can be programmed, with the values last programmed.
     fn parameters(&self) -> Vec<Parameter<T>>;

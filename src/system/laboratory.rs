@@ -61,15 +61,9 @@ impl<T: Real> AnalogNetwork<T> {
     }
 }
 
-/// Zeros, in the memory of another matrix if it has this shape.
-fn zeros<T: Real>((rows, columns): (usize, usize), recycled: Option<DMatrix<T>>) -> DMatrix<T> {
-    match recycled {
-        Some(mut matrix) if matrix.shape() == (rows, columns) => {
-            matrix.as_mut_slice().fill(T::zero());
-            matrix
-        }
-        _ => DMatrix::zeros(rows, columns),
-    }
+/// A matrix of this shape to be written to: the recycled one, if it fits.
+fn recycle<T: Real>((rows, columns): (usize, usize), recycled: Option<DMatrix<T>>) -> DMatrix<T> {
+    recycled.filter(|matrix| matrix.shape() == (rows, columns)).unwrap_or_else(|| DMatrix::zeros(rows, columns))
 }
 
 /// The lanes' parts of a measurement.
@@ -184,9 +178,6 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
                 let ((rows, columns), (found_rows, found_columns)) = (shape, values.shape());
                 return Err(Error::input(format!("{}: expected {rows} x {columns}, found {found_rows} x {found_columns}", name())));
             }
-            if !simd::largest(values.as_slice()).is_finite() {
-                return Err(Error::Machine(format!("{}: cannot program a number that is not finite: training has diverged", name())));
-            }
         }
         self.programmings += 1;
         let key = Key::new(self.made_of.seed, "programming").with(self.programmings);
@@ -251,23 +242,29 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
 
     fn local_product(&self, inputs: &DMatrix<T>, d: &DMatrix<T>, at: &DMatrix<T>, recycled: Gradient<T>) -> Gradient<T> {
         let mut recycled = recycled.into_iter();
-        let mut gradient: Gradient<T> = self.all_shapes().map(|shape| zeros(shape, recycled.next())).collect();
+        let mut gradient: Gradient<T> = self.all_shapes().map(|shape| recycle(shape, recycled.next())).collect();
         let mut rest = &mut gradient[..];
         let (post, pre) = (self.signals(d, at), self.drives(inputs, at));
         for (coupling, shapes) in self.couplings().iter().zip(&self.shapes) {
             let (own, others) = rest.split_at_mut(shapes.len());
+            let mut keep = T::zero();
             for (side, driving, reached) in Self::uses(coupling, Port::Forward) {
                 let reaches_nodes = reached.end > self.input_count();
                 if reaches_nodes {
                     let (post, pre) = (post.rows(reached), pre.rows(driving));
                     // Used backwards, the array's own outputs are driven and its inputs receive: the roles swap.
                     let (d, v) = if side == Port::Forward { (post, pre) } else { (pre, post) };
-                    coupling.coupler.local_product(d, v, own);
+                    coupling.coupler.local_product(d, v, keep, own);
+                    keep = T::one();
                 }
+            }
+            if keep == T::zero() {
+                own.iter_mut().for_each(|unreached| unreached.as_mut_slice().fill(T::zero()));
             }
             rest = others;
         }
         if self.made_of.train_bias {
+            rest[0].as_mut_slice().fill(T::zero());
             let signals = post.rows(&(self.input_count()..self.input_count() + self.nodes));
             signals.column_iter().for_each(|column| simd::add_scaled(rest[0].as_mut_slice(), -T::one(), column.as_slice()));
         }

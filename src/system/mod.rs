@@ -23,6 +23,7 @@ mod cost;
 mod instruments;
 mod laboratory;
 mod lane;
+mod layer_by_layer;
 mod network;
 mod node;
 mod relaxation;
@@ -39,7 +40,7 @@ pub use cost::Cost;
 pub use instruments::Instruments;
 pub use network::{AnalogNetwork, Coupling, CouplingKind, Layer, NetworkDescription};
 pub use node::{Activation, Dynamics};
-pub use relaxation::Relaxation;
+pub use relaxation::{Relaxation, RelaxationMethod};
 
 /// A force -beta dC/dv on the outputs.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,8 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 use super::lane::Lane;
+use super::layer_by_layer;
+use super::relaxation::RelaxationMethod;
 use super::{Activation, Dynamics, Instruments, Relaxation};
 use crate::coupler::{Coupler, Exact, Port, Read, ReadNoise};
 use crate::random::Key;
@@ -80,6 +82,8 @@ pub struct AnalogNetwork<T: Real> {
     pub(super) shapes: Vec<Vec<(usize, usize)>>,
     /// The smallest force that the machine's reads resolve, as a standard deviation.
     pub(super) resolution: f64,
+    /// Layers in the order in which they can be solved one by one, if that is asked for.
+    pub(super) order: Option<Vec<Range<usize>>>,
     pub(super) settlings: u64,
     pub(super) programmings: u64,
     pub(super) reads: Vec<[u64; 2]>,
@@ -135,8 +139,13 @@ impl<T: Real> AnalogNetwork<T> {
         let straddles = |rows: &Range<usize>| rows.start < driven && driven < rows.end;
         let shared = description.couplings.iter().any(|coupling| straddles(&coupling.from) || straddles(&coupling.to));
         let shapes_of = |coupling: &Coupling<T>| coupling.coupler.parameters().iter().map(|p| p.values.shape()).collect();
+        let order = match description.relaxation.method {
+            RelaxationMethod::TimeSteps => None,
+            RelaxationMethod::LayerByLayer => Some(layer_by_layer::order(&description)?),
+        };
         let mut network = Self {
             nodes,
+            order,
             responses: responses(&description.layers),
             shared_inputs: if shared { driven } else { 0 },
             shapes: description.couplings.iter().map(shapes_of).collect(),
@@ -148,6 +157,12 @@ impl<T: Real> AnalogNetwork<T> {
             made_of: description,
         };
         network.update_resolution();
+        if network.order.is_some() && network.resolution > 0.0 {
+            return Err(Error::input(
+                "relaxation.method = \"layer-by-layer\": these arrays are read with noise or converters, which act in every step; expected \
+                 \"time-steps\"",
+            ));
+        }
         Ok(network)
     }
 
@@ -242,24 +257,24 @@ impl<T: Real> AnalogNetwork<T> {
     /// Adds the currents of all couplings between nodes to `force`, nodes x samples; `coupled` is (shared inputs + nodes) x samples.
     pub(super) fn read_couplings(&self, port: Port, coupled: View<T>, gain: Option<&View<T>>, force: &mut ViewMut<T>, reads: Reads<T>) {
         let reads = Reads { first_row: self.input_count() - self.shared_inputs, ..reads };
-        self.read_selected(port, coupled, gain, force, reads, |rows| !self.is_drive(rows));
+        self.read_selected(port, coupled, gain, force, reads, |driving, _| !self.is_drive(driving));
     }
 
-    /// Adds the currents of the couplings whose driving rows are `selected`.
-    fn read_selected(
+    /// Adds the currents of the couplings whose driving and reached rows are `selected`.
+    pub(super) fn read_selected(
         &self,
         port: Port,
         coupled: View<T>,
         gain: Option<&View<T>>,
         force: &mut ViewMut<T>,
         reads: Reads<T>,
-        selected: impl Fn(&Range<usize>) -> bool,
+        selected: impl Fn(&Range<usize>, &Range<usize>) -> bool,
     ) {
         let samples = coupled.ncols();
         for (index, coupling) in self.couplings().iter().enumerate() {
             for (side, driving, reached) in Self::uses(coupling, port) {
                 let (wanted, rows) = self.wanted(reached);
-                if wanted.is_empty() || !selected(driving) {
+                if wanted.is_empty() || !selected(driving, reached) {
                     continue;
                 }
                 let key = reads.key.with(index as u64).with(side as u64);
@@ -284,7 +299,7 @@ impl<T: Real> AnalogNetwork<T> {
             let time = u64::MAX - read;
             let reads = Reads { first_row: 0, order: &lane.order, key, time, scratch: &mut lane.scratch, counts: &mut lane.reads };
             let mut held = lane.held.as_view_mut();
-            self.read_selected(Port::Forward, inputs, None, &mut held, reads, |rows| self.is_drive(rows));
+            self.read_selected(Port::Forward, inputs, None, &mut held, reads, |driving, _| self.is_drive(driving));
         }
         if count > 1 {
             simd::scale(lane.held.as_mut_slice(), T::one() / T::of(count as f64));

@@ -4,6 +4,8 @@
 //! is within what the reads can resolve, tolerance + 8 standard deviations (a maximum over thousands of nodes of noise that has passed
 //! through the state once already).
 
+use std::ops::Range;
+
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
@@ -19,10 +21,23 @@ use crate::simd;
 /// How many standard deviations of a read a residual may show at the steady state.
 const RESOLUTION_MARGIN: f64 = 8.0;
 
+/// How a steady state is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RelaxationMethod {
+    /// As the machine does it, step by step in time.
+    #[default]
+    TimeSteps,
+    /// One layer after another: the same steady state for machines without loops and noise, at a fraction of the arithmetic.
+    LayerByLayer,
+}
+
 /// When and how a relaxation stops: the table `[relaxation]`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Relaxation {
+    /// How the steady state is found.
+    pub method: RelaxationMethod,
     /// Step eta, in time constants of a node.
     #[serde(deserialize_with = "range::up_to_one")]
     pub step: f64,
@@ -36,7 +51,7 @@ pub struct Relaxation {
 
 impl Default for Relaxation {
     fn default() -> Self {
-        Self { step: 0.5, tolerance: 1e-5, max_steps: 200 }
+        Self { method: RelaxationMethod::TimeSteps, step: 0.5, tolerance: 1e-5, max_steps: 200 }
     }
 }
 
@@ -80,6 +95,9 @@ const DIFFERENCE: u64 = 1_000_000;
 impl<T: Real> AnalogNetwork<T> {
     /// Lets the samples of one lane settle; says which of its columns did.
     pub(super) fn relax(&self, lane: &mut Lane<T>, task: &Task<T>) -> Vec<bool> {
+        if let Some(order) = self.order.as_ref().filter(|_| task.model.is_none() && !task.dyadic) {
+            return self.solve(lane, task, order);
+        }
         let samples = lane.active;
         let tolerance = T::of(self.relaxation().tolerance);
         for time in 0..self.relaxation().max_steps {
@@ -123,6 +141,18 @@ impl<T: Real> AnalogNetwork<T> {
                 if gradient {
                     activation.slopes(states, &mut lane.gain.column_mut(column).as_mut_slice()[rows]);
                 }
+            }
+        }
+    }
+
+    /// Writes what some nodes of one sample put on their couplings.
+    pub(super) fn express_rows(&self, lane: &mut Lane<T>, column: usize, rows: &Range<usize>) {
+        let (states, mut coupled) = (lane.state.column(column), lane.coupled.column_mut(column));
+        for (layer, activation) in self.responses() {
+            let rows = layer.start.max(rows.start)..layer.end.min(rows.end);
+            if !rows.is_empty() {
+                let shown = self.shared_inputs + rows.start..self.shared_inputs + rows.end;
+                activation.values(&states.as_slice()[rows], &mut coupled.as_mut_slice()[shown]);
             }
         }
     }

@@ -123,23 +123,28 @@ impl<T: Real> Optimiser<T> {
     }
 
     /// One step down `gradient`, in the order of the parameters this was made for; `rate_factor` scales the learning rate, and BOP's
-    /// gamma. Values are kept in their domains.
-    pub fn step(&mut self, values: &mut [DMatrix<T>], gradient: &[DMatrix<T>], rate_factor: f64) {
+    /// gamma. Values are kept in their domains. Says which parameter, if any, is no longer finite.
+    pub fn step(&mut self, values: &mut [DMatrix<T>], gradient: &[DMatrix<T>], rate_factor: f64) -> Option<usize> {
         self.steps += 1;
+        let mut diverged = None;
         let parameters = values.iter_mut().zip(gradient).zip(&mut self.moments).zip(&self.domains);
-        for (((values, gradient), [first, second]), domain) in parameters {
+        for (index, (((values, gradient), [first, second]), domain)) in parameters.enumerate() {
             let (values, gradient) = (values.as_mut_slice(), gradient.as_slice());
             let (first, second) = (first.as_mut_slice(), second.as_mut_slice());
-            match (domain, self.config) {
+            let finite = match (domain, self.config) {
                 (Domain::Fixed, _) => continue,
                 (Domain::Binary, _) => self.bop.step(values, gradient, first, rate_factor),
                 (_, OptimiserConfig::Sgd(sgd)) => sgd.step(values, gradient, first, rate_factor),
                 (_, OptimiserConfig::Adam(adam)) => adam.step(values, gradient, [first, second], rate_factor, self.steps),
+            };
+            if !finite {
+                diverged = diverged.or(Some(index));
             }
             if let Domain::Interval(low, high) = *domain {
                 values.par_chunks_mut(CHUNK).for_each(|values| values.iter_mut().for_each(|value| *value = value.clamp(low, high)));
             }
         }
+        diverged
     }
 
     /// The running moments by parameter, and the number of steps, for checkpoints.
@@ -154,24 +159,33 @@ impl<T: Real> Optimiser<T> {
     }
 }
 
+/// Whether all numbers of all chunks are finite, looked at while they are at hand.
+fn all_finite<'a, T: Real>(chunks: impl ParallelIterator<Item = &'a mut [T]>) -> bool {
+    chunks.map(|values| simd::largest(values).is_finite()).reduce(|| true, |all, one| all && one)
+}
+
 impl Sgd {
-    fn step<T: Real>(&self, values: &mut [T], gradient: &[T], velocity: &mut [T], rate_factor: f64) {
+    fn step<T: Real>(&self, values: &mut [T], gradient: &[T], velocity: &mut [T], rate_factor: f64) -> bool {
         let (momentum, rate) = (T::of(self.momentum), T::of(self.rate * rate_factor));
         if velocity.is_empty() {
             let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
-            return chunks.for_each(|(values, gradient)| simd::add_scaled(values, -rate, gradient));
+            return all_finite(chunks.map(|(values, gradient)| {
+                simd::add_scaled(values, -rate, gradient);
+                values
+            }));
         }
         let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK)).zip(velocity.par_chunks_mut(CHUNK));
-        chunks.for_each(|((values, gradient), velocity)| {
+        all_finite(chunks.map(|((values, gradient), velocity)| {
             simd::scale(velocity, momentum);
             simd::add(velocity, gradient);
             simd::add_scaled(values, -rate, velocity);
-        });
+            values
+        }))
     }
 }
 
 impl Adam {
-    fn step<T: Real>(&self, values: &mut [T], gradient: &[T], moments: [&mut [T]; 2], rate_factor: f64, steps: u64) {
+    fn step<T: Real>(&self, values: &mut [T], gradient: &[T], moments: [&mut [T]; 2], rate_factor: f64, steps: u64) -> bool {
         let unbias = |beta: f64| 1.0 - beta.powf(steps as f64);
         let step = AdamStep {
             beta: [T::of(self.beta1), T::of(self.beta2)],
@@ -181,7 +195,10 @@ impl Adam {
         };
         let [first, second] = moments.map(|moment| moment.par_chunks_mut(CHUNK));
         let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK)).zip(first.zip(second));
-        chunks.for_each(|((values, gradient), (first, second))| adam_step(values, gradient, first, second, &step));
+        all_finite(chunks.map(|((values, gradient), (first, second))| {
+            adam_step(values, gradient, first, second, &step);
+            values
+        }))
     }
 }
 
@@ -205,14 +222,15 @@ vectorised! {
 }
 
 impl Bop {
-    fn step<T: Real>(&self, values: &mut [T], gradient: &[T], mean: &mut [T], rate_factor: f64) {
+    fn step<T: Real>(&self, values: &mut [T], gradient: &[T], mean: &mut [T], rate_factor: f64) -> bool {
         let (gamma, threshold) = (T::of(self.gamma * rate_factor), T::of(self.threshold));
-        for ((value, slope), mean) in values.iter_mut().zip(gradient).zip(mean) {
+        for ((value, slope), mean) in values.iter_mut().zip(gradient).zip(&mut *mean) {
             *mean = (T::one() - gamma) * *mean + gamma * *slope;
             if mean.abs() > threshold && *mean * *value > T::zero() {
                 *value = -*value;
             }
         }
+        simd::largest(mean).is_finite()
     }
 }
 

@@ -242,7 +242,9 @@ impl<T: Real> Trainer<T> {
         seen.count(outputs, &estimate.free, &labels, &targets, learning.cost);
         self.updates += 1;
         if estimate.unsettled < indices.len() {
-            self.optimiser.step(&mut self.values, &estimate.gradient, rate_factor);
+            if let Some(index) = self.optimiser.step(&mut self.values, &estimate.gradient, rate_factor) {
+                return Err(Error::Machine(format!("update {}: {} is not finite: training has diverged", self.updates, self.names[index])));
+            }
             self.system.program(&self.values)?;
         }
         self.gradient = estimate.gradient;

@@ -93,8 +93,8 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         }
     }
 
-    fn local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]) {
-        outer_product(d, v, &mut gradient[0]);
+    fn local_product(&self, d: View<T>, v: View<T>, keep: T, gradient: &mut [DMatrix<T>]) {
+        outer_product(d, v, keep, &mut gradient[0]);
     }
 
     fn parameters(&self) -> Vec<Parameter<T>> {
