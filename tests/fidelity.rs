@@ -106,7 +106,11 @@ fn masks_with_readers_and_writers_are_exact_to_the_bias_of_the_nudge() {
     let mut machines = Vec::new();
     for dynamics in DYNAMICS {
         for readout in ["homodyne", "cross-term"] {
-            for layout in [&["network.topology=all-to-all", "device.spim.non_reciprocal=true"][..], &["network.topology=one-way"], &["network.topology=reciprocal"]] {
+            for layout in [
+                &["network.topology=all-to-all", "device.spim.non_reciprocal=true"][..],
+                &["network.topology=one-way"],
+                &["network.topology=reciprocal"],
+            ] {
                 let readout = format!("device.spim.readout={readout}");
                 let common = ["device.spim.pattern_values=continuous", "device.spim.train_pattern_weights=true", "device.spim.patterns=6"];
                 let settings = [layout, &common, dynamics, &[&readout]].concat();

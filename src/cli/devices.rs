@@ -41,9 +41,7 @@ fn list(json: bool) -> Result<()> {
 fn show(name: &str, json: bool) -> Result<()> {
     let sheet = Sheet::find(name)?;
     if json {
-        let number = |(key, number): (&String, &crate::config::Number)| {
-            json!({ "key": key, "value": number.value, "unit": number.unit, "source": number.source })
-        };
+        let number = |(key, number): (&String, &crate::config::Number)| json!({ "key": key, "value": number.value, "unit": number.unit, "source": number.source });
         let numbers: Vec<Value> = sheet.numbers.iter().map(number).collect();
         return print(&json!({ "name": name, "kind": sheet.kind, "title": sheet.title, "numbers": numbers, "valid": true }).to_string());
     }

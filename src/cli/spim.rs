@@ -163,7 +163,8 @@ fn encode(command: &Encode, json: bool) -> Result<()> {
     let products: Vec<Vec<f64>> =
         patterns.column_iter().map(|pattern| pattern.iter().zip(&values).map(|(xi, value)| xi * value).collect()).collect();
     let products: Vec<&[f64]> = products.iter().map(Vec::as_slice).collect();
-    let shows: Vec<&[&[f64]]> = if device.multiplexing == Multiplexing::FocalPlane { vec![&products] } else { products.chunks(1).collect() };
+    let shows: Vec<&[&[f64]]> =
+        if device.multiplexing == Multiplexing::FocalPlane { vec![&products] } else { products.chunks(1).collect() };
     let mut files = Vec::new();
     for (index, shown) in shows.iter().enumerate() {
         let path = if shows.len() == 1 { command.out.clone() } else { numbered(&command.out, index + 1) };

@@ -77,7 +77,8 @@ impl<T: Real> Spim<T> {
         let (inputs, outputs) = (patterns.readers.nrows(), patterns.writers().nrows());
         let aperture = |driven: usize| if device.readout == Readout::CrossTerm { inputs + outputs } else { driven };
         let forward = Arc::new(Light::new(&device, aperture(inputs))?);
-        let reversed = if aperture(inputs) == aperture(outputs) { forward.clone() } else { Arc::new(Light::new(&device, aperture(outputs))?) };
+        let reversed =
+            if aperture(inputs) == aperture(outputs) { forward.clone() } else { Arc::new(Light::new(&device, aperture(outputs))?) };
         let shown = patterns.shown(device.pattern_bits);
         Ok(Self {
             lights: [forward, reversed],
@@ -356,7 +357,8 @@ mod tests {
 
     #[test]
     fn readers_and_writers_give_any_matrix_and_its_transpose() {
-        for (readout, tier) in [Readout::Homodyne, Readout::CrossTerm].into_iter().flat_map(|r| [(r, Tier::Analytic), (r, Tier::Effective)]) {
+        for (readout, tier) in [Readout::Homodyne, Readout::CrossTerm].into_iter().flat_map(|r| [(r, Tier::Analytic), (r, Tier::Effective)])
+        {
             for (inputs, outputs) in [(NODES, NODES), (NODES, 4)] {
                 let spim = reader_writer(SpimDevice { readout, tier, ..SpimDevice::ideal() }, inputs, outputs);
                 assert_eq!(spim.shape(), (outputs, inputs));
@@ -374,13 +376,19 @@ mod tests {
             }
         }
         let shift = SpimDevice::ideal();
-        let patterns = Patterns { readers: DMatrix::zeros(3, 2), writers: Some(DMatrix::zeros(4, 2)), weights: DMatrix::zeros(2, 1), same_nodes: false };
+        let patterns = Patterns {
+            readers: DMatrix::zeros(3, 2),
+            writers: Some(DMatrix::zeros(4, 2)),
+            weights: DMatrix::zeros(2, 1),
+            same_nodes: false,
+        };
         assert!(Spim::<f64>::new(shift, patterns).unwrap_err().to_string().contains("\"homodyne\" or \"cross-term\""));
     }
 
     #[test]
     fn frames_are_counted() {
-        let spim = |readout, multiplexing| spim(SpimDevice { readout, multiplexing, patterns: 5, spsa_directions: 3, ..SpimDevice::ideal() });
+        let spim =
+            |readout, multiplexing| spim(SpimDevice { readout, multiplexing, patterns: 5, spsa_directions: 3, ..SpimDevice::ideal() });
         let frames = |readout, multiplexing| spim(readout, multiplexing).read_expense(Port::Forward, 4).frames;
         for (readout, pairs) in READOUTS.into_iter().zip([4, 4, 4, 1, 4]).chain([(Readout::Spsa, 3)]) {
             assert_eq!(frames(readout, Multiplexing::Time), 2 * 5 * pairs, "{readout:?}");

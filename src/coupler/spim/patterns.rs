@@ -63,7 +63,13 @@ impl<T: Real> Patterns<T> {
     /// The diagonal of (1/K) sum_k lambda_k u^k (v^k)^T; empty where inputs and outputs are different nodes.
     pub(super) fn diagonal(&self) -> Vec<T> {
         let term = |row: usize| {
-            let pairs = self.readers.row(row).iter().zip(self.writers().row(row).iter()).zip(&self.weights).fold(T::zero(), |sum, ((v, u), l)| sum + *l * *v * *u);
+            let pairs = self
+                .readers
+                .row(row)
+                .iter()
+                .zip(self.writers().row(row).iter())
+                .zip(&self.weights)
+                .fold(T::zero(), |sum, ((v, u), l)| sum + *l * *v * *u);
             pairs * self.inverse_count()
         };
         if self.same_nodes { (0..self.readers.nrows()).map(term).collect() } else { Vec::new() }

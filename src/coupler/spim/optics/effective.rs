@@ -17,8 +17,8 @@ use num_complex::Complex;
 use rayon::prelude::*;
 
 use super::Optics;
-use super::gauge::Levels;
 use super::fringing::{Fringing, POINTS};
+use super::gauge::Levels;
 use super::layout::Layout;
 
 type Field = Complex<f64>;
@@ -244,9 +244,7 @@ fn for_each_weight(fringing: &Fringing, point: usize, mut visit: impl FnMut(isiz
 
 /// Adds a kind, or its area to a like one.
 fn add_kind<const N: usize>(kinds: &mut Vec<Kind<N>>, kind: Kind<N>) {
-    let like = |other: &&mut Kind<N>| {
-        other.own == kind.own && other.weights.iter().zip(kind.weights).all(|(a, b)| (a - b).abs() < 1e-12)
-    };
+    let like = |other: &&mut Kind<N>| other.own == kind.own && other.weights.iter().zip(kind.weights).all(|(a, b)| (a - b).abs() < 1e-12);
     match kinds.iter_mut().find(like) {
         Some(other) => other.area += kind.area,
         None => kinds.push(kind),

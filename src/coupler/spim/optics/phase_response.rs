@@ -40,7 +40,10 @@ impl PhaseResponse {
         let phases: Vec<f64> = read_vector(path)?.iter().copied().collect();
         let levels = 1usize << bits;
         if phases.len() != levels {
-            return wrong(format!("expected {levels} phases in radians, one for each level of phase_bits = {bits}, found {}", phases.len()));
+            return wrong(format!(
+                "expected {levels} phases in radians, one for each level of phase_bits = {bits}, found {}",
+                phases.len()
+            ));
         }
         if let Some(at) = phases.windows(2).position(|pair| pair[1] <= pair[0]) {
             return wrong(format!(

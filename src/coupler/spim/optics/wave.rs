@@ -143,7 +143,8 @@ impl<'a> Wave<'a> {
     /// The field at one frequency by the direct sum.
     pub fn at(&self, near: &NearField, fy: f64, fx: f64) -> Field {
         let width = self.optics.layout.width;
-        let turn = |f: f64, count: usize| -> Vec<Field> { (0..count).map(|at| Field::from_polar(1.0, -TAU * (f * at as f64).fract())).collect() };
+        let turn =
+            |f: f64, count: usize| -> Vec<Field> { (0..count).map(|at| Field::from_polar(1.0, -TAU * (f * at as f64).fract())).collect() };
         let (down, across) = (turn(fy, self.optics.layout.height), turn(fx, width));
         let sum = |line_of: &(dyn Fn(usize) -> Field + Sync)| -> Field {
             down.par_iter().enumerate().map(|(row, turn)| turn * line_of(row)).collect::<Vec<_>>().iter().sum()
@@ -167,7 +168,8 @@ impl<'a> Wave<'a> {
     /// The field at all frequencies (m / height, n / width), at n height + m; halves and above stand for negative frequencies.
     pub fn far_field(&mut self, near: NearField) -> &[Field] {
         let (height, width) = (self.optics.layout.height, self.optics.layout.width);
-        let frequency = |index: usize, count: usize| (if 2 * index >= count { index as f64 - count as f64 } else { index as f64 }) / count as f64;
+        let frequency =
+            |index: usize, count: usize| (if 2 * index >= count { index as f64 - count as f64 } else { index as f64 }) / count as f64;
         let planes = near.planes.len();
         let along = |count: usize| -> Vec<[Field; POINTS]> { (0..count).map(|at| self.envelopes(planes, frequency(at, count))).collect() };
         let (down, across) = (along(height), along(width));
