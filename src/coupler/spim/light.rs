@@ -109,7 +109,8 @@ impl Light {
     }
 }
 
-fn real(field: f64) -> Field {
+/// The field of a real overlap.
+pub(super) fn real(field: f64) -> Field {
     (Complex::from(field), Complex::default())
 }
 

@@ -107,9 +107,13 @@ impl<T: Real> Spim<T> {
         self.device.self_coupling == SelfCoupling::Removed && self.shown.same_nodes
     }
 
+    fn patterns_are_signs(&self) -> bool {
+        self.device.pattern_values == PatternValues::Binary || self.device.pattern_bits == 1
+    }
+
     /// Pattern values of +-1 commute with the gauge encoding; so does everything when phases are exact.
     fn patterns_commute_with_encoding(&self) -> bool {
-        self.device.pattern_values == PatternValues::Binary || self.device.pattern_bits == 1 || self.device.phase_bits == 0
+        self.patterns_are_signs() || self.device.phase_bits == 0
     }
 }
 

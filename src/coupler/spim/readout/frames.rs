@@ -3,7 +3,7 @@
 use rand::RngExt;
 
 use super::{aperture, own_current, reference, total};
-use crate::coupler::spim::light::{Field, minus, plus};
+use crate::coupler::spim::light::{Field, minus, plus, real};
 use crate::coupler::spim::{Light, Readout, Spim};
 use crate::coupler::{Port, Read};
 use crate::random::Stream;
@@ -118,6 +118,8 @@ struct Frames<'a, T: Real> {
     flicker_start: f64,
     count: u64,
     gain: f64,
+    /// Whether patterns are +-1 and every frame shows what was asked for.
+    patterns_are_signs: bool,
     /// Whether noise is collected as a variance, to be drawn once.
     aggregated: bool,
     variance: f64,
@@ -132,6 +134,7 @@ impl<'a, T: Real> Frames<'a, T> {
             flicker_start: spim.flicker.start(&mut stream),
             count: 0,
             gain: spim.drift.gain(region.0, region.1),
+            patterns_are_signs: spim.patterns_are_signs() && spim.settling.is_immediate(),
             aggregated: noisy && spim.camera.is_linear() && !spim.device.per_frame_noise,
             variance: 0.0,
             spim,
@@ -196,6 +199,16 @@ impl<'a, T: Real> Frames<'a, T> {
             _ => (gain, -gain, 0.25),
         };
         let mut sum = 0.0;
+        if let (Light::Analytic(gauge), true) = (light, self.patterns_are_signs) {
+            // A sign passes through the encoding: three look-ups serve all patterns.
+            let [own, up, down] = [value * aperture.dimming, up, down].map(|value| gauge.field(value));
+            for k in 0..aperture.orders.len() {
+                let xi = aperture.writer(node, k);
+                let rest = aperture.orders[k].0.re - xi * own;
+                sum += self.difference(real(rest + xi * up), real(rest + xi * down), self.weight(k) * scale);
+            }
+            return sum + self.drawn();
+        }
         for k in 0..aperture.orders.len() {
             let (xi, values) = (aperture.writer(node, k), aperture.values(k));
             let rest = minus(aperture.orders[k], light.share(values, at, values[at]));
