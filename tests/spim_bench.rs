@@ -24,7 +24,7 @@ fn values_become_masks_and_masks_become_intensities() {
     assert_eq!(manifest["files"].as_array().unwrap().len(), 2);
     assert_eq!((&manifest["columns"], &manifest["rows"]), (&3.into(), &2.into()));
     // Overlaps of the two patterns, over the 24 macro-pixels of the panel: 6 show nodes.
-    for (mask, overlap) in [("m-1.png", 0.5 - 0.25 - 1.0 - 1.0 + 0.75), ("m-2.png", -0.5 - 0.25 + 1.0 - 1.0 - 0.75)] {
+    for (mask, overlap) in [("m-1.png", 0.5f64 - 0.25 - 1.0 - 1.0 + 0.75), ("m-2.png", -0.5 - 0.25 + 1.0 - 1.0 - 0.75)] {
         let frame = |tier: &[&str]| {
             let found = place.json(&[&["spim", "frame", mask][..], &size, tier].concat());
             found["zero_order"].as_f64().unwrap()
