@@ -1,8 +1,10 @@
 //! The command line, one file a sub-command.
 
 mod data;
+mod devices;
 mod evaluate;
 mod gradient;
+mod spim;
 mod train;
 
 use std::io::{self, Write};
@@ -32,6 +34,9 @@ enum Command {
     Train(train::TrainCommand),
     Evaluate(evaluate::EvaluateCommand),
     Gradient(gradient::GradientCommand),
+    Devices(devices::DevicesCommand),
+    /// Bench instruments of a spatial photonic Ising machine
+    Spim(spim::SpimCommand),
     /// List, fetch and import data sets
     Data(data::DataCommand),
 }
@@ -58,6 +63,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Train(command) => train::run(&command, json),
         Command::Evaluate(command) => evaluate::run(&command, json),
         Command::Gradient(command) => gradient::run(&command, json),
+        Command::Devices(command) => devices::run(&command, json),
+        Command::Spim(command) => spim::run(&command, json),
         Command::Data(command) => data::run(command, json),
     })
 }

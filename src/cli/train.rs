@@ -136,7 +136,11 @@ pub(super) fn describe(summary: &Summary) -> String {
         if lab.conversions > 0 {
             spent += &format!(", {} conversions", format::count(lab.conversions as f64));
         }
-        lines.push(format!("{spent}; one inference {}", format::duration(lab.seconds_per_inference)));
+        spent += &format!("; one inference {}", format::duration(lab.seconds_per_inference));
+        if lab.frames > 0 {
+            spent += &format!(", {} frames", format::count(lab.frames_per_inference.round()));
+        }
+        lines.push(spent);
     }
     if summary.samples_per_second > 0.0 {
         lines.push(format!("speed          {} samples a second", format::count(summary.samples_per_second.round())));

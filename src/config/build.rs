@@ -7,7 +7,7 @@ use nalgebra::DMatrix;
 use super::{Device, Experiment, Topology};
 use crate::Result;
 use crate::coupler::crossbar::Crossbar;
-use crate::coupler::spim::{PatternValues, Spim, SpimDevice};
+use crate::coupler::spim::{PatternValues, Patterns, Spim, SpimDevice};
 use crate::coupler::{Coupler, Exact};
 use crate::random::Key;
 use crate::real::Real;
@@ -25,25 +25,22 @@ impl Experiment {
     /// The untrained machine.
     ///
     /// # Errors
-    /// Never for an experiment that was loaded.
+    /// When nodes do not fit the panel of a modulator, or a file that a device names cannot be read or is not what it should be.
     pub fn machine<T: Real>(&self) -> Result<AnalogNetwork<T>> {
         let network = &self.network;
         let output = network.layers.len() - 1;
         let activation = |layer| if layer == output { network.output_activation.unwrap_or(network.activation) } else { network.activation };
         let layers: Vec<Layer> = (1..=output).map(|layer| Layer { nodes: network.layers[layer], activation: activation(layer) }).collect();
         let nodes = layers.iter().map(|layer| layer.nodes).sum();
-        let couplings = self.arrays().into_iter().enumerate().map(|(index, array)| Coupling {
-            coupler: self.coupler(&array, index as u64),
-            name: array.name,
-            from: array.from,
-            to: array.to,
-            kind: array.kind,
+        let couplings = self.arrays().into_iter().enumerate().map(|(index, array)| {
+            let coupler = self.coupler(&array, index as u64)?;
+            Ok(Coupling { coupler, name: array.name, from: array.from, to: array.to, kind: array.kind })
         });
         AnalogNetwork::new(NetworkDescription {
             inputs: network.layers[0],
             layers,
             dynamics: network.dynamics,
-            couplings: couplings.collect(),
+            couplings: couplings.collect::<Result<_>>()?,
             bias: DMatrix::zeros(nodes, 1),
             train_bias: network.bias,
             relaxation: self.relaxation,
@@ -85,34 +82,40 @@ impl Experiment {
         arrays
     }
 
-    fn coupler<T: Real>(&self, array: &Array, index: u64) -> Box<dyn Coupler<T>> {
+    fn coupler<T: Real>(&self, array: &Array, index: u64) -> Result<Box<dyn Coupler<T>>> {
         let (outputs, inputs) = (array.to.len(), array.from.len());
         let weights = || {
             let deviation = T::of(self.network.initial_gain / (inputs as f64).sqrt());
             let mut stream = Key::new(self.seed, "initial weights").with(index).stream();
             DMatrix::from_fn(outputs, inputs, |_, _| deviation * T::normal(&mut stream))
         };
-        match &self.device {
+        Ok(match &self.device {
             Device::Exact => Box::new(Exact::new(weights())),
             Device::Crossbar(device) => {
                 let key = Key::new(self.seed, "first programming").with(index);
                 Box::new(Crossbar::new(device.clone(), weights(), key))
             }
-            Device::Spim(device) => Box::new(self.spim(device, outputs, index)),
-        }
+            Device::Spim(device) => Box::new(self.spim(device, array, index)?),
+        })
     }
 
-    fn spim<T: Real>(&self, device: &SpimDevice, nodes: usize, index: u64) -> Spim<T> {
+    /// One set of patterns where a mask couples nodes to themselves, readers and writers where it joins two layers.
+    fn spim<T: Real>(&self, device: &SpimDevice, array: &Array, index: u64) -> Result<Spim<T>> {
         let mut stream = Key::new(self.seed, "initial patterns").with(index).stream();
-        let patterns = DMatrix::from_fn(nodes, device.patterns, |_, _| {
-            let deviate = T::normal(&mut stream);
-            match device.pattern_values {
-                PatternValues::Binary => deviate.signum(),
-                PatternValues::Continuous => deviate.tanh(),
-            }
-        });
+        let mut random = |nodes: usize| {
+            DMatrix::from_fn(nodes, device.patterns, |_, _| {
+                let deviate = T::normal(&mut stream);
+                match device.pattern_values {
+                    PatternValues::Binary => deviate.signum(),
+                    PatternValues::Continuous => deviate.tanh(),
+                }
+            })
+        };
+        let same_nodes = array.from == array.to;
+        let readers = random(array.from.len());
+        let writers = (device.non_reciprocal || !same_nodes).then(|| random(array.to.len()));
         let weight = T::of(device.pattern_weight);
         let weights = DMatrix::from_fn(device.patterns, 1, |k, _| if k % 2 == 0 { weight } else { -weight });
-        Spim::new(device.clone(), patterns, weights)
+        Spim::new(device.clone(), Patterns { readers, writers, weights, same_nodes })
     }
 }

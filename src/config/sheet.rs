@@ -17,17 +17,25 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::Device;
-use super::load::located;
+use super::load::{located, set};
+use crate::coupler::spim::SpimDevice;
 use crate::error::did_you_mean;
 use crate::file::read_text;
 use crate::{Error, Result};
 
 /// The sheets that come with the program.
-const EMBEDDED: [(&str, &str); 4] = [
+const EMBEDDED: [(&str, &str); 11] = [
     ("crossbar-generic", include_str!("../../devices/crossbar-generic.toml")),
+    ("hamamatsu-x15213", include_str!("../../devices/hamamatsu-x15213.toml")),
+    ("holoeye-gaea-2", include_str!("../../devices/holoeye-gaea-2.toml")),
+    ("holoeye-pluto-2", include_str!("../../devices/holoeye-pluto-2.toml")),
     ("ideal-crossbar", include_str!("../../devices/ideal-crossbar.toml")),
     ("ideal-slm", include_str!("../../devices/ideal-slm.toml")),
+    ("meadowlark-1920x1152", include_str!("../../devices/meadowlark-1920x1152.toml")),
+    ("santec-slm-200", include_str!("../../devices/santec-slm-200.toml")),
     ("spim-generic", include_str!("../../devices/spim-generic.toml")),
+    ("spim-laboratory", include_str!("../../devices/spim-laboratory.toml")),
+    ("ti-plm", include_str!("../../devices/ti-plm.toml")),
 ];
 
 /// A device's numbers, each with its unit and its source.
@@ -72,6 +80,27 @@ impl Sheet {
                 )))
             }
         }
+    }
+
+    /// The names of the sheets that come with the program.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        EMBEDDED.iter().map(|(name, _)| *name)
+    }
+
+    /// The optical device of the sheet `name`, with `settings` (`key=value`, keys of `[device.spim]`) over its numbers.
+    ///
+    /// # Errors
+    /// When there is no such sheet, it describes another kind of device, or a setting is wrong.
+    pub fn spim(name: &str, settings: &[String]) -> Result<SpimDevice> {
+        let sheet = Self::find(name)?;
+        if sheet.kind != "spim" {
+            return Err(Error::input(format!("datasheet {name} describes a {}: expected a spim", sheet.kind)));
+        }
+        let mut table = sheet.values();
+        for setting in settings {
+            set(&mut table, setting)?;
+        }
+        Value::Table(table).try_into().map_err(|e| located(&format!("datasheet {name} --set {}", settings.join(" --set ")), &e))
     }
 
     fn parse(text: &str, name: &str) -> Result<Self> {
