@@ -63,6 +63,11 @@ impl Camera {
         self.step.is_none() && self.electrons == 0.0
     }
 
+    /// Whether the region is a single pixel.
+    pub fn is_one_pixel(&self) -> bool {
+        self.shares.len() == 1
+    }
+
     /// The standard deviation of the region's read noise.
     pub fn deviation(&self) -> f64 {
         self.noise * (self.shares.len() as f64).sqrt()
@@ -77,24 +82,31 @@ impl Camera {
     }
 
     /// What one camera pixel reports.
+    #[inline]
     pub fn pixel(&self, intensity: f64, stream: &mut Stream) -> f64 {
-        let mut seen = intensity;
-        if self.electrons > 0.0 && intensity > 0.0 {
-            let per_electron = self.full_scale / self.electrons;
-            let expected = intensity / per_electron;
-            seen = per_electron
-                * match Poisson::new(expected) {
-                    Ok(poisson) if expected < MANY_ELECTRONS => poisson.sample(stream),
-                    _ => expected + expected.sqrt() * f64::normal(stream),
-                };
-        }
+        let mut seen = if self.electrons > 0.0 { self.collected(intensity, stream) } else { intensity };
         if self.noise > 0.0 {
             seen += self.noise * f64::normal(stream);
         }
         match self.step {
-            Some((step, per_step)) => (seen.clamp(0.0, self.full_scale) * per_step).round() * step,
+            // Codes are not negative, so that cutting off rounds; it takes one instruction.
+            Some((step, per_step)) => f64::from((seen.clamp(0.0, self.full_scale) * per_step + 0.5) as u32) * step,
             None => seen,
         }
+    }
+
+    /// The intensity that the electrons collected stand for.
+    fn collected(&self, intensity: f64, stream: &mut Stream) -> f64 {
+        if intensity <= 0.0 {
+            return intensity;
+        }
+        let per_electron = self.full_scale / self.electrons;
+        let expected = intensity / per_electron;
+        per_electron
+            * match Poisson::new(expected) {
+                Ok(poisson) if expected < MANY_ELECTRONS => poisson.sample(stream),
+                _ => expected + expected.sqrt() * f64::normal(stream),
+            }
     }
 
     /// The standard deviation of one frame's error, at half the full scale where it depends on the light.

@@ -27,6 +27,11 @@ pub struct Flicker {
 }
 
 impl Flicker {
+    /// Whether phases stay as they are asked for.
+    pub fn is_off(&self) -> bool {
+        self.common == 0.0 && self.pixel_rad == 0.0
+    }
+
     /// Where the common flicker stands when a read begins: no camera is locked to it.
     pub fn start(&self, stream: &mut Stream) -> f64 {
         if self.common > 0.0 { stream.random::<f64>() } else { 0.0 }

@@ -88,6 +88,20 @@ impl<'a> Aperture<'a> {
     fn show<T: Real>(&mut self, spim: &Spim<T>, port: Port, value: impl Fn(usize) -> f64) {
         let readers = if port == Port::Forward { &spim.shown.readers } else { spim.shown.writers() };
         self.orders.clear();
+        if let (Light::Analytic(gauge), true) = (self.light, spim.patterns_are_signs() && self.nodes == readers.nrows()) {
+            // A sign passes through the encoding: one look-up a node serves all patterns.
+            let shown: Vec<f64> = (0..self.nodes).map(|node| value(node) * self.dimming).collect();
+            let fields: Vec<f64> = shown.iter().map(|value| gauge.field(*value)).collect();
+            for (pattern, values) in readers.column_iter().zip(self.values.chunks_exact_mut(self.nodes)) {
+                let mut overlap = 0.0;
+                for (((xi, to), shown), field) in pattern.iter().zip(values).zip(&shown).zip(&fields) {
+                    *to = xi.f64() * shown;
+                    overlap += xi.f64() * field;
+                }
+                self.orders.push(real(overlap));
+            }
+            return;
+        }
         for (k, pattern) in readers.column_iter().enumerate() {
             let values = &mut self.values[k * self.nodes..(k + 1) * self.nodes];
             for (node, xi) in pattern.iter().enumerate() {
@@ -112,12 +126,16 @@ struct Frames<'a, T: Real> {
     spim: &'a Spim<T>,
     aperture: &'a Aperture<'a>,
     stream: Stream,
-    /// The field of all light in phase.
-    total: f64,
+    /// The square of the field of all light in phase, and its inverse times the gain that drift leaves.
+    square: f64,
+    per_square: f64,
+    /// lambda_k / K, made up for the compensation of the light.
+    weights: Vec<f64>,
+    /// Whether a frame is the intensity on one camera pixel and nothing else.
+    plain: bool,
     /// Where the common flicker stood at frame 0, and the frames taken since.
     flicker_start: f64,
     count: u64,
-    gain: f64,
     /// Whether patterns are +-1 and every frame shows what was asked for.
     patterns_are_signs: bool,
     /// Whether noise is collected as a variance, to be drawn once.
@@ -129,13 +147,18 @@ impl<'a, T: Real> Frames<'a, T> {
     fn new(spim: &'a Spim<T>, aperture: &'a Aperture<'a>, mut stream: Stream) -> Self {
         let region = (spim.device.camera_region_px, spim.device.camera_spot_px);
         let noisy = !spim.camera.is_exact() || spim.laser.noise > 0.0;
+        let square = total(spim, aperture.nodes).powi(2);
+        let weight = (spim.shown.inverse_count().f64()) * aperture.light.brightening();
+        let aggregated = noisy && spim.camera.is_linear() && !spim.device.per_frame_noise;
         Self {
-            total: total(spim, aperture.nodes),
+            square,
+            per_square: spim.drift.gain(region.0, region.1) / square,
+            weights: spim.shown.weights.iter().map(|lambda| lambda.f64() * weight).collect(),
+            plain: !aggregated && spim.flicker.is_off() && spim.laser.noise == 0.0 && spim.camera.is_one_pixel(),
             flicker_start: spim.flicker.start(&mut stream),
             count: 0,
-            gain: spim.drift.gain(region.0, region.1),
             patterns_are_signs: spim.patterns_are_signs() && spim.settling.is_immediate(),
-            aggregated: noisy && spim.camera.is_linear() && !spim.device.per_frame_noise,
+            aggregated,
             variance: 0.0,
             spim,
             aperture,
@@ -144,15 +167,19 @@ impl<'a, T: Real> Frames<'a, T> {
     }
 
     /// What the camera reports of a field, in units of a node's squared field.
+    #[inline]
     fn frame(&mut self, (mut field, slope): Field) -> f64 {
+        if self.plain {
+            self.count += 1;
+            return self.spim.camera.pixel(field.norm_sqr() * self.per_square, &mut self.stream) * self.square;
+        }
         let flicker = &self.spim.flicker;
         if flicker.common > 0.0 {
             field += slope * flicker.change(self.flicker_start, self.count);
         }
         self.count += 1;
         field = flicker.speckle(field, self.aperture.light.power(), &mut self.stream);
-        let square = self.total * self.total;
-        let intensity = field.norm_sqr() * self.gain / square;
+        let (square, intensity) = (self.square, field.norm_sqr() * self.per_square);
         if self.aggregated {
             let camera = self.spim.camera.deviation();
             let laser = self.spim.laser.noise * intensity;
@@ -175,11 +202,6 @@ impl<'a, T: Real> Frames<'a, T> {
     fn drawn(&mut self) -> f64 {
         let variance = std::mem::take(&mut self.variance);
         if self.aggregated { variance.sqrt() * f64::normal(&mut self.stream) } else { 0.0 }
-    }
-
-    /// lambda_k / K, made up for the compensation of the light.
-    fn weight(&self, k: usize) -> f64 {
-        (self.spim.shown.weights[k] * self.spim.shown.inverse_count()).f64() * self.aperture.light.brightening()
     }
 
     /// `gain` times the current on `node`, one macro-pixel shifted up and down.
@@ -205,7 +227,7 @@ impl<'a, T: Real> Frames<'a, T> {
             for k in 0..aperture.orders.len() {
                 let xi = aperture.writer(node, k);
                 let rest = aperture.orders[k].0.re - xi * own;
-                sum += self.difference(real(rest + xi * up), real(rest + xi * down), self.weight(k) * scale);
+                sum += self.difference(real(rest + xi * up), real(rest + xi * down), self.weights[k] * scale);
             }
             return sum + self.drawn();
         }
@@ -216,7 +238,7 @@ impl<'a, T: Real> Frames<'a, T> {
             let first = self.spim.settling.value(values[at], up);
             let second = self.spim.settling.value(first, down);
             let (up, down) = (plus(rest, light.share(values, at, first)), plus(rest, light.share(values, at, second)));
-            sum += self.difference(up, down, self.weight(k) * scale);
+            sum += self.difference(up, down, self.weights[k] * scale);
         }
         sum + self.drawn()
     }
@@ -233,7 +255,7 @@ impl<'a, T: Real> Frames<'a, T> {
             before = second;
             let reference = |value| self.aperture.light.reference(size, value);
             let (up, down) = (plus(order, reference(first)), plus(order, reference(second)));
-            self.difference(up, down, self.weight(k) / (4.0 * size)) + self.drawn()
+            self.difference(up, down, self.weights[k] / (4.0 * size)) + self.drawn()
         });
         overlaps.collect()
     }
@@ -260,7 +282,7 @@ impl<'a, T: Real> Frames<'a, T> {
                     self.aperture.light.zero_order(&moved)
                 };
                 let (up, down) = (order(1.0), order(-1.0));
-                sum += self.difference(up, down, self.weight(k) / (4.0 * step));
+                sum += self.difference(up, down, self.weights[k] / (4.0 * step));
             }
             sum += self.drawn();
             slopes.iter_mut().zip(&signs).for_each(|(slope, sign)| *slope += sign * sum / directions as f64);
