@@ -83,7 +83,7 @@ fn force_effective_tier(bencher: Bencher) {
 }
 
 fn levels() -> Vec<u16> {
-    (0..SIDE * SIDE).map(|at| (at * 2_654_435_761 >> 13) as u16 & 255).collect()
+    (0..SIDE * SIDE).map(|at| ((at * 2_654_435_761) >> 13) as u16 & 255).collect()
 }
 
 #[divan::bench]

@@ -53,7 +53,7 @@ pub enum Device {
     #[default]
     Exact,
     /// A spatial photonic Ising machine.
-    Spim(SpimDevice),
+    Spim(Box<SpimDevice>),
     /// Resistive crossbars.
     Crossbar(CrossbarDevice),
 }

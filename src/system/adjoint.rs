@@ -115,7 +115,7 @@ impl<T: Real> AnalogNetwork<T> {
                 let nodes_show = self.activations().map(|(node, f)| f.value(state[node]));
                 let inputs = inputs.column(sample);
                 let shown = inputs.iter().copied().chain(nodes_show);
-                let current = &dense * DVector::from_iterator(driven + nodes, shown) + &self.made_of.bias.column(0);
+                let current = &dense * DVector::from_iterator(driven + nodes, shown) + self.made_of.bias.column(0);
                 let mut matrix = DMatrix::from_diagonal(&slopes) * &transposed * DMatrix::from_diagonal(&slopes);
                 for (node, f) in self.activations() {
                     matrix[(node, node)] += f.curvature(state[node]) * current[node] - self.dynamics().leak::<T>();

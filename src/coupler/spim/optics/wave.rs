@@ -79,7 +79,7 @@ impl<'a> Wave<'a> {
         if let (Drive::Levels(levels), None, None) = (&mask.drive, &self.optics.fringing, moving) {
             let table: Vec<Field> =
                 (0..1u32 << mask.bits).map(|level| Field::from_polar(1.0, scale * self.level_phase(level as u16))).collect();
-            return Ok(NearField { planes: vec![self.from_table(levels, &table)] });
+            return Ok(NearField { planes: vec![self.fields_of_levels(levels, &table)] });
         }
         let mut phases: Vec<f64> = match &mask.drive {
             Drive::Levels(levels) => {
@@ -91,14 +91,14 @@ impl<'a> Wave<'a> {
         if let Some(key) = moving {
             key.add_normals(&mut phases, self.optics.flicker.pixel_rad);
         }
-        Ok(self.from_phases(&phases))
+        Ok(self.field_of_phases(&phases))
     }
 
     fn level_phase(&self, level: u16) -> f64 {
         self.optics.response.phase(f64::from(level) / f64::from(1u32 << self.optics.bits))
     }
 
-    fn from_table(&self, levels: &[u16], table: &[Field]) -> Vec<Field> {
+    fn fields_of_levels(&self, levels: &[u16], table: &[Field]) -> Vec<Field> {
         let width = self.optics.layout.width;
         let mut plane = vec![Field::default(); levels.len()];
         let lines = plane.par_chunks_mut(width).zip(levels.par_chunks(width)).enumerate();
@@ -112,7 +112,7 @@ impl<'a> Wave<'a> {
         plane
     }
 
-    fn from_phases(&self, phases: &[f64]) -> NearField {
+    fn field_of_phases(&self, phases: &[f64]) -> NearField {
         let (height, width) = (self.optics.layout.height, self.optics.layout.width);
         let plane = |point: usize| {
             let mut plane = vec![Field::default(); phases.len()];

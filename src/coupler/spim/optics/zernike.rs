@@ -31,7 +31,7 @@ fn noll(j: usize) -> (usize, i32) {
     }
     let within = j - first;
     let m = if n % 2 == 0 { 2 * within.div_ceil(2) } else { 2 * (within / 2) + 1 } as i32;
-    (n, if j % 2 == 0 { m } else { -m })
+    (n, if j.is_multiple_of(2) { m } else { -m })
 }
 
 /// Noll's mode of radial order `n` and azimuthal order `m`; mean square 1 over the unit circle.
