@@ -154,7 +154,9 @@ fn what_is_no_array_is_refused() {
 #[test]
 fn tiles_wires_drift_and_pulses_train_and_resume_to_the_same_bits() {
     let place = Place::new();
-    let config = common::NOISY.replace("levels = 64", "tile_rows = 20\ntile_cols = 8\nr_word_ohm = 2.0\nr_bit_ohm = 1.0\nwire_refresh = 3");
+    let config = common::NOISY
+        .replace("max_steps = 8", "max_steps = 60")
+        .replace("levels = 64", "tile_rows = 20\ntile_cols = 8\nr_word_ohm = 2.0\nr_bit_ohm = 1.0\nwire_refresh = 3");
     for (name, sheet) in [("pcm", "pcm-nandakumar"), ("ecram", "ecram")] {
         let file = format!("{name}.toml");
         place.file(&file, config.replace("crossbar-generic", sheet).replace("tile_rows", "at = \"1 h\"\ntile_rows"));

@@ -100,3 +100,33 @@ fn single_precision_agrees_within_its_rounding() {
         assert!((single - double).abs() < 1e-3, "{topology}: {single:e} against {double:e}");
     }
 }
+
+#[test]
+fn masks_with_readers_and_writers_are_exact_to_the_bias_of_the_nudge() {
+    let mut machines = Vec::new();
+    for dynamics in DYNAMICS {
+        for readout in ["homodyne", "cross-term"] {
+            for layout in [
+                &["network.topology=all-to-all", "device.spim.non_reciprocal=true"][..],
+                &["network.topology=one-way"],
+                &["network.topology=reciprocal"],
+            ] {
+                let readout = format!("device.spim.readout={readout}");
+                let common = ["device.spim.pattern_values=continuous", "device.spim.train_pattern_weights=true", "device.spim.patterns=6"];
+                let settings = [layout, &common, dynamics, &[&readout]].concat();
+                machines.push(settings.iter().map(|s| s.to_string()).collect::<Vec<_>>());
+            }
+        }
+    }
+    for machine in machines {
+        let settings: Vec<&str> = machine.iter().map(String::as_str).collect();
+        let asym = judge::<f64>(RuleName::AsymEp, &settings).relative_error;
+        assert!(asym < 1e-5, "{machine:?}: {asym:e}");
+        // Dyadic EP has no bias: at beta = 1e-3 what is left is rounding and the tolerance over beta.
+        let dyadic = judge::<f64>(RuleName::DyadicEp, &settings).relative_error;
+        assert!(dyadic < 1e-7, "{machine:?}: {dyadic:e}");
+        // The bias of a centred nudge falls with its square: a third of the nudge, a ninth of the error.
+        let smaller = judge::<f64>(RuleName::AsymEp, &[&settings[..], &["learning.beta=3e-4"]].concat()).relative_error;
+        assert!(smaller < 0.2 * asym || smaller < 1e-7, "{machine:?}: {asym:e} {smaller:e}");
+    }
+}

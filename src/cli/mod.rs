@@ -2,8 +2,10 @@
 
 mod crossbar;
 mod data;
+mod devices;
 mod evaluate;
 mod gradient;
+mod spim;
 mod train;
 
 use std::io::{self, Write};
@@ -35,6 +37,9 @@ enum Command {
     Gradient(gradient::GradientCommand),
     #[command(subcommand)]
     Crossbar(crossbar::CrossbarCommand),
+    Devices(devices::DevicesCommand),
+    /// Bench instruments of a spatial photonic Ising machine
+    Spim(spim::SpimCommand),
     /// List, fetch and import data sets
     Data(data::DataCommand),
 }
@@ -62,6 +67,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Evaluate(command) => evaluate::run(&command, json),
         Command::Gradient(command) => gradient::run(&command, json),
         Command::Crossbar(command) => crossbar::run(&command, json),
+        Command::Devices(command) => devices::run(&command, json),
+        Command::Spim(command) => spim::run(&command, json),
         Command::Data(command) => data::run(command, json),
     })
 }

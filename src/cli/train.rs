@@ -139,7 +139,11 @@ pub(super) fn describe(summary: &Summary) -> String {
         if lab.pulses > 0 {
             spent += &format!(", {} write pulses", format::count(lab.pulses as f64));
         }
-        lines.push(format!("{spent}; one inference {}", format::duration(lab.seconds_per_inference)));
+        spent += &format!("; one inference {}", format::duration(lab.seconds_per_inference));
+        if lab.frames > 0 {
+            spent += &format!(", {} frames", format::count(lab.frames_per_inference.round()));
+        }
+        lines.push(spent);
     }
     if lab.joules > 0.0 {
         lines.push(format!("energy         training {:.3e} J; one inference {:.3e} J", lab.joules, lab.joules_per_inference));

@@ -7,7 +7,7 @@ use nalgebra::DMatrix;
 use super::{Device, Experiment, Topology};
 use crate::Result;
 use crate::coupler::crossbar::Crossbar;
-use crate::coupler::spim::{PatternValues, Spim, SpimDevice};
+use crate::coupler::spim::{PatternValues, Patterns, Spim, SpimDevice};
 use crate::coupler::{Coupler, Exact};
 use crate::random::Key;
 use crate::real::Real;
@@ -25,7 +25,8 @@ impl Experiment {
     /// The untrained machine.
     ///
     /// # Errors
-    /// When an array behind wires is singular in double precision.
+    /// When nodes do not fit the panel of a modulator, an array behind wires is singular in double precision, or a file that a device names
+    /// cannot be read or is not what it should be.
     pub fn machine<T: Real>(&self) -> Result<AnalogNetwork<T>> {
         let network = &self.network;
         let output = network.layers.len() - 1;
@@ -96,21 +97,27 @@ impl Experiment {
                 let key = Key::new(self.seed, "first programming").with(index);
                 Box::new(Crossbar::new(device.clone(), weights(), key)?)
             }
-            Device::Spim(device) => Box::new(self.spim(device, outputs, index)),
+            Device::Spim(device) => Box::new(self.spim(device, array, index)?),
         })
     }
 
-    fn spim<T: Real>(&self, device: &SpimDevice, nodes: usize, index: u64) -> Spim<T> {
+    /// One set of patterns where a mask couples nodes to themselves, readers and writers where it joins two layers.
+    fn spim<T: Real>(&self, device: &SpimDevice, array: &Array, index: u64) -> Result<Spim<T>> {
         let mut stream = Key::new(self.seed, "initial patterns").with(index).stream();
-        let patterns = DMatrix::from_fn(nodes, device.patterns, |_, _| {
-            let deviate = T::normal(&mut stream);
-            match device.pattern_values {
-                PatternValues::Binary => deviate.signum(),
-                PatternValues::Continuous => deviate.tanh(),
-            }
-        });
+        let mut random = |nodes: usize| {
+            DMatrix::from_fn(nodes, device.patterns, |_, _| {
+                let deviate = T::normal(&mut stream);
+                match device.pattern_values {
+                    PatternValues::Binary => deviate.signum(),
+                    PatternValues::Continuous => deviate.tanh(),
+                }
+            })
+        };
+        let same_nodes = array.from == array.to;
+        let readers = random(array.from.len());
+        let writers = (device.non_reciprocal || !same_nodes).then(|| random(array.to.len()));
         let weight = T::of(device.pattern_weight);
         let weights = DMatrix::from_fn(device.patterns, 1, |k, _| if k % 2 == 0 { weight } else { -weight });
-        Spim::new(device.clone(), patterns, weights)
+        Spim::new(device.clone(), Patterns { readers, writers, weights, same_nodes })
     }
 }

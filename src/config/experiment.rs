@@ -53,7 +53,7 @@ pub enum Device {
     #[default]
     Exact,
     /// A spatial photonic Ising machine.
-    Spim(SpimDevice),
+    Spim(Box<SpimDevice>),
     /// Resistive crossbars.
     Crossbar(CrossbarDevice),
 }
@@ -311,10 +311,14 @@ impl Experiment {
         if self.network.topology == Topology::Listed && self.network.couplings.is_empty() {
             return Err(Error::input("network.topology = \"listed\": no [[network.couplings]] are listed"));
         }
+        let layered = self.network.topology != Topology::AllToAll || !self.network.couplings.is_empty();
         match &self.device {
-            Device::Spim(_) if self.network.topology != Topology::AllToAll || !self.network.couplings.is_empty() => {
-                Err(Error::input("device.spim: one mask couples every node to every node: expected network.topology = \"all-to-all\""))
-            }
+            Device::Spim(spim) if (layered || spim.non_reciprocal) && spim.readout.needs_energy() => Err(Error::input(format!(
+                "device.spim.readout = \"{}\" measures the energy of nodes that share one set of patterns: expected \"homodyne\" or \
+                 \"cross-term\" {}",
+                spim.readout.name(),
+                if layered { "for masks between two layers (or network.topology = \"all-to-all\")" } else { "with non_reciprocal = true" }
+            ))),
             Device::Crossbar(crossbar) => crossbar.check(),
             _ => Ok(()),
         }

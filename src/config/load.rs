@@ -94,7 +94,7 @@ pub(super) fn located(name: &str, error: &toml::de::Error) -> Error {
 }
 
 /// Applies one `a.b=value`. The value is TOML; what is not, is a string.
-fn set(table: &mut Table, setting: &str) -> Result<()> {
+pub(super) fn set(table: &mut Table, setting: &str) -> Result<()> {
     let expected = || Error::input(format!("--set {setting}: expected key=value, for example training.epochs=5"));
     let (path, value) = setting.split_once('=').ok_or_else(expected)?;
     let keys: Vec<&str> = path.trim().split('.').collect();

@@ -54,6 +54,12 @@ ranges! {
     converter_bits: i64 => u32, |x| x == 0 || (2..=24).contains(&x), "0 (no converter) or 2 to 24 bits";
     /// Bits of a modulator's phase: 0 for an exact phase.
     phase_bits: i64 => u32, |x| (0..=16).contains(&x), "0 (an exact phase) or 1 to 16 bits";
+    /// A number from 0 to 1, both inclusive.
+    unit_interval: f64 => f64, |x| (0.0..=1.0).contains(&x), "a number from 0 to 1";
+    /// A whole number of at least 0.
+    count: i64 => usize, |x| (0..=1_000_000).contains(&x), "a whole number from 0 to 1000000";
+    /// Bits of a pattern's values: 0 for a continuum, 1 for signs.
+    pattern_bits: i64 => u32, |x| (0..=16).contains(&x), "0 (a continuum) or 1 to 16 bits";
     /// Bits of a camera: 0 for no rounding.
     camera_bits: i64 => u32, |x| (0..=24).contains(&x), "0 (no rounding) or 1 to 24 bits";
 }

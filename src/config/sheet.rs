@@ -17,27 +17,35 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::Device;
-use super::load::located;
+use super::load::{located, set};
+use crate::coupler::spim::SpimDevice;
 use crate::error::did_you_mean;
 use crate::file::read_text;
 use crate::{Error, Result};
 
 /// The sheets that come with the program.
-const EMBEDDED: [(&str, &str); 14] = [
+const EMBEDDED: [(&str, &str); 21] = [
     ("capacitor", include_str!("../../devices/capacitor.toml")),
     ("crossbar-generic", include_str!("../../devices/crossbar-generic.toml")),
     ("ecram", include_str!("../../devices/ecram.toml")),
     ("gokmen-vlasov", include_str!("../../devices/gokmen-vlasov.toml")),
+    ("hamamatsu-x15213", include_str!("../../devices/hamamatsu-x15213.toml")),
+    ("holoeye-gaea-2", include_str!("../../devices/holoeye-gaea-2.toml")),
+    ("holoeye-pluto-2", include_str!("../../devices/holoeye-pluto-2.toml")),
     ("ideal-crossbar", include_str!("../../devices/ideal-crossbar.toml")),
     ("ideal-slm", include_str!("../../devices/ideal-slm.toml")),
     ("idealized-pulses", include_str!("../../devices/idealized-pulses.toml")),
+    ("meadowlark-1920x1152", include_str!("../../devices/meadowlark-1920x1152.toml")),
     ("pcm-joshi", include_str!("../../devices/pcm-joshi.toml")),
     ("pcm-nandakumar", include_str!("../../devices/pcm-nandakumar.toml")),
     ("reram-es", include_str!("../../devices/reram-es.toml")),
     ("reram-sb", include_str!("../../devices/reram-sb.toml")),
     ("rram-milo", include_str!("../../devices/rram-milo.toml")),
     ("rram-wan", include_str!("../../devices/rram-wan.toml")),
+    ("santec-slm-200", include_str!("../../devices/santec-slm-200.toml")),
     ("spim-generic", include_str!("../../devices/spim-generic.toml")),
+    ("spim-laboratory", include_str!("../../devices/spim-laboratory.toml")),
+    ("ti-plm", include_str!("../../devices/ti-plm.toml")),
 ];
 
 /// A device's numbers, each with its unit and its source.
@@ -84,6 +92,27 @@ impl Sheet {
         }
     }
 
+    /// The names of the sheets that come with the program.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        EMBEDDED.iter().map(|(name, _)| *name)
+    }
+
+    /// The optical device of the sheet `name`, with `settings` (`key=value`, keys of `[device.spim]`) over its numbers.
+    ///
+    /// # Errors
+    /// When there is no such sheet, it describes another kind of device, or a setting is wrong.
+    pub fn spim(name: &str, settings: &[String]) -> Result<SpimDevice> {
+        let sheet = Self::find(name)?;
+        if sheet.kind != "spim" {
+            return Err(Error::input(format!("datasheet {name} describes a {}: expected a spim", sheet.kind)));
+        }
+        let mut table = sheet.values();
+        for setting in settings {
+            set(&mut table, setting)?;
+        }
+        Value::Table(table).try_into().map_err(|e| located(&format!("datasheet {name} --set {}", settings.join(" --set ")), &e))
+    }
+
     fn parse(text: &str, name: &str) -> Result<Self> {
         let sheet: Self = toml::from_str(text).map_err(|e| located(name, &e))?;
         sheet.device().map_err(|e| Error::input(format!("datasheet {name}: {e}")))?;
@@ -121,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_sheet_with_an_unknown_number_is_refused() {
-        let text = "kind = 'crossbar'\ntitle = 'x'\n[read_noise]\nvalue = 1\nunit = 'uS'\nsource = 'x'\n";
+        let text = "kind = 'crossbar'\ntitle = 'x'\n[read_noise_us]\nvalue = 1\nunit = 'uS'\nsource = 'x'\n";
         assert!(Sheet::parse(text, "x.toml").unwrap_err().to_string().contains("did you mean `read_noise_uS`?"));
         let text = "kind = 'crossbar'\ntitle = 'x'\n[read_noise_uS]\nvalue = 1\nunit = 'uS'\n";
         assert!(Sheet::parse(text, "x.toml").unwrap_err().to_string().contains("source"));

@@ -1,27 +1,68 @@
-//! Gauge encoding: a real value on a phase-only modulator.
+//! Gauge encoding and effect 1, phase quantisation: a real value on a phase-only modulator.
 //!
 //! A value a in [-1, 1] is written as the phases +arccos(a) and -arccos(a) on the checkerboard of a macro-pixel; its mean field is
 //! a, the rest goes to the Nyquist order (Fang, Huang & Ruan 2021, doi:10.1103/PhysRevLett.127.043902). A modulator of b bits
 //! rounds both phases to level g = round(2^b phi / 2 pi) mod 2^b. The two roundings mirror each other, so the mean field stays real:
 //! cos(2 pi g / 2^b).
 
-use crate::coupler::quantiser::rounding_error;
-use crate::real::Real;
+use std::f64::consts::PI;
 
-/// The mean field of a macro-pixel that is asked to show a value.
+use crate::coupler::quantiser::rounding_error;
+
+/// Cells of the table by which a value finds its level, for each level from phase 0 to pi.
+const CELLS_PER_LEVEL: usize = 8;
+
+/// From a value to the level nearest to its phase, without a transcendental function.
 #[derive(Clone, Debug)]
-pub struct Gauge<T> {
-    /// Levels per radian, and the field at each level from phase 0 to pi; absent when phases are exact.
-    levels: Option<(T, Vec<T>)>,
+pub struct Levels {
+    /// From level l to level l + 1 the value falls below `thresholds[l]` = cos((l + 1/2) step).
+    thresholds: Vec<f64>,
+    /// The level at the upper end of each cell of [-1, 1].
+    first: Vec<u32>,
 }
 
-impl<T: Real> Gauge<T> {
+impl Levels {
+    /// Of a modulator of `bits` bits, at least 1.
+    pub fn new(bits: u32) -> Self {
+        let half_turn = 1usize << (bits - 1);
+        let per_radian = half_turn as f64 / PI;
+        let cells = half_turn * CELLS_PER_LEVEL;
+        let upper = |cell: usize| 2.0 * (cell + 1) as f64 / cells as f64 - 1.0;
+        Self {
+            thresholds: (0..half_turn).map(|level| ((level as f64 + 0.5) / per_radian).cos()).collect(),
+            first: (0..cells).map(|cell| (upper(cell).min(1.0).acos() * per_radian).round() as u32).collect(),
+        }
+    }
+
+    /// The level, from 0 to half of all levels, nearest to arccos(value); values beyond [-1, 1] are clipped.
+    pub fn level(&self, value: f64) -> usize {
+        let value = value.clamp(-1.0, 1.0);
+        let cell = (((value + 1.0) * 0.5 * self.first.len() as f64) as usize).min(self.first.len() - 1);
+        let mut level = self.first[cell] as usize;
+        while level > 0 && value > self.thresholds[level - 1] {
+            level -= 1;
+        }
+        while level < self.thresholds.len() && value <= self.thresholds[level] {
+            level += 1;
+        }
+        level
+    }
+}
+
+/// The mean field of a macro-pixel that is asked to show a value: the analytic tier.
+#[derive(Clone, Debug)]
+pub struct Gauge {
+    /// The field at each level from phase 0 to pi; absent when phases are exact.
+    levels: Option<(Levels, Vec<f64>)>,
+}
+
+impl Gauge {
     /// A modulator of `bits` bits; 0 bits is an exact phase.
     pub fn new(bits: u32) -> Self {
         let levels = (bits > 0).then(|| {
             let half_turn = 1u32 << (bits - 1);
-            let field = |level| T::of((std::f64::consts::PI * f64::from(level) / f64::from(half_turn)).cos());
-            (T::of(f64::from(half_turn) / std::f64::consts::PI), (0..=half_turn).map(field).collect())
+            let field = |level| (PI * f64::from(level) / f64::from(half_turn)).cos();
+            (Levels::new(bits), (0..=half_turn).map(field).collect())
         });
         Self { levels }
     }
@@ -32,18 +73,17 @@ impl<T: Real> Gauge<T> {
     }
 
     /// The mean field of a macro-pixel asked to show `value`; values beyond [-1, 1] are clipped.
-    pub fn field(&self, value: T) -> T {
-        let value = value.clamp(-T::one(), T::one());
+    pub fn field(&self, value: f64) -> f64 {
         match &self.levels {
-            None => value,
-            Some((per_radian, fields)) => fields[(value.acos() * *per_radian).round().f64() as usize],
+            None => value.clamp(-1.0, 1.0),
+            Some((levels, fields)) => fields[levels.level(value)],
         }
     }
+}
 
-    /// The standard deviation of the field's rounding error for a value near 0, where it is largest.
-    pub fn rounding_error(&self) -> f64 {
-        self.levels.as_ref().map_or(0.0, |(per_radian, _)| rounding_error(1.0 / per_radian.f64()))
-    }
+/// The standard deviation of a phase's rounding error, that of the field for a value near 0, where it is largest.
+pub fn phase_rounding(bits: u32) -> f64 {
+    if bits == 0 { 0.0 } else { rounding_error(2.0 * PI / f64::from(1u32 << bits)) }
 }
 
 #[cfg(test)]
@@ -77,7 +117,7 @@ mod tests {
     fn zero_order_of_the_whole_panel_is_the_mean_field() {
         let values: Vec<f64> = (0..24).map(|i| (1.7 * f64::from(i)).sin()).collect();
         for bits in [4, 6, 8, 12] {
-            let gauge = Gauge::<f64>::new(bits);
+            let gauge = Gauge::new(bits);
             let mean = values.iter().map(|v| gauge.field(*v)).sum::<f64>() / 24.0;
             let (zero, _) = orders(&values, 6, 4, bits);
             assert!((zero - mean).norm() < 1e-14, "{bits} bits: {zero} against {mean}");
@@ -94,10 +134,23 @@ mod tests {
     #[test]
     fn opposite_values_have_opposite_fields() {
         for bits in 1..=12 {
-            let gauge = Gauge::<f64>::new(bits);
+            let gauge = Gauge::new(bits);
             for i in 1..997 {
                 let value = f64::from(i) / 997.0;
                 assert!((gauge.field(value) + gauge.field(-value)).abs() < 1e-15, "{bits} bits, {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn levels_are_those_of_the_rounded_phase() {
+        for bits in [1, 2, 5, 8, 12] {
+            let levels = Levels::new(bits);
+            for i in 0..=10_000 {
+                let value = f64::from(i) / 5000.0 - 1.0;
+                let exact = value.acos() / std::f64::consts::TAU * f64::from(1u32 << bits);
+                let tie = (exact.fract() - 0.5).abs() < 1e-9;
+                assert!(tie || levels.level(value) == exact.round() as usize, "{bits} bits, {value}");
             }
         }
     }

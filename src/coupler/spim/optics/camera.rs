@@ -1,0 +1,176 @@
+//! Effects 10 and 11, the camera and its region of interest: an intensity becomes a count.
+//!
+//! The zero order falls on a square of w x w camera pixels, sinc^2 along both axes. Each pixel collects electrons (Poisson), adds
+//! read noise (normal), clips at its full well and rounds to a code; the codes are summed. Intensities are relative to the zero
+//! order of a panel all of whose light arrives in phase.
+
+use rand_distr::{Distribution, Poisson};
+
+use super::fill_factor::sinc;
+use crate::coupler::quantiser::rounding_error;
+use crate::random::Stream;
+use crate::real::Real;
+
+/// Electrons from which shot noise is drawn as a normal deviate: the error of the distribution is then below 1 %.
+const MANY_ELECTRONS: f64 = 1000.0;
+
+/// The square of camera pixels that is summed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CameraRegion {
+    /// Pixels along its side.
+    pub side_px: usize,
+    /// Pixels from the middle of the zero order to its first dark line.
+    pub spot_px: f64,
+}
+
+/// A camera whose exposure puts `full_scale` at its brightest code.
+#[derive(Clone, Debug)]
+pub struct Camera {
+    /// Standard deviation of a pixel's read noise, in the units of intensities.
+    noise: f64,
+    /// The intensity in a pixel at its brightest code.
+    full_scale: f64,
+    /// Electrons at the brightest code; 0 is no shot noise.
+    electrons: f64,
+    /// The distance between codes, and its inverse; absent for a camera without rounding or clipping.
+    step: Option<(f64, f64)>,
+    /// The part of the region's light in each of its pixels.
+    shares: Vec<f64>,
+}
+
+impl Camera {
+    /// `bits` 0 is a camera without rounding or clipping; `noise` is a standard deviation, in units of a pixel's full scale;
+    /// `full_scale` is the intensity in the whole region at which its brightest pixel shows its brightest code; `electrons` is what
+    /// that pixel then holds, 0 for no shot noise.
+    pub fn new(bits: u32, noise: f64, full_scale: f64, electrons: f64, region: CameraRegion) -> Self {
+        let middle = (region.side_px as f64 - 1.0) / 2.0;
+        let along: Vec<f64> = (0..region.side_px).map(|at| sinc((at as f64 - middle) / region.spot_px).powi(2)).collect();
+        let total: f64 = along.iter().sum();
+        let shares: Vec<f64> = along.iter().flat_map(|y| along.iter().map(move |x| y * x / (total * total))).collect();
+        let full_scale = full_scale * shares.iter().copied().fold(0.0, f64::max);
+        let codes = 2f64.powi(bits as i32) - 1.0;
+        let step = (bits > 0).then(|| (full_scale / codes, codes / full_scale));
+        Self { noise: noise * full_scale, full_scale, electrons, step, shares }
+    }
+
+    /// Whether what is read is what arrives.
+    pub fn is_exact(&self) -> bool {
+        self.noise == 0.0 && self.is_linear()
+    }
+
+    /// Whether what is read is what arrives plus a normal deviate of standard deviation [`deviation`](Self::deviation).
+    pub fn is_linear(&self) -> bool {
+        self.step.is_none() && self.electrons == 0.0
+    }
+
+    /// Whether the region is a single pixel.
+    pub fn is_one_pixel(&self) -> bool {
+        self.shares.len() == 1
+    }
+
+    /// The standard deviation of the region's read noise.
+    pub fn deviation(&self) -> f64 {
+        self.noise * (self.shares.len() as f64).sqrt()
+    }
+
+    /// The intensity that one frame reports.
+    pub fn frame(&self, intensity: f64, stream: &mut Stream) -> f64 {
+        if self.shares.len() > 1 && self.is_linear() {
+            return intensity + self.deviation() * if self.noise > 0.0 { f64::normal(stream) } else { 0.0 };
+        }
+        self.shares.iter().map(|share| self.pixel(intensity * share, stream)).sum()
+    }
+
+    /// What one camera pixel reports.
+    #[inline]
+    pub fn pixel(&self, intensity: f64, stream: &mut Stream) -> f64 {
+        let mut seen = if self.electrons > 0.0 { self.collected(intensity, stream) } else { intensity };
+        if self.noise > 0.0 {
+            seen += self.noise * f64::normal(stream);
+        }
+        match self.step {
+            // Codes are not negative, so that cutting off rounds; it takes one instruction.
+            Some((step, per_step)) => f64::from((seen.clamp(0.0, self.full_scale) * per_step + 0.5) as u32) * step,
+            None => seen,
+        }
+    }
+
+    /// The intensity that the electrons collected stand for.
+    fn collected(&self, intensity: f64, stream: &mut Stream) -> f64 {
+        if intensity <= 0.0 {
+            return intensity;
+        }
+        let per_electron = self.full_scale / self.electrons;
+        let expected = intensity / per_electron;
+        per_electron
+            * match Poisson::new(expected) {
+                Ok(poisson) if expected < MANY_ELECTRONS => poisson.sample(stream),
+                _ => expected + expected.sqrt() * f64::normal(stream),
+            }
+    }
+
+    /// The standard deviation of one frame's error, at half the full scale where it depends on the light.
+    pub fn resolution(&self) -> f64 {
+        let rounding = self.step.map_or(0.0, |(step, _)| rounding_error(step)) * (self.shares.len() as f64).sqrt();
+        let brightest = self.shares.iter().copied().fold(0.0, f64::max);
+        let shot = if self.electrons > 0.0 { self.full_scale * (0.5 / (self.electrons * brightest)).sqrt() } else { 0.0 };
+        self.deviation().hypot(rounding).hypot(shot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Key;
+
+    const POINT: CameraRegion = CameraRegion { side_px: 1, spot_px: 1.0 };
+
+    fn moments(camera: &Camera, intensity: f64) -> (f64, f64) {
+        let mut stream = Key::new(3, "camera").stream();
+        let frames: Vec<f64> = (0..20_000).map(|_| camera.frame(intensity, &mut stream)).collect();
+        let mean = frames.iter().sum::<f64>() / 20_000.0;
+        (mean, frames.iter().map(|frame| (frame - mean).powi(2)).sum::<f64>() / 20_000.0)
+    }
+
+    #[test]
+    fn shot_noise_is_poisson() {
+        for (electrons, intensity) in [(1e4, 0.5), (1e4, 0.01), (100.0, 0.02)] {
+            let (mean, variance) = moments(&Camera::new(0, 0.0, 1.0, electrons, POINT), intensity);
+            let expected = intensity / electrons;
+            assert!((mean - intensity).abs() < 5.0 * (expected / 20_000.0).sqrt(), "mean {mean}");
+            // A Poisson variance has a relative standard error of sqrt((2 + 1 / mean count) / draws).
+            let error = 5.0 * ((2.0 + 1.0 / (intensity * electrons)) / 20_000.0).sqrt();
+            assert!((variance / expected - 1.0).abs() < error, "{electrons} {intensity}: {variance} {expected}");
+        }
+    }
+
+    #[test]
+    fn a_region_adds_the_noise_of_its_pixels() {
+        let region = CameraRegion { side_px: 6, spot_px: 2.0 };
+        for bits in [0, 8] {
+            let camera = Camera::new(bits, 0.02, 1.0, 0.0, region);
+            let (mean, variance) = moments(&camera, 0.5);
+            // Below its first code, a pixel's clipped noise has a positive mean: judged without clipping only.
+            if bits == 0 {
+                assert!((mean - 0.5).abs() < 5.0 * camera.deviation() / 20_000f64.sqrt());
+                assert!((variance.sqrt() / camera.deviation() - 1.0).abs() < 5.0 / 40_000f64.sqrt());
+            } else {
+                // Clipping at the dark end takes some of the noise away.
+                let ratio = variance.sqrt() / camera.resolution();
+                assert!((0.7..1.02).contains(&ratio), "{ratio}");
+            }
+        }
+        let dark = Camera::new(0, 0.0, 1.0, 0.0, region);
+        assert_eq!(dark.frame(0.3, &mut Key::new(1, "camera").stream()), 0.3, "an exact camera collects all light");
+    }
+
+    #[test]
+    fn clips_at_full_scale_and_rounds_to_codes() {
+        let camera = Camera::new(2, 0.0, 0.6, 0.0, POINT);
+        let mut stream = Key::new(1, "camera").stream();
+        let frames = [-0.1, 0.05, 0.19, 0.31, 7.0].map(|intensity| camera.frame(intensity, &mut stream));
+        for (frame, expected) in frames.into_iter().zip([0.0, 0.0, 0.2, 0.4, 0.6]) {
+            assert!((frame - expected).abs() < 1e-15);
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The effective tier: the complex field that each macro-pixel sends to the zero order.
+//!
+//! With r+- the mean phase factors of a checkerboard's two colours (tabulated over levels, through effects 1 to 4) and A+- the
+//! light on them (effects 7 and 8), a node showing the value a contributes
+//!
+//! ```text
+//! t_j(a) = A+_j r+(a) + A-_j r-(a)
+//! ```
+//!
+//! Without fringing fields that is all, and exact. With them a macro-pixel's rim also depends on its neighbour: every pair of
+//! neighbours adds a term, tabulated over both levels, of an infinitely long straight border between them. Left out are the corners
+//! where four macro-pixels meet and the rim of the block. The common flicker enters to first order, pixel flicker by its moments.
+
+use std::f64::consts::TAU;
+
+use num_complex::Complex;
+use rayon::prelude::*;
+
+use super::Optics;
+use super::fringing::{Fringing, POINTS};
+use super::gauge::Levels;
+use super::layout::Layout;
+
+type Field = Complex<f64>;
+
+/// Entries of the border tables along each axis where a modulator has more levels than this.
+const BORDER_ENTRIES: usize = 129;
+/// Levels up to which the response is tabulated.
+const TABLE_BITS: u32 = 12;
+
+/// The mean phase factors of a checkerboard's colours, each with its derivative by a relative change of all phases.
+#[derive(Clone, Copy, Debug, Default)]
+struct Colours {
+    factors: [Field; 2],
+    slopes: [Field; 2],
+}
+
+/// One kind of point of the checkerboard: the weights of the colours in its phase, and its part of the area of its own colour.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Kind<const N: usize> {
+    /// Weights of the colours: first, second; of the own node, then of the neighbour.
+    weights: [f64; N],
+    area: f64,
+    own: usize,
+}
+
+/// The fields of the nodes of one region at the zero order, in units of the field of an average node in phase.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    bits: u32,
+    /// From values to levels; absent when phases are exact.
+    levels: Option<Levels>,
+    response: super::PhaseResponse,
+    /// The kinds of points of a uniform checkerboard.
+    kinds: Vec<Kind<2>>,
+    /// The colours' mean phase factors by level from phase 0 to pi.
+    table: Vec<Colours>,
+    /// The light on each node's colours.
+    light: Vec<[Field; 2]>,
+    /// Light that no node controls: dead zones and the panel beyond the block; and its derivative by a relative change of all phases.
+    leak: (Field, Field),
+    /// Sum of the squared amplitudes of all active pixels.
+    power: f64,
+    borders: Option<Borders>,
+}
+
+/// What borders between neighbours add, by the entries of both.
+#[derive(Clone, Debug)]
+struct Borders {
+    entries: usize,
+    /// From values to entries.
+    levels: Levels,
+    /// Upright borders, then level ones; entry of the left or upper node first.
+    tables: [Vec<Field>; 2],
+    /// Each node's neighbours: left, right, above, below.
+    neighbours: Vec<[Option<usize>; 4]>,
+}
+
+impl Effective {
+    /// The nodes of region `region` of `optics`.
+    pub fn new(optics: &Optics, region: usize) -> Self {
+        let layout = &optics.layout;
+        let unit = optics.light_on_nodes(region) / layout.nodes as f64;
+        let beam = |at: usize| optics.beam.as_ref().map_or(Field::from(1.0), |beam| beam[at]) / unit;
+        let mut rest = vec![true; layout.width * layout.height];
+        let light: Vec<[Field; 2]> = (0..layout.nodes)
+            .map(|node| {
+                let mut light = [Field::default(); 2];
+                for (at, first) in optics.pixels(region, node) {
+                    light[usize::from(!first)] += beam(at);
+                    rest[at] = false;
+                }
+                light
+            })
+            .collect();
+        let mut effective = Self {
+            bits: optics.bits,
+            levels: (optics.bits > 0).then(|| Levels::new(optics.bits)),
+            response: optics.response.clone(),
+            kinds: kinds(optics),
+            table: Vec::new(),
+            light,
+            leak: Default::default(),
+            power: optics.pixel.envelope(0.0).norm().powi(4) * (0..rest.len()).map(|at| beam(at).norm_sqr()).sum::<f64>(),
+            borders: None,
+        };
+        if optics.bits > 0 && optics.bits <= TABLE_BITS {
+            effective.table = (0..=1usize << (optics.bits - 1)).map(|level| effective.colours(effective.phases_at(level))).collect();
+        }
+        // Beyond the block the panel shows the value 0, on the panel's own checkerboard.
+        let Colours { factors, slopes } = effective.of(0.0);
+        for (at, _) in rest.iter().enumerate().filter(|(_, rest)| **rest) {
+            let first = layout.is_first_colour((at / layout.width) as isize, (at % layout.width) as isize);
+            effective.leak.0 += beam(at) * factors[usize::from(!first)];
+            effective.leak.1 += beam(at) * slopes[usize::from(!first)];
+        }
+        if optics.pixel.has_gap() {
+            effective.leak.0 += optics.pixel.gap(0.0, 0.0) * (0..rest.len()).map(beam).sum::<Field>();
+        }
+        effective.borders = optics.fringing.as_ref().map(|fringing| Borders::new(&effective, optics, fringing));
+        effective
+    }
+
+    /// The phases of the two colours at `level`, from 0 to half of all levels.
+    fn phases_at(&self, level: usize) -> [f64; 2] {
+        let levels = 1usize << self.bits;
+        [level, (levels - level) % levels].map(|level| self.response.phase(level as f64 / levels as f64))
+    }
+
+    /// The mean phase factors of colours driven to `phases`.
+    fn colours(&self, phases: [f64; 2]) -> Colours {
+        let mut colours = Colours::default();
+        for kind in &self.kinds {
+            let phase = kind.weights[0] * phases[0] + kind.weights[1] * phases[1];
+            let factor = Field::from_polar(kind.area, phase);
+            colours.factors[kind.own] += factor;
+            colours.slopes[kind.own] += factor * Field::new(0.0, phase);
+        }
+        colours
+    }
+
+    /// The colours of a node asked to show `value`.
+    fn of(&self, value: f64) -> Colours {
+        let Some(levels) = &self.levels else {
+            let angle = value.clamp(-1.0, 1.0).acos();
+            let parts = [angle / TAU, ((TAU - angle) / TAU).fract()];
+            return self.colours(parts.map(|part| self.response.phase(part)));
+        };
+        let level = levels.level(value);
+        self.table.get(level).copied().unwrap_or_else(|| self.colours(self.phases_at(level)))
+    }
+
+    /// The field of node `node` showing `value`, its neighbours' rims apart, and its derivative by a relative change of all phases.
+    pub fn node(&self, node: usize, value: f64) -> (Field, Field) {
+        let (colours, light) = (self.of(value), &self.light[node]);
+        let sum = |factors: [Field; 2]| light[0] * factors[0] + light[1] * factors[1];
+        (sum(colours.factors), sum(colours.slopes))
+    }
+
+    /// Everything in the zero order that depends on node `node` if it shows `value` among `values`.
+    pub fn share(&self, values: &[f64], node: usize, value: f64) -> (Field, Field) {
+        let (mut field, slope) = self.node(node, value);
+        if let Some(borders) = &self.borders {
+            let own = borders.entry(value);
+            for (side, neighbour) in borders.neighbours[node].iter().enumerate() {
+                let Some(neighbour) = neighbour else { continue };
+                let other = borders.entry(values[*neighbour]);
+                let (first, second) = if side % 2 == 0 { (other, own) } else { (own, other) };
+                field += borders.tables[side / 2][first * borders.entries + second] * self.brightness(node, *neighbour);
+            }
+        }
+        (field, slope)
+    }
+
+    /// The whole zero order of `values`, and its derivative by a relative change of all phases.
+    pub fn zero_order(&self, values: &[f64]) -> (Field, Field) {
+        let (mut field, mut slope) = self.leak;
+        for (node, value) in values.iter().enumerate() {
+            let (own, own_slope) = self.node(node, *value);
+            field += own;
+            slope += own_slope;
+            let Some(borders) = &self.borders else { continue };
+            for side in [1, 3] {
+                let Some(neighbour) = borders.neighbours[node][side] else { continue };
+                let entry = borders.entry(*value) * borders.entries + borders.entry(values[neighbour]);
+                field += borders.tables[side / 2][entry] * self.brightness(node, neighbour);
+            }
+        }
+        (field, slope)
+    }
+
+    /// The mean light on two nodes, in units of an average node.
+    fn brightness(&self, node: usize, other: usize) -> Field {
+        (self.light[node][0] + self.light[node][1] + self.light[other][0] + self.light[other][1]) * 0.5
+    }
+
+    /// The amplitude of the light on each node, in units of an average node.
+    pub fn light(&self) -> Vec<f64> {
+        self.light.iter().map(|light| (light[0] + light[1]).norm()).collect()
+    }
+
+    /// Sum of the squared amplitudes of all active pixels, in units of an average node's field.
+    pub fn power(&self) -> f64 {
+        self.power
+    }
+}
+
+/// The kinds of points of a uniform checkerboard, like ones put together; areas sum to the active area for each colour.
+fn kinds(optics: &Optics) -> Vec<Kind<2>> {
+    let Some(fringing) = &optics.fringing else {
+        let area = optics.pixel.envelope(0.0).re.powi(2);
+        return vec![Kind { weights: [1.0, 0.0], area, own: 0 }, Kind { weights: [0.0, 1.0], area, own: 1 }];
+    };
+    let period = 2 * optics.layout.checker as isize;
+    // Each colour has half of the pixels of a period.
+    let pixels = (period * period) as f64 / 2.0;
+    let mut kinds = Vec::new();
+    for at in 0..period * period {
+        let (row, column) = (at / period, at % period);
+        for point in 0..POINTS * POINTS {
+            let mut weights = [0.0; 2];
+            for_each_weight(fringing, point, |down, right, weight| {
+                weights[usize::from(!optics.layout.is_first_colour(row + down, column + right))] += weight;
+            });
+            let own = usize::from(!optics.layout.is_first_colour(row, column));
+            add_kind(&mut kinds, Kind { weights, area: point_area(optics, point) / pixels, own });
+        }
+    }
+    kinds
+}
+
+/// The active area of a point of a pixel.
+fn point_area(optics: &Optics, point: usize) -> f64 {
+    let strips = optics.pixel.point_envelopes(0.0);
+    (strips[point / POINTS] * strips[point % POINTS]).re
+}
+
+fn for_each_weight(fringing: &Fringing, point: usize, mut visit: impl FnMut(isize, isize, f64)) {
+    let (reach, side) = (fringing.reach() as isize, 2 * fringing.reach() as isize + 1);
+    for (index, weight) in (0..).zip(fringing.weights(point)) {
+        visit(index / side - reach, index % side - reach, *weight);
+    }
+}
+
+/// Adds a kind, or its area to a like one.
+fn add_kind<const N: usize>(kinds: &mut Vec<Kind<N>>, kind: Kind<N>) {
+    let like = |other: &&mut Kind<N>| other.own == kind.own && other.weights.iter().zip(kind.weights).all(|(a, b)| (a - b).abs() < 1e-12);
+    match kinds.iter_mut().find(like) {
+        Some(other) => other.area += kind.area,
+        None => kinds.push(kind),
+    }
+}
+
+impl Borders {
+    fn new(effective: &Effective, optics: &Optics, fringing: &Fringing) -> Self {
+        let levels = if effective.bits == 0 { usize::MAX } else { (1usize << (effective.bits - 1)) + 1 };
+        let entries = levels.min(BORDER_ENTRIES);
+        let phases: Vec<[f64; 2]> = (0..entries)
+            .map(|entry| {
+                if entries == levels {
+                    return effective.phases_at(entry);
+                }
+                let part = entry as f64 / (entries - 1) as f64 / 2.0;
+                [part, (1.0 - part).fract()].map(|part| effective.response.phase(part))
+            })
+            .collect();
+        let table = |upright: bool| -> Vec<Field> {
+            let kinds = border_kinds(optics, fringing, upright);
+            let row = |first: usize| {
+                let kinds = &kinds;
+                let phases = &phases;
+                (0..entries).map(move |second| border(kinds, phases[first], phases[second]))
+            };
+            (0..entries).into_par_iter().flat_map_iter(row).collect()
+        };
+        let neighbours = |node| [(0, -1), (0, 1), (-1, 0), (1, 0)].map(|step| optics.layout.neighbour(node, step));
+        // As many entries as a modulator of these bits has levels from phase 0 to pi.
+        let levels = Levels::new((entries - 1).ilog2() + 1);
+        Self { entries, levels, tables: [table(true), table(false)], neighbours: (0..optics.layout.nodes).map(neighbours).collect() }
+    }
+
+    /// The entry of a node asked to show `value`.
+    fn entry(&self, value: f64) -> usize {
+        self.levels.level(value)
+    }
+}
+
+/// The kinds of points near a straight border, colours of the first node, then of the second; `own` is 2 for points of the second.
+/// Areas are parts of a macro-pixel.
+fn border_kinds(optics: &Optics, fringing: &Fringing, upright: bool) -> Vec<Kind<4>> {
+    let Layout { checker, macro_pixel, .. } = optics.layout;
+    let (period, reach) = (2 * checker as isize, fringing.reach() as isize);
+    // A stretch of one period stands for the whole side of a macro-pixel.
+    let scale = 1.0 / (period as f64 * macro_pixel as f64);
+    let mut kinds = Vec::new();
+    for along in 0..period {
+        for away in -reach..reach {
+            let (row, column) = if upright { (along, away) } else { (away, along) };
+            for point in 0..POINTS * POINTS {
+                let mut weights = [0.0; 4];
+                for_each_weight(fringing, point, |down, right, weight| {
+                    let second = if upright { away + right >= 0 } else { away + down >= 0 };
+                    let colour = usize::from(!optics.layout.is_first_colour(row + down, column + right));
+                    weights[2 * usize::from(second) + colour] += weight;
+                });
+                let own = if away >= 0 { 2 } else { 0 };
+                add_kind(&mut kinds, Kind { weights, area: point_area(optics, point) * scale, own });
+            }
+        }
+    }
+    kinds
+}
+
+/// What a border adds to the field of two nodes whose colours have the phases `first` and `second`.
+fn border(kinds: &[Kind<4>], first: [f64; 2], second: [f64; 2]) -> Field {
+    let term = |kind: &Kind<4>| {
+        let own = if kind.own == 0 { first } else { second };
+        let w = kind.weights;
+        let real = w[0] * first[0] + w[1] * first[1] + w[2] * second[0] + w[3] * second[1];
+        let alone = (w[0] + w[2]) * own[0] + (w[1] + w[3]) * own[1];
+        Field::from_polar(kind.area, real) - Field::from_polar(kind.area, alone)
+    };
+    kinds.iter().map(term).sum()
+}

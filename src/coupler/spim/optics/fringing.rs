@@ -1,0 +1,182 @@
+//! Effect 3, fringing fields: a pixel's voltage bends the liquid crystal of its neighbours too.
+//!
+//! The phases as driven (wrapped, so that a step from 2 pi to 0 is a step) are convolved with a kernel on a grid of 3 x 3 points a
+//! pixel (Schroff et al. 2023, doi:10.1038/s41598-023-30296-6):
+//!
+//! ```text
+//! phi -> K * phi,      K = |F^-1 exp(-(|kx|^q + |ky|^q) / sigma^q)|,      sum K = 1
+//! ```
+//!
+//! Beyond the panel the phases of its rim go on.
+
+use std::f64::consts::TAU;
+use std::path::Path;
+
+use nalgebra::DMatrix;
+
+use crate::matrix_file::read_matrix;
+use crate::{Error, Result};
+
+/// Points along a pixel's side.
+pub const POINTS: usize = 3;
+/// Points from the middle to the rim of the formula's kernel, which has fallen below 1e-3 there.
+const RADIUS: usize = 7;
+/// Points of the period over which the formula's spectrum is summed.
+const PERIOD: usize = 384;
+/// How far the sum of a measured kernel may be from 1.
+const SUM_TOLERANCE: f64 = 1e-3;
+
+/// The kernel, as weights of whole pixels around each of a pixel's 3 x 3 points.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fringing {
+    /// Pixels from the middle to the rim.
+    reach: usize,
+    /// For each point, row by row, the weights of (2 reach + 1)^2 pixels, row by row.
+    weights: Vec<Vec<f64>>,
+}
+
+impl Fringing {
+    /// The kernel of the formula: `sigma` in cycles a pixel, exponent `order`.
+    pub fn from_formula(sigma: f64, order: f64) -> Self {
+        // The kernel is a product of one factor a direction: the absolute value of a product is the product of absolute values.
+        let factor = |point: usize| {
+            let term = |index: usize| {
+                let signed = if index > PERIOD / 2 { index as f64 - PERIOD as f64 } else { index as f64 };
+                let frequency = (signed * POINTS as f64 / PERIOD as f64).abs();
+                (-(frequency / sigma).powf(order)).exp() * (TAU * (index * point) as f64 / PERIOD as f64).cos()
+            };
+            (0..PERIOD).map(term).sum::<f64>().abs()
+        };
+        let along: Vec<f64> = (0..=RADIUS).map(factor).collect();
+        let side = 2 * RADIUS + 1;
+        let kernel = DMatrix::from_fn(side, side, |i, j| along[i.abs_diff(RADIUS)] * along[j.abs_diff(RADIUS)]);
+        Self::from_kernel(&(&kernel / kernel.sum()))
+    }
+
+    /// The measured kernel in `path` (.npy or .csv): a square of an odd number of points, 3 a pixel, that sums to 1.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds no such kernel.
+    pub fn read(path: &Path) -> Result<Self> {
+        let wrong = |message: String| Err(Error::input(format!("{}: {message}", path.display())));
+        let kernel = read_matrix(path)?;
+        let (rows, columns) = kernel.shape();
+        if rows != columns || rows % 2 == 0 {
+            return wrong(format!("expected a square kernel of an odd number of points, 3 a pixel, found {rows} x {columns}"));
+        }
+        let sum = kernel.sum();
+        if (sum - 1.0).abs() > SUM_TOLERANCE {
+            return wrong(format!("expected a kernel that sums to 1, found {sum}"));
+        }
+        Ok(Self::from_kernel(&(kernel / sum)))
+    }
+
+    fn from_kernel(kernel: &DMatrix<f64>) -> Self {
+        let radius = (kernel.nrows() / 2) as isize;
+        let reach = (radius + POINTS as isize - 1) / POINTS as isize;
+        let side = (2 * reach + 1) as usize;
+        let points = POINTS as isize;
+        let weights = (0..points * points).map(|point| {
+            let mut weights = vec![0.0; side * side];
+            for i in -radius..=radius {
+                for j in -radius..=radius {
+                    // The pixel that holds the point at distance (i, j) from this one.
+                    let (row, column) = ((point / points + i).div_euclid(points) + reach, (point % points + j).div_euclid(points) + reach);
+                    weights[row as usize * side + column as usize] += kernel[((i + radius) as usize, (j + radius) as usize)];
+                }
+            }
+            weights
+        });
+        Self { reach: reach as usize, weights: weights.collect() }
+    }
+
+    /// Pixels from the middle to the rim of the weights.
+    pub fn reach(&self) -> usize {
+        self.reach
+    }
+
+    /// The weights of the pixels around point `point` of a pixel, row by row.
+    pub fn weights(&self, point: usize) -> &[f64] {
+        &self.weights[point]
+    }
+
+    /// The phase at point `point` of every pixel of row `row`, from the `phases` of a panel of `height` x `width`.
+    pub fn smear_row(&self, phases: &[f64], (height, width): (usize, usize), row: usize, point: usize, smeared: &mut [f64]) {
+        let (reach, side) = (self.reach as isize, 2 * self.reach + 1);
+        smeared.fill(0.0);
+        for (index, weight) in self.weights[point].iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
+            let (down, right) = ((index / side) as isize - reach, (index % side) as isize - reach);
+            let source = (row as isize + down).clamp(0, height as isize - 1) as usize;
+            let line = &phases[source * width..(source + 1) * width];
+            // Columns whose source lies inside the panel, and those beyond its rim.
+            let first = ((-right).max(0) as usize).min(width);
+            let last = width - (right.max(0) as usize).min(width);
+            smeared[..first].iter_mut().for_each(|phase| *phase += weight * line[0]);
+            if first < last {
+                let shifted = &line[(first as isize + right) as usize..(last as isize + right) as usize];
+                smeared[first..last].iter_mut().zip(shifted).for_each(|(phase, source)| *phase += weight * source);
+            }
+            smeared[last.max(first)..].iter_mut().for_each(|phase| *phase += weight * line[width - 1]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn smear(fringing: &Fringing, phases: &[f64], (height, width): (usize, usize)) -> Vec<Vec<f64>> {
+        let plane = |point| {
+            let mut plane = vec![0.0; height * width];
+            plane.chunks_mut(width).enumerate().for_each(|(row, line)| fringing.smear_row(phases, (height, width), row, point, line));
+            plane
+        };
+        (0..9).map(plane).collect()
+    }
+
+    #[test]
+    fn a_flat_phase_survives() {
+        for fringing in [Fringing::from_formula(2.03, 1.2), Fringing::from_formula(0.7, 2.0)] {
+            for plane in smear(&fringing, &[1.234; 35], (5, 7)) {
+                assert!(plane.iter().all(|phase| (phase - 1.234).abs() < 1e-14));
+            }
+        }
+    }
+
+    #[test]
+    fn agrees_with_a_convolution_on_the_fine_grid() {
+        let (height, width) = (9, 11);
+        let phases: Vec<f64> = (0..height * width).map(|i| (i as f64 * 0.77).sin() + 1.0).collect();
+        let kernel = DMatrix::from_fn(5, 5, |i, j| 1.0 + i as f64 + 0.3 * j as f64);
+        let kernel = &kernel / kernel.sum();
+        let planes = smear(&Fringing::from_kernel(&kernel), &phases, (height, width));
+        for y in 0..3 * height {
+            for x in 0..3 * width {
+                let mut sum = 0.0;
+                for i in 0..5 {
+                    for j in 0..5 {
+                        let row = ((y + i) as isize - 2).div_euclid(3).clamp(0, height as isize - 1) as usize;
+                        let column = ((x + j) as isize - 2).div_euclid(3).clamp(0, width as isize - 1) as usize;
+                        sum += kernel[(i, j)] * phases[row * width + column];
+                    }
+                }
+                let found = planes[y % 3 * 3 + x % 3][y / 3 * width + x / 3];
+                assert!((found - sum).abs() < 1e-13, "{y} {x}: {found} {sum}");
+            }
+        }
+    }
+
+    #[test]
+    fn measured_kernels_are_checked() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kernel.csv");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Fringing::read(&path)
+        };
+        assert!(read("0,0.1,0\n0.1,0.6,0.1\n0,0.1,0\n").is_ok());
+        let sum = read("0,0.1,0\n0.1,0.7,0.1\n0,0.1,0\n").unwrap_err().to_string();
+        assert!(sum.contains("kernel.csv") && sum.contains("sums to 1"), "{sum}");
+        assert!(read("0.5,0.5\n0,0\n").unwrap_err().to_string().contains("found 2 x 2"));
+    }
+}

@@ -1,0 +1,101 @@
+//! Effect 7, illumination: the beam is not flat.
+//!
+//! A Gaussian beam has the amplitude exp(-r^2 / w^2), its intensity falls to 1/e^2 at r = w. A measured image of intensities may
+//! take its place. Compensation divides each pattern value by the light that falls on its node, scaled so that none exceeds 1: the
+//! dimmest node sets the light that is left.
+
+use std::path::Path;
+
+use crate::matrix_file::read_matrix;
+use crate::{Error, Result};
+
+/// Amplitudes on the panel.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Illumination {
+    /// The same everywhere.
+    Uniform,
+    /// A Gaussian beam on the middle of the panel, its 1/e^2 radius in units of half the panel's shorter side.
+    Gaussian(f64),
+    /// An amplitude for each pixel, row by row.
+    Measured(Vec<f64>),
+}
+
+impl Illumination {
+    /// The intensities in `path` (.npy or .csv), rows x columns of the panel.
+    ///
+    /// # Errors
+    /// When the file cannot be read, its shape is not the panel's, or an intensity is negative.
+    pub fn read(path: &Path, (height, width): (usize, usize)) -> Result<Self> {
+        let wrong = |message: String| Err(Error::input(format!("{}: {message}", path.display())));
+        let image = read_matrix(path)?;
+        if image.shape() != (height, width) {
+            let (rows, columns) = image.shape();
+            return wrong(format!("expected {height} rows of {width} intensities, one a pixel of the panel, found {rows} x {columns}"));
+        }
+        if let Some(bad) = image.iter().find(|intensity| **intensity < 0.0) {
+            return wrong(format!("expected intensities of at least 0, found {bad}"));
+        }
+        if image.sum() == 0.0 {
+            return wrong("no light at all".into());
+        }
+        Ok(Self::Measured(image.transpose().iter().map(|intensity| intensity.sqrt()).collect()))
+    }
+
+    /// The amplitude at each pixel of a panel, row by row.
+    pub fn amplitudes(&self, (height, width): (usize, usize)) -> Vec<f64> {
+        match self {
+            Self::Uniform => vec![1.0; height * width],
+            Self::Measured(amplitudes) => amplitudes.clone(),
+            Self::Gaussian(radius) => {
+                let waist = radius * height.min(width) as f64 / 2.0;
+                let (middle_y, middle_x) = ((height as f64 - 1.0) / 2.0, (width as f64 - 1.0) / 2.0);
+                let along = |length: usize, middle: f64| -> Vec<f64> {
+                    (0..length).map(|at| (-((at as f64 - middle) / waist).powi(2)).exp()).collect()
+                };
+                let (down, across) = (along(height, middle_y), along(width, middle_x));
+                down.iter().flat_map(|y| across.iter().map(move |x| y * x)).collect()
+            }
+        }
+    }
+}
+
+/// The factor on each node's pattern values that makes all nodes equal, from the light on each node: (min A) / A.
+pub fn compensation(light: &[f64]) -> Vec<f64> {
+    let dimmest = light.iter().copied().fold(f64::INFINITY, f64::min);
+    light.iter().map(|amplitude| dimmest / amplitude.max(f64::MIN_POSITIVE)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gaussian_falls_to_1_over_e2_at_its_radius() {
+        // Middle at pixel 10; radius 0.5 of half of 21 pixels: 5.25.
+        let amplitudes = Illumination::Gaussian(0.5).amplitudes((21, 41));
+        let at = |y: usize, x: usize| amplitudes[y * 41 + x];
+        assert_eq!(at(10, 20), 1.0);
+        assert!((at(10, 25) - (-(5.0f64 / 5.25).powi(2)).exp()).abs() < 1e-15);
+        assert_eq!(at(4, 20), at(16, 20));
+    }
+
+    #[test]
+    fn measured_images_are_checked() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("light.csv");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Illumination::read(&path, (2, 3))
+        };
+        assert_eq!(read("1,4,9\n0,1,4\n").unwrap().amplitudes((2, 3)), [1.0, 2.0, 3.0, 0.0, 1.0, 2.0]);
+        assert!(read("1,4\n0,1\n").unwrap_err().to_string().contains("expected 2 rows of 3 intensities"));
+        assert!(read("1,4,-1\n0,1,1\n").unwrap_err().to_string().contains("at least 0, found -1"));
+    }
+
+    #[test]
+    fn compensation_equalises_nodes() {
+        let light = [0.5, 1.0, 0.8];
+        let shown: Vec<f64> = compensation(&light).iter().zip(light).map(|(factor, light)| factor * light).collect();
+        assert!(shown.iter().all(|amplitude| (amplitude - 0.5).abs() < 1e-15));
+    }
+}

@@ -1,0 +1,193 @@
+//! Where nodes sit on the panel.
+//!
+//! A node is a macro-pixel of r x r pixels, divided into a checkerboard of fields of c x c pixels (r a multiple of 2 c, so that both
+//! colours cover the same area). Nodes fill a block of macro-pixels row by row, in the middle of the panel; the rest of the panel
+//! shows the value 0. For focal-plane division the panel is cut into K regions, each with a block of all nodes and a carrier grating
+//! that sends its light to an order of its own (Veraldi et al. 2025, doi:10.1103/PhysRevLett.134.063802).
+
+use crate::{Error, Result};
+
+/// The side of a checkerboard field's square and of a macro-pixel, and the panel they must fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PanelGeometry {
+    /// Pixels from left to right; 0 is as many as needed.
+    pub width: usize,
+    /// Pixels from top to bottom; 0 is as many as needed.
+    pub height: usize,
+    /// Pixels along the side of a macro-pixel.
+    pub macro_pixel: usize,
+    /// Pixels along the side of a checkerboard field.
+    pub checker: usize,
+}
+
+/// One block of all nodes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Region {
+    /// The block's first row of pixels.
+    pub top: usize,
+    /// The block's first column of pixels.
+    pub left: usize,
+    /// The carrier's frequency down the panel and across, cycles a pixel.
+    pub carrier: (f64, f64),
+}
+
+/// Where nodes sit on the panel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layout {
+    /// Pixels from left to right.
+    pub width: usize,
+    /// Pixels from top to bottom.
+    pub height: usize,
+    /// Pixels along the side of a macro-pixel.
+    pub macro_pixel: usize,
+    /// Pixels along the side of a checkerboard field.
+    pub checker: usize,
+    /// Number of nodes.
+    pub nodes: usize,
+    /// Macro-pixels of a block from left to right.
+    pub columns: usize,
+    /// Macro-pixels of a block from top to bottom.
+    pub rows: usize,
+    /// The blocks: one, or one a pattern in focal-plane division.
+    pub regions: Vec<Region>,
+}
+
+impl Layout {
+    /// `nodes` macro-pixels in each of `regions` regions.
+    ///
+    /// # Errors
+    /// When a macro-pixel is not a multiple of two checkerboard fields, or the nodes do not fit the panel.
+    pub fn new(panel: PanelGeometry, nodes: usize, regions: usize) -> Result<Self> {
+        let PanelGeometry { macro_pixel, checker, .. } = panel;
+        if macro_pixel % (2 * checker) != 0 {
+            return Err(Error::input(format!(
+                "macro_pixel_px = {macro_pixel}: expected a multiple of two checkerboard fields of checker_px = {checker}"
+            )));
+        }
+        let across = (regions as f64).sqrt().ceil() as usize;
+        let down = regions.div_ceil(across);
+        let square = (nodes as f64).sqrt().ceil() as usize;
+        let room = |pixels: usize, cuts: usize, needed: usize| if pixels == 0 { needed } else { pixels / cuts / macro_pixel };
+        let most_columns = room(panel.width, across, if panel.height == 0 { square } else { nodes });
+        let most_rows = room(panel.height, down, nodes);
+        let fits = |columns: &usize| nodes.div_ceil(*columns) <= most_rows;
+        let Some(columns) = (square.min(most_columns).max(1)..=most_columns).find(fits) else {
+            return Err(Error::input(format!(
+                "a panel of {} x {} pixels has room for {most_columns} x {most_rows} macro-pixels of {macro_pixel} x {macro_pixel} \
+                 pixels in each of {regions} region(s): {nodes} nodes do not fit",
+                panel.width, panel.height
+            )));
+        };
+        let rows = nodes.div_ceil(columns);
+        let width = if panel.width == 0 { columns * macro_pixel * across } else { panel.width };
+        let height = if panel.height == 0 { rows * macro_pixel * down } else { panel.height };
+        let regions = place(regions, (down, across), (height, width), (rows * macro_pixel, columns * macro_pixel), 2 * checker)?;
+        Ok(Self { width, height, macro_pixel, checker, nodes, columns, rows, regions })
+    }
+
+    /// The first row and column of pixels of `node` in `region`.
+    pub fn corner(&self, region: &Region, node: usize) -> (usize, usize) {
+        (region.top + node / self.columns * self.macro_pixel, region.left + node % self.columns * self.macro_pixel)
+    }
+
+    /// Whether a pixel, counted from a block's corner, is on the checkerboard's first colour; negative ones lie before the block.
+    pub fn is_first_colour(&self, row: isize, column: isize) -> bool {
+        let field = self.checker as isize;
+        (row.div_euclid(field) + column.div_euclid(field)).rem_euclid(2) == 0
+    }
+
+    /// The node beside `node` at `(down, right)` macro-pixels from it, if there is one.
+    pub fn neighbour(&self, node: usize, (down, right): (isize, isize)) -> Option<usize> {
+        let (row, column) = ((node / self.columns) as isize + down, (node % self.columns) as isize + right);
+        let inside = row >= 0 && column >= 0 && column < self.columns as isize;
+        let neighbour = inside.then(|| row as usize * self.columns + column as usize)?;
+        (neighbour < self.nodes).then_some(neighbour)
+    }
+}
+
+/// Blocks in the middle of their regions. Carriers sit on a grid about the zero order, between it and half the Nyquist frequency,
+/// at least two widths of an order apart.
+fn place(
+    regions: usize,
+    (down, across): (usize, usize),
+    (height, width): (usize, usize),
+    (block_height, block_width): (usize, usize),
+    period: usize,
+) -> Result<Vec<Region>> {
+    let cut = |index: usize| (index / across, index % across);
+    // Corners on a period of the checkerboard keep those of all blocks in step with that of the panel.
+    let start = |index: usize, room: usize, block: usize| (index * room + (room - block) / 2) / period * period;
+    let corner = |index: usize| {
+        let (row, column) = cut(index);
+        (start(row, height / down, block_height), start(column, width / across, block_width))
+    };
+    if regions == 1 {
+        let (top, left) = corner(0);
+        return Ok(vec![Region { top, left, carrier: (0.0, 0.0) }]);
+    }
+    // Carriers (i + 1) spacing, i below the number of regions along that axis: all within a quarter cycle a pixel.
+    let spacing = |count: usize| 0.25 / count as f64;
+    let (order_height, order_width) = (2.0 / block_height as f64, 2.0 / block_width as f64);
+    if spacing(down) < order_height || spacing(across) < order_width {
+        return Err(Error::input(format!(
+            "{regions} regions: carriers would be {:.5} x {:.5} cycles a pixel apart, less than the width of an order of a block of \
+             {block_width} x {block_height} pixels, {order_height:.5} x {order_width:.5}",
+            spacing(down),
+            spacing(across)
+        )));
+    }
+    let region = |index: usize| {
+        let ((row, column), (top, left)) = (cut(index), corner(index));
+        Region { top, left, carrier: ((row + 1) as f64 * spacing(down), (column + 1) as f64 * spacing(across)) }
+    };
+    Ok((0..regions).map(region).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: PanelGeometry = PanelGeometry { width: 12, height: 8, macro_pixel: 2, checker: 1 };
+
+    #[test]
+    fn nodes_fill_the_panel_row_by_row() {
+        let layout = Layout::new(SMALL, 24, 1).unwrap();
+        assert_eq!((layout.columns, layout.rows), (6, 4));
+        assert_eq!(layout.corner(&layout.regions[0], 8), (2, 4));
+        assert_eq!(layout.neighbour(5, (0, 1)), None);
+        assert_eq!(layout.neighbour(5, (1, 0)), Some(11));
+    }
+
+    #[test]
+    fn a_panel_without_a_size_is_as_large_as_needed() {
+        let layout = Layout::new(PanelGeometry { width: 0, height: 0, macro_pixel: 4, checker: 2 }, 21, 1).unwrap();
+        assert_eq!((layout.width, layout.height, layout.columns, layout.rows), (20, 20, 5, 5));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_the_numbers() {
+        let error = Layout::new(SMALL, 25, 1).unwrap_err().to_string();
+        assert!(error.contains("12 x 8") && error.contains("6 x 4") && error.contains("25 nodes"), "{error}");
+        let error = Layout::new(PanelGeometry { checker: 4, ..SMALL }, 4, 1).unwrap_err().to_string();
+        assert!(error.contains("macro_pixel_px = 2") && error.contains("checker_px = 4"), "{error}");
+        let error = Layout::new(SMALL, 6, 4).unwrap_err().to_string();
+        assert!(error.contains("4 regions: carriers would be 0.12500") && error.contains("6 x 4 pixels"), "{error}");
+    }
+
+    #[test]
+    fn regions_do_not_overlap_and_carriers_differ() {
+        let panel = PanelGeometry { width: 640, height: 512, macro_pixel: 8, checker: 1 };
+        let layout = Layout::new(panel, 100, 20).unwrap();
+        let mut used = vec![false; layout.width * layout.height];
+        for region in &layout.regions {
+            for row in region.top..region.top + layout.rows * 8 {
+                for column in region.left..region.left + layout.columns * 8 {
+                    assert!(!std::mem::replace(&mut used[row * layout.width + column], true));
+                }
+            }
+        }
+        for (index, region) in layout.regions.iter().enumerate() {
+            assert!(layout.regions[..index].iter().all(|other| other.carrier != region.carrier));
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Masks: what the panel is told to show, pixel by pixel.
+//!
+//! A value a in [-1, 1] is written as the phases +arccos(a) and -arccos(a) on the two colours of its macro-pixel's checkerboard
+//! (gauge encoding: Fang, Huang & Ruan 2021, doi:10.1103/PhysRevLett.127.043902), plus the phase of the region's carrier. A modulator
+//! of b bits shows the level
+//!
+//! ```text
+//! g = round(2^b phi / 2 pi) mod 2^b
+//! ```
+//!
+//! As a file a mask is a grey PNG: 8-bit, or 16-bit for modulators of more than 8 bits, the grey value being the level itself.
+//! Sign: level g adds the phase +2 pi g / 2^b to the field; an order of carrier f lies at spatial frequency +f.
+
+use std::f64::consts::TAU;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use png::{BitDepth, ColorType, Decoder, Encoder};
+
+use super::layout::Layout;
+use crate::file::write_whole;
+use crate::matrix_file::read_matrix;
+use crate::{Error, Result};
+
+/// What drives the pixels, row by row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Drive {
+    /// Levels of a modulator.
+    Levels(Vec<u16>),
+    /// Phases in [0, 2 pi), of a modulator without levels.
+    Phases(Vec<f64>),
+}
+
+/// What the panel is told to show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mask {
+    /// Pixels from top to bottom.
+    pub height: usize,
+    /// Pixels from left to right.
+    pub width: usize,
+    /// Bits of the modulator; 0 for phases.
+    pub bits: u32,
+    /// What drives the pixels.
+    pub drive: Drive,
+}
+
+impl Mask {
+    /// A mask of given levels, row by row.
+    ///
+    /// # Errors
+    /// When their number is not `height` x `width`, or one does not fit in `bits` bits.
+    pub fn from_levels(height: usize, width: usize, bits: u32, levels: Vec<u16>) -> Result<Self> {
+        if levels.len() != height * width {
+            return Err(Error::input(format!("expected {width} x {height} pixels, found {}", levels.len())));
+        }
+        let above = levels.iter().position(|level| u32::from(*level) >> bits != 0);
+        if let Some(at) = above {
+            return Err(Error::input(format!(
+                "row {}, column {}: level {} is out of range: a modulator of {bits} bits has levels 0 to {}",
+                at / width + 1,
+                at % width + 1,
+                levels[at],
+                (1u32 << bits) - 1
+            )));
+        }
+        Ok(Self { height, width, bits, drive: Drive::Levels(levels) })
+    }
+
+    /// `values` (for each region, one a node, in [-1, 1]) on `layout` by a modulator of `bits` bits, 0 for exact phases.
+    pub fn encode(layout: &Layout, values: &[&[f64]], bits: u32) -> Self {
+        let (height, width) = (layout.height, layout.width);
+        let mut phases = vec![0.0; height * width];
+        // Beyond the blocks: the value 0.
+        for (at, phase) in phases.iter_mut().enumerate() {
+            let first = layout.is_first_colour((at / width) as isize, (at % width) as isize);
+            *phase = if first { TAU / 4.0 } else { TAU * 0.75 };
+        }
+        for (region, values) in layout.regions.iter().zip(values) {
+            for row in 0..layout.rows * layout.macro_pixel {
+                for column in 0..layout.columns * layout.macro_pixel {
+                    let node = row / layout.macro_pixel * layout.columns + column / layout.macro_pixel;
+                    let angle = values.get(node).copied().unwrap_or(0.0).clamp(-1.0, 1.0).acos();
+                    let carrier = TAU * (region.carrier.0 * row as f64 + region.carrier.1 * column as f64);
+                    let signed = if layout.is_first_colour(row as isize, column as isize) { angle } else { -angle };
+                    phases[(region.top + row) * width + region.left + column] = (signed + carrier).rem_euclid(TAU);
+                }
+            }
+        }
+        let drive = if bits == 0 { Drive::Phases(phases) } else { Drive::Levels(phases.iter().map(|phase| level(*phase, bits)).collect()) };
+        Self { height, width, bits, drive }
+    }
+
+    /// The mask in `path` for a modulator of `bits` bits (0: as many as the file has) on a panel of `size` (height x width; absent: that
+    /// of the mask): a grey PNG, or levels in an .npy or .csv file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not a mask of that depth and size, or shows a level that the modulator does not have.
+    pub fn read(path: &Path, bits: u32, size: Option<(usize, usize)>) -> Result<Self> {
+        let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
+        let png = path.extension().is_none_or(|extension| extension != "npy" && extension != "csv");
+        let (found_bits, (height, width), levels) = if png { read_grey(path, bits)? } else { read_levels(path)? };
+        if let Some((rows, columns)) = size.filter(|size| *size != (height, width)) {
+            return Err(wrong(format!("expected {columns} x {rows} pixels, as the panel has, found {width} x {height}")));
+        }
+        let bits = if bits == 0 { found_bits } else { bits };
+        Self::from_levels(height, width, bits, levels).map_err(|e| wrong(e.to_string()))
+    }
+
+    /// The values that the nodes of `layout` show on this mask, of gauge encoding: from the first pixel of each.
+    ///
+    /// # Errors
+    /// When the mask is not what [`encode`](Self::encode) makes of these values.
+    pub fn decode(&self, layout: &Layout) -> Result<Vec<f64>> {
+        let Drive::Levels(levels) = &self.drive else {
+            return Err(Error::input("a mask of exact phases has no levels to decode"));
+        };
+        let per_level = TAU / f64::from(1u32 << self.bits);
+        let value = |node: usize| {
+            let (top, left) = layout.corner(&layout.regions[0], node);
+            (f64::from(levels[top * self.width + left]) * per_level).cos()
+        };
+        let values: Vec<f64> = (0..layout.nodes).map(value).collect();
+        if layout.regions.len() == 1 && Self::encode(layout, &[&values], self.bits) == *self {
+            return Ok(values);
+        }
+        let Layout { macro_pixel, checker, nodes, .. } = layout;
+        Err(Error::input(format!(
+            "not a mask of {nodes} values on macro-pixels of {macro_pixel} x {macro_pixel} pixels and a checkerboard of {checker}: only \
+             the wave tier can follow it"
+        )))
+    }
+
+    /// Writes the levels as a grey PNG.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or the mask has exact phases.
+    pub fn write_png(&self, path: &Path) -> Result<()> {
+        let Drive::Levels(levels) = &self.drive else {
+            return Err(Error::input("phase_bits = 0: exact phases have no levels to write; expected 1 to 16 bits"));
+        };
+        write_grey(path, (self.height, self.width), self.bits > 8, levels)
+    }
+}
+
+/// Bits, height and width, and levels of a mask in a file.
+type Levels = (u32, (usize, usize), Vec<u16>);
+
+/// A grey PNG of the depth that a modulator of `bits` bits takes; 0 takes any.
+fn read_grey(path: &Path, bits: u32) -> Result<Levels> {
+    let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
+    let file = File::open(path).map_err(Error::reading(path))?;
+    let mut reader = Decoder::new(BufReader::new(file)).read_info().map_err(|e| wrong(format!("not a PNG image: {e}")))?;
+    let info = reader.info();
+    let (color, found) = (info.color_type, info.bit_depth);
+    let fits = match bits {
+        0 => matches!(found, BitDepth::Eight | BitDepth::Sixteen),
+        1..=8 => found == BitDepth::Eight,
+        _ => found == BitDepth::Sixteen,
+    };
+    if color != ColorType::Grayscale || !fits {
+        let expected = if bits > 8 { "16-bit" } else { "8-bit" };
+        let found = found as u8;
+        return Err(wrong(format!("expected {expected} grey for a modulator of {bits} bits, found {found}-bit {color:?}")));
+    }
+    let size = (info.height as usize, info.width as usize);
+    let mut bytes = vec![0; reader.output_buffer_size()];
+    reader.next_frame(&mut bytes).map_err(|e| wrong(format!("damaged: {e}")))?;
+    let levels = match found {
+        BitDepth::Sixteen => bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect(),
+        _ => bytes.iter().map(|byte| u16::from(*byte)).collect(),
+    };
+    Ok((found as u32, size, levels))
+}
+
+/// Levels as numbers, rows x columns of the panel.
+fn read_levels(path: &Path) -> Result<Levels> {
+    let matrix = read_matrix(path)?;
+    let (height, width) = matrix.shape();
+    let level = |(at, value): (usize, &f64)| {
+        if value.fract() == 0.0 && (0.0..65_536.0).contains(value) {
+            return Ok(*value as u16);
+        }
+        let (row, column) = (at / width + 1, at % width + 1);
+        Err(Error::input(format!("{}: row {row}, column {column}: expected a level, a whole number, found {value}", path.display())))
+    };
+    let levels = matrix.transpose().iter().enumerate().map(level).collect::<Result<_>>()?;
+    Ok((8, (height, width), levels))
+}
+
+/// The level nearest to `phase` (radians, in [0, 2 pi)).
+pub fn level(phase: f64, bits: u32) -> u16 {
+    let levels = f64::from(1u32 << bits);
+    ((phase * (levels / TAU)).round() as u32 % (1u32 << bits)) as u16
+}
+
+/// Writes a grey PNG of 8 or 16 bits, whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_grey(path: &Path, (height, width): (usize, usize), deep: bool, grey: &[u16]) -> Result<()> {
+    write_whole(path, |file| {
+        let mut encoder = Encoder::new(file, width as u32, height as u32);
+        encoder.set_color(ColorType::Grayscale);
+        encoder.set_depth(if deep { BitDepth::Sixteen } else { BitDepth::Eight });
+        let mut writer = encoder.write_header().map_err(std::io::Error::other)?;
+        let bytes: Vec<u8> = if deep {
+            grey.iter().flat_map(|value| value.to_be_bytes()).collect()
+        } else {
+            grey.iter().map(|value| value.to_be_bytes()[1]).collect()
+        };
+        writer.write_image_data(&bytes).map_err(std::io::Error::other)?;
+        writer.finish().map_err(std::io::Error::other)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coupler::spim::optics::layout::PanelGeometry;
+
+    #[test]
+    fn masks_come_back_from_png() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("mask.png");
+        let layout = Layout::new(PanelGeometry { width: 14, height: 10, macro_pixel: 4, checker: 1 }, 5, 1).unwrap();
+        for bits in [4, 8, 10] {
+            let mask = Mask::encode(&layout, &[&[0.1, -1.0, 1.0, 0.5, -0.7]], bits);
+            mask.write_png(&path).unwrap();
+            assert_eq!(Mask::read(&path, bits, Some((10, 14))).unwrap(), mask);
+        }
+        assert_eq!(Mask::read(&path, 0, None).unwrap().bits, 16);
+        let refused = |bits, size| Mask::read(&path, bits, Some(size)).unwrap_err().to_string();
+        assert!(refused(8, (10, 14)).contains("expected 8-bit grey for a modulator of 8 bits, found 16-bit Grayscale"));
+        assert!(refused(10, (10, 15)).contains("expected 15 x 10 pixels, as the panel has, found 14 x 10"));
+        assert!(refused(9, (10, 14)).contains("out of range: a modulator of 9 bits has levels 0 to 511"));
+        std::fs::write(&path, b"no image").unwrap();
+        assert!(refused(8, (10, 14)).contains("mask.png: not a PNG image"));
+    }
+
+    #[test]
+    fn masks_of_values_are_decoded() {
+        let layout = Layout::new(PanelGeometry { width: 24, height: 16, macro_pixel: 4, checker: 1 }, 5, 1).unwrap();
+        let values: Vec<f64> = [0, 10, 64, 100, 128].map(|level| (f64::from(level) / 256.0 * TAU).cos()).to_vec();
+        let mut mask = Mask::encode(&layout, &[&values], 8);
+        let decoded = mask.decode(&layout).unwrap();
+        assert!(decoded.iter().zip(&values).all(|(a, b)| (a - b).abs() < 1e-15));
+        if let Drive::Levels(levels) = &mut mask.drive {
+            levels[100] ^= 1;
+        }
+        assert!(mask.decode(&layout).unwrap_err().to_string().contains("only the wave tier"));
+    }
+
+    #[test]
+    fn levels_are_rounded_and_wrapped() {
+        assert_eq!([0.0, TAU / 4.0, TAU * 0.75, TAU * 0.999, 0.012, 0.0124].map(|phase| level(phase, 8)), [0, 64, 192, 0, 0, 1]);
+    }
+}

@@ -1,0 +1,148 @@
+//! The programmable part: K rank-1 patterns and their weights.
+//!
+//! ```text
+//! W = (1/K) sum_k lambda_k u^k (v^k)^T
+//! ```
+//!
+//! *Readers* v (inputs x K) and *writers* u (outputs x K) are one and the same set of patterns in a reciprocal machine. Used
+//! backwards, the two swap.
+
+use nalgebra::DMatrix;
+
+use super::{PatternValues, SpimDevice};
+use crate::coupler::quantiser::Quantiser;
+use crate::coupler::{Domain, Parameter};
+use crate::real::{Factor, Real, View, add_product};
+
+/// Patterns and their weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Patterns<T: Real> {
+    /// Inputs x K, values in [-1, 1]; all patterns of a reciprocal machine.
+    pub readers: DMatrix<T>,
+    /// Outputs x K, values in [-1, 1]; absent in a reciprocal machine.
+    pub writers: Option<DMatrix<T>>,
+    /// K x 1.
+    pub weights: DMatrix<T>,
+    /// Whether inputs and outputs are the same nodes: then W has a diagonal of self-couplings.
+    pub same_nodes: bool,
+}
+
+impl<T: Real> Patterns<T> {
+    /// A reciprocal machine of N nodes: `patterns` is N x K, `weights` K x 1.
+    pub fn reciprocal(patterns: DMatrix<T>, weights: DMatrix<T>) -> Self {
+        Self { readers: patterns, writers: None, weights, same_nodes: true }
+    }
+
+    /// Writers, or what stands for them.
+    pub fn writers(&self) -> &DMatrix<T> {
+        self.writers.as_ref().unwrap_or(&self.readers)
+    }
+
+    /// K.
+    pub fn count(&self) -> usize {
+        self.readers.ncols()
+    }
+
+    pub(super) fn inverse_count(&self) -> T {
+        T::one() / T::of(self.count() as f64)
+    }
+
+    /// The patterns as the modulator is asked to show them: latent values rounded to `bits` bits, 0 for no rounding.
+    pub fn shown(&self, bits: u32) -> Self {
+        let round = |matrix: &DMatrix<T>| match bits {
+            0 => matrix.clone(),
+            1 => matrix.map(|value| if value < T::zero() { -T::one() } else { T::one() }),
+            _ => {
+                let quantiser = Quantiser::new(bits, 1.0);
+                matrix.map(|value| quantiser.apply(value))
+            }
+        };
+        Self { readers: round(&self.readers), writers: self.writers.as_ref().map(round), ..self.clone() }
+    }
+
+    /// The diagonal of (1/K) sum_k lambda_k u^k (v^k)^T; empty where inputs and outputs are different nodes.
+    pub(super) fn diagonal(&self) -> Vec<T> {
+        let term = |row: usize| {
+            let pairs = self
+                .readers
+                .row(row)
+                .iter()
+                .zip(self.writers().row(row).iter())
+                .zip(&self.weights)
+                .fold(T::zero(), |sum, ((v, u), l)| sum + *l * *v * *u);
+            pairs * self.inverse_count()
+        };
+        if self.same_nodes { (0..self.readers.nrows()).map(term).collect() } else { Vec::new() }
+    }
+
+    /// W, outputs x inputs, with its diagonal.
+    pub fn matrix(&self) -> DMatrix<T> {
+        let mut weighted = self.writers().clone();
+        for (mut column, weight) in weighted.column_iter_mut().zip(&self.weights) {
+            column.scale_mut(*weight * self.inverse_count());
+        }
+        let mut matrix = DMatrix::zeros(weighted.nrows(), self.readers.nrows());
+        add_product(matrix.as_view_mut(), T::one(), Factor::Plain(weighted.as_view()), Factor::Transposed(self.readers.as_view()));
+        matrix
+    }
+
+    /// The parameters in their order: readers and writers, or patterns; then weights.
+    pub(super) fn parameters(&self, device: &SpimDevice) -> Vec<Parameter<T>> {
+        let domain = match device.pattern_values {
+            PatternValues::Binary => Domain::Binary,
+            PatternValues::Continuous => Domain::Interval(-T::one(), T::one()),
+        };
+        let weights_domain = if device.train_pattern_weights { Domain::Real } else { Domain::Fixed };
+        let parameter = |name: &str, values: &DMatrix<T>, domain| Parameter { name: name.into(), values: values.clone(), domain };
+        let mut parameters = match &self.writers {
+            None => vec![parameter("patterns", &self.readers, domain)],
+            Some(writers) => vec![parameter("readers", &self.readers, domain), parameter("writers", writers, domain)],
+        };
+        parameters.push(parameter("pattern_weights", &self.weights, weights_domain));
+        parameters
+    }
+
+    /// Takes over new values, in the order of [`parameters`](Self::parameters).
+    pub(super) fn program(&mut self, values: &[DMatrix<T>]) {
+        self.readers.copy_from(&values[0]);
+        if let Some(writers) = &mut self.writers {
+            writers.copy_from(&values[1]);
+        }
+        self.weights.copy_from(&values[values.len() - 1]);
+    }
+
+    /// Adds the gradient of -d^T W v. With overlaps D = U^T d and V = V^T v: -(1/K) D_k V_k for lambda_k, -(1/K) d (lambda V)^T for
+    /// the writers and -(1/K) v (lambda D)^T for the readers, less the diagonal's part where it is `removed`. W is never formed.
+    pub(super) fn local_product(&self, d: View<T>, v: View<T>, removed: bool, gradient: &mut [DMatrix<T>]) {
+        let minus_inverse = -self.inverse_count();
+        let overlap = |patterns: &DMatrix<T>, signal: &View<T>| {
+            let mut overlap = DMatrix::zeros(self.count(), signal.ncols());
+            let patterns = Factor::Transposed(patterns.as_view());
+            add_product(overlap.as_view_mut(), T::one(), patterns, Factor::Plain(signal.as_view()));
+            overlap
+        };
+        let (mut written, mut read) = (overlap(self.writers(), &d), overlap(&self.readers, &v));
+        let products = written.component_mul(&read).column_sum();
+        let (patterns, weights) = gradient.split_at_mut(gradient.len() - 1);
+        for (k, weight) in self.weights.iter().enumerate() {
+            weights[0][k] += minus_inverse * products[k];
+            written.row_mut(k).scale_mut(*weight);
+            read.row_mut(k).scale_mut(*weight);
+        }
+        let last = patterns.len() - 1;
+        add_product(patterns[last].as_view_mut(), minus_inverse, Factor::Plain(d.as_view()), Factor::Transposed(read.as_view()));
+        add_product(patterns[0].as_view_mut(), minus_inverse, Factor::Plain(v.as_view()), Factor::Transposed(written.as_view()));
+        if !(removed && self.same_nodes) {
+            return;
+        }
+        for node in 0..self.readers.nrows() {
+            let diagonal = -minus_inverse * d.row(node).dot(&v.row(node));
+            for (k, weight) in self.weights.iter().enumerate() {
+                let (reader, writer) = (self.readers[(node, k)], self.writers()[(node, k)]);
+                patterns[0][(node, k)] += diagonal * *weight * writer;
+                patterns[last][(node, k)] += diagonal * *weight * reader;
+                weights[0][k] += diagonal * reader * writer;
+            }
+        }
+    }
+}

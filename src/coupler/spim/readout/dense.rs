@@ -1,0 +1,69 @@
+//! Forces without forming a frame: two dense products with the patterns, O(N K) a sample.
+//!
+//! Exact where what the camera reports is what arrives, plus a normal deviate: the weighted sum of many independent normal deviates
+//! is one, with the variances added.
+
+use nalgebra::Dyn;
+
+use super::{aperture, own_current, reference, total};
+use crate::coupler::spim::{Light, Readout, Spim};
+use crate::coupler::{Port, Read};
+use crate::real::{Factor, Real, ViewMut, add_product};
+
+pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMut<T>, scratch: &mut Vec<T>) {
+    let Light::Analytic(gauge) = &*spim.lights[0] else { return };
+    let shown = &spim.shown;
+    let (readers, writers) = match read.port {
+        Port::Forward => (&shown.readers, shown.writers()),
+        Port::Reversed => (shown.writers(), &shown.readers),
+    };
+    let (nodes, count) = readers.shape();
+    let (samples, wanted) = (read.values.ncols(), read.wanted.len());
+    scratch.clear();
+    scratch.resize((nodes + count + wanted) * samples, T::zero());
+    let (fields, rest) = scratch.split_at_mut(nodes * samples);
+    let (overlaps, forces) = rest.split_at_mut(count * samples);
+    let mut fields = ViewMut::from_slice_generic(fields, Dyn(nodes), Dyn(samples));
+    let mut overlaps = ViewMut::from_slice_generic(overlaps, Dyn(count), Dyn(samples));
+    let mut forces = ViewMut::from_slice_generic(forces, Dyn(wanted), Dyn(samples));
+
+    fields.zip_apply(&read.values, |field, value| *field = T::of(gauge.field(value.f64())));
+    add_product(overlaps.as_view_mut(), T::one(), Factor::Transposed(readers.as_view()), Factor::Plain(fields.as_view()));
+    let homodyne = spim.device.readout == Readout::Homodyne;
+    let noise = pair_noise(spim, nodes);
+    for (column, mut sample) in overlaps.column_iter_mut().enumerate() {
+        if homodyne && noise > 0.0 {
+            read.noise.key(column).add_normals(sample.as_mut_slice(), T::of(noise / reference(nodes as f64)));
+        }
+        sample.zip_apply(&shown.weights.column(0), |overlap, lambda| *overlap *= lambda * shown.inverse_count());
+    }
+    let writers = writers.view((read.wanted.start, 0), (wanted, count));
+    add_product(forces.as_view_mut(), T::one(), Factor::Plain(writers), Factor::Plain(overlaps.as_view()));
+
+    let deviation = noise * (shown.weights.norm() * shown.inverse_count()).f64();
+    for column in 0..samples {
+        for (row, node) in read.wanted.clone().enumerate() {
+            let gain = read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
+            let own = own_current(spim, node, |node| read.values[(node, column)]);
+            let force = forces[(row, column)];
+            currents[(row, column)] += match spim.device.readout {
+                Readout::Homodyne => gain * (force + own),
+                Readout::ParameterShift => {
+                    let others = force - spim.self_coupling[node] * fields[(node, column)];
+                    T::of(gauge.field(gain.f64())) * others + gain * own
+                }
+                _ => T::of(gauge.field(gain.f64())) * force + gain * own,
+            };
+        }
+        if !homodyne && noise > 0.0 {
+            read.noise.key(column).add_normals(currents.column_mut(column).as_mut_slice(), T::of(deviation));
+        }
+    }
+}
+
+/// The standard deviation of a quarter of the difference of two frames, in units of a product of two node fields.
+fn pair_noise<T: Real>(spim: &Spim<T>, nodes: usize) -> f64 {
+    let nodes = if spim.device.readout == Readout::CrossTerm { aperture(spim) } else { nodes };
+    let total = total(spim, nodes);
+    spim.camera.deviation() * 2f64.sqrt() * total * total / 4.0
+}
