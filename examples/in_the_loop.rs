@@ -29,7 +29,7 @@ fn main() -> Result<()> {
         let settings = [format!("seed={seed}"), "device.crossbar.weight_max=1".into(), "device.crossbar.sheet=ideal-crossbar".into()];
         let mut ideal = Experiment::load(Path::new("configs/digits-pcm.toml"), &settings)?;
         if let equilux::config::Device::Crossbar(crossbar) = &mut ideal.device {
-            *crossbar = equilux::coupler::crossbar::CrossbarDevice {
+            **crossbar = equilux::coupler::crossbar::CrossbarDevice {
                 weight_max: 1.0,
                 dac_range: crossbar.dac_range,
                 ..equilux::coupler::crossbar::CrossbarDevice::ideal()

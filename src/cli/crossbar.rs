@@ -146,7 +146,7 @@ fn conductances(path: &Path, unit: Unit) -> Result<DMatrix<f64>> {
 
 fn crossbar_sheet(name: &str) -> Result<CrossbarDevice> {
     match Sheet::find(name)?.device()? {
-        Device::Crossbar(device) => Ok(device),
+        Device::Crossbar(device) => Ok(*device),
         _ => Err(Error::input(format!("--device {name}: that datasheet describes no crossbar"))),
     }
 }
@@ -209,7 +209,7 @@ impl SolveCommand {
             for (name, voltages) in [("word", &nodes.word), ("bit", &nodes.bit)] {
                 lines.push(format!("\nvoltages of the {name} lines' nodes (V)"));
                 let row = |row: nalgebra::DMatrixView<f64>| row.iter().map(|v| format!("{v:>12.8}")).collect::<Vec<_>>().join(" ");
-                lines.extend((0..voltages.nrows()).map(|i| row(voltages.rows(i, 1).into())));
+                lines.extend((0..voltages.nrows()).map(|i| row(voltages.rows(i, 1))));
             }
         }
         print(&lines.join("\n"))

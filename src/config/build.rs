@@ -95,7 +95,7 @@ impl Experiment {
             Device::Exact => Box::new(Exact::new(weights())),
             Device::Crossbar(device) => {
                 let key = Key::new(self.seed, "first programming").with(index);
-                Box::new(Crossbar::new(device.clone(), weights(), key)?)
+                Box::new(Crossbar::new((**device).clone(), weights(), key)?)
             }
             Device::Spim(device) => Box::new(self.spim(device, array, index)?),
         })

@@ -55,7 +55,7 @@ pub enum Device {
     /// A spatial photonic Ising machine.
     Spim(Box<SpimDevice>),
     /// Resistive crossbars.
-    Crossbar(CrossbarDevice),
+    Crossbar(Box<CrossbarDevice>),
 }
 
 impl Device {

@@ -76,7 +76,7 @@ pub fn check(cells: &DMatrix<f64>, wires: Wires) -> Result<()> {
 /// give the cells to the last bit.
 ///
 /// # Errors
-/// Those of [`check`], and [`Error::Machine`] when resistances are so far apart that the network is singular in double precision.
+/// Those of a wrong array, and [`Error::Machine`] when resistances are so far apart that the network is singular in double precision.
 pub fn effective(cells: &DMatrix<f64>, wires: Wires) -> Result<DMatrix<f64>> {
     check(cells, wires)?;
     let Wires { r_word_ohm: word, r_bit_ohm: bit } = wires;
