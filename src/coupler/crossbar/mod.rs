@@ -15,7 +15,9 @@
 //!   carries exactly N(0, 2 sigma^2 |v|^2), for the price of one deviate an output. Where it differs from cell to cell, the variance is the
 //!   product of the cells' variances with v^2: a second product.
 //! - *Non-linear cells*: currents of v, v^2 and v^3, a product each; from the other side the even one changes its sign, so the array is
-//!   not reciprocal.
+//!   not reciprocal, and the steady state of port reversal no longer solves the adjoint equation. A 5-4-3-2 machine on the cells of
+//!   `rram-milo` at 0.5 V finds a gradient of cosine 0.953 by AsymEP (relative error 0.34), at 0.05 V of 0.9996 (0.036); on the same
+//!   cells with straight currents the error is below 1e-5 (`tests/crossbar_cells.rs`).
 //! - *Memory*: cells are written to targets, with the weights kept digitally, or pulsed, and then are the only memory.
 
 mod array;
@@ -43,7 +45,7 @@ use cell::{count, digits};
 pub use cell::{Cells, program_once};
 pub use circuit::{CellCurrent, Solution, solve};
 pub use device::{CrossbarDevice, Mapping, TileSum, Update};
-pub use pulse::{PulsedCells, Pulses, Rounding, StepModel, Steps};
+pub use pulse::{PulsedCells, Pulses, Rounding, StepModel, StepNoise, Steps};
 pub use wires::{Wires, effective};
 
 /// Where the weights are.
