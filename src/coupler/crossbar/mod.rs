@@ -100,7 +100,7 @@ impl<T: Real> Crossbar<T> {
         };
         let amplifiers = Amplifiers::new(&device, weights.shape(), own.with(2));
         let noise = if device.read_noise_q.is_empty() { 2f64.sqrt() * device.read_noise_us * device.weight_per_us() } else { 0.0 };
-        let array = memory.with_held(&device, |held| Array::new(&device, &amplifiers, held))?;
+        let array = memory.with_held(&device, |held| Array::new(&device, &amplifiers, held, weights.shape()))?;
         let mut crossbar = Self {
             dac: (device.dac_bits > 0).then(|| Quantiser::new(device.dac_bits, device.dac_range)),
             adc: (device.adc_bits > 0).then(|| Quantiser::new(device.adc_bits, device.adc_range)),
@@ -153,12 +153,14 @@ impl<T: Real> Memory<T> {
                 let drifted = cells.have_drifted();
                 let compensation = if device.drift_compensation && drifted { cells.lost() } else { 1.0 };
                 let weights = (perfect && !drifted).then(|| cells.weights());
-                work(&Held { cells: cells.now(), weights, compensation })
+                let cells = if weights.is_none() || device.shows_conductances() { cells.now() } else { Held::<T>::no_cells() };
+                work(&Held { cells, weights, compensation })
             }
             Self::Pulsed(cells) => {
                 let seen = cells.seen();
-                let conductances = [0, 1].map(|side| seen.map(|w| device.conductances(w.f64())[side].max(0.0)));
-                work(&Held { cells: conductances, weights: perfect.then_some(&seen), compensation: 1.0 })
+                let conductances = || [0, 1].map(|side| seen.map(|w| device.conductances(w.f64())[side].max(0.0)));
+                let cells = if perfect && !device.shows_conductances() { Held::<T>::no_cells() } else { conductances() };
+                work(&Held { cells, weights: perfect.then_some(&seen), compensation: 1.0 })
             }
         }
     }
@@ -215,7 +217,7 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     }
 
     fn effective(&self) -> DMatrix<T> {
-        self.array.effective.clone()
+        self.array.effective()
     }
 
     fn resolution(&self) -> f64 {
@@ -225,8 +227,8 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         let noise = (self.pair_noise.f64() * (inputs as f64).sqrt()).hypot(variance.sqrt()).hypot(self.device.output_noise);
         let converting = self.array.tiles.iter().filter(|tile| tile.outputs.start == 0).count() as f64;
         let adc = self.adc.map_or(0.0, |adc| rounding_error(adc.step().f64())) * converting.sqrt();
-        let row = self.weights.norm().f64() / (outputs.max(1) as f64).sqrt();
-        let dac = self.dac.map_or(0.0, |dac| rounding_error(dac.step().f64()) * row);
+        let row = || self.weights.norm().f64() / (outputs.max(1) as f64).sqrt();
+        let dac = self.dac.map_or(0.0, |dac| rounding_error(dac.step().f64()) * row());
         noise.hypot(adc).hypot(dac)
     }
 
@@ -287,9 +289,7 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         let (losses, rest) = state[3..].split_at(self.array.losses.len());
         self.array.losses = losses.to_vec();
         match &mut self.memory {
-            Memory::Written(cells) => {
-                cells.restore(rest);
-            }
+            Memory::Written(cells) => cells.restore(rest),
             Memory::Pulsed(cells) => {
                 cells.restore(rest);
                 cells.written = count(&rest[2]);
