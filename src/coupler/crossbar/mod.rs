@@ -175,6 +175,9 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         if self.is_perfect() {
             return self.array.tiles[0].linear.read(read, currents, scratch);
         }
+        if read.gain.is_none() && self.passes_currents_on() {
+            return self.read_straight(read, currents);
+        }
         self.read_through_converters(read, currents, scratch);
     }
 
