@@ -75,17 +75,15 @@ impl Activation {
     }
 
     /// One step of additive nodes along their forces: u <- u + step force, v <- f(u), and the force that awaits the couplings' currents,
-    /// held - u. Says what [`largest`](simd::largest) says of the forces it was given.
-    pub(super) fn step<T: Real>(self, nodes: AdditiveNodes<T>, step: T) -> T {
+    /// held - u.
+    pub(super) fn step<T: Real>(self, nodes: AdditiveNodes<T>, step: T) {
         if self == Self::Tanh {
             return tanh_step(nodes, step);
         }
-        let largest = simd::largest(nodes.force);
         simd::add_scaled(nodes.state, step, nodes.force);
         self.values(nodes.state, nodes.shown);
         nodes.force.copy_from_slice(nodes.held);
         simd::add_scaled(nodes.force, -T::one(), nodes.state);
-        largest
     }
 
     /// f''(u).
@@ -119,25 +117,14 @@ pub(super) struct AdditiveNodes<'a, T> {
     pub held: &'a [T],
 }
 
-/// Nodes that are moved side by side.
-const SIDE_BY_SIDE: usize = 16;
-
 vectorised! {
-    fn tanh_step<T: Real>(nodes: AdditiveNodes<T>, step: T) -> T {
-        let (most, infinite) = (T::max_value().unwrap_or(T::one()), T::of(f64::INFINITY));
-        let mut largest = [T::zero(); SIDE_BY_SIDE];
-        let chunks = nodes.state.chunks_mut(SIDE_BY_SIDE).zip(nodes.shown.chunks_mut(SIDE_BY_SIDE));
-        let chunks = chunks.zip(nodes.force.chunks_mut(SIDE_BY_SIDE).zip(nodes.held.chunks(SIDE_BY_SIDE)));
-        for ((state, shown), (force, held)) in chunks {
-            for ((((state, shown), force), held), largest) in state.iter_mut().zip(shown).zip(force).zip(held).zip(&mut largest) {
-                let size = if force.abs() <= most { force.abs() } else { infinite };
-                *largest = if size > *largest { size } else { *largest };
-                *state += step * *force;
-                *shown = state.hyperbolic_tangent();
-                *force = *held - *state;
-            }
+    fn tanh_step<T: Real>(nodes: AdditiveNodes<T>, step: T) {
+        let moving = nodes.state.iter_mut().zip(nodes.shown).zip(nodes.force.iter_mut().zip(nodes.held));
+        for ((state, shown), (force, held)) in moving {
+            *state += step * *force;
+            *shown = state.hyperbolic_tangent();
+            *force = *held - *state;
         }
-        largest.into_iter().fold(T::zero(), |all, one| if one > all { one } else { all })
     }
 
     fn tanh<T: Real>(states: &[T], values: &mut [T]) {

@@ -112,7 +112,7 @@ impl<T: Real> AnalogNetwork<T> {
 
     /// Steps until all samples have settled or no steps are left: any nodes, any phase, one thing after another.
     fn step_in_general(&self, lane: &mut Lane<T>, task: &Task<T>) {
-        let (samples, tolerance) = (lane.active, T::of(self.relaxation().tolerance));
+        let tolerance = T::of(self.relaxation().tolerance);
         for time in 0..self.relaxation().max_steps {
             if lane.active == 0 {
                 break;
@@ -121,10 +121,11 @@ impl<T: Real> AnalogNetwork<T> {
             for column in 0..lane.active {
                 lane.residual[column] = self.residual(lane, task, column);
             }
-            self.advance(lane, task, lane.active);
             lane.retire_settled(tolerance, task);
+            self.advance(lane, task, lane.active);
         }
-        self.express(lane, samples);
+        // What moved last is not expressed yet.
+        self.express(lane, lane.active);
     }
 
     /// The same for additive nodes and a single copy of the machine: all that happens to a node in a step happens in one pass.
@@ -146,11 +147,14 @@ impl<T: Real> AnalogNetwork<T> {
                 if let Some(nudge) = &task.nudge {
                     self.nudge(nudge, lane, column, false);
                 }
+                lane.residual[column] = simd::largest(&lane.force.as_slice()[column * nodes..(column + 1) * nodes]);
+            }
+            lane.retire_settled(tolerance, task);
+            for column in 0..lane.active {
                 let own = column * nodes..(column + 1) * nodes;
                 let (state, force) = (&mut lane.state.as_mut_slice()[own.clone()], &mut lane.force.as_mut_slice()[own.clone()]);
                 let (held, coupled) = (&lane.held.as_slice()[own], lane.coupled.as_mut_slice());
                 let shown = &mut coupled[column * (shared + nodes) + shared..(column + 1) * (shared + nodes)];
-                let mut largest = T::zero();
                 for (rows, activation) in self.responses() {
                     let nodes = AdditiveNodes {
                         state: &mut state[rows.clone()],
@@ -158,11 +162,9 @@ impl<T: Real> AnalogNetwork<T> {
                         force: &mut force[rows.clone()],
                         held: &held[rows],
                     };
-                    largest = largest.max(activation.step(nodes, step));
+                    activation.step(nodes, step);
                 }
-                lane.residual[column] = largest;
             }
-            lane.retire_settled(tolerance, task);
         }
     }
 
