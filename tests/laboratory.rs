@@ -6,7 +6,7 @@ use equilux::config::{Experiment, RuleName};
 use equilux::coupler::{Expense, Parameter};
 use equilux::data::{Dataset, Parts};
 use equilux::learning::Batch;
-use equilux::system::{AnalogNetwork, Cost, Gradient, HeldCurrent, Measurement, Phase, System};
+use equilux::system::{AnalogNetwork, Cost, HeldCurrent, LocalProduct, Measurement, Phase, System};
 use equilux::training::{Trainer, class_targets};
 use equilux::{Error, Result};
 use nalgebra::DMatrix;
@@ -33,8 +33,8 @@ impl System<f64> for Laboratory {
     fn held_current(&mut self, inputs: &DMatrix<f64>, free: &Measurement<f64>) -> Result<HeldCurrent<f64>> {
         self.0.held_current(inputs, free)
     }
-    fn local_product(&self, inputs: &DMatrix<f64>, d: &DMatrix<f64>, at: &DMatrix<f64>, recycled: Gradient<f64>) -> Gradient<f64> {
-        self.0.local_product(inputs, d, at, recycled)
+    fn local_product<'a>(&self, inputs: &'a DMatrix<f64>, d: &'a DMatrix<f64>, at: &'a DMatrix<f64>) -> LocalProduct<'a, f64> {
+        self.0.local_product(inputs, d, at)
     }
     fn expense(&self) -> Expense {
         self.0.expense()
