@@ -137,3 +137,30 @@ fn samples_that_do_not_settle_are_counted_and_not_used() {
         assert!((mixed - alone).norm() <= 1e-12 * (1.0 + alone.norm()));
     }
 }
+
+#[test]
+fn non_reciprocity_is_that_of_the_couplings_between_nodes() {
+    let of = |settings: &[&str]| experiment(settings).machine::<f64>().unwrap().non_reciprocity().unwrap();
+    assert_eq!(of(&[]), 1.0);
+    assert_eq!(of(&["network.topology=reciprocal"]), 0.0);
+    assert_eq!(of(&["network.topology=independent-feedback", "network.initial_feedback=transposed"]), 0.0);
+    // Two matrices of independent deviates: |W - B^T| and |W + B^T| have the same mean.
+    let independent = of(&["network.topology=independent-feedback", "network.layers=[13, 200, 200, 3]"]);
+    assert!((independent - 1.0).abs() < 0.05, "{independent}");
+    let square = of(&["network.topology=all-to-all", "network.layers=[13, 100, 3]"]);
+    assert!((square - 1.0).abs() < 0.1, "{square}");
+    let masks = of(&["network.topology=all-to-all", "device.spim.patterns=8"]);
+    assert!(masks < 1e-12, "{masks}");
+}
+
+#[test]
+fn transposed_feedback_parts_from_reciprocity_as_it_learns() {
+    let settings = ["network.topology=independent-feedback", "network.initial_feedback=transposed"];
+    let experiment = experiment(&settings);
+    let parts = Parts::prepare(Dataset::load(&experiment.data).unwrap(), &experiment.data, experiment.seed).unwrap();
+    let machine = experiment.machine::<f64>().unwrap();
+    let mut trainer = Trainer::new(experiment, Box::new(machine), parts).unwrap();
+    let first = trainer.epoch(&mut |_| ()).unwrap().non_reciprocity.unwrap();
+    let second = trainer.epoch(&mut |_| ()).unwrap().non_reciprocity.unwrap();
+    assert!(0.0 < first && first < second && second < 1.0, "{first} {second}");
+}

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use nalgebra::DMatrix;
 
-use super::{Device, Experiment, Topology};
+use super::{Device, Experiment, InitialFeedback, Topology};
 use crate::Result;
 use crate::coupler::crossbar::Crossbar;
 use crate::coupler::spim::{PatternValues, Patterns, Spim, SpimDevice};
@@ -21,6 +21,12 @@ struct Array {
     kind: CouplingKind,
 }
 
+impl Array {
+    fn feeds_back(&self) -> bool {
+        self.from.start > self.to.start
+    }
+}
+
 impl Experiment {
     /// The untrained machine.
     ///
@@ -33,9 +39,12 @@ impl Experiment {
         let activation = |layer| if layer == output { network.output_activation.unwrap_or(network.activation) } else { network.activation };
         let layers: Vec<Layer> = (1..=output).map(|layer| Layer { nodes: network.layers[layer], activation: activation(layer) }).collect();
         let nodes = layers.iter().map(|layer| layer.nodes).sum();
-        let couplings = self.arrays().into_iter().enumerate().map(|(index, array)| {
-            let coupler = self.coupler(&array, index as u64)?;
-            Ok(Coupling { coupler, name: array.name, from: array.from, to: array.to, kind: array.kind })
+        let arrays = self.arrays();
+        let couplings = arrays.iter().enumerate().map(|(index, array)| {
+            let forward = arrays.iter().position(|other| array.feeds_back() && other.from == array.to && other.to == array.from);
+            let forward = forward.filter(|_| network.initial_feedback == InitialFeedback::Transposed);
+            let coupler = self.coupler(array, index as u64, forward.map(|index| index as u64))?;
+            Ok(Coupling { coupler, name: array.name.clone(), from: array.from.clone(), to: array.to.clone(), kind: array.kind })
         });
         let couplings = couplings.collect::<Result<_>>()?;
         AnalogNetwork::new(NetworkDescription {
@@ -84,12 +93,16 @@ impl Experiment {
         arrays
     }
 
-    fn coupler<T: Real>(&self, array: &Array, index: u64) -> Result<Box<dyn Coupler<T>>> {
-        let (outputs, inputs) = (array.to.len(), array.from.len());
-        let weights = || {
+    /// The array numbered `index`; it starts as the transpose of the array numbered `forward`, if there is one.
+    fn coupler<T: Real>(&self, array: &Array, index: u64, forward: Option<u64>) -> Result<Box<dyn Coupler<T>>> {
+        let random = |index: u64, outputs: usize, inputs: usize| {
             let deviation = T::of(self.network.initial_gain / (inputs as f64).sqrt());
             let mut stream = Key::new(self.seed, "initial weights").with(index).stream();
             DMatrix::from_fn(outputs, inputs, |_, _| deviation * T::normal(&mut stream))
+        };
+        let weights = || match forward {
+            Some(forward) => random(forward, array.from.len(), array.to.len()).transpose(),
+            None => random(index, array.to.len(), array.from.len()),
         };
         Ok(match &self.device {
             Device::Exact => Box::new(Exact::new(weights())),

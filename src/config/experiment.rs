@@ -102,6 +102,17 @@ pub enum Topology {
     Listed,
 }
 
+/// How arrays that feed back start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InitialFeedback {
+    /// With weights of their own.
+    #[default]
+    Independent,
+    /// As the transpose of the forward array: the network starts reciprocal, and may part from that as it learns.
+    Transposed,
+}
+
 /// One more array, beside those of the topology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,6 +143,9 @@ pub struct NetworkConfig {
     /// Weights start as normal deviates of standard deviation `initial_gain / sqrt(fan-in)`.
     #[serde(default = "NetworkConfig::initial_gain", deserialize_with = "range::non_negative")]
     pub initial_gain: f64,
+    /// How arrays that feed back start.
+    #[serde(default)]
+    pub initial_feedback: InitialFeedback,
     /// Whether nodes have trained biases.
     #[serde(default = "NetworkConfig::bias")]
     pub bias: bool,

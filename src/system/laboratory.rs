@@ -12,7 +12,7 @@ use super::lane::{LANE, Lane};
 use super::local_product::{Factors, Rows, Slope};
 use super::network::{AnalogNetwork, Reads};
 use super::relaxation::Task;
-use super::{HeldCurrent, LocalProduct, MachineState, Measurement, Phase, Rest, System};
+use super::{CouplingKind, HeldCurrent, LocalProduct, MachineState, Measurement, Phase, Rest, System};
 use crate::coupler::{Domain, Expense, Parameter, Port};
 use crate::random::Key;
 use crate::real::{Factor, Packed, Real, ViewMut};
@@ -147,6 +147,14 @@ impl<T: Real> AnalogNetwork<T> {
         }
         self.rows_of(Some(inputs), Cow::Owned(values))
     }
+}
+
+/// A block of the nodes' W.
+struct Block<T: Real> {
+    from: Range<usize>,
+    to: Range<usize>,
+    kind: CouplingKind,
+    weights: DMatrix<T>,
 }
 
 impl<T: Real> System<T> for AnalogNetwork<T> {
@@ -313,6 +321,33 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
 
     fn staleness(&self) -> f64 {
         self.couplings().iter().map(|coupling| coupling.coupler.staleness()).fold(0.0, f64::max)
+    }
+
+    fn non_reciprocity(&self) -> Option<f64> {
+        let clipped = |rows: &Range<usize>| rows.start.max(self.input_count())..rows.end;
+        let between_nodes = self.couplings().iter().filter(|coupling| coupling.from.end > self.input_count());
+        let mut rest: Vec<Block<T>> = between_nodes
+            .map(|coupling| {
+                let (from, to) = (clipped(&coupling.from), clipped(&coupling.to));
+                let first = (to.start - coupling.to.start, from.start - coupling.from.start);
+                let weights = coupling.coupler.intended().view(first, (to.len(), from.len())).into_owned();
+                Block { from, to, kind: coupling.kind, weights }
+            })
+            .collect();
+        let (mut odd, mut even) = (0.0, 0.0);
+        while let Some(Block { from, to, kind, weights: forward }) = rest.pop() {
+            // The array the other way, if there is one: then two blocks of W meet, else a block meets none.
+            let back = rest.iter().position(|other| other.from == to && other.to == from);
+            let back = match (kind, back) {
+                (CouplingKind::Reciprocal, _) => forward.clone(),
+                (CouplingKind::OneWay, _) if from == to => forward.transpose(),
+                (CouplingKind::OneWay, Some(index)) => rest.swap_remove(index).weights.transpose(),
+                (CouplingKind::OneWay, None) => forward.map(|_| T::zero()),
+            };
+            odd += (&forward - &back).norm_squared().f64();
+            even += (&forward + &back).norm_squared().f64();
+        }
+        (even > 0.0).then(|| (odd / even).sqrt())
     }
 
     fn state(&self) -> MachineState<T> {

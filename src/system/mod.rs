@@ -171,6 +171,12 @@ pub trait System<T: Real> {
         0.0
     }
 
+    /// How far the couplings between nodes are from reciprocal, as they were asked for: |W - W^T| / |W + W^T| in Frobenius norms, 0 for
+    /// reciprocal and 1 for feedforward machines; nothing where a laboratory cannot tell.
+    fn non_reciprocity(&self) -> Option<f64> {
+        None
+    }
+
     /// Drives `inputs` (inputs x samples), waits for the steady state of `phase` and measures it.
     ///
     /// # Errors

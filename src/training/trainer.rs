@@ -234,6 +234,7 @@ impl<T: Real> Trainer<T> {
             frames: self.spent.frames,
             conversions: self.spent.conversions,
             lab_seconds: self.spent.seconds,
+            non_reciprocity: self.system.non_reciprocity(),
         });
         Ok(&self.metrics[epoch])
     }
