@@ -102,17 +102,6 @@ pub enum Topology {
     Listed,
 }
 
-/// How arrays that feed back start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum InitialFeedback {
-    /// With weights of their own.
-    #[default]
-    Independent,
-    /// As the transpose of the forward array: the network starts reciprocal, and may part from that as it learns.
-    Transposed,
-}
-
 /// One more array, beside those of the topology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -143,9 +132,10 @@ pub struct NetworkConfig {
     /// Weights start as normal deviates of standard deviation `initial_gain / sqrt(fan-in)`.
     #[serde(default = "NetworkConfig::initial_gain", deserialize_with = "range::non_negative")]
     pub initial_gain: f64,
-    /// How arrays that feed back start.
-    #[serde(default)]
-    pub initial_feedback: InitialFeedback,
+    /// How far feedback arrays of their own start from the transpose W^T of the array that they feed back: they start as
+    /// sqrt(1 - a^2) W^T + a R with R independent, from 0 (reciprocal couplings) to 1 (nothing in common).
+    #[serde(default = "NetworkConfig::feedback_asymmetry", deserialize_with = "range::unit_interval")]
+    pub feedback_asymmetry: f64,
     /// Whether nodes have trained biases.
     #[serde(default = "NetworkConfig::bias")]
     pub bias: bool,
@@ -170,6 +160,10 @@ impl NetworkConfig {
     }
 
     fn initial_gain() -> f64 {
+        1.0
+    }
+
+    fn feedback_asymmetry() -> f64 {
         1.0
     }
 

@@ -12,7 +12,5 @@ pub mod range;
 mod sheet;
 
 pub use case::Case;
-pub use experiment::{
-    CouplingConfig, Device, Experiment, InitialFeedback, LearningConfig, NetworkConfig, Precision, RuleName, Topology, TrainingConfig,
-};
+pub use experiment::{CouplingConfig, Device, Experiment, LearningConfig, NetworkConfig, Precision, RuleName, Topology, TrainingConfig};
 pub use sheet::{Number, Sheet};
