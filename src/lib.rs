@@ -60,6 +60,7 @@ pub mod config;
 pub mod coupler;
 pub mod data;
 pub mod error;
+pub mod export;
 mod file;
 pub mod learning;
 pub mod matrix_file;

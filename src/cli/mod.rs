@@ -4,6 +4,7 @@ mod crossbar;
 mod data;
 mod devices;
 mod evaluate;
+mod export;
 mod gradient;
 mod spim;
 mod train;
@@ -35,6 +36,8 @@ enum Command {
     Train(train::TrainCommand),
     Evaluate(evaluate::EvaluateCommand),
     Gradient(gradient::GradientCommand),
+    Export(export::ExportCommand),
+    Verify(export::VerifyCommand),
     #[command(subcommand)]
     Crossbar(crossbar::CrossbarCommand),
     Devices(devices::DevicesCommand),
@@ -66,6 +69,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Train(command) => train::run(&command, json),
         Command::Evaluate(command) => evaluate::run(&command, json),
         Command::Gradient(command) => gradient::run(&command, json),
+        Command::Export(command) => export::run(&command, json),
+        Command::Verify(command) => export::run_verify(&command, json),
         Command::Crossbar(command) => crossbar::run(&command, json),
         Command::Devices(command) => devices::run(&command, json),
         Command::Spim(command) => spim::run(&command, json),

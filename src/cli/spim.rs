@@ -256,13 +256,16 @@ fn node_frame(command: &Frame, mask: &Mask, optics: &Optics, json: bool) -> Resu
     if !command.points.is_empty() || command.image.is_some() {
         return Err(Error::input("--at and --image: only the wave tier sees more than the zero order; expected --tier wave"));
     }
-    let values = mask.decode(&optics.layout).map_err(|e| Error::input(format!("{}: {e}", command.mask.display())))?;
+    let shown = mask.decode(&optics.layout).map_err(|e| Error::input(format!("{}: {e}", command.mask.display())))?;
+    let [values] = &shown[..] else {
+        return Err(Error::input("--tier: a mask of several regions has several orders, which only the wave tier sees; expected wave"));
+    };
     let (name, field) = match command.tier {
         TierName::Analytic => {
             let gauge = Gauge::new(mask.bits);
             ("analytic", values.iter().map(|value| gauge.field(*value)).sum::<f64>().into())
         }
-        _ => ("effective", Effective::new(optics, 0).zero_order(&values).0),
+        _ => ("effective", Effective::new(optics, 0).zero_order(values).0),
     };
     let share = optics.light_on_nodes(0) / optics.light() / values.len() as f64;
     let zero_order = (field * share).norm_sqr();

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::Device;
@@ -49,7 +49,7 @@ const EMBEDDED: [(&str, &str); 21] = [
 ];
 
 /// A device's numbers, each with its unit and its source.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sheet {
     /// The kind of device: `spim` or `crossbar`.
     pub kind: String,
@@ -61,7 +61,7 @@ pub struct Sheet {
 }
 
 /// One number of a datasheet.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Number {
     /// The value.

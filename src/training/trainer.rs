@@ -55,9 +55,8 @@ impl Evaluation {
         for (sample, label) in labels.iter().enumerate() {
             let column = measured.values.column(sample);
             let values = &column.as_slice()[outputs.clone()];
-            let largest = (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best });
             self.samples += 1;
-            self.correct += usize::from(largest == *label);
+            self.correct += usize::from(largest(values) == *label);
             if measured.settled[sample] {
                 self.cost += cost.value(values, targets.column(sample).as_slice()).f64();
             } else {
@@ -92,6 +91,26 @@ pub fn evaluate<T: Real>(system: &mut dyn System<T>, examples: &Examples<T>, lea
         evaluation.count(outputs.clone(), &measured, &labels, &targets, learning.cost);
     }
     Ok(evaluation)
+}
+
+/// The class that the machine gives to each of `examples`: that of its largest output.
+///
+/// # Errors
+/// When the machine does not take the examples.
+pub fn predict<T: Real>(system: &mut dyn System<T>, examples: &Examples<T>) -> Result<Vec<usize>> {
+    let all: Vec<usize> = (0..examples.len()).collect();
+    let outputs = system.outputs();
+    let mut classes = Vec::with_capacity(all.len());
+    for indices in all.chunks(EVALUATION_BATCH) {
+        let measured = system.settle(&examples.batch(indices).0, &Phase::Free)?;
+        classes.extend(measured.values.column_iter().map(|column| largest(&column.as_slice()[outputs.clone()])));
+    }
+    Ok(classes)
+}
+
+/// The place of the largest value.
+fn largest<T: Real>(values: &[T]) -> usize {
+    (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
 }
 
 /// A machine in training.

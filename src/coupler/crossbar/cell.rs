@@ -60,8 +60,8 @@ impl CrossbarDevice {
         !errors && self.levels == 0 && self.stuck_at_min + self.stuck_at_max == 0.0 && self.drift_nu.is_empty()
     }
 
-    /// The nearest weight that the levels can stand for.
-    fn rounded(&self, weight: f64) -> f64 {
+    /// The nearest weight that the range and the levels can stand for.
+    pub fn nearest_weight(&self, weight: f64) -> f64 {
         let bound = self.weight_max;
         let wanted = weight.clamp(-bound, bound);
         if self.levels == 0 {
@@ -116,7 +116,7 @@ impl<T: Real> Part<'_, T> {
         let (mut stream, mut written) = (key.with(0).stream(), 0);
         let scale = device.weight_per_us();
         for (index, wanted) in self.wanted.iter().enumerate() {
-            let wanted = device.rounded(wanted.f64());
+            let wanted = device.nearest_weight(wanted.f64());
             if self.targets[index] == T::of(wanted) {
                 continue;
             }

@@ -36,16 +36,18 @@ fn pieces(length: usize, limit: usize) -> Vec<Range<usize>> {
     (0..length).step_by(limit).map(|start| start..length.min(start + limit)).collect()
 }
 
-/// The tiles of an array of `shape` = (outputs, inputs): (outputs, inputs) of each.
-pub(super) fn tiles(device: &CrossbarDevice, shape: (usize, usize)) -> Vec<(Range<usize>, Range<usize>)> {
-    let (outputs, inputs) = (pieces(shape.0, device.tile_cols), pieces(shape.1, device.tile_rows));
-    inputs.iter().flat_map(|inputs| outputs.iter().map(|outputs| (outputs.clone(), inputs.clone()))).collect()
+impl CrossbarDevice {
+    /// The tiles of an array of `shape` = (outputs, inputs): (outputs, inputs) of each.
+    pub fn tiles(&self, shape: (usize, usize)) -> Vec<(Range<usize>, Range<usize>)> {
+        let (outputs, inputs) = (pieces(shape.0, self.tile_cols), pieces(shape.1, self.tile_rows));
+        inputs.iter().flat_map(|inputs| outputs.iter().map(|outputs| (outputs.clone(), inputs.clone()))).collect()
+    }
 }
 
 /// The tiles that convert on their own.
 pub(super) fn converting(device: &CrossbarDevice, shape: (usize, usize)) -> Vec<(Range<usize>, Range<usize>)> {
     match device.tile_sum {
-        TileSum::Digital => tiles(device, shape),
+        TileSum::Digital => device.tiles(shape),
         TileSum::Analog => vec![(0..shape.0, 0..shape.1)],
     }
 }
@@ -60,7 +62,7 @@ pub(super) fn behind_wires(device: &CrossbarDevice, cells: &[DMatrix<f64>; 2]) -
     }
     let side = |cells: &DMatrix<f64>| {
         let mut effective = cells.clone();
-        for (outputs, inputs) in tiles(device, cells.shape()) {
+        for (outputs, inputs) in device.tiles(cells.shape()) {
             let (start, size) = ((outputs.start, inputs.start), (outputs.len(), inputs.len()));
             let siemens = cells.view(start, size).transpose() * 1e-6;
             let compiled = wires::effective(&siemens, device.wires())?;

@@ -18,7 +18,7 @@ use std::path::Path;
 
 use png::{BitDepth, ColorType, Decoder, Encoder};
 
-use super::layout::Layout;
+use super::layout::{Layout, Region};
 use crate::file::write_whole;
 use crate::matrix_file::read_matrix;
 use crate::{Error, Result};
@@ -107,21 +107,27 @@ impl Mask {
         Self::from_levels(height, width, bits, levels).map_err(|e| wrong(e.to_string()))
     }
 
-    /// The values that the nodes of `layout` show on this mask, of gauge encoding: from the first pixel of each.
+    /// The values that the nodes of `layout` show on this mask in each region, of gauge encoding: from the first pixel of each node, where
+    /// the carrier's phase is 0.
     ///
     /// # Errors
     /// When the mask is not what [`encode`](Self::encode) makes of these values.
-    pub fn decode(&self, layout: &Layout) -> Result<Vec<f64>> {
+    pub fn decode(&self, layout: &Layout) -> Result<Vec<Vec<f64>>> {
         let Drive::Levels(levels) = &self.drive else {
             return Err(Error::input("a mask of exact phases has no levels to decode"));
         };
         let per_level = TAU / f64::from(1u32 << self.bits);
-        let value = |node: usize| {
-            let (top, left) = layout.corner(&layout.regions[0], node);
-            (f64::from(levels[top * self.width + left]) * per_level).cos()
+        let shown = |region: &Region| -> Vec<f64> {
+            let value = |node: usize| {
+                let (top, left) = layout.corner(region, node);
+                let carrier = TAU * (region.carrier.0 * (top - region.top) as f64 + region.carrier.1 * (left - region.left) as f64);
+                (f64::from(levels[top * self.width + left]) * per_level - carrier).cos()
+            };
+            (0..layout.nodes).map(value).collect()
         };
-        let values: Vec<f64> = (0..layout.nodes).map(value).collect();
-        if layout.regions.len() == 1 && Self::encode(layout, &[&values], self.bits) == *self {
+        let values: Vec<Vec<f64>> = layout.regions.iter().map(shown).collect();
+        let again: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
+        if Self::encode(layout, &again, self.bits) == *self {
             return Ok(values);
         }
         let Layout { macro_pixel, checker, nodes, .. } = layout;
@@ -243,7 +249,7 @@ mod tests {
         let layout = Layout::new(PanelGeometry { width: 24, height: 16, macro_pixel: 4, checker: 1 }, 5, 1).unwrap();
         let values: Vec<f64> = [0, 10, 64, 100, 128].map(|level| (f64::from(level) / 256.0 * TAU).cos()).to_vec();
         let mut mask = Mask::encode(&layout, &[&values], 8);
-        let decoded = mask.decode(&layout).unwrap();
+        let decoded = mask.decode(&layout).unwrap().remove(0);
         assert!(decoded.iter().zip(&values).all(|(a, b)| (a - b).abs() < 1e-15));
         if let Drive::Levels(levels) = &mut mask.drive {
             levels[100] ^= 1;

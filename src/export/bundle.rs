@@ -1,0 +1,102 @@
+//! A directory that appears whole or not at all.
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use nalgebra::DMatrix;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use super::{FileEntry, Manifest};
+use crate::file::create_directory;
+use crate::matrix_file::write_matrix;
+use crate::{Error, Result};
+
+/// Files on their way into a directory.
+pub(super) struct Bundle {
+    target: PathBuf,
+    directory: TempDir,
+    files: Vec<FileEntry>,
+}
+
+/// The check sum of a file, in hexadecimal.
+pub(super) fn sha256(path: &Path) -> Result<String> {
+    let bytes = fs::read(path).map_err(Error::reading(path))?;
+    Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+impl Bundle {
+    /// Files that will be found in `target`.
+    ///
+    /// # Errors
+    /// When `target` holds something, or its parent cannot be written.
+    pub fn new(target: &Path) -> Result<Self> {
+        if target.exists() && (!target.is_dir() || fs::read_dir(target).map_err(Error::reading(target))?.next().is_some()) {
+            return Err(Error::input(format!("{}: not an empty directory; --out names a new one", target.display())));
+        }
+        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        create_directory(parent)?;
+        let directory = tempfile::Builder::new().prefix(".equilux-export-").tempdir_in(parent).map_err(Error::writing(target))?;
+        Ok(Self { target: target.to_owned(), directory, files: Vec::new() })
+    }
+
+    /// Where the files are for now.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn files(&self) -> &[FileEntry] {
+        &self.files
+    }
+
+    /// Says what the finished file `name` is.
+    pub fn add(&mut self, name: &str, what: &str, unit: Option<&str>, shape: &[usize]) -> Result<()> {
+        let sha256 = sha256(&self.path().join(name))?;
+        let (what, unit) = (what.into(), unit.map(Into::into));
+        self.files.push(FileEntry { file: name.into(), what, unit, shape: shape.to_vec(), sha256 });
+        Ok(())
+    }
+
+    /// Writes a file by `fill`.
+    pub fn write(&mut self, name: &str, what: &str, unit: Option<&str>, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+        let path = self.path().join(name);
+        let write = || {
+            let mut file = BufWriter::new(fs::File::create(&path)?);
+            fill(&mut file)?;
+            file.flush()
+        };
+        write().map_err(Error::writing(&self.target.join(name)))?;
+        self.add(name, what, unit, &[])
+    }
+
+    /// Writes a matrix as `stem.npy` and `stem.csv`; returns the first one's name.
+    pub fn write_matrix(&mut self, stem: &str, what: &str, unit: &str, matrix: &DMatrix<f64>) -> Result<String> {
+        for extension in ["npy", "csv"] {
+            let name = format!("{stem}.{extension}");
+            write_matrix(&self.path().join(&name), matrix)?;
+            self.add(&name, what, Some(unit), &[matrix.nrows(), matrix.ncols()])?;
+        }
+        Ok(format!("{stem}.npy"))
+    }
+
+    /// Adds the manifest and lets the directory appear.
+    pub fn publish(self, manifest: &Manifest) -> Result<()> {
+        crate::file::write_text(&self.path().join("manifest.json"), &manifest.to_json())?;
+        let target = self.target;
+        if target.is_dir() {
+            // Empty, or it would have been refused.
+            fs::remove_dir(&target).map_err(Error::writing(&target))?;
+        }
+        let path = self.directory.keep();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(Error::writing(&target))?;
+        }
+        fs::rename(&path, &target).map_err(|error| {
+            let _ = fs::remove_dir_all(&path);
+            Error::writing(&target)(error)
+        })
+    }
+}

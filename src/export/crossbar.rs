@@ -1,0 +1,149 @@
+//! Target conductances of a crossbar's cells, tile by tile.
+
+use std::ops::Range;
+use std::path::Path;
+
+use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
+
+use super::bundle::Bundle;
+use super::{Holder, file_name};
+use crate::coupler::crossbar::{CrossbarDevice, Mapping, Update};
+use crate::matrix_file::read_matrix;
+use crate::{Error, Result};
+
+/// An array of pairs of cells.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrossbarArray {
+    /// The parameter it holds, outputs (bit lines) x inputs (word lines).
+    pub parameter: String,
+    /// How a weight becomes conductances.
+    pub mapping: Mapping,
+    /// The weight of one microsiemens of G+ - G-.
+    #[serde(rename = "weight_per_uS")]
+    pub weight_per_us: f64,
+    /// Lowest conductance of a cell.
+    #[serde(rename = "g_min_uS")]
+    pub g_min_us: f64,
+    /// Highest conductance of a cell.
+    #[serde(rename = "g_max_uS")]
+    pub g_max_us: f64,
+    /// Levels of a cell; 0 is a continuum.
+    pub levels: u32,
+    /// Write-and-verify stops within this distance of the target.
+    #[serde(rename = "write_tolerance_uS")]
+    pub write_tolerance_us: f64,
+    /// Weights that were beyond the range and were clipped.
+    pub clipped: usize,
+    /// Its tiles.
+    pub tiles: Vec<TileFiles>,
+}
+
+/// The files of one tile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TileFiles {
+    /// First output, and the one after the last.
+    pub outputs: [usize; 2],
+    /// First input, and the one after the last.
+    pub inputs: [usize; 2],
+    /// Conductances G+, outputs x inputs.
+    pub plus: String,
+    /// Conductances G-, outputs x inputs.
+    pub minus: String,
+    /// Pulses from weight 0, where cells are pulsed.
+    pub pulses: Option<String>,
+}
+
+/// Writes the targets of `weights`, outputs x inputs.
+pub(super) fn write(bundle: &mut Bundle, parameter: &str, weights: &DMatrix<f64>, device: &CrossbarDevice, clip: bool) -> Result<Holder> {
+    // A rounding of single precision is not beyond the range.
+    let bound = device.weight_max * (1.0 + f64::from(f32::EPSILON));
+    let clipped = weights.iter().filter(|weight| weight.abs() > bound).count();
+    if clipped > 0 && !clip {
+        let largest = weights.amax();
+        return Err(Error::input(format!(
+            "{parameter}: {clipped} of {} weights are beyond the range of the cells, the largest {largest}, device.crossbar.weight_max = {}; \
+             --clip clips and counts them",
+            weights.len(),
+            device.weight_max
+        )));
+    }
+    let targets = weights.map(|weight| device.nearest_weight(weight));
+    let cells = [0, 1].map(|side| targets.map(|weight| device.conductances(weight)[side]));
+    let mut tiles = Vec::new();
+    for (outputs, inputs) in device.tiles(weights.shape()) {
+        let number = |range: &Range<usize>, limit: usize| if limit == 0 { 0 } else { range.start / limit };
+        let stem = format!(".tile-{}-{}", number(&outputs, device.tile_cols), number(&inputs, device.tile_rows));
+        let part = |matrix: &DMatrix<f64>| matrix.view((outputs.start, inputs.start), (outputs.len(), inputs.len())).into_owned();
+        let mut name = |side: &str, what: &str, unit: &str, matrix: &DMatrix<f64>| {
+            bundle.write_matrix(
+                &file_name(parameter, &format!("{stem}.{side}")),
+                &format!("{what} of {parameter}, outputs x inputs"),
+                unit,
+                matrix,
+            )
+        };
+        tiles.push(TileFiles {
+            outputs: [outputs.start, outputs.end],
+            inputs: [inputs.start, inputs.end],
+            plus: name("plus", "target conductances G+", "uS", &part(&cells[0]))?,
+            minus: name("minus", "target conductances G-", "uS", &part(&cells[1]))?,
+            pulses: match device.update {
+                Update::Write => None,
+                Update::Pulsed => {
+                    let pulses = part(&targets).map(|weight| (weight / device.weight_max / device.pulse_step).round());
+                    Some(name("pulses", "pulses from weight 0", "pulses", &pulses)?)
+                }
+            },
+        });
+    }
+    Ok(Holder::Crossbar(CrossbarArray {
+        parameter: parameter.into(),
+        mapping: device.mapping,
+        weight_per_us: device.weight_per_us(),
+        g_min_us: device.g_min_us,
+        g_max_us: device.g_max_us,
+        levels: device.levels,
+        write_tolerance_us: device.write_tolerance_us,
+        clipped,
+        tiles,
+    }))
+}
+
+/// The weights, outputs x inputs, that the conductances in `directory` stand for.
+pub(super) fn read(directory: &Path, array: &CrossbarArray) -> Result<DMatrix<f64>> {
+    let end = |ends: fn(&TileFiles) -> usize| array.tiles.iter().map(ends).max().unwrap_or(0);
+    let (outputs, inputs) = (end(|tile| tile.outputs[1]), end(|tile| tile.inputs[1]));
+    let mut weights = DMatrix::from_element(outputs, inputs, f64::NAN);
+    for tile in &array.tiles {
+        let shape = (tile.outputs[1].saturating_sub(tile.outputs[0]), tile.inputs[1].saturating_sub(tile.inputs[0]));
+        let cells = |file: &str| {
+            let path = directory.join(file);
+            let cells = read_matrix(&path)?;
+            if cells.shape() != shape {
+                let (rows, columns) = cells.shape();
+                return Err(Error::input(format!(
+                    "{}: expected {} x {} cells, found {rows} x {columns}",
+                    path.display(),
+                    shape.0,
+                    shape.1
+                )));
+            }
+            let range = array.g_min_us * (1.0 - 1e-12)..=array.g_max_us * (1.0 + 1e-12);
+            match cells.iter().find(|g| !range.contains(g)) {
+                None => Ok(cells),
+                Some(g) => Err(Error::input(format!(
+                    "{}: {g} uS is out of the range of the cells, {} to {} uS",
+                    path.display(),
+                    array.g_min_us,
+                    array.g_max_us
+                ))),
+            }
+        };
+        let difference = (cells(&tile.plus)? - cells(&tile.minus)?) * array.weight_per_us;
+        weights.view_mut((tile.outputs[0], tile.inputs[0]), shape).copy_from(&difference);
+    }
+    Ok(weights)
+}

@@ -1,0 +1,206 @@
+//! `manifest.json`: what an export is.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::crossbar::CrossbarArray;
+use super::slm::Masks;
+use crate::config::Experiment;
+use crate::file::read_text;
+use crate::{Error, Result};
+
+/// What says that a file is a manifest of ours.
+const FORMAT: &str = "equilux-export";
+
+/// The version of the format.
+const VERSION: u32 = 1;
+
+/// What an export is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// Conductances of resistive cells.
+    Crossbar,
+    /// Masks of a phase modulator.
+    Slm,
+    /// Tensors for other programs.
+    Safetensors,
+}
+
+impl Target {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Crossbar => "crossbar",
+            Self::Slm => "slm",
+            Self::Safetensors => "safetensors",
+        }
+    }
+}
+
+/// One exported file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Its name in the directory.
+    pub file: String,
+    /// What it is.
+    pub what: String,
+    /// The unit of its numbers.
+    pub unit: Option<String>,
+    /// Rows and columns of its numbers; empty where there are none.
+    pub shape: Vec<usize>,
+    /// Check sum of its bytes, hexadecimal.
+    pub sha256: String,
+}
+
+/// What holds a parameter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Holder {
+    /// Cells of a crossbar.
+    Crossbar(CrossbarArray),
+    /// Masks of a modulator.
+    Slm(Masks),
+    /// Numbers as they are, kept digitally.
+    Plain {
+        /// The parameter.
+        parameter: String,
+        /// The file.
+        file: String,
+    },
+}
+
+impl Holder {
+    /// The parameter that is held.
+    pub fn parameter(&self) -> &str {
+        match self {
+            Self::Crossbar(array) => &array.parameter,
+            Self::Slm(masks) => &masks.parameter,
+            Self::Plain { parameter, .. } => parameter,
+        }
+    }
+}
+
+/// What the machine does that is built from the files.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expected {
+    /// The data set; which of its samples test is decided by the configuration.
+    pub data: String,
+    /// Test samples.
+    pub samples: usize,
+    /// Those that are given their class.
+    pub correct: usize,
+    /// Their fraction.
+    pub accuracy: f64,
+    /// 95 % interval of the accuracy on other samples of the same kind (Wilson 1927).
+    pub interval_95: [f64; 2],
+}
+
+/// What an export is: `manifest.json`, described by `docs/manifest.schema.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// `equilux-export`.
+    pub format: String,
+    /// Version of the format.
+    pub version: u32,
+    /// The program's version.
+    pub equilux: String,
+    /// What it is for.
+    pub to: Target,
+    /// The resolved experiment, TOML.
+    pub config: String,
+    /// The device's datasheet, key by key with value, unit and source.
+    pub datasheet: Option<serde_json::Value>,
+    /// What holds each parameter, in the machine's order.
+    pub held: Vec<Holder>,
+    /// What the machine should do.
+    pub expected: Expected,
+    /// The other files.
+    pub files: Vec<FileEntry>,
+}
+
+impl Manifest {
+    pub(super) fn new(
+        to: Target,
+        experiment: &Experiment,
+        datasheet: Option<serde_json::Value>,
+        held: Vec<Holder>,
+        files: Vec<FileEntry>,
+    ) -> Self {
+        let (equilux, config) = (env!("CARGO_PKG_VERSION").into(), experiment.to_toml());
+        Self { format: FORMAT.into(), version: VERSION, equilux, to, config, datasheet, held, expected: Expected::default(), files }
+    }
+
+    /// The manifest of the export in `directory`.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged or somebody else's.
+    pub fn read(directory: &Path) -> Result<Self> {
+        let path = directory.join("manifest.json");
+        let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
+        let text = read_text(&path)?;
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| wrong(format!("damaged: {e}")))?;
+        if value["format"] != FORMAT {
+            return Err(wrong(format!("not a manifest of equilux: expected \"format\": \"{FORMAT}\", found {}", value["format"])));
+        }
+        if value["version"] != VERSION {
+            return Err(wrong(format!("expected \"version\": {VERSION}, found {}", value["version"])));
+        }
+        serde_json::from_value(value).map_err(|e| wrong(format!("damaged: {e}")))
+    }
+
+    /// The experiment whose machine this is.
+    ///
+    /// # Errors
+    /// When the configuration is damaged.
+    pub fn experiment(&self, directory: &Path) -> Result<Experiment> {
+        Experiment::parse(&self.config, &format!("{}: config", directory.join("manifest.json").display()), &[])
+    }
+
+    pub(super) fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("names and finite numbers") + "\n"
+    }
+
+    /// What a technician should know.
+    pub(super) fn instructions(&self) -> String {
+        let Expected { data, samples, accuracy, interval_95: [low, high], .. } = &self.expected;
+        let how = match self.to {
+            Target::Crossbar => {
+                "Each parameter NAME.weights is an array of pairs of cells. For every tile,\n\
+                 NAME.weights.tile-O-I.plus and .minus (.npy and .csv, the same numbers) are the target conductances of\n\
+                 its two cells in microsiemens: one row a bit line (output), one column a word line (input), in the\n\
+                 order of the nodes. O and I count the tiles along outputs and inputs from 0.\n\
+                 weight = (plus - minus) * weight_per_uS (manifest.json, held). Program with write-and-verify to\n\
+                 write_tolerance_uS where it is above 0. Where cells are pulsed, .pulses are the pulses from weight 0,\n\
+                 negative downwards. What is not an array (bias) is added digitally.\n"
+            }
+            Target::Slm => {
+                "Each mask is a grey PNG of the whole panel: pixel value g sets the phase +2 pi g / 2^bits. The .phase.npy\n\
+                 beside it are the same phases in radians. A macro-pixel of macro_pixel_px squared is one node, row by row\n\
+                 from the corner in manifest.json (held, layout); its checkerboard of checker_px shows +-arccos of the pattern's\n\
+                 value, as with all node values at 1. To show node values s, encode the products of pattern and s in the same\n\
+                 layout (equilux spim encode). pattern_weights are applied to the frames digitally.\n"
+            }
+            Target::Safetensors => {
+                "weights.safetensors holds all parameters, row-major: NAME.weights is outputs x inputs, currents are weights @ v.\n"
+            }
+        };
+        format!(
+            "A trained machine, exported by Equilux {} for: {}\n\n{how}\n\
+             The machine built from these files gives {} of {samples} test samples of {data} their class: {:.2} % (95 % interval {:.2} to\n\
+             {:.2} %); predictions.csv has each one. Random imperfections (programming errors, read noise) are drawn from the seed of the\n\
+             configuration, so that the simulated machine can be compared sample by sample; a real one will differ within the interval.\n\n\
+             manifest.json says what each file is, its unit and its SHA-256; `equilux verify DIRECTORY` checks all of it.\n",
+            self.equilux,
+            self.to.name(),
+            self.expected.correct,
+            100.0 * accuracy,
+            100.0 * low,
+            100.0 * high
+        )
+    }
+}

@@ -1,0 +1,179 @@
+//! Device-ready weight maps: a trained machine leaves the simulator, and a laboratory loads it as it is.
+//!
+//! | `--to` | what is written |
+//! |---|---|
+//! | `crossbar` | the target conductances G+ and G- of every tile, pulse counts where cells are pulsed |
+//! | `slm` | a grey mask a pattern at the panel's full resolution, and its phases |
+//! | `safetensors` | the parameters, for PyTorch and numpy |
+//!
+//! Beside them a `manifest.json` says what each file is, in which unit, how to check it and what the machine should then do. An export is
+//! written into a neighbouring directory and renamed when it is whole. [`verify`] reads nothing else: it builds the machine anew from
+//! the exported files, and compares what it does with what the manifest says.
+
+mod bundle;
+mod crossbar;
+mod manifest;
+mod slm;
+mod verify;
+mod weights;
+
+use std::path::{Path, PathBuf};
+
+use nalgebra::DMatrix;
+
+use crate::config::{Device, Experiment, Precision, Sheet};
+use crate::coupler::Parameter;
+use crate::data::{Dataset, Parts};
+use crate::real::Real;
+use crate::report::wilson;
+use crate::system::System;
+use crate::training::{Checkpoint, RunDirectory, check_fit, load_machine, predict};
+use crate::{Error, Result};
+
+use bundle::Bundle;
+
+pub use manifest::{Expected, FileEntry, Holder, Manifest, Target};
+pub use verify::{Verification, verify};
+
+/// What to export, and how.
+#[derive(Clone, Debug)]
+pub struct ExportOptions {
+    /// What it is for.
+    pub target: Target,
+    /// The device in place of the run's own: a datasheet's name or path.
+    pub device: Option<String>,
+    /// Whether weights beyond the conductance range are clipped, rather than refused.
+    pub clip: bool,
+}
+
+/// Writes the trained machine of `run` into the new directory `out`; returns the manifest.
+///
+/// # Errors
+/// When `run` is no run, its parameters do not fit the device, or `out` cannot be written or holds something.
+pub fn export(run: &Path, options: &ExportOptions, out: &Path) -> Result<Manifest> {
+    let directory = RunDirectory::open(run)?;
+    let trained = Experiment::load(&directory.config(), &[])?;
+    let mut experiment = trained.clone();
+    if let Some(sheet) = &options.device {
+        experiment = experiment.on_device(sheet)?;
+    }
+    match experiment.network.precision {
+        Precision::F32 => exported::<f32>(&directory, &experiment, options, out),
+        Precision::F64 => exported::<f64>(&directory, &experiment, options, out),
+    }
+}
+
+fn exported<T: Real>(run: &RunDirectory, experiment: &Experiment, options: &ExportOptions, out: &Path) -> Result<Manifest> {
+    let checkpoint = Checkpoint::<T>::read(&run.checkpoint())?;
+    let mut machine = experiment.machine::<T>()?;
+    load_machine(&mut machine, &checkpoint, false, &run.checkpoint())?;
+    let parameters = machine.parameters();
+    let mut bundle = Bundle::new(out)?;
+    let mut held = Vec::new();
+    for parameter in &parameters {
+        let name = &parameter.name;
+        let values = parameter.values.map(T::f64);
+        held.push(match (options.target, &experiment.device) {
+            (Target::Crossbar, Device::Crossbar(device)) if name.ends_with(".weights") => {
+                crossbar::write(&mut bundle, name, &values, device, options.clip)?
+            }
+            (Target::Slm, Device::Spim(device)) if !name.ends_with("pattern_weights") && name != "bias" => {
+                slm::write(&mut bundle, name, &values, device)?
+            }
+            (Target::Crossbar, Device::Crossbar(_)) | (Target::Slm, Device::Spim(_)) | (Target::Safetensors, _) => {
+                weights::write_plain(&mut bundle, name, &values)?
+            }
+            (target, device) => {
+                return Err(Error::input(format!(
+                    "--to {}: this run is on {}; --device names a {} to put it on",
+                    target.name(),
+                    device.describe(),
+                    if target == Target::Crossbar { "crossbar" } else { "modulator" }
+                )));
+            }
+        });
+    }
+    if options.target == Target::Safetensors {
+        weights::write_safetensors(&mut bundle, &parameters)?;
+    }
+    let sheet = match &experiment.device {
+        Device::Crossbar(device) => device.sheet.clone(),
+        Device::Spim(device) => device.sheet.clone(),
+        Device::Exact => None,
+    };
+    let datasheet =
+        sheet.map(|name| Sheet::find(&name)).transpose()?.map(|sheet| serde_json::to_value(&sheet).expect("numbers and strings"));
+    let mut manifest = Manifest::new(options.target, experiment, datasheet, held, bundle.files().to_vec());
+    // What a reader of these files will find: the machine as it is built from them.
+    let expected = expectation::<T>(bundle.path(), &manifest)?;
+    bundle.write(
+        "predictions.csv",
+        "class that each test sample is expected to be given, by its place in the test part",
+        None,
+        |file| {
+            let mut writer = csv::Writer::from_writer(file);
+            writer.write_record(["sample", "class"]).map_err(std::io::Error::other)?;
+            for (sample, class) in expected.1.iter().enumerate() {
+                writer.write_record([sample.to_string(), class.to_string()]).map_err(std::io::Error::other)?;
+            }
+            writer.flush()
+        },
+    )?;
+    manifest.expected = expected.0;
+    bundle.write("README.txt", "how to load this", None, |file| file.write_all(manifest.instructions().as_bytes()))?;
+    manifest.files = bundle.files().to_vec();
+    bundle.publish(&manifest)?;
+    Ok(manifest)
+}
+
+/// The values of all parameters as the files in `directory` hold them.
+fn values_held<T: Real>(directory: &Path, manifest: &Manifest, parameters: &[Parameter<T>]) -> Result<Vec<DMatrix<T>>> {
+    let value = |parameter: &Parameter<T>| {
+        let holder = manifest.held.iter().find(|holder| holder.parameter() == parameter.name).ok_or_else(|| {
+            Error::input(format!("{}: nothing holds the parameter {}", directory.join("manifest.json").display(), parameter.name))
+        })?;
+        let values = match holder {
+            Holder::Crossbar(array) => crossbar::read(directory, array)?,
+            Holder::Slm(masks) => slm::read(directory, masks)?,
+            Holder::Plain { file, .. } => crate::matrix_file::read_matrix(&directory.join(file))?,
+        };
+        if values.shape() != parameter.values.shape() {
+            let ((rows, columns), (found_rows, found_columns)) = (parameter.values.shape(), values.shape());
+            let name = &parameter.name;
+            return Err(Error::input(format!("{name}: expected {rows} x {columns} values, the files hold {found_rows} x {found_columns}")));
+        }
+        Ok(values.map(T::of))
+    };
+    parameters.iter().map(value).collect()
+}
+
+/// What the machine does that is built from the files in `directory`: the expectation, and the class of each test sample.
+fn expectation<T: Real>(directory: &Path, manifest: &Manifest) -> Result<(Expected, Vec<usize>)> {
+    let experiment = manifest.experiment(directory)?;
+    let parts = Parts::<T>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
+    let mut machine = experiment.machine::<T>()?;
+    check_fit(&experiment, &machine, &parts)?;
+    let values = values_held(directory, manifest, &machine.parameters())?;
+    machine.program(&values)?;
+    let classes = predict(&mut machine, &parts.test)?;
+    let correct = classes.iter().zip(&parts.test.labels).filter(|(class, label)| class == label).count();
+    let (low, high) = wilson(correct, classes.len()).unwrap_or((0.0, 1.0));
+    let expected = Expected {
+        data: experiment.data.set.clone(),
+        samples: classes.len(),
+        correct,
+        accuracy: correct as f64 / classes.len().max(1) as f64,
+        interval_95: [low, high],
+    };
+    Ok((expected, classes))
+}
+
+/// The place of a file beside the others.
+fn file_name(parameter: &str, rest: &str) -> String {
+    format!("{}{rest}", parameter.replace('/', "-"))
+}
+
+/// The files of an export, for `--json`.
+pub fn files(out: &Path, manifest: &Manifest) -> Vec<PathBuf> {
+    manifest.files.iter().map(|entry| out.join(&entry.file)).chain([out.join("manifest.json")]).collect()
+}

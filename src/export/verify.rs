@@ -1,0 +1,102 @@
+//! Reading an export back: the files alone, as a laboratory would.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::bundle::sha256;
+use super::{Holder, Manifest, expectation};
+use crate::config::{Device, Experiment, Precision};
+use crate::file::read_text;
+use crate::{Error, Result};
+
+/// What became of an export.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verification {
+    /// Whether everything is as the manifest says.
+    pub ok: bool,
+    /// What is not, each naming its file.
+    pub problems: Vec<String>,
+    /// The accuracy of the machine built from the files, where one could be built.
+    pub test_accuracy: Option<f64>,
+    /// Test samples.
+    pub test_samples: usize,
+}
+
+/// Checks the export in `directory`: every file by its check sum, scales against the device, and the machine built from the files against the
+/// predictions.
+///
+/// # Errors
+/// When there is no manifest, or it is damaged or somebody else's.
+pub fn verify(directory: &Path) -> Result<Verification> {
+    let manifest = Manifest::read(directory)?;
+    let experiment = manifest.experiment(directory)?;
+    let mut problems = damaged_files(directory, &manifest);
+    problems.extend(wrong_scales(&manifest, &experiment));
+    let found = match experiment.network.precision {
+        Precision::F32 => expectation::<f32>(directory, &manifest),
+        Precision::F64 => expectation::<f64>(directory, &manifest),
+    };
+    let (mut test_accuracy, mut test_samples) = (None, 0);
+    match found {
+        Err(error) => problems.push(error.to_string()),
+        Ok((found, classes)) => {
+            (test_accuracy, test_samples) = (Some(found.accuracy), found.samples);
+            if found != manifest.expected {
+                let expected = &manifest.expected;
+                problems.push(format!(
+                    "manifest.json: expected {} of {} test samples of {} correct, the machine built from these files has {} of {} of {}",
+                    expected.correct, expected.samples, expected.data, found.correct, found.samples, found.data
+                ));
+            }
+            match predictions(directory) {
+                Err(error) => problems.push(error.to_string()),
+                Ok(expected) => {
+                    let differ = expected.iter().zip(&classes).filter(|(expected, found)| expected != found).count();
+                    if differ > 0 || expected.len() != classes.len() {
+                        problems.push(format!("predictions.csv: {differ} of {} predictions differ from those found", expected.len()));
+                    }
+                }
+            }
+        }
+    }
+    Ok(Verification { ok: problems.is_empty(), problems, test_accuracy, test_samples })
+}
+
+fn damaged_files(directory: &Path, manifest: &Manifest) -> Vec<String> {
+    let check = |entry: &super::FileEntry| {
+        let path = directory.join(&entry.file);
+        if !path.is_file() {
+            return Some(format!("{}: missing", entry.file));
+        }
+        match sha256(&path) {
+            Err(error) => Some(error.to_string()),
+            Ok(found) if found != entry.sha256 => Some(format!("{}: changed: SHA-256 {found}, expected {}", entry.file, entry.sha256)),
+            Ok(_) => None,
+        }
+    };
+    manifest.files.iter().filter_map(check).collect()
+}
+
+/// Scales that are not those of the device in the configuration.
+fn wrong_scales(manifest: &Manifest, experiment: &Experiment) -> Vec<String> {
+    let Device::Crossbar(device) = &experiment.device else { return Vec::new() };
+    let arrays = manifest.held.iter().filter_map(|holder| if let Holder::Crossbar(array) = holder { Some(array) } else { None });
+    let check = |array: &super::crossbar::CrossbarArray| {
+        let expected = device.weight_per_us();
+        let wrong = array.weight_per_us != expected || array.mapping != device.mapping;
+        wrong.then(|| {
+            let (name, found) = (&array.parameter, array.weight_per_us);
+            format!("manifest.json: {name}: weight_per_uS = {found}: the device's range makes it {expected}")
+        })
+    };
+    arrays.filter_map(check).collect()
+}
+
+fn predictions(directory: &Path) -> Result<Vec<usize>> {
+    let path = directory.join("predictions.csv");
+    let wrong = |line: usize| Error::input(format!("{}: line {line}: expected a sample and its class", path.display()));
+    let text = read_text(&path)?;
+    let lines = text.lines().enumerate().skip(1);
+    lines.map(|(at, line)| line.split_once(',').and_then(|(_, class)| class.parse().ok()).ok_or_else(|| wrong(at + 1))).collect()
+}

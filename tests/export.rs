@@ -1,0 +1,147 @@
+//! Weight maps: exported, read back, and what is wrong with those that are not as they were.
+
+mod common;
+
+use std::fs;
+
+use common::Place;
+use serde_json::Value;
+
+/// A place with a small trained machine on tiled crossbars (`run`).
+fn crossbar_run() -> Place {
+    let place = Place::new();
+    place.file("x.toml", common::NOISY.replace("levels = 64", "levels = 64\ntile_rows = 20\ntile_cols = 8"));
+    place.printed(&["train", "x.toml", "--out", "run", "--set", "training.epochs=1"]);
+    place
+}
+
+/// A place with a small trained optical machine (`run`).
+fn spim_run(settings: &[&str]) -> Place {
+    let place = Place::new();
+    place.file(
+        "x.toml",
+        "[data]\nset = 'wine'\nscaling = 'unit-range'\nclip = 1.0\n[network]\nlayers = [13, 5, 3]\ntopology = 'all-to-all'\n\
+         activation = 'sine'\n[network.dynamics.gradient]\nleak = 2.0\n[device.spim]\nsheet = 'spim-generic'\npatterns = 6\n\
+         [relaxation]\nstep = 0.15\ntolerance = 1e-2\nmax_steps = 30\n[learning]\nrule = 'ep'\nbeta = 0.5\n[training]\nepochs = 1\n\
+         optimiser.adam.rate = 0.01\n",
+    );
+    let train = ["train", "x.toml", "--out", "run"];
+    place.printed(&[&train[..], settings].concat());
+    place
+}
+
+fn manifest(place: &Place) -> Value {
+    serde_json::from_str(&fs::read_to_string(place.path("maps/manifest.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn conductances_come_back_as_the_same_machine() {
+    let place = crossbar_run();
+    let exported = place.json(&["export", "run", "--to", "crossbar", "--out", "maps"]);
+    let files = exported["files"].as_array().unwrap();
+    // 64 x 12 in 4 x 2 tiles and 12 x 10 in one by two, plus and minus as .npy and .csv; biases; predictions, README, manifest.
+    assert_eq!(files.len(), (8 + 2) * 4 + 2 + 3);
+    assert!(files.iter().all(|file| place.path(file.as_str().unwrap()).is_file()));
+    let verified = place.json(&["verify", "maps"]);
+    assert_eq!((&verified["ok"], &verified["problems"]), (&Value::Bool(true), &Value::Array(vec![])));
+    assert_eq!(verified["test_accuracy"], exported["expected"]["accuracy"]);
+    // Every target is a level of the cells.
+    let cells = equilux::matrix_file::read_matrix(&place.path("maps/0-1.weights.tile-0-0.plus.npy")).unwrap();
+    assert_eq!(cells.shape(), (8, 20));
+    let array = &manifest(&place)["held"][0]["crossbar"];
+    let (low, high) = (array["g_min_uS"].as_f64().unwrap(), array["g_max_uS"].as_f64().unwrap());
+    let level = |g: &f64| (g - low) / (high - low) * 63.0;
+    assert!(cells.iter().all(|g| (level(g) - level(g).round()).abs() < 1e-9));
+}
+
+#[test]
+fn masks_come_back_as_the_same_machine() {
+    for (settings, sheet, bits) in [
+        (&[][..], "hamamatsu-x15213", 8),
+        (&["--set", "device.spim.pattern_values=continuous", "--set", "training.optimiser.adam.rate=0.1"][..], "ti-plm", 4),
+        (&[][..], "santec-slm-200", 10),
+    ] {
+        let place = spim_run(settings);
+        let exported = place.json(&["export", "run", "--to", "slm", "--device", sheet, "--out", "maps"]);
+        assert_eq!(exported["files"].as_array().unwrap().len(), 6 + 2 + 2 + 3, "{sheet}");
+        let held = &manifest(&place)["held"][0]["slm"];
+        assert_eq!((&held["bits"], held["masks"].as_array().unwrap().len()), (&Value::from(bits), 6));
+        assert_eq!(place.json(&["verify", "maps"])["ok"], Value::Bool(true), "{sheet}");
+    }
+}
+
+#[test]
+fn tensors_are_written_for_other_programs() {
+    let place = crossbar_run();
+    place.printed(&["export", "run", "--to", "safetensors", "--out", "maps"]);
+    let bytes = fs::read(place.path("maps/weights.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(tensors.tensor("0-1.weights").unwrap().shape(), [12, 64]);
+    assert_eq!(place.json(&["verify", "maps"])["ok"], Value::Bool(true));
+}
+
+#[test]
+fn what_was_changed_is_found_and_named() {
+    let place = crossbar_run();
+    place.printed(&["export", "run", "--to", "crossbar", "--out", "maps"]);
+    let whole = fs::read(place.path("maps/0-1.weights.tile-0-0.plus.npy")).unwrap();
+    let problem = |expected: &str| {
+        let message = place.refused(2, &["verify", "maps"]);
+        assert!(message.contains(expected), "expected `{expected}` in: {message}");
+    };
+    let file = |content: &[u8]| fs::write(place.path("maps/0-1.weights.tile-0-0.plus.npy"), content).unwrap();
+    let mut changed = whole.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    file(&changed);
+    problem("0-1.weights.tile-0-0.plus.npy: changed: SHA-256");
+    fs::remove_file(place.path("maps/0-1.weights.tile-0-0.plus.npy")).unwrap();
+    problem("0-1.weights.tile-0-0.plus.npy: missing");
+    file(&whole);
+    let text = fs::read_to_string(place.path("maps/manifest.json")).unwrap();
+    let rewrite = |from: &str, to: &str| {
+        assert!(text.contains(from));
+        fs::write(place.path("maps/manifest.json"), text.replacen(from, to, 1)).unwrap();
+    };
+    let scale = manifest(&place)["held"][0]["crossbar"]["weight_per_uS"].to_string();
+    rewrite(&format!("\"weight_per_uS\": {scale}"), "\"weight_per_uS\": 0.5");
+    problem("0-1.weights: weight_per_uS = 0.5: the device's range makes it");
+    rewrite("equilux-export", "somebody-else");
+    problem("not a manifest of equilux");
+    rewrite("\"version\": 1", "\"version\": 7");
+    problem("expected \"version\": 1, found 7");
+    fs::write(place.path("maps/manifest.json"), &text[..text.len() / 2]).unwrap();
+    problem("manifest.json: damaged");
+    fs::remove_file(place.path("maps/manifest.json")).unwrap();
+    problem("manifest.json: cannot be read");
+}
+
+#[test]
+fn what_does_not_fit_a_device_is_not_exported() {
+    let place = crossbar_run();
+    let refused = |arguments: &[&str], expected: &str| {
+        let message = place.refused(2, &[&["export", "run", "--out", "maps"][..], arguments].concat());
+        assert!(message.contains(expected), "expected `{expected}` in: {message}");
+        assert!(!place.path("maps").exists(), "something was left behind");
+    };
+    refused(&["--to", "slm"], "--to slm: this run is on resistive crossbars");
+    refused(&["--to", "crossbar", "--device", "no-such-sheet"], "no-such-sheet");
+    place.file(
+        "narrow.toml",
+        fs::read_to_string("devices/ideal-crossbar.toml").unwrap() + "\n[weight_max]\nvalue = 0.01\nunit = '1'\nsource = 'test'\n",
+    );
+    refused(&["--to", "crossbar", "--device", "narrow.toml"], "weights are beyond the range of the cells");
+    place.printed(&["export", "run", "--out", "maps", "--to", "crossbar", "--device", "narrow.toml", "--clip"]);
+    assert!(manifest(&place)["held"][0]["crossbar"]["clipped"].as_u64().unwrap() > 0);
+    let message = place.refused(2, &["export", "run", "--out", "maps", "--to", "crossbar"]);
+    assert!(message.contains("maps: not an empty directory"), "{message}");
+    assert!(place.refused(2, &["export", "nowhere", "--out", "m", "--to", "crossbar"]).contains("nowhere"));
+
+    let optical = spim_run(&[]);
+    let small = ["export", "run", "--to", "slm", "--out", "maps", "--device", "small.toml"];
+    let sheet = "kind = 'spim'\ntitle = 'small'\n[panel_width_px]\nvalue = 24\nunit = 'px'\nsource = 'test'\n\
+                 [panel_height_px]\nvalue = 16\nunit = 'px'\nsource = 'test'\n";
+    optical.file("small.toml", sheet);
+    let message = optical.refused(2, &small);
+    assert!(message.contains("a panel of 24 x 16 pixels has room for 3 x 2 macro-pixels"), "{message}");
+    assert!(!optical.path("maps").exists());
+}
