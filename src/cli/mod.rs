@@ -6,6 +6,7 @@ mod devices;
 mod evaluate;
 mod gradient;
 mod spim;
+mod sweep;
 mod train;
 
 use std::io::{self, Write};
@@ -35,6 +36,8 @@ enum Command {
     Train(train::TrainCommand),
     Evaluate(evaluate::EvaluateCommand),
     Gradient(gradient::GradientCommand),
+    Sweep(sweep::SweepCommand),
+    Merge(sweep::MergeCommand),
     #[command(subcommand)]
     Crossbar(crossbar::CrossbarCommand),
     Devices(devices::DevicesCommand),
@@ -66,6 +69,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Train(command) => train::run(&command, json),
         Command::Evaluate(command) => evaluate::run(&command, json),
         Command::Gradient(command) => gradient::run(&command, json),
+        Command::Sweep(command) => sweep::run(&command, json),
+        Command::Merge(command) => sweep::merge(&command, json),
         Command::Crossbar(command) => crossbar::run(&command, json),
         Command::Devices(command) => devices::run(&command, json),
         Command::Spim(command) => spim::run(&command, json),
@@ -80,14 +85,3 @@ fn print(line: &str) -> Result<()> {
         _ => Ok(()),
     }
 }
-
-/// Runs a generic function in the precision that an experiment asks for.
-macro_rules! in_precision {
-    ($experiment:expr, $function:ident($($argument:expr),*)) => {
-        match $experiment.network.precision {
-            $crate::config::Precision::F32 => $function::<f32>($($argument),*),
-            $crate::config::Precision::F64 => $function::<f64>($($argument),*),
-        }
-    };
-}
-use in_precision;

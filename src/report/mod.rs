@@ -6,12 +6,14 @@ mod interval;
 mod learning_curves;
 mod page;
 mod plot;
+mod points;
 
 use std::path::Path;
 
 pub use interval::wilson;
 pub use learning_curves::{learning_curves, learning_curves_png};
 pub use page::page;
+pub use points::describe_points;
 
 use crate::Result;
 use crate::file::{create_directory, write_text};
