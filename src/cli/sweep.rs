@@ -63,7 +63,11 @@ pub(super) fn run(command: &SweepCommand, json: bool) -> Result<()> {
     let out = command.out.clone().unwrap_or_else(|| Path::new("studies").join(command.study.file_stem().unwrap_or_default()));
     if command.dry_run {
         let runs = study.runs()?.len();
-        return print(&if json { json!({ "study": out, "runs": runs }).to_string() } else { format!("{runs} runs into {}", out.display()) });
+        return print(&if json {
+            json!({ "study": out, "runs": runs }).to_string()
+        } else {
+            format!("{runs} runs into {}", out.display())
+        });
     }
     if let Some(script) = &command.slurm {
         return slurm(command, &study, script, &out, json);

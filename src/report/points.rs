@@ -11,7 +11,8 @@ pub fn describe_points(study: &Study, table: &Table) -> Vec<String> {
     let metric = study.metric();
     let Some(result) = table.result(&metric) else { return Vec::new() };
     let points = table.points();
-    let mut rows: Vec<Vec<String>> = vec![table.keys.iter().map(|key| short(key).to_owned()).chain([metric.clone(), "runs".into()]).collect()];
+    let mut rows: Vec<Vec<String>> =
+        vec![table.keys.iter().map(|key| short(key).to_owned()).chain([metric.clone(), "runs".into()]).collect()];
     rows.extend(points.iter().take(SHOWN).map(|point| row(point, &metric, result)));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();

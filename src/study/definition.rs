@@ -15,6 +15,9 @@ use crate::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Study {
+    /// The file, as errors call it.
+    #[serde(skip)]
+    file: String,
     /// The question that it answers.
     #[serde(default)]
     pub title: String,
@@ -160,6 +163,7 @@ impl Study {
         }
         Experiment::resolve(study.experiment.clone(), &format!("{name}: the experiment"), "")?;
         study.check().map_err(|e| Error::input(format!("{name}: {e}")))?;
+        study.file = name;
         Ok(study)
     }
 
@@ -191,6 +195,11 @@ impl Study {
     /// All keys of all axes.
     pub fn keys(&self) -> Vec<String> {
         self.axis.iter().flat_map(|axis| axis.keys()).map(String::from).collect()
+    }
+
+    /// `error`, with the study's file before it.
+    pub(super) fn located(&self, error: Error) -> Error {
+        Error::input(format!("{}: {error}", self.file))
     }
 
     /// The study as TOML, its experiment within: it runs as it stands.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::record::{self, Log, Records};
 use super::{Run, Study, Table};
-use crate::file::{create_directory, write_text};
+use crate::file::{TEMPORARY, create_directory, write_text};
 use crate::{Error, Result};
 
 /// A study's directory: `study.toml`, `records/`, `results.csv`, `summary.csv`, and, where runs are kept, `runs/`.
@@ -23,7 +23,7 @@ impl StudyDirectory {
         let directory = Self { path: path.to_owned() };
         if directory.definition().is_file() {
             study.continues(&Study::load(&directory.definition())?, path)?;
-        } else if path.exists() && fs::read_dir(path).map_err(Error::reading(path))?.next().is_some() {
+        } else if path.exists() && holds_other_things(path)? {
             return Err(Error::input(format!("{}: not the directory of a study: it has no study.toml; --out names another", path.display())));
         }
         create_directory(&directory.records_directory())?;
@@ -125,6 +125,18 @@ impl StudyDirectory {
         new.sort_by(|a, b| a.id.cmp(&b.id));
         new.iter().try_for_each(|record| log.append(record))
     }
+}
+
+/// Whether `path` holds what no sweep puts there before its study.toml: several may begin at once.
+fn holds_other_things(path: &Path) -> Result<bool> {
+    for entry in fs::read_dir(path).map_err(Error::reading(path))? {
+        let name = entry.map_err(Error::reading(path))?.file_name();
+        let name = name.to_string_lossy();
+        if !(name == "records" || name == "logs" || name.starts_with(TEMPORARY)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl Study {

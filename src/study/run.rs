@@ -35,7 +35,7 @@ impl Study {
     pub fn runs(&self) -> Result<Vec<Run>> {
         let mut runs = Vec::new();
         for point in self.points() {
-            let (procedure, experiment) = self.resolve(&point)?;
+            let (procedure, experiment) = self.resolve(&point).map_err(|error| self.located(error))?;
             for seed in self.seeds.list(experiment.seed) {
                 let experiment = Experiment { seed, ..experiment.clone() };
                 let id = self.identity(procedure, &experiment);

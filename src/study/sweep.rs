@@ -82,9 +82,14 @@ pub struct Swept {
 /// # Errors
 /// When a run is not valid or its data set is not there, before any runs; when a file cannot be written. A run that fails is recorded with
 /// its error and stops nothing.
-pub fn sweep(study: &Study, directory: impl FnOnce() -> Result<StudyDirectory>, options: &Options, watch: &mut dyn FnMut(Progress)) -> Result<Swept> {
+pub fn sweep(
+    study: &Study,
+    directory: impl FnOnce() -> Result<StudyDirectory>,
+    options: &Options,
+    watch: &mut dyn FnMut(Progress),
+) -> Result<Swept> {
     let runs = study.runs()?;
-    let datasets = Datasets::load(&runs)?;
+    let datasets = Datasets::load(&runs).map_err(|error| study.located(error))?;
     let directory = directory()?;
     let shard = options.shard;
     let mut log = directory.log(&format!("{}-of-{}", shard.index, shard.of))?;
@@ -92,17 +97,22 @@ pub fn sweep(study: &Study, directory: impl FnOnce() -> Result<StudyDirectory>, 
     let mut progress = Progress { runs: wanted.len(), ended: 0, failed: 0 };
     watch(progress);
     let mut written = Instant::now();
-    in_parallel(options.jobs, &wanted, |run| record(study, run, &datasets, &directory), |record| {
-        log.append(&record)?;
-        progress.ended += 1;
-        progress.failed += usize::from(matches!(record.outcome, Outcome::Error(_)));
-        watch(progress);
-        if written.elapsed() > TABLES_EVERY {
-            directory.write_tables(study, &runs)?;
-            written = Instant::now();
-        }
-        Ok(())
-    })?;
+    in_parallel(
+        options.jobs,
+        &wanted,
+        |run| record(study, run, &datasets, &directory),
+        |record| {
+            log.append(&record)?;
+            progress.ended += 1;
+            progress.failed += usize::from(matches!(record.outcome, Outcome::Error(_)));
+            watch(progress);
+            if written.elapsed() > TABLES_EVERY {
+                directory.write_tables(study, &runs)?;
+                written = Instant::now();
+            }
+            Ok(())
+        },
+    )?;
     let table = directory.write_tables(study, &runs)?;
     Ok(Swept { table, runs: runs.len(), ran: progress.ended })
 }
@@ -126,7 +136,12 @@ fn record(study: &Study, run: &Run, datasets: &Datasets, directory: &StudyDirect
 
 /// Does `work` on every item, `jobs` at a time, each on one thread of its own, and hands what comes out to `take` as it comes. An error of
 /// `take` ends it all.
-fn in_parallel<I: Sync, O: Send>(jobs: usize, items: &[I], work: impl Fn(&I) -> O + Sync, mut take: impl FnMut(O) -> Result<()>) -> Result<()> {
+fn in_parallel<I: Sync, O: Send>(
+    jobs: usize,
+    items: &[I],
+    work: impl Fn(&I) -> O + Sync,
+    mut take: impl FnMut(O) -> Result<()>,
+) -> Result<()> {
     let pools = (0..jobs.min(items.len()).max(1)).map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build());
     let pools = pools.collect::<Result<Vec<_>, _>>().map_err(|e| Error::Machine(format!("--jobs {jobs}: {e}")))?;
     let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -168,11 +183,28 @@ mod tests {
     fn everything_is_done_once_and_an_error_ends_it() {
         let items: Vec<usize> = (0..100).collect();
         let mut taken = Vec::new();
-        in_parallel(3, &items, |item| *item, |item| { taken.push(item); Ok(()) }).unwrap();
+        in_parallel(
+            3,
+            &items,
+            |item| *item,
+            |item| {
+                taken.push(item);
+                Ok(())
+            },
+        )
+        .unwrap();
         taken.sort_unstable();
         assert_eq!(taken, items);
         let mut count = 0;
-        let stop = in_parallel(3, &items, |item| *item, |_| { count += 1; Err(Error::input("full")) });
+        let stop = in_parallel(
+            3,
+            &items,
+            |item| *item,
+            |_| {
+                count += 1;
+                Err(Error::input("full"))
+            },
+        );
         assert!(stop.is_err() && count == 1);
     }
 }

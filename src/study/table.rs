@@ -124,7 +124,8 @@ impl Table {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let heads: Vec<&str> = FIRST.into_iter().chain(self.keys.iter().chain(&self.results).map(String::as_str)).chain(["error"]).collect();
+        let heads: Vec<&str> =
+            FIRST.into_iter().chain(self.keys.iter().chain(&self.results).map(String::as_str)).chain(["error"]).collect();
         write_whole(path, |file| {
             let mut writer = csv::Writer::from_writer(file);
             writer.write_record(&heads).map_err(io::Error::other)?;
@@ -212,7 +213,8 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        let row = |number: usize, value: &str, outcome| Row { number, id: format!("{number}"), seed: 7, values: vec![value.into()], outcome };
+        let row =
+            |number: usize, value: &str, outcome| Row { number, id: format!("{number}"), seed: 7, values: vec![value.into()], outcome };
         let rows = vec![
             row(1, "a,b", Ok(vec![Some(0.1 + 0.2), None])),
             row(2, "a,b", Ok(vec![Some(0.5), Some(-1e-300)])),
