@@ -5,6 +5,7 @@ mod data;
 mod devices;
 mod evaluate;
 mod gradient;
+mod report;
 mod spim;
 mod sweep;
 mod train;
@@ -38,6 +39,7 @@ enum Command {
     Gradient(gradient::GradientCommand),
     Sweep(sweep::SweepCommand),
     Merge(sweep::MergeCommand),
+    Report(report::ReportCommand),
     #[command(subcommand)]
     Crossbar(crossbar::CrossbarCommand),
     Devices(devices::DevicesCommand),
@@ -71,6 +73,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Gradient(command) => gradient::run(&command, json),
         Command::Sweep(command) => sweep::run(&command, json),
         Command::Merge(command) => sweep::merge(&command, json),
+        Command::Report(command) => report::run(&command, json),
         Command::Crossbar(command) => crossbar::run(&command, json),
         Command::Devices(command) => devices::run(&command, json),
         Command::Spim(command) => spim::run(&command, json),

@@ -98,7 +98,7 @@ fn run_epochs<T: Real>(trainer: &mut Trainer<T>, experiment: &Experiment, direct
 fn finish<T: Real>(trainer: &mut Trainer<T>, experiment: &Experiment, directory: &RunDirectory) -> Result<Summary> {
     let summary = trainer.summary(directory.path().display().to_string())?;
     directory.write_summary(&summary)?;
-    report::write_run(directory.path(), &summary, trainer.metrics(), &experiment.to_toml())?;
+    report::write_run(directory.path(), &summary, trainer.metrics(), experiment)?;
     Ok(summary)
 }
 

@@ -91,6 +91,13 @@ impl Axis {
         Ok(())
     }
 
+    /// What a value, as tables show it, is called.
+    pub(crate) fn name_of(&self, value: &[String]) -> Option<String> {
+        let points = self.points()?;
+        let place = points.iter().position(|point| point.iter().map(text).eq(value.iter().cloned()))?;
+        self.names.get(place).cloned()
+    }
+
     /// Its values, each with one entry a key; none for a range without steps.
     pub(super) fn points(&self) -> Option<Vec<Vec<Value>>> {
         if let Some(values) = &self.values {

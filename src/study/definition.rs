@@ -187,6 +187,20 @@ impl Study {
         self.axis.iter().try_for_each(|axis| axis.check(self.draw.is_some()))
     }
 
+    /// The experiment, before any axis changes it.
+    ///
+    /// # Errors
+    /// When a datasheet that it names is gone.
+    pub fn base(&self) -> Result<Experiment> {
+        Experiment::resolve(self.experiment.clone(), "the study's experiment", "")
+    }
+
+    /// How many runs it has.
+    pub fn size(&self) -> usize {
+        let grid = || self.axis.iter().map(|axis| axis.points().map_or(0, |points| points.len())).product();
+        self.draw.map_or_else(grid, |draw| draw.points) * self.seeds.list(0).len()
+    }
+
     /// The name of the result that plots and tables show.
     pub fn metric(&self) -> String {
         self.metric.clone().unwrap_or_else(|| self.procedure.metric().to_owned())

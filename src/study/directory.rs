@@ -24,7 +24,10 @@ impl StudyDirectory {
         if directory.definition().is_file() {
             study.continues(&Study::load(&directory.definition())?, path)?;
         } else if path.exists() && holds_other_things(path)? {
-            return Err(Error::input(format!("{}: not the directory of a study: it has no study.toml; --out names another", path.display())));
+            return Err(Error::input(format!(
+                "{}: not the directory of a study: it has no study.toml; --out names another",
+                path.display()
+            )));
         }
         create_directory(&directory.records_directory())?;
         write_text(&directory.definition(), &study.to_toml())?;

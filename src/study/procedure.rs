@@ -88,7 +88,7 @@ fn keep<T: Real>(path: &std::path::Path, experiment: &Experiment, trainer: &Trai
     directory.write_metrics(trainer.metrics())?;
     trainer.save(&directory.checkpoint())?;
     directory.write_summary(summary)?;
-    report::write_run(path, summary, trainer.metrics(), &experiment.to_toml())
+    report::write_run(path, summary, trainer.metrics(), experiment)
 }
 
 fn named<const N: usize>(results: [(&str, f64); N]) -> Results {
