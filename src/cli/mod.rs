@@ -1,5 +1,6 @@
 //! The command line, one file a sub-command.
 
+mod compare;
 mod crossbar;
 mod data;
 mod devices;
@@ -40,6 +41,7 @@ enum Command {
     Sweep(sweep::SweepCommand),
     Merge(sweep::MergeCommand),
     Report(report::ReportCommand),
+    Compare(compare::CompareCommand),
     #[command(subcommand)]
     Crossbar(crossbar::CrossbarCommand),
     Devices(devices::DevicesCommand),
@@ -74,6 +76,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Sweep(command) => sweep::run(&command, json),
         Command::Merge(command) => sweep::merge(&command, json),
         Command::Report(command) => report::run(&command, json),
+        Command::Compare(command) => compare::run(&command, json),
         Command::Crossbar(command) => crossbar::run(&command, json),
         Command::Devices(command) => devices::run(&command, json),
         Command::Spim(command) => spim::run(&command, json),

@@ -19,6 +19,8 @@ struct Array {
     from: Range<usize>,
     to: Range<usize>,
     kind: CouplingKind,
+    /// The number of the array that it feeds back.
+    feeds_back: Option<u64>,
 }
 
 impl Experiment {
@@ -57,7 +59,8 @@ impl Experiment {
             let start = network.layers[..layer].iter().sum();
             start..start + network.layers[layer]
         };
-        let array = |from: usize, to: usize, kind| Array { name: format!("{from}-{to}"), from: rows(from), to: rows(to), kind };
+        let array =
+            |from: usize, to: usize, kind| Array { name: format!("{from}-{to}"), from: rows(from), to: rows(to), kind, feeds_back: None };
         let mut arrays = Vec::new();
         for from in 0..network.layers.len() - 1 {
             match network.topology {
@@ -66,7 +69,8 @@ impl Experiment {
                 Topology::IndependentFeedback => {
                     arrays.push(array(from, from + 1, CouplingKind::OneWay));
                     if from > 0 {
-                        arrays.push(array(from + 1, from, CouplingKind::OneWay));
+                        let forward = Some(arrays.len() as u64 - 1);
+                        arrays.push(Array { feeds_back: forward, ..array(from + 1, from, CouplingKind::OneWay) });
                     }
                 }
                 Topology::AllToAll | Topology::Listed => {}
@@ -74,7 +78,7 @@ impl Experiment {
         }
         if network.topology == Topology::AllToAll {
             let all = 0..network.layers.iter().sum();
-            arrays.push(Array { name: "all".into(), from: all.clone(), to: all, kind: CouplingKind::OneWay });
+            arrays.push(Array { name: "all".into(), from: all.clone(), to: all, kind: CouplingKind::OneWay, feeds_back: None });
         }
         let listed = network.couplings.iter().enumerate();
         arrays.extend(listed.map(|(index, coupling)| {
@@ -86,10 +90,21 @@ impl Experiment {
 
     fn coupler<T: Real>(&self, array: &Array, index: u64) -> Result<Box<dyn Coupler<T>>> {
         let (outputs, inputs) = (array.to.len(), array.from.len());
-        let weights = || {
+        let random = |index: u64, outputs: usize, inputs: usize| {
             let deviation = T::of(self.network.initial_gain / (inputs as f64).sqrt());
             let mut stream = Key::new(self.seed, "initial weights").with(index).stream();
             DMatrix::from_fn(outputs, inputs, |_, _| deviation * T::normal(&mut stream))
+        };
+        let weights = || {
+            let own = random(index, outputs, inputs);
+            let asymmetry = self.network.feedback_asymmetry;
+            match array.feeds_back.filter(|_| asymmetry < 1.0) {
+                None => own,
+                Some(forward) => {
+                    let common = T::of((1.0 - asymmetry * asymmetry).sqrt());
+                    random(forward, inputs, outputs).transpose() * common + own * T::of(asymmetry)
+                }
+            }
         };
         Ok(match &self.device {
             Device::Exact => Box::new(Exact::new(weights())),
@@ -119,5 +134,26 @@ impl Experiment {
         let weight = T::of(device.pattern_weight);
         let weights = DMatrix::from_fn(device.patterns, 1, |k, _| if k % 2 == 0 { weight } else { -weight });
         Spim::new(device.clone(), Patterns { readers, writers, weights, same_nodes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Experiment;
+    use crate::system::System;
+
+    #[test]
+    fn feedback_starts_from_the_transpose() {
+        let weights = |asymmetry: f64| {
+            let text = format!("[network]\nlayers = [5, 7, 6, 4]\ntopology = 'independent-feedback'\nfeedback_asymmetry = {asymmetry}\n");
+            let machine = Experiment::parse(&text, "x.toml", &[]).unwrap().machine::<f64>().unwrap();
+            let named = |name: &str| machine.parameters().into_iter().find(|p| p.name.contains(name)).unwrap().values;
+            (named("1-2"), named("2-1"))
+        };
+        let (forward, back) = weights(0.0);
+        assert_eq!(back, forward.transpose());
+        let (forward, own) = weights(1.0);
+        let (_, mixed) = weights(0.6);
+        assert!((mixed - (forward.transpose() * 0.8 + own * 0.6)).abs().max() < 1e-15);
     }
 }

@@ -132,6 +132,10 @@ pub struct NetworkConfig {
     /// Weights start as normal deviates of standard deviation `initial_gain / sqrt(fan-in)`.
     #[serde(default = "NetworkConfig::initial_gain", deserialize_with = "range::non_negative")]
     pub initial_gain: f64,
+    /// How far feedback arrays of their own start from the transpose W^T of the array that they feed back: they start as
+    /// sqrt(1 - a^2) W^T + a R with R independent, from 0 (reciprocal couplings) to 1 (nothing in common).
+    #[serde(default = "NetworkConfig::feedback_asymmetry", deserialize_with = "range::unit_interval")]
+    pub feedback_asymmetry: f64,
     /// Whether nodes have trained biases.
     #[serde(default = "NetworkConfig::bias")]
     pub bias: bool,
@@ -156,6 +160,10 @@ impl NetworkConfig {
     }
 
     fn initial_gain() -> f64 {
+        1.0
+    }
+
+    fn feedback_asymmetry() -> f64 {
         1.0
     }
 

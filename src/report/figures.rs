@@ -126,16 +126,8 @@ pub(super) fn quantity(metric: &str) -> Quantity {
         "lab_seconds_to_target" => plain("Laboratory time to the target (s)", (0.0, f64::INFINITY)),
         "frames_to_target" => plain("Camera frames to the target", (0.0, f64::INFINITY)),
         "joules" => plain("Energy of training (J)", (0.0, f64::INFINITY)),
-        name if is_fraction(name) => {
-            let mut label = name.replace('_', " ");
-            label[..1].make_ascii_uppercase();
-            Quantity { label: label + " (%)", factor: 100.0, limits: (0.0, 100.0) }
-        }
-        name => {
-            let mut label = name.replace('_', " ");
-            label[..1].make_ascii_uppercase();
-            plain(&label, infinite)
-        }
+        name if is_fraction(name) => Quantity { label: capitalised(name) + " (%)", factor: 100.0, limits: (0.0, 100.0) },
+        name => plain(&capitalised(name), infinite),
     }
 }
 
@@ -287,6 +279,13 @@ fn by_array(space: &Space, table: &Table) -> Vec<Figure> {
         space.figure("cosine-by-array", caption, &fixed, Drawn::Bands(bands))
     };
     space.panels(&[x]).into_iter().map(panel).collect()
+}
+
+/// A name as a label: words, the first letter large.
+fn capitalised(name: &str) -> String {
+    let words = name.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// A label within a sentence: its first letter small, unless the word is a symbol.

@@ -21,7 +21,7 @@ pub use figures::{Figure, figures};
 pub use interval::wilson;
 pub use learning_curves::{learning_curves, learning_curves_png};
 pub use page::page;
-pub use points::describe_points;
+pub use points::{aligned, describe_points};
 
 use crate::Result;
 use crate::config::Experiment;

@@ -14,16 +14,21 @@ pub fn describe_points(study: &Study, table: &Table) -> Vec<String> {
     let mut rows: Vec<Vec<String>> =
         vec![table.keys.iter().map(|key| short(key).to_owned()).chain([metric.clone(), "runs".into()]).collect()];
     rows.extend(points.iter().take(SHOWN).map(|point| row(point, &metric, result)));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-    let pad = |(cell, width): (&String, &usize)| format!("{cell}{}", " ".repeat(width - cell.chars().count()));
-    let mut lines: Vec<String> =
-        rows.iter().map(|row| row.iter().zip(&widths).map(pad).collect::<Vec<_>>().join("  ").trim_end().to_owned()).collect();
+    let mut lines = aligned(&rows);
     if points.len() > SHOWN {
         lines.push(format!("... and {} more points, in summary.csv", points.len() - SHOWN));
     }
     lines.push(String::new());
     lines
+}
+
+/// Rows of cells as lines of text, each column as wide as its widest cell.
+pub fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let pad = |(cell, width): (&String, &usize)| format!("{cell}{}", " ".repeat(width - cell.chars().count()));
+    rows.iter().map(|row| row.iter().zip(&widths).map(pad).collect::<Vec<_>>().join("  ").trim_end().to_owned()).collect()
 }
 
 fn row(point: &Point, metric: &str, result: usize) -> Vec<String> {

@@ -112,8 +112,8 @@ fn plots(figures: &[Figure]) -> Result<String> {
 /// The table of points: the axes, the runs, and the results that say something.
 fn results(study: &Study, data: &Table, points: &[Point]) -> String {
     let dimensions = Dimension::all(study, data);
-    let shown: Vec<usize> =
-        (0..data.results.len()).filter(|result| says_something(points, *result) && !data.results[*result].contains('/')).collect();
+    let listed = |result: &usize| !UNLISTED.iter().any(|part| data.results[*result].contains(part));
+    let shown: Vec<usize> = (0..data.results.len()).filter(|result| listed(result) && says_something(points, *result)).collect();
     let mut heads: Vec<String> = dimensions.iter().map(|dimension| dimension.label.clone()).collect();
     heads.push("Runs".into());
     heads.extend(shown.iter().map(|result| quantity(&data.results[*result]).label.replace(" (%)", "")));

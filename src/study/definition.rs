@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use super::procedure::RESULTS;
 use super::{Axis, Draw, GradientConfig};
 use crate::config::{Experiment, located, range, set_value};
 use crate::error::did_you_mean;
@@ -174,6 +175,13 @@ impl Study {
         }
         if let Some(target) = self.target_accuracy.filter(|target| *target > 1.0) {
             return Err(Error::input(format!("target_accuracy = {target}: expected a number above 0 and at most 1")));
+        }
+        if let Some(metric) = &self.metric {
+            let name = metric.split('/').next().unwrap_or(metric);
+            if !RESULTS.contains(&name) {
+                let suggestion = did_you_mean(name, RESULTS);
+                return Err(Error::input(format!("metric = {metric:?}: expected one of {}{suggestion}", RESULTS.join(", "))));
+            }
         }
         let keys = self.keys();
         for (index, key) in keys.iter().enumerate() {

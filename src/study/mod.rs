@@ -31,6 +31,7 @@ mod record;
 mod run;
 mod slurm;
 mod statistics;
+mod suggestion;
 mod sweep;
 mod table;
 
@@ -44,5 +45,6 @@ pub use record::{Outcome, Record};
 pub use run::Run;
 pub use slurm::slurm_script;
 pub use statistics::Statistics;
+pub use suggestion::{Suggestion, suggest_nudge};
 pub use sweep::{Options, Progress, Shard, Swept, sweep};
 pub use table::{Point, Row, Table};

@@ -14,13 +14,15 @@ pub struct AtNudge {
     pub noise: f64,
     /// Mean cosine to the exact gradient.
     pub cosine: f64,
+    /// The fraction of samples that did not settle, 0 to 1.
+    pub unsettled: f64,
 }
 
 impl AtNudge {
     /// What `judged` says of `beta`.
     pub fn new(beta: f64, judged: &Judged) -> Self {
         let whole = judged.whole;
-        Self { beta, bias: whole.bias, noise: whole.noise, cosine: whole.cosine }
+        Self { beta, bias: whole.bias, noise: whole.noise, cosine: whole.cosine, unsettled: judged.unsettled }
     }
 
     /// The mean square error of one estimate, in units of the gradient's square.
@@ -28,6 +30,11 @@ impl AtNudge {
         self.bias * self.bias + self.noise * self.noise
     }
 }
+
+/// A bias beyond this is no more of the form of the model: nodes saturate.
+const LARGEST_BIAS: f64 = 0.5;
+/// With more samples than this that do not settle, a gradient says little.
+const MOST_UNSETTLED: f64 = 0.1;
 
 /// The error a^2 beta^2p + c^2 / beta^2 + floor^2 of a nudge: bias beyond the linear regime, noise that the nudge divides, and what
 /// neither changes.
@@ -44,36 +51,37 @@ pub struct NudgeModel {
 }
 
 impl NudgeModel {
-    /// The model of what was found at several nudges; none where there are fewer than three, or an error says nothing.
+    /// The model of what was found at several nudges; none where fewer than three of them are in its range.
     ///
-    /// The bias is a line in beta^p by least squares, neither end below 0; the noise is the geometric mean of beta times noise over the
-    /// weaker half of the nudges, where it is largest.
+    /// The square of the bias is a line in beta^2p by least squares, each weighted by how well its noise lets it be known, neither
+    /// coefficient below 0; the noise is the geometric mean of beta times noise.
     pub fn fit(found: &[AtNudge], nudging: Nudging) -> Option<Self> {
         let order = match nudging {
             Nudging::Centred => 2,
             Nudging::OneSided => 1,
         };
-        let usable = found.iter().filter(|at| at.bias.is_finite() && at.noise.is_finite() && at.beta > 0.0);
-        let mut sorted: Vec<AtNudge> = usable.copied().collect();
-        if sorted.len() < 3 {
+        let usable = |at: &&AtNudge| at.error().is_finite() && at.bias <= LARGEST_BIAS && at.unsettled <= MOST_UNSETTLED;
+        let usable: Vec<&AtNudge> = found.iter().filter(usable).collect();
+        if usable.len() < 3 {
             return None;
         }
-        sorted.sort_by(|a, b| a.beta.total_cmp(&b.beta));
-        let weak = &sorted[..sorted.len().div_ceil(2)];
-        let noise = weak.iter().map(|at| (at.beta * at.noise).max(f64::MIN_POSITIVE).ln()).sum::<f64>() / weak.len() as f64;
-        // Each bias is known to within a fraction of its noise: it counts with that weight.
-        let weight = |at: &AtNudge| 1.0 / (at.noise * at.noise + 1e-12);
-        let sum = |f: &dyn Fn(&AtNudge) -> f64| sorted.iter().map(|at| weight(at) * f(at)).sum::<f64>();
-        let power = |at: &AtNudge| at.beta.powi(order);
-        let (s, sx, sy) = (sum(&|_| 1.0), sum(&power), sum(&|at| at.bias));
-        let (sxx, sxy) = (sum(&|at| power(at) * power(at)), sum(&|at| power(at) * at.bias));
+        let noise = usable.iter().map(|at| (at.beta * at.noise).max(f64::MIN_POSITIVE).ln()).sum::<f64>() / usable.len() as f64;
+        let weight = |at: &AtNudge| 1.0 / (at.noise.powi(2) * at.error() + 1e-12);
+        let sum = |f: &dyn Fn(&AtNudge) -> f64| usable.iter().map(|at| weight(at) * f(at)).sum::<f64>();
+        let power = |at: &AtNudge| at.beta.powi(2 * order);
+        let square = |at: &AtNudge| at.bias * at.bias;
+        let (s, sx, sy) = (sum(&|_| 1.0), sum(&power), sum(&square));
+        let (sxx, sxy) = (sum(&|at| power(at) * power(at)), sum(&|at| power(at) * square(at)));
         let slope = (s * sxy - sx * sy) / (s * sxx - sx * sx);
-        let (slope, floor) = if slope > 0.0 { (slope, (sy - slope * sx) / s) } else { (0.0, sy / s) };
-        let slope = if floor < 0.0 { sxy / sxx } else { slope };
-        Some(Self { bias: slope, noise: noise.exp(), order, floor: floor.max(0.0) })
+        let (slope, floor) = match (slope, (sy - slope * sx) / s) {
+            (slope, floor) if slope > 0.0 && floor >= 0.0 => (slope, floor),
+            (slope, _) if slope > 0.0 => (sxy / sxx, 0.0),
+            _ => (0.0, sy / s),
+        };
+        Some(Self { bias: slope.sqrt(), noise: noise.exp(), order, floor: floor.sqrt() })
     }
 
-    /// The nudge of the smallest error where the floor is small: beta^(2p + 2) = c^2 / (p a^2). None where nothing speaks for a weak
+    /// The nudge of the smallest error: beta^(2p + 2) = c^2 / (p a^2). None where nothing speaks for a weak
     /// nudge (no bias), or nothing for a strong one (no noise).
     pub fn optimum(&self) -> Option<f64> {
         let ratio = self.noise * self.noise / (f64::from(self.order) * self.bias * self.bias);
@@ -89,11 +97,13 @@ mod tests {
     #[test]
     fn the_optimum_of_known_bias_and_noise() {
         for (nudging, order) in [(Nudging::Centred, 2), (Nudging::OneSided, 1)] {
-            let (a, c) = (0.3, 0.02);
-            let at = |beta: f64| AtNudge { beta, bias: a * beta.powi(order), noise: c / beta, cosine: 1.0 };
+            // A floor moves no optimum.
+            let (a, c, floor) = (0.3, 0.02, 0.2f64);
+            let at = |beta: f64| AtNudge { beta, bias: (a * beta.powi(order)).hypot(floor), noise: c / beta, cosine: 1.0, unsettled: 0.0 };
             let found: Vec<_> = (0..9).map(|k| at(0.05 * 1.6f64.powi(k))).collect();
+            assert!(found.iter().filter(|at| at.bias > LARGEST_BIAS).count() < 4);
             let model = NudgeModel::fit(&found, nudging).unwrap();
-            assert!((model.bias - a).abs() < 1e-9 && (model.noise - c).abs() < 1e-9 && model.floor < 1e-9, "{model:?}");
+            assert!((model.bias - a).abs() < 1e-9 && (model.noise - c).abs() < 1e-9 && (model.floor - floor).abs() < 1e-9, "{model:?}");
             // By search over a fine grid.
             let fine = (1..100_000).map(|k| at(f64::from(k) * 1e-5));
             let best = fine.min_by(|a, b| a.error().total_cmp(&b.error())).unwrap().beta;

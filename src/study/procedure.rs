@@ -12,6 +12,33 @@ use crate::system::System;
 use crate::training::{EpochMetrics, RunDirectory, Summary, Trainer, check_classes, evaluate};
 use crate::{Error, Result};
 
+/// The names of all results; those of single arrays have the array's name behind a slash.
+pub(super) const RESULTS: [&str; 23] = [
+    "test_accuracy",
+    "validation_accuracy",
+    "train_accuracy",
+    "test_unsettled",
+    "train_unsettled",
+    "lab_seconds",
+    "frames",
+    "conversions",
+    "pulses",
+    "joules",
+    "lab_seconds_per_inference",
+    "frames_per_inference",
+    "joules_per_inference",
+    "epochs_to_target",
+    "lab_seconds_to_target",
+    "frames_to_target",
+    "ideal_test_accuracy",
+    "ideal_train_accuracy",
+    "cosine",
+    "relative_error",
+    "bias",
+    "noise",
+    "unsettled",
+];
+
 /// Named results.
 type Results = Vec<(String, Option<f64>)>;
 
