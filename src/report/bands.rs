@@ -13,6 +13,8 @@ pub struct Bands {
     pub x: Axis,
     /// What the ordinate shows.
     pub y: Quantity,
+    /// What parts the curves, where their names alone do not tell.
+    pub by: Option<String>,
     /// The curves, at most as many as there are looks.
     pub series: Vec<Series>,
     /// Whether the abscissae have an order, so that lines between them mean something.
@@ -52,6 +54,11 @@ impl Bands {
         if self.y.factor == 100.0 {
             return Axis::percent(&self.y.label, all().flat_map(|(_, low, high)| [low, high]));
         }
+        if self.y.limits.1.is_finite() {
+            let ends = || all().flat_map(|(_, low, high)| [low, high]);
+            let (low, high) = (ends().fold(self.y.limits.1, f64::min), ends().fold(self.y.limits.0, f64::max));
+            return Axis::linear(&self.y.label, if low > 0.0 && low < 0.5 { 0.0 } else { low }, high);
+        }
         let smallest = all().map(|(mean, ..)| mean).fold(f64::INFINITY, f64::min);
         let largest = all().map(|(mean, ..)| mean).fold(0.0, f64::max);
         if smallest > 0.0 && largest > 30.0 * smallest {
@@ -72,7 +79,8 @@ impl Picture for Bands {
         let floor = y.lowest();
         let entries: Vec<_> = self.series.iter().zip(LOOKS).map(|(series, look)| (look, series.name.clone())).collect();
         let legend = if entries.len() > 1 { plot::legend_rows(area, style, &entries)? } else { Vec::new() };
-        let mut chart = plot::axes(area, style, &self.x, &y, legend.len())?;
+        let head = legend.len() + usize::from(self.by.is_some());
+        let mut chart = plot::axes(area, style, &self.x, &y, head)?;
         let points = |series: &Series| -> Vec<_> {
             let point = |(x, statistics): &(f64, Statistics)| {
                 let (mean, low, high) = self.y.of(statistics);
@@ -99,6 +107,6 @@ impl Picture for Bands {
                 }
             }
         }
-        plot::legend(area, &chart, style, &legend)
+        plot::legend(area, &chart, style, self.by.as_deref(), &legend)
     }
 }

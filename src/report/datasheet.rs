@@ -24,7 +24,7 @@ pub fn datasheet(experiment: &Experiment) -> Result<String> {
         _ => experiment.device.describe(),
     };
     let heads = ["Number", "Value", "Unit", "Source"].map(String::from);
-    let rows = rows(&numbers, sheet.as_ref());
+    let rows = rows(&numbers, &without_effect(kind), sheet.as_ref());
     Ok(format!(
         "<section class=\"device\">\n<h2>Device</h2>\n<p>{}</p>\n<details open>\n<summary>{} numbers</summary>\n{}</details>\n</section>\n",
         escaped(&title),
@@ -33,19 +33,29 @@ pub fn datasheet(experiment: &Experiment) -> Result<String> {
     ))
 }
 
-/// One row a number: those of the datasheet first, with the experiment's own marked.
-fn rows(numbers: &Table, sheet: Option<&Sheet>) -> Vec<Vec<String>> {
+/// The numbers of a device of this kind that nobody has described.
+fn without_effect(kind: &str) -> Table {
+    let empty = Value::Table(Table::from_iter([(kind.to_owned(), Value::Table(Table::new()))]));
+    match empty.try_into::<Device>().ok().and_then(|device| Value::try_from(device).ok()) {
+        Some(Value::Table(mut device)) => device.remove(kind).and_then(|numbers| numbers.as_table().cloned()).unwrap_or_default(),
+        _ => Table::new(),
+    }
+}
+
+/// One row a number: those of the datasheet first, then the experiment's own that differ from the `usual` ones.
+fn rows(numbers: &Table, usual: &Table, sheet: Option<&Sheet>) -> Vec<Vec<String>> {
     let known = |key: &String| sheet.and_then(|sheet| sheet.numbers.get(key));
     let row = |(key, value): (&String, &Value)| {
         let (unit, source) = match known(key) {
             Some(number) if same(&number.value, value) => (number.unit.clone(), number.source.clone()),
             Some(number) => (number.unit.clone(), format!("set by the experiment; the datasheet has {}", number.value)),
-            None => (String::new(), "set by the experiment, or without effect".to_owned()),
+            None => (String::new(), "set by the experiment".to_owned()),
         };
         vec![key.clone(), value.to_string(), unit, source]
     };
     let (stated, others): (Vec<_>, Vec<_>) = numbers.iter().filter(|(key, _)| *key != "sheet").partition(|(key, _)| known(key).is_some());
-    stated.into_iter().chain(others).map(row).collect()
+    let own = others.into_iter().filter(|(key, value)| usual.get(*key) != Some(value));
+    stated.into_iter().chain(own).map(row).collect()
 }
 
 fn same(a: &Value, b: &Value) -> bool {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::axis::Axis;
 use super::points::short;
+use crate::config::duration;
 use crate::study::{Study, Table};
 
 /// From this ratio of the largest to the smallest number on, zero among them, numbers are put at equal distances.
@@ -19,6 +20,8 @@ pub struct Dimension {
     pub names: Vec<String>,
     /// The values as numbers, ascending, where all are.
     pub numbers: Option<Vec<f64>>,
+    /// Whether the numbers are seconds, which read better by their names.
+    durations: bool,
     /// The columns among those of all axes.
     columns: Range<usize>,
     /// Where each of the values is.
@@ -41,22 +44,26 @@ impl Dimension {
                     values.push(value.to_vec());
                 }
             }
-            let number = |value: &Vec<String>| value[0].parse::<f64>().ok().filter(|number| number.is_finite());
-            let numbers =
-                if keys.len() == 1 && axis.names.is_empty() { values.iter().map(number).collect::<Option<Vec<f64>>>() } else { None };
+            let mut names: Vec<String> = values.iter().map(|value| axis.name_of(value).unwrap_or_else(|| plain(value))).collect();
+            let number = |name: &String| name.parse::<f64>().ok().filter(|number| number.is_finite());
+            let seconds = |name: &String| duration::parse(name).ok();
+            let all = |of: &dyn Fn(&String) -> Option<f64>| names.iter().map(of).collect::<Option<Vec<f64>>>();
+            let numbers = all(&number);
+            let durations = numbers.is_none();
+            let numbers = numbers.or_else(|| all(&seconds));
             if let Some(numbers) = &numbers {
                 let mut order: Vec<usize> = (0..values.len()).collect();
                 order.sort_by(|a, b| numbers[*a].total_cmp(&numbers[*b]));
+                names = order.iter().map(|index| names[*index].clone()).collect();
                 values = order.into_iter().map(|index| values[index].clone()).collect();
             }
             let numbers = numbers.map(|mut numbers| {
                 numbers.sort_by(f64::total_cmp);
                 numbers
             });
-            let names = values.iter().map(|value| axis.name_of(value).unwrap_or_else(|| plain(value))).collect();
             let label = axis.label.clone().unwrap_or_else(|| keys.iter().map(|key| short(key)).collect::<Vec<_>>().join(", "));
             let places = values.iter().enumerate().map(|(place, value)| (value.clone(), place)).collect();
-            Self { label, names, numbers, columns, places }
+            Self { label, names, numbers, durations, columns, places }
         };
         study.axis.iter().map(of).collect()
     }
@@ -95,6 +102,9 @@ impl Dimension {
     /// Names have no distances; and neither a linear nor a logarithmic axis shows zero and what spans decades.
     fn at_equal_distances(&self) -> bool {
         let Some(numbers) = &self.numbers else { return true };
+        if self.durations {
+            return true;
+        }
         let sizes = || numbers.iter().map(|number| number.abs()).filter(|size| *size > 0.0);
         let wide = sizes().fold(0.0, f64::max) > EQUAL_DISTANCES_FROM * sizes().fold(f64::INFINITY, f64::min);
         numbers.iter().any(|number| *number <= 0.0) && wide

@@ -35,6 +35,14 @@ enum Drawn {
 }
 
 impl Figure {
+    /// Whether there is anything to draw: nothing is where every run failed.
+    fn shows_something(&self) -> bool {
+        match &self.picture {
+            Drawn::Bands(bands) => bands.series.iter().any(|series| !series.points.is_empty()),
+            Drawn::HeatMap(map) => map.cells.iter().flatten().any(Option::is_some),
+        }
+    }
+
     /// It as the text of an SVG file.
     ///
     /// # Errors
@@ -83,6 +91,7 @@ pub fn figures(study: &Study, table: &Table) -> Vec<Figure> {
     if study.procedure == Procedure::Gradient && study.draw.is_none() {
         figures.extend(by_array(&space, table));
     }
+    figures.retain(Figure::shows_something);
     let mut names = HashMap::new();
     for figure in &mut figures {
         let count = names.entry(figure.name.clone()).or_insert(0);
@@ -223,7 +232,8 @@ impl Plots<'_> {
                 }
                 None => vec![space.curve("", x, &fixed, None, self.result)],
             };
-            let bands = Bands { x: dimensions[x].axis(), y: y.clone(), series: curves, joined: dimensions[x].is_numeric() };
+            let by = series.filter(|axis| dimensions[*axis].is_numeric()).map(|axis| dimensions[axis].label.clone());
+            let bands = Bands { x: dimensions[x].axis(), y: y.clone(), by, series: curves, joined: dimensions[x].is_numeric() };
             space.figure(self.metric, caption.clone(), &fixed, Drawn::Bands(bands))
         };
         space.panels(&free).into_iter().map(panel).collect()
@@ -237,7 +247,7 @@ impl Plots<'_> {
         let framed = matches!(self.metric, "cosine" | "test_accuracy");
         let note = if framed { "; the best of each column is framed" } else { "" };
         let axes = format!("{} and {}", lowercase(&dimensions[x].label), lowercase(&dimensions[y].label));
-        let caption = format!("{} over {axes}{note}", shown.label);
+        let caption = format!("{} over {axes}{note}; blank where there is none", shown.label);
         let panel = |fixed: Fixed| {
             let cell = |row, column| space.at(&fixed, &[(x, column), (y, row)], self.result).map(|of| shown.factor * of.mean);
             let row = |row| (0..dimensions[x].len()).map(|column| cell(row, column)).collect();
@@ -262,7 +272,7 @@ impl Plots<'_> {
         let series = vec![Series { name: String::new(), points: points.iter().filter_map(at).collect() }];
         let caption = format!("{} of every point drawn, against {}", y.label, lowercase(&x.label));
         let nothing = vec![None; self.space.dimensions.len()];
-        self.space.figure(self.metric, caption, &nothing, Drawn::Bands(Bands { x: x.axis(), y, series, joined: false }))
+        self.space.figure(self.metric, caption, &nothing, Drawn::Bands(Bands { x: x.axis(), y, by: None, series, joined: false }))
     }
 }
 
@@ -274,7 +284,7 @@ fn by_array(space: &Space, table: &Table) -> Vec<Figure> {
     let dimension = &space.dimensions[x];
     let panel = |fixed: Fixed| {
         let series = arrays.iter().map(|(name, result)| space.curve(name, x, &fixed, None, *result)).collect();
-        let bands = Bands { x: dimension.axis(), y: quantity("cosine"), series, joined: dimension.is_numeric() };
+        let bands = Bands { x: dimension.axis(), y: quantity("cosine"), by: Some("Array".into()), series, joined: dimension.is_numeric() };
         let caption = format!("Cosine of each array's gradient against {}", lowercase(&dimension.label));
         space.figure("cosine-by-array", caption, &fixed, Drawn::Bands(bands))
     };

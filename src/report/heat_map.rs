@@ -45,21 +45,28 @@ impl HeatMap {
         (values().copied().fold(f64::INFINITY, f64::min), values().copied().fold(f64::NEG_INFINITY, f64::max))
     }
 
-    /// Where `value` is between the smallest and the largest, 0 to 1.
+    /// Where `value` is between the smallest and the largest, 0 to 1: on a logarithmic scale where a quantity spans decades.
     fn place(&self, value: f64) -> f64 {
         let (low, high) = self.extremes();
-        if high > low { (value - low) / (high - low) } else { 1.0 }
+        if high <= low {
+            1.0
+        } else if low > 0.0 && high > 30.0 * low && !self.framed {
+            (value / low).ln() / (high / low).ln()
+        } else {
+            (value - low) / (high - low)
+        }
     }
 
     /// Writes what the colours mean into the room above the cells.
     fn scale<DB: DrawingBackend>(&self, area: &Area<DB>, left: i32, style: Style) -> Result<()> {
         const STEPS: i32 = 40;
         let (low, high) = self.extremes();
-        let (y, height, gap) = (style.pixels(28), style.pixels(24), style.pixels(12));
-        let mut x = left;
-        let text = format!("{}:  {}", self.label, (self.written)(low));
-        style.write(area, &text, plot::TEXT, HPos::Left, (x, y))?;
-        x += style.width(area, &text, plot::TEXT)? + gap;
+        let (height, gap) = (style.pixels(24), style.pixels(12));
+        style.write(area, &self.label, plot::TEXT, HPos::Left, (left, style.pixels(28)))?;
+        let (mut x, y) = (left, style.pixels(28 + 40));
+        let low = (self.written)(low);
+        style.write(area, &low, plot::TEXT, HPos::Left, (x, y))?;
+        x += style.width(area, &low, plot::TEXT)? + gap;
         let step = style.pixels(4);
         for k in 0..STEPS {
             let colour = colour(f64::from(k) / f64::from(STEPS - 1));
@@ -76,7 +83,7 @@ impl Picture for HeatMap {
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &Area<DB>, style: Style) -> Result<()> {
-        let chart = plot::axes(area, style, &self.x, &self.y, 1)?;
+        let chart = plot::axes(area, style, &self.x, &self.y, 2)?;
         let cells = chart.plotting_area();
         let numbered = self.cells.len() <= NUMBERED && self.cells[0].len() <= NUMBERED;
         let base = area.get_base_pixel();

@@ -132,7 +132,7 @@ fn draw_panel<DB: DrawingBackend>(area: &Area<DB>, style: Style, metrics: &[Epoc
     for one in series {
         plot::curve(&mut chart, style, one.look, &one.points)?;
     }
-    plot::legend(area, &chart, style, &rows)
+    plot::legend(area, &chart, style, None, &rows)
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@ mod dimension;
 mod figures;
 pub mod format;
 mod heat_map;
+mod histogram;
 mod html;
 mod interval;
 mod learning_curves;
+mod nudges;
 mod page;
 mod plot;
 mod points;
@@ -42,8 +44,20 @@ pub fn write_run(directory: &Path, summary: &Summary, metrics: &[EpochMetrics], 
         write_text(&plots.join("learning-curves.svg"), &learning_curves(metrics, &title)?)?;
         learning_curves_png(metrics, &title, &plots.join("learning-curves.png"))?;
     }
-    let device = datasheet::datasheet(experiment)?;
-    write_text(&directory.join("report.html"), &page(summary, metrics, &experiment.to_toml(), &device)?)
+    let histograms = histogram::histograms(experiment, &directory.join("checkpoint.safetensors"))?;
+    let mut more = String::new();
+    if !histograms.is_empty() {
+        let mut figures = String::new();
+        for histogram in &histograms {
+            let svg = plot::svg(histogram)?;
+            write_text(&plots.join(format!("{}.svg", histogram.name)), &svg)?;
+            plot::png(histogram, &plots.join(format!("{}.png", histogram.name)))?;
+            figures += &html::figure(&svg, &histogram.caption);
+        }
+        more = format!("<section>\n<h2>What was learnt</h2>\n<div class=\"plots\">\n{figures}</div>\n</section>\n");
+    }
+    more += &datasheet::datasheet(experiment)?;
+    write_text(&directory.join("report.html"), &page(summary, metrics, &experiment.to_toml(), &more)?)
 }
 
 /// Writes what shows a study into its `directory`: `report.html`, and its figures in `plots/`, each as SVG and PNG.

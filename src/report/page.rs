@@ -236,15 +236,16 @@ mod tests {
 
     #[test]
     fn a_run_is_written_into_its_directory() {
+        let experiment = crate::config::Experiment::parse("[network]\nlayers = [2, 2]\n", "x.toml", &[]).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let run = directory.path().join("run");
-        write_run(&run, &summary(), &plausible(2, true), "").unwrap();
+        write_run(&run, &summary(), &plausible(2, true), &experiment).unwrap();
         for file in ["report.html", "plots/learning-curves.svg", "plots/learning-curves.png"] {
             assert!(run.join(file).metadata().unwrap().len() > 1000, "{file}");
         }
         let blocked = directory.path().join("file");
         std::fs::write(&blocked, "").unwrap();
-        let error = write_run(&blocked, &summary(), &[], "").unwrap_err();
+        let error = write_run(&blocked, &summary(), &[], &experiment).unwrap_err();
         assert!(error.to_string().contains("file/plots"), "{error}");
     }
 }

@@ -254,7 +254,7 @@ pub fn curve<DB: DrawingBackend>(chart: &mut Chart<DB>, style: Style, look: Look
     for piece in pieces() {
         line_through(chart, style, look, piece)?;
     }
-    let every = points.len().div_ceil(20);
+    let every = points.len().div_ceil(20).max(1);
     for at in pieces().flat_map(|piece| piece.iter().rev().step_by(every)) {
         chart.plotting_area().draw(&marker(*at, style, look)).map_err(failed)?;
     }
@@ -263,6 +263,9 @@ pub fn curve<DB: DrawingBackend>(chart: &mut Chart<DB>, style: Style, look: Look
 
 /// Draws the band between the lower and the upper of each x's two values, for values that are finite.
 pub fn band<DB: DrawingBackend>(chart: &Chart<DB>, look: Look, points: &[(f64, f64, f64)]) -> Result<()> {
+    if points.len() < 2 {
+        return Ok(());
+    }
     let upper = points.iter().map(|(x, _, high)| (*x, *high));
     let lower = points.iter().rev().map(|(x, low, _)| (*x, *low));
     let outline: Vec<(f64, f64)> = upper.chain(lower).collect();
@@ -334,11 +337,22 @@ pub fn legend_rows<DB: DrawingBackend>(area: &Area<DB>, style: Style, entries: &
     Ok(rows)
 }
 
-/// Writes what the curves are into the room above the axes of `chart`, where it hides none of them; smaller where a text is too long.
-pub fn legend<DB: DrawingBackend>(area: &Area<DB>, chart: &Chart<DB>, style: Style, rows: &[Vec<(Look, String)>]) -> Result<()> {
+/// Writes what the curves are into the room above the axes of `chart`, where it hides none of them, below a `heading` if there is one;
+/// smaller where a text is too long.
+pub fn legend<DB: DrawingBackend>(
+    area: &Area<DB>,
+    chart: &Chart<DB>,
+    style: Style,
+    heading: Option<&str>,
+    rows: &[Vec<(Look, String)>],
+) -> Result<()> {
     let [sample, gap, space] = ENTRY.map(|length| style.pixels(length));
     let left = chart.plotting_area().get_base_pixel().0 - area.get_base_pixel().0;
+    if let Some(heading) = heading {
+        style.write(area, heading, TEXT, HPos::Left, (left, style.pixels(LEGEND / 2)))?;
+    }
     for (index, row) in rows.iter().enumerate() {
+        let index = index + usize::from(heading.is_some());
         let (mut x, y) = (left, style.pixels(LEGEND / 2 + index as i32 * LEGEND_ROW));
         let mut texts_width = 0;
         for (_, text) in row {

@@ -5,6 +5,7 @@ use super::dimension::Dimension;
 use super::figures::{Figure, quantity};
 use super::format::{count, duration};
 use super::html::{card, document, escaped, figure, table};
+use super::nudges::best_nudges;
 use super::points::{digits, with_interval};
 use crate::Result;
 use crate::config::Experiment;
@@ -32,6 +33,7 @@ pub fn study_page(name: &str, study: &Study, runs: usize, data: &Table, figures:
         header(title, name, study, &experiment),
         cards(study, runs, data, &points),
         plots(figures)?,
+        best_nudges(study, data, &points, &experiment),
         results(study, data, &points),
         failures(data),
         datasheet(&experiment)?,

@@ -176,6 +176,12 @@ fn transfer<T: Real>(experiment: &Experiment, dataset: &Dataset) -> Result<Resul
 fn gradient(study: &Study, run: &Run, dataset: &Dataset) -> Result<Results> {
     let judged = judge_experiment(&run.experiment, study.gradient, dataset)?;
     let quality = |name: &str, q: &super::Quality| {
+        // Where nothing settled there is no gradient, and so no bias of one.
+        let q = if q.cosine.is_finite() {
+            *q
+        } else {
+            super::Quality { cosine: f64::NAN, relative_error: f64::NAN, bias: f64::NAN, noise: f64::NAN }
+        };
         let named = [("cosine", q.cosine), ("relative_error", q.relative_error), ("bias", q.bias), ("noise", q.noise)];
         named.map(|(result, value)| (if name.is_empty() { result.to_owned() } else { format!("{result}/{name}") }, Some(value)))
     };
