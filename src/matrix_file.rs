@@ -144,7 +144,7 @@ fn write_npy(file: &mut dyn Write, matrix: &DMatrix<f64>) -> io::Result<()> {
 
 fn write_csv(file: &mut dyn Write, matrix: &DMatrix<f64>) -> io::Result<()> {
     for row in matrix.row_iter() {
-        let fields: Vec<String> = row.iter().map(f64::to_string).collect();
+        let fields: Vec<String> = row.iter().map(|value| format!("{value:?}")).collect();
         writeln!(file, "{}", fields.join(","))?;
     }
     Ok(())

@@ -53,7 +53,7 @@ pub(crate) fn has_avx2() -> bool {
     detected!("avx2") && detected!("fma")
 }
 
-/// Numbers that are compared side by side in [`largest`].
+/// Numbers that are compared or added side by side.
 const SIDE_BY_SIDE: usize = 32;
 
 vectorised! {
@@ -83,6 +83,19 @@ vectorised! {
         for y in y {
             *y *= a;
         }
+    }
+
+    /// The sum of the squares of `x`, in an order of its own.
+    pub(crate) fn sum_of_squares<T: Real>(x: &[T]) -> T {
+        let mut sums = [T::zero(); SIDE_BY_SIDE];
+        let chunks = x.chunks_exact(SIDE_BY_SIDE);
+        let rest = chunks.remainder().iter().fold(T::zero(), |sum, x| sum + *x * *x);
+        for chunk in chunks {
+            for (sum, x) in sums.iter_mut().zip(chunk) {
+                *sum += *x * *x;
+            }
+        }
+        sums.into_iter().fold(rest, |sum, part| sum + part)
     }
 
     /// The largest magnitude in `x`; infinite if any number is not finite.
@@ -133,5 +146,7 @@ mod tests {
         multiply(&mut y, &[1.0, 2.0, 3.0]);
         scale(&mut y, 0.5);
         assert_eq!(y, [2.0, 4.0, 6.0]);
+        let ramp: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!(sum_of_squares(&ramp), 338_350.0);
     }
 }

@@ -152,6 +152,16 @@ fn what_is_no_array_is_refused() {
 }
 
 #[test]
+fn a_singular_network_is_an_error_of_the_array() {
+    let place = Place::new();
+    place.file("cells.csv", "1e300,1\n1,1e-300\n");
+    let compile = ["crossbar", "compile", "--cells", "cells.csv", "--r-word", "1e300", "--r-bit", "1e-200", "--out", "e.csv"];
+    let message = place.refused(1, &compile);
+    assert!(message.contains("(r_word 1e300 ohm, r_bit 1e-200 ohm) is singular in double precision"), "{message}");
+    assert!(!place.path("e.csv").exists());
+}
+
+#[test]
 fn tiles_wires_drift_and_pulses_train_and_resume_to_the_same_bits() {
     let place = Place::new();
     let config = common::NOISY

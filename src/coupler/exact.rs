@@ -17,7 +17,7 @@ pub struct Exact<T: Real> {
 impl<T: Real> Exact<T> {
     /// The matrix `weights`, outputs x inputs.
     pub fn new(weights: DMatrix<T>) -> Self {
-        Self { matrix: TwoWayMatrix::new(&weights) }
+        Self { matrix: TwoWayMatrix::new(weights.as_view()) }
     }
 }
 
@@ -39,7 +39,7 @@ impl<T: Real> Coupler<T> for Exact<T> {
     }
 
     fn program(&mut self, values: &[DMatrix<T>], _: Key) -> Result<()> {
-        self.matrix.set(&values[0]);
+        self.matrix.set(values[0].as_view());
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use crate::real::{Factor, Packed, Real, View, ViewMut};
 use crate::simd;
 
 /// Weights, outputs x inputs, laid out for products with W and, once they are asked for, with W^T.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct TwoWayMatrix<T: Real> {
     forward: Packed<T>,
     reversed: OnceLock<Packed<T>>,
@@ -19,8 +19,8 @@ pub struct TwoWayMatrix<T: Real> {
 
 impl<T: Real> TwoWayMatrix<T> {
     /// The matrix `weights`, outputs x inputs.
-    pub fn new(weights: &DMatrix<T>) -> Self {
-        Self { forward: Packed::new(&Factor::Plain(weights.as_view())), reversed: OnceLock::new() }
+    pub fn new(weights: View<T>) -> Self {
+        Self { forward: Packed::new(&Factor::Plain(weights)), reversed: OnceLock::new() }
     }
 
     /// Outputs and inputs.
@@ -33,11 +33,11 @@ impl<T: Real> TwoWayMatrix<T> {
         self.forward.unpack()
     }
 
-    /// Replaces the weights by others of the same shape.
-    pub fn set(&mut self, weights: &DMatrix<T>) {
+    /// Replaces the weights.
+    pub fn set(&mut self, weights: View<T>) {
         self.forward.pack(&Factor::Plain(weights.as_view()));
         if let Some(reversed) = self.reversed.get_mut() {
-            reversed.pack(&Factor::Transposed(weights.as_view()));
+            reversed.pack(&Factor::Transposed(weights));
         }
     }
 

@@ -140,8 +140,19 @@ impl<T: Real> Lane<T> {
         self.reads.resize(network.couplings().len(), [0, 0]);
     }
 
+    /// Counts a step of every active sample, and moves those whose residual is within `tolerance` behind the others.
+    pub fn retire_settled(&mut self, tolerance: T, task: &Task<T>) {
+        // From the last to the first: a column that takes a retired one's place has been seen already.
+        for column in (0..self.active).rev() {
+            self.steps[column] += 1;
+            if self.residual[column] <= tolerance {
+                self.retire(column, task);
+            }
+        }
+    }
+
     /// Moves the sample in `column` behind the active ones.
-    pub fn retire(&mut self, column: usize, task: &Task<T>) {
+    fn retire(&mut self, column: usize, task: &Task<T>) {
         self.active -= 1;
         let last = self.active;
         if column == last {

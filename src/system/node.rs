@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
-use crate::simd::vectorised;
+use crate::simd::{self, vectorised};
 
 /// The response v = f(u) of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +74,18 @@ impl Activation {
         slopes.iter_mut().zip(states).for_each(|(slope, state)| *slope = self.slope(*state));
     }
 
+    /// One step of additive nodes along their forces: u <- u + step force, v <- f(u), and the force that awaits the couplings' currents,
+    /// held - u.
+    pub(super) fn step<T: Real>(self, nodes: AdditiveNodes<T>, step: T) {
+        if self == Self::Tanh {
+            return tanh_step(nodes, step);
+        }
+        simd::add_scaled(nodes.state, step, nodes.force);
+        self.values(nodes.state, nodes.shown);
+        nodes.force.copy_from_slice(nodes.held);
+        simd::add_scaled(nodes.force, -T::one(), nodes.state);
+    }
+
     /// f''(u).
     pub fn curvature<T: Real>(self, u: T) -> T {
         let (two, slope) = (T::of(2.0), self.slope(u));
@@ -93,7 +105,28 @@ impl Activation {
     }
 }
 
+/// Additive nodes of one sample.
+pub(super) struct AdditiveNodes<'a, T> {
+    /// u.
+    pub state: &'a mut [T],
+    /// v = f(u).
+    pub shown: &'a mut [T],
+    /// The force on u.
+    pub force: &'a mut [T],
+    /// Constant currents.
+    pub held: &'a [T],
+}
+
 vectorised! {
+    fn tanh_step<T: Real>(nodes: AdditiveNodes<T>, step: T) {
+        let moving = nodes.state.iter_mut().zip(nodes.shown).zip(nodes.force.iter_mut().zip(nodes.held));
+        for ((state, shown), (force, held)) in moving {
+            *state += step * *force;
+            *shown = state.hyperbolic_tangent();
+            *force = *held - *state;
+        }
+    }
+
     fn tanh<T: Real>(states: &[T], values: &mut [T]) {
         for (value, state) in values.iter_mut().zip(states) {
             *value = state.hyperbolic_tangent();

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lane::Lane;
 use super::network::{AnalogNetwork, Reads};
+use super::node::AdditiveNodes;
 use super::{Correction, Measurement, Nudge, Phase};
 use crate::config::range;
 use crate::coupler::{Exact, Port};
@@ -99,27 +100,72 @@ impl<T: Real> AnalogNetwork<T> {
             return self.solve(lane, task, order);
         }
         let samples = lane.active;
+        if self.dynamics().is_gradient() || task.model.is_some() || task.dyadic {
+            self.step_in_general(lane, task);
+        } else {
+            self.step_additive(lane, task);
+        }
+        lane.active = samples;
+        let resolvable = self.relaxation().tolerance + RESOLUTION_MARGIN * self.resolution / task.smallest_signal();
+        lane.residual.iter().map(|residual| residual.f64() <= resolvable).collect()
+    }
+
+    /// Steps until all samples have settled or no steps are left: any nodes, any phase, one thing after another.
+    fn step_in_general(&self, lane: &mut Lane<T>, task: &Task<T>) {
         let tolerance = T::of(self.relaxation().tolerance);
         for time in 0..self.relaxation().max_steps {
             if lane.active == 0 {
                 break;
             }
             self.forces(lane, task, time as u64);
-            // From the last to the first: a column that takes a retired one's place has been seen already.
-            for column in (0..lane.active).rev() {
-                lane.steps[column] += 1;
+            for column in 0..lane.active {
                 lane.residual[column] = self.residual(lane, task, column);
-                if lane.residual[column] <= tolerance {
-                    lane.retire(column, task);
-                }
             }
+            lane.retire_settled(tolerance, task);
             self.advance(lane, task, lane.active);
         }
         // What moved last is not expressed yet.
         self.express(lane, lane.active);
-        lane.active = samples;
-        let resolvable = tolerance.f64() + RESOLUTION_MARGIN * self.resolution / task.smallest_signal();
-        lane.residual.iter().map(|residual| residual.f64() <= resolvable).collect()
+    }
+
+    /// The same for additive nodes and a single copy of the machine: all that happens to a node in a step happens in one pass.
+    fn step_additive(&self, lane: &mut Lane<T>, task: &Task<T>) {
+        let (tolerance, step) = (T::of(self.relaxation().tolerance), T::of(self.relaxation().step));
+        let (nodes, shared) = (self.node_count(), self.shared_inputs);
+        self.express(lane, lane.active);
+        lane.force.as_mut_slice().copy_from_slice(lane.held.as_slice());
+        simd::add_scaled(lane.force.as_mut_slice(), -T::one(), lane.state.as_slice());
+        for time in 0..self.relaxation().max_steps {
+            let n = lane.active;
+            if n == 0 {
+                break;
+            }
+            let (order, scratch, counts) = (&lane.order[..n], &mut lane.scratch, &mut lane.reads[..]);
+            let reads = Reads { first_row: 0, order, key: task.key, time: time as u64, scratch, counts };
+            self.read_couplings(task.port, lane.coupled.columns(0, n), None, &mut lane.force.columns_mut(0, n), reads);
+            for column in 0..n {
+                if let Some(nudge) = &task.nudge {
+                    self.nudge(nudge, lane, column, false);
+                }
+                lane.residual[column] = simd::largest(&lane.force.as_slice()[column * nodes..(column + 1) * nodes]);
+            }
+            lane.retire_settled(tolerance, task);
+            for column in 0..lane.active {
+                let own = column * nodes..(column + 1) * nodes;
+                let (state, force) = (&mut lane.state.as_mut_slice()[own.clone()], &mut lane.force.as_mut_slice()[own.clone()]);
+                let (held, coupled) = (&lane.held.as_slice()[own], lane.coupled.as_mut_slice());
+                let shown = &mut coupled[column * (shared + nodes) + shared..(column + 1) * (shared + nodes)];
+                for (rows, activation) in self.responses() {
+                    let nodes = AdditiveNodes {
+                        state: &mut state[rows.clone()],
+                        shown: &mut shown[rows.clone()],
+                        force: &mut force[rows.clone()],
+                        held: &held[rows],
+                    };
+                    activation.step(nodes, step);
+                }
+            }
+        }
     }
 
     /// One more step of all samples of a lane, settled or not: noise keeps a machine moving.
@@ -257,6 +303,46 @@ impl<T: Real> AnalogNetwork<T> {
         simd::add_scaled(&mut lane.state.as_mut_slice()[..numbers], step, &lane.force.as_slice()[..numbers]);
         if task.dyadic {
             simd::add_scaled(&mut lane.difference.as_mut_slice()[..numbers], step, &lane.difference_force.as_slice()[..numbers]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Experiment;
+    use crate::system::{Cost, HeldCurrent, System};
+
+    #[test]
+    fn one_pass_a_step_is_one_thing_after_another() {
+        for activation in ["tanh", "logistic", "clip", "softplus", "sine"] {
+            for topology in ["one-way", "independent-feedback"] {
+                let settings = [format!("network.activation={activation}"), format!("network.topology={topology}")];
+                let machine =
+                    "[network]\nlayers = [5, 40, 3]\nprecision = \"f64\"\n[relaxation]\nstep = 0.5\ntolerance = 1e-6\nmax_steps = 40";
+                let mut network = Experiment::parse(machine, "test", &settings).unwrap().machine::<f64>().unwrap();
+                let inputs = DMatrix::from_fn(5, 7, |i, j| (1.3 * i as f64 + 0.7 * j as f64).sin() * j as f64);
+                let targets = DMatrix::from_fn(3, 7, |i, j| 0.8 * (i as f64 - 0.9 * j as f64).cos());
+                let free = network.settle(&inputs, &Phase::Free).unwrap();
+                let held: HeldCurrent<f64> = network.held_current(&inputs, &free).unwrap();
+                let nudge = Nudge { beta: 0.3, cost: Cost::SquaredError, targets: &targets };
+                let nudged = Phase::Nudged { nudge, correction: Correction::PortReversal(&held), free: &free };
+                for phase in [Phase::Free, nudged] {
+                    let task = Task::new(&network, &phase, Key::new(1, "test"));
+                    let mut lanes = [Lane::default(), Lane::default()];
+                    for (lane, in_general) in lanes.iter_mut().zip([true, false]) {
+                        lane.load(&network, &inputs, &task, 0..7);
+                        if in_general {
+                            network.step_in_general(lane, &task);
+                        } else {
+                            network.step_additive(lane, &task);
+                        }
+                    }
+                    let [one, other] = lanes;
+                    assert_eq!((&one.order, &one.steps, one.active), (&other.order, &other.steps, other.active), "{settings:?}");
+                    assert!((one.state - other.state).amax() < 1e-13 && (one.coupled - other.coupled).amax() < 1e-13, "{settings:?}");
+                }
+            }
         }
     }
 }

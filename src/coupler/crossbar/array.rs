@@ -1,10 +1,13 @@
 //! What reads meet: the cells of an array, its wires and its amplifiers as matrices.
 
+use std::borrow::Cow;
+
 use nalgebra::DMatrix;
 
 use super::device::CrossbarDevice;
 use super::tile::{self, Tile};
 use crate::Result;
+use crate::coupler::matrix::TwoWayMatrix;
 use crate::random::Key;
 use crate::real::Real;
 
@@ -42,8 +45,6 @@ impl<T: Real> Amplifiers<T> {
 #[derive(Clone, Debug)]
 pub(super) struct Array<T: Real> {
     pub tiles: Vec<Tile<T>>,
-    /// Currents of the values, outputs x inputs, in weights: all tiles together.
-    pub effective: DMatrix<T>,
     /// The conductance on every input and on every output, microsiemens.
     pub conductances: [Vec<T>; 2],
     /// What wires make of a cell's conductance, a factor for each cell of both sides; empty where wires are perfect.
@@ -56,17 +57,30 @@ pub(super) struct Array<T: Real> {
 
 /// The cells as they are: conductances in microsiemens, and, where neither wires nor time changed anything, their exact weights.
 pub(super) struct Held<'a, T: Real> {
+    /// Empty where the weights are all that counts.
     pub cells: [DMatrix<f64>; 2],
     pub weights: Option<&'a DMatrix<T>>,
     /// What outputs are scaled by to make up for drift.
     pub compensation: f64,
 }
 
+impl<T: Real> Held<'_, T> {
+    pub fn no_cells() -> [DMatrix<f64>; 2] {
+        [DMatrix::zeros(0, 0), DMatrix::zeros(0, 0)]
+    }
+}
+
+impl CrossbarDevice {
+    /// Whether conductances count even where the exact weights are known.
+    pub(super) fn shows_conductances(&self) -> bool {
+        !self.cell_current().is_linear() || !self.read_noise_q.is_empty() || self.read_time_us > 0.0
+    }
+}
+
 impl<T: Real> Array<T> {
-    pub fn new(device: &CrossbarDevice, amplifiers: &Amplifiers<T>, held: &Held<T>) -> Result<Self> {
+    pub fn new(device: &CrossbarDevice, amplifiers: &Amplifiers<T>, held: &Held<T>, shape: (usize, usize)) -> Result<Self> {
         let mut array = Self {
-            tiles: Vec::new(),
-            effective: DMatrix::zeros(0, 0),
+            tiles: tile::converting(device, shape).into_iter().map(|(outputs, inputs)| Tile::blank(outputs, inputs)).collect(),
             conductances: [Vec::new(), Vec::new()],
             losses: Vec::new(),
             age: 0,
@@ -88,11 +102,11 @@ impl<T: Real> Array<T> {
         let difference = |[plus, minus]: &[DMatrix<f64>; 2]| plus.zip_map(minus, |plus, minus| T::of((plus - minus) * scale));
         let wires = !device.wires().are_perfect();
         let mut effective = match held.weights {
-            Some(weights) => weights.clone(),
-            None if !wires => difference(&held.cells),
+            Some(weights) => Cow::Borrowed(weights),
+            None if !wires => Cow::Owned(difference(&held.cells)),
             None => {
                 let stale = (!self.losses.is_empty()).then(|| difference(&self.with_losses(&held.cells)));
-                match stale {
+                Cow::Owned(match stale {
                     Some(stale) if !fresh => stale,
                     stale => {
                         let effective = tile::behind_wires(device, &held.cells)?;
@@ -107,12 +121,18 @@ impl<T: Real> Array<T> {
                         self.age = 0;
                         fresh
                     }
-                }
+                })
             }
         };
-        amplify(&mut effective, &amplifiers.gains);
-        self.effective = effective;
-        self.compile(device, amplifiers, held);
+        if !amplifiers.gains.is_empty() {
+            amplify(effective.to_mut(), &amplifiers.gains);
+        }
+        for tile in &mut self.tiles {
+            tile.linear.set(tile::part(&effective, &tile.outputs, &tile.inputs));
+        }
+        if device.shows_conductances() {
+            self.compile(device, amplifiers, held);
+        }
         Ok(())
     }
 
@@ -120,7 +140,18 @@ impl<T: Real> Array<T> {
         [0, 1].map(|side| cells[side].zip_map(&self.losses[side], |cell, loss| cell * loss.f64()))
     }
 
-    /// Lays out the tiles.
+    /// Currents of the values, outputs x inputs, in weights: all tiles together.
+    pub fn effective(&self) -> DMatrix<T> {
+        let end = |ends: fn(&Tile<T>) -> usize| self.tiles.iter().map(ends).max().unwrap_or(0);
+        let mut effective = DMatrix::zeros(end(|tile| tile.outputs.end), end(|tile| tile.inputs.end));
+        for Tile { outputs, inputs, linear, .. } in &self.tiles {
+            let part = (outputs.len(), inputs.len());
+            effective.view_mut((outputs.start, inputs.start), part).copy_from(&linear.weights());
+        }
+        effective
+    }
+
+    /// Lays out what conductances say beyond the weights.
     fn compile(&mut self, device: &CrossbarDevice, amplifiers: &Amplifiers<T>, held: &Held<T>) {
         let scale = device.weight_per_us() * held.compensation;
         let [plus, minus] = &held.cells;
@@ -141,15 +172,11 @@ impl<T: Real> Array<T> {
             (0..2).for_each(|_| amplify(&mut matrix, &amplifiers.gains));
             matrix
         });
-        let shape = self.effective.shape();
-        let tile = |(outputs, inputs): (std::ops::Range<usize>, std::ops::Range<usize>)| Tile {
-            linear: tile::part(&self.effective, &outputs, &inputs),
-            powers: powers.as_ref().map(|powers| [0, 1].map(|power| tile::part(&powers[power], &outputs, &inputs))),
-            variances: variances.as_ref().map(|variances| tile::part(variances, &outputs, &inputs)),
-            inputs,
-            outputs,
-        };
-        self.tiles = tile::converting(device, shape).into_iter().map(tile).collect();
+        for tile in &mut self.tiles {
+            let part = |matrix: &DMatrix<T>| TwoWayMatrix::new(tile::part(matrix, &tile.outputs, &tile.inputs));
+            tile.powers = powers.as_ref().map(|powers| powers.each_ref().map(part));
+            tile.variances = variances.as_ref().map(part);
+        }
         if device.read_time_us > 0.0 {
             let sum = plus + minus;
             self.conductances = [sum.row_sum().iter().map(|g| T::of(*g)).collect(), sum.column_sum().iter().map(|g| T::of(*g)).collect()];

@@ -12,19 +12,22 @@
 
 use nalgebra::DMatrix;
 use rand::RngExt;
+use rayon::prelude::*;
 
 use super::CrossbarDevice;
 use super::device::Mapping;
 use crate::random::{Key, Stream};
 use crate::real::Real;
+use crate::simd::vectorised;
 
 /// Pairs of cells, outputs x inputs.
 #[derive(Clone, Debug)]
 pub struct Cells<T: Real> {
     device: CrossbarDevice,
     targets: DMatrix<T>,
+    /// What the pairs became; empty where all cells became exactly their targets.
     weights: DMatrix<T>,
-    /// Conductances of G+ and G- right after programming, microsiemens.
+    /// Conductances of G+ and G- right after programming, microsiemens; empty as `weights`.
     programmed: [DMatrix<T>; 2],
     /// Drift coefficients of G+ and G-; empty where nothing drifts.
     drift: [DMatrix<T>; 2],
@@ -33,34 +36,111 @@ pub struct Cells<T: Real> {
     written: u64,
 }
 
-/// A cell being written.
-struct Writer<'a> {
-    device: &'a CrossbarDevice,
-    written: &'a mut u64,
-    stream: &'a mut Stream,
+/// Pairs that share a random stream.
+const PART: usize = 4096;
+
+vectorised! {
+    /// Moves `targets` to what is `wanted`, within `bound`; says how many moved.
+    fn move_targets<T: Real>(targets: &mut [T], wanted: &[T], bound: T) -> u64 {
+        let mut moved = 0;
+        for (target, wanted) in targets.iter_mut().zip(wanted) {
+            let wanted = if *wanted > bound { bound } else { *wanted };
+            let wanted = if wanted < -bound { -bound } else { wanted };
+            moved += u64::from(*target != wanted);
+            *target = wanted;
+        }
+        moved
+    }
 }
 
-impl Writer<'_> {
-    /// What a cell that holds `held` becomes when `target` is asked of it.
-    fn write(&mut self, target: f64, held: f64) -> f64 {
-        let device = self.device;
-        let tolerance = device.write_tolerance_us;
+impl CrossbarDevice {
+    /// Whether every cell becomes exactly its target, and stays there.
+    fn writes_perfectly(&self) -> bool {
+        let errors = self.programming_error_us > 0.0 || !self.programming_error_terms.is_empty() || self.write_tolerance_us > 0.0;
+        !errors && self.levels == 0 && self.stuck_at_min + self.stuck_at_max == 0.0 && self.drift_nu.is_empty()
+    }
+
+    /// The nearest weight that the levels can stand for.
+    fn rounded(&self, weight: f64) -> f64 {
+        let bound = self.weight_max;
+        let wanted = weight.clamp(-bound, bound);
+        if self.levels == 0 {
+            return wanted;
+        }
+        let steps = f64::from(self.levels - 1);
+        match self.mapping {
+            Mapping::Differential => (wanted / (bound / steps)).round() * (bound / steps),
+            // Levels span -bound to bound.
+            Mapping::Balanced | Mapping::Offset => ((wanted + bound) / (2.0 * bound / steps)).round() * (2.0 * bound / steps) - bound,
+        }
+    }
+
+    /// What a cell that holds `held` becomes when `target` is asked of it: `first` is the deviate of the first attempt. Counts writes.
+    fn write(&self, target: f64, held: f64, first: f64, stream: &mut Stream, written: &mut u64) -> f64 {
+        let tolerance = self.write_tolerance_us;
         if tolerance > 0.0 && (held - target).abs() <= tolerance {
             return held;
         }
-        let deviation = device.programming_error(target);
+        let deviation = self.programming_error(target);
         let mut cell = target;
-        for _ in 0..device.write_attempts {
-            *self.written += 1;
+        for attempt in 0..self.write_attempts {
+            *written += 1;
             if deviation == 0.0 {
                 break;
             }
-            cell = (target + deviation * f64::normal(self.stream)).clamp(device.g_min_us, device.g_max_us);
+            let deviate = if attempt == 0 { first } else { f64::normal(stream) };
+            cell = (target + deviation * deviate).clamp(self.g_min_us, self.g_max_us);
             if tolerance == 0.0 || (cell - target).abs() <= tolerance {
                 break;
             }
         }
         cell
+    }
+}
+
+/// Neighbouring pairs that are written together.
+struct Part<'a, T> {
+    wanted: &'a [T],
+    targets: &'a mut [T],
+    weights: &'a mut [T],
+    programmed: [&'a mut [T]; 2],
+    drift: [&'a mut [T]; 2],
+    stuck: [&'a [f64]; 2],
+}
+
+impl<T: Real> Part<'_, T> {
+    /// Writes what has changed; says how many writes it took.
+    fn write(&mut self, device: &CrossbarDevice, key: Key) -> u64 {
+        let mut deviates = vec![T::zero(); 2 * self.wanted.len()];
+        key.add_normals(&mut deviates, T::one());
+        let (mut stream, mut written) = (key.with(0).stream(), 0);
+        let scale = device.weight_per_us();
+        for (index, wanted) in self.wanted.iter().enumerate() {
+            let wanted = device.rounded(wanted.f64());
+            if self.targets[index] == T::of(wanted) {
+                continue;
+            }
+            self.targets[index] = T::of(wanted);
+            let asked = device.conductances(wanted);
+            let mut became = asked;
+            for side in 0..2 {
+                let held = self.programmed[side][index].f64();
+                // The reference of the offset mapping is trimmed once and for all.
+                let reference = device.mapping == Mapping::Offset && side == 1;
+                became[side] = match self.stuck[side].get(index) {
+                    _ if reference => asked[side],
+                    Some(stuck) if !stuck.is_nan() => *stuck,
+                    _ => device.write(asked[side], held, deviates[2 * index + side].f64(), &mut stream, &mut written),
+                };
+                if !self.drift[side].is_empty() && became[side] != held {
+                    let [mean, deviation] = device.drift_coefficient(asked[side]);
+                    self.drift[side][index] = T::of((mean + deviation * f64::normal(&mut stream)).abs());
+                }
+                self.programmed[side][index] = T::of(became[side]);
+            }
+            self.weights[index] = if became == asked { self.targets[index] } else { T::of((became[0] - became[1]) * scale) };
+        }
+        written
     }
 }
 
@@ -80,67 +160,43 @@ impl<T: Real> Cells<T> {
             let cells = if to_min + to_max > 0.0 { shape.0 * shape.1 } else { 0 };
             (0..cells).map(|_| pick(stream.random())).collect::<Vec<f64>>()
         };
-        let drift = || if device.drift_nu.is_empty() { DMatrix::zeros(0, 0) } else { targets.clone() };
+        let blank = |wanted: bool| if wanted { targets.clone() } else { DMatrix::zeros(0, 0) };
+        let (errs, drifts) = (!device.writes_perfectly(), !device.drift_nu.is_empty());
         Self {
             stuck: [stuck(), stuck()],
-            weights: targets.clone(),
-            programmed: [targets.clone(), targets.clone()],
-            drift: [drift(), drift()],
+            weights: blank(errs),
+            programmed: [blank(errs), blank(errs)],
+            drift: [blank(drifts), blank(drifts)],
             targets,
             device: device.clone(),
             written: 0,
         }
     }
 
-    /// The nearest weight that the levels can stand for.
-    fn rounded(&self, weight: f64) -> f64 {
-        let bound = self.device.weight_max;
-        let wanted = weight.clamp(-bound, bound);
-        if self.device.levels == 0 {
-            return wanted;
-        }
-        let steps = f64::from(self.device.levels - 1);
-        match self.device.mapping {
-            Mapping::Differential => (wanted / (bound / steps)).round() * (bound / steps),
-            // Levels span -bound to bound.
-            Mapping::Balanced | Mapping::Offset => ((wanted + bound) / (2.0 * bound / steps)).round() * (2.0 * bound / steps) - bound,
-        }
-    }
-
-    /// Writes `weights`; `key` names the random stream of the programming errors.
+    /// Writes `weights`; `key` names the random streams of the programming errors.
     pub fn write(&mut self, weights: &DMatrix<T>, key: Key) {
-        let scale = self.device.weight_per_us();
-        let mut stream = key.stream();
-        let (device, mut written) = (self.device.clone(), self.written);
-        let perfect = device.programming_error_us == 0.0 && device.programming_error_terms.is_empty() && self.stuck[0].is_empty();
-        for (index, wanted) in weights.iter().enumerate() {
-            let wanted = self.rounded(wanted.f64());
-            if self.targets[index] == T::of(wanted) {
-                continue;
-            }
-            self.targets[index] = T::of(wanted);
-            let asked = device.conductances(wanted);
-            let mut became = [0.0; 2];
-            for side in 0..2 {
-                let held = self.programmed[side][index].f64();
-                // The reference of the offset mapping is trimmed once and for all.
-                let reference = device.mapping == Mapping::Offset && side == 1;
-                let cell = match self.stuck[side].get(index) {
-                    _ if reference => asked[side],
-                    Some(stuck) if !stuck.is_nan() => *stuck,
-                    _ => Writer { device: &device, written: &mut written, stream: &mut stream }.write(asked[side], held),
-                };
-                became[side] = cell;
-                if !self.drift[side].is_empty() && cell != held {
-                    let [mean, deviation] = device.drift_coefficient(asked[side]);
-                    self.drift[side][index] = T::of((mean + deviation * f64::normal(&mut stream)).abs());
-                }
-                self.programmed[side][index] = T::of(cell);
-            }
-            let exact = perfect && device.write_tolerance_us == 0.0;
-            self.weights[index] = if exact { self.targets[index] } else { T::of((became[0] - became[1]) * scale) };
+        if self.weights.is_empty() {
+            let cells = if self.device.mapping == Mapping::Offset { 1 } else { 2 };
+            let bound = T::of(self.device.weight_max);
+            self.written += cells * move_targets(self.targets.as_mut_slice(), weights.as_slice(), bound);
+            return;
         }
-        self.written = written;
+        let [mut plus, mut minus] = self.programmed.each_mut().map(|cells| cells.as_mut_slice().chunks_mut(PART));
+        let [mut plus_drift, mut minus_drift] = self.drift.each_mut().map(|drift| drift.as_mut_slice().chunks_mut(PART));
+        let [mut plus_stuck, mut minus_stuck] = self.stuck.each_ref().map(|stuck| stuck.chunks(PART));
+        let held = self.targets.as_mut_slice().chunks_mut(PART).zip(self.weights.as_mut_slice().chunks_mut(PART));
+        let parts = weights.as_slice().chunks(PART).zip(held).map(|(wanted, (targets, weights))| Part {
+            wanted,
+            targets,
+            weights,
+            programmed: [plus.next().unwrap_or_default(), minus.next().unwrap_or_default()],
+            drift: [plus_drift.next().unwrap_or_default(), minus_drift.next().unwrap_or_default()],
+            stuck: [plus_stuck.next().unwrap_or_default(), minus_stuck.next().unwrap_or_default()],
+        });
+        let parts: Vec<Part<T>> = parts.collect();
+        let device = &self.device;
+        let written = parts.into_par_iter().enumerate().map(|(index, mut part)| part.write(device, key.with(index as u64)));
+        self.written += written.sum::<u64>();
     }
 
     /// What each pair was asked to be, in units of the weights.
@@ -150,7 +206,7 @@ impl<T: Real> Cells<T> {
 
     /// What each pair became when it was programmed, in units of the weights.
     pub fn weights(&self) -> &DMatrix<T> {
-        &self.weights
+        if self.weights.is_empty() { &self.targets } else { &self.weights }
     }
 
     /// Whether time has changed the cells since they were programmed.
@@ -160,6 +216,9 @@ impl<T: Real> Cells<T> {
 
     /// The conductances G+ and G- at the device's time, microsiemens, outputs x inputs.
     pub fn now(&self) -> [DMatrix<f64>; 2] {
+        if self.weights.is_empty() {
+            return [0, 1].map(|side| self.targets.map(|weight| self.device.conductances(weight.f64())[side]));
+        }
         let ln = if self.have_drifted() { (self.device.at_s / self.device.drift_t0_s).ln() } else { 0.0 };
         [0, 1].map(|side| {
             let cells = self.programmed[side].map(T::f64);
@@ -181,34 +240,28 @@ impl<T: Real> Cells<T> {
     }
 
     pub(super) fn state(&self) -> Vec<(&'static str, DMatrix<T>)> {
+        let mut state = vec![("cell_targets", self.targets.clone()), ("cells_written", digits(self.written))];
         let [plus, minus] = &self.programmed;
         let [plus_drift, minus_drift] = &self.drift;
-        let mut state = vec![
-            ("cell_targets", self.targets.clone()),
-            ("cell_weights", self.weights.clone()),
-            ("cells_plus", plus.clone()),
-            ("cells_minus", minus.clone()),
-            ("cells_written", digits(self.written)),
+        let more = [
+            ("cell_weights", &self.weights),
+            ("cells_plus", plus),
+            ("cells_minus", minus),
+            ("drift_plus", plus_drift),
+            ("drift_minus", minus_drift),
         ];
-        if !plus_drift.is_empty() {
-            state.extend([("drift_plus", plus_drift.clone()), ("drift_minus", minus_drift.clone())]);
-        }
+        state.extend(more.into_iter().filter(|(_, matrix)| !matrix.is_empty()).map(|(name, matrix)| (name, matrix.clone())));
         state
     }
 
-    /// Puts back the matrices of [`state`](Self::state); returns how many they were.
-    pub(super) fn restore(&mut self, state: &[DMatrix<T>]) -> usize {
+    /// Puts back the matrices of [`state`](Self::state).
+    pub(super) fn restore(&mut self, state: &[DMatrix<T>]) {
         self.targets.copy_from(&state[0]);
-        self.weights.copy_from(&state[1]);
-        self.programmed[0].copy_from(&state[2]);
-        self.programmed[1].copy_from(&state[3]);
-        self.written = count(&state[4]);
-        if self.drift[0].is_empty() {
-            return 5;
-        }
-        self.drift[0].copy_from(&state[5]);
-        self.drift[1].copy_from(&state[6]);
-        7
+        self.written = count(&state[1]);
+        let [plus, minus] = &mut self.programmed;
+        let [plus_drift, minus_drift] = &mut self.drift;
+        let own = [&mut self.weights, plus, minus, plus_drift, minus_drift].into_iter().filter(|matrix| !matrix.is_empty());
+        own.zip(&state[2..]).for_each(|(own, saved)| own.copy_from(saved));
     }
 }
 
@@ -222,7 +275,8 @@ pub fn program_once(device: &CrossbarDevice, targets_us: &DMatrix<f64>, key: Key
         if chance < device.stuck_at_min + device.stuck_at_max {
             return if chance < device.stuck_at_min { device.g_min_us } else { device.g_max_us };
         }
-        let cell = Writer { device, written: &mut written, stream: &mut stream }.write(target, f64::NAN);
+        let first = f64::normal(&mut stream);
+        let cell = device.write(target, f64::NAN, first, &mut stream, &mut written);
         let [mean, deviation] = device.drift_coefficient(target);
         if mean > 0.0 && ln > 0.0 { cell * (-(mean + deviation * f64::normal(&mut stream)).abs() * ln).exp() } else { cell }
     })

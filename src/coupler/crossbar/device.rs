@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::circuit::CellCurrent;
-use super::pulse::{Pulses, Rounding, StepModel};
+use super::pulse::{Pulses, Rounding, StepModel, StepNoise};
 use super::wires::Wires;
 use crate::config::{duration, range};
 use crate::{Error, Result};
@@ -191,6 +191,8 @@ device! {
     /// Standard deviation of the step from pulse to pulse, as a fraction.
     #[serde(deserialize_with = "range::non_negative")]
     pulse_step_noise: f64 = 0.0;
+    /// What that fraction is of.
+    pulse_noise: StepNoise = StepNoise::Proportional;
     /// Asymmetry: steps up are 1 + this, steps down 1 - this times the mean.
     #[serde(deserialize_with = "range::finite")]
     pulse_up_down: f64 = 0.0;

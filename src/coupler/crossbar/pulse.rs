@@ -4,13 +4,14 @@
 //!
 //! ```text
 //! constant      dw
-//! linear        dw (1 - gamma w / w_max) up,  dw (1 - gamma w / w_min) down
-//! soft-bounds   dw (1 - w / w_max) up,  dw (1 - w / w_min) down
+//! linear        dw (1 - gamma w / w_max) up,  dw (1 - gamma w / w_min) down, of the mean bounds
+//! soft-bounds   dw (1 - w / w_max) up,  dw (1 - w / w_min) down, of the cell's own bounds
 //! exponential   dw max(0, 1 - A e^(+-gamma z)),  z = 2 a w / (w_max - w_min) + b
 //! ```
 //!
-//! dw, the asymmetry of up and down, w_min and w_max vary from cell to cell, and each step by `pulse_step_noise` (Gokmen & Vlasov 2016,
-//! doi:10.3389/fnins.2016.00333; the models and presets of aihwkit, arXiv 2104.02184). A change that is asked for becomes a whole number of
+//! dw, the asymmetry of up and down, w_min and w_max vary from cell to cell, and each step by `pulse_step_noise` times itself or, with
+//! `pulse_noise = "constant"`, times dw (Gokmen & Vlasov 2016, doi:10.3389/fnins.2016.00333; the models and presets of aihwkit, arXiv
+//! 2104.02184). A change that is asked for becomes a whole number of
 //! pulses, rounded to the nearest or stochastically, so that small changes have their mean. No weight is kept digitally: only the
 //! *difference* between the values that are programmed and those that were last read back counts, and what cancels out of it need not be
 //! known to the laboratory.
@@ -36,6 +37,17 @@ pub enum StepModel {
     SoftBounds,
     /// Steps with an exponential of the weight.
     Exponential,
+}
+
+/// What the noise of a step is a fraction of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepNoise {
+    /// The step at the weight, so that it shrinks with the step.
+    #[default]
+    Proportional,
+    /// The step at w = 0, wherever the weight is.
+    Constant,
 }
 
 /// How a change becomes a whole number of pulses.
@@ -91,11 +103,12 @@ impl Pulses {
     pub fn mean_step(&self, steps: &Steps, w: f64, up: bool) -> f64 {
         let device = &self.device;
         let (step, bound) = if up { (steps.up, steps.high) } else { (steps.down, steps.low) };
-        let linear = |gamma: f64| if bound == 0.0 { 0.0 } else { step * (1.0 - gamma * w / bound) };
         match device.pulse_model {
             StepModel::Constant => step,
-            StepModel::Linear => linear(if up { device.pulse_gamma_up } else { device.pulse_gamma_down }),
-            StepModel::SoftBounds => linear(1.0),
+            StepModel::Linear if up => step * (1.0 - device.pulse_gamma_up * w / device.pulse_high),
+            StepModel::Linear => step * (1.0 - device.pulse_gamma_down * w / device.pulse_low),
+            StepModel::SoftBounds if bound == 0.0 => 0.0,
+            StepModel::SoftBounds => step * (1.0 - w / bound),
             StepModel::Exponential => {
                 let z = 2.0 * device.pulse_exponential_a * w / (steps.high - steps.low).max(f64::MIN_POSITIVE) + device.pulse_exponential_b;
                 let exponential = if up {
@@ -110,9 +123,14 @@ impl Pulses {
 
     /// `w` after one pulse.
     pub fn pulse(&self, steps: &Steps, w: f64, up: bool, stream: &mut Stream) -> f64 {
-        let noise = self.device.pulse_step_noise;
-        let factor = if noise > 0.0 { 1.0 + noise * f64::normal(stream) } else { 1.0 };
-        let step = self.mean_step(steps, w, up) * factor;
+        let mean = self.mean_step(steps, w, up);
+        let deviation = self.device.pulse_step_noise
+            * match self.device.pulse_noise {
+                StepNoise::Proportional => mean,
+                StepNoise::Constant if up => steps.up,
+                StepNoise::Constant => steps.down,
+            };
+        let step = if deviation > 0.0 { mean + deviation * f64::normal(stream) } else { mean };
         (if up { w + step } else { w - step }).clamp(steps.low, steps.high)
     }
 
@@ -213,8 +231,8 @@ mod tests {
         assert!((soft.mean_step(&STEPS, 0.6, true) - 0.005).abs() < 1e-15);
         assert!((soft.mean_step(&STEPS, -0.4, false) - 0.005).abs() < 1e-15);
         let linear = CrossbarDevice { pulse_gamma_up: 0.1, pulse_gamma_down: 0.5, ..device(StepModel::Linear) }.pulses();
-        assert!((linear.mean_step(&STEPS, 1.2, true) - 0.009).abs() < 1e-15);
-        assert!((linear.mean_step(&STEPS, -0.8, false) - 0.005).abs() < 1e-15);
+        assert!((linear.mean_step(&STEPS, 0.5, true) - 0.0095).abs() < 1e-15);
+        assert!((linear.mean_step(&STEPS, -0.8, false) - 0.006).abs() < 1e-15);
         let exponential = CrossbarDevice {
             pulse_gamma_up: 5.0,
             pulse_exponential_up: 0.5,
@@ -225,6 +243,19 @@ mod tests {
         let expected = 0.01 * (1.0 - 0.5 * (5.0f64 * (2.0 * -0.5 / 2.0 + 0.1)).exp());
         assert!((exponential.pulses().mean_step(&STEPS, -0.5, true) - expected).abs() < 1e-15);
         assert_eq!(exponential.pulses().mean_step(&STEPS, 1.0, true), 0.0, "a step is never backwards");
+    }
+
+    #[test]
+    fn the_noise_of_a_step_follows_the_step_or_not() {
+        for (pulse_noise, expected) in [(StepNoise::Proportional, 0.3 * 0.0025), (StepNoise::Constant, 0.3 * 0.01)] {
+            let device = CrossbarDevice { pulse_step_noise: 0.3, pulse_noise, ..device(StepModel::SoftBounds) };
+            let pulses = device.pulses();
+            let mut stream = Key::new(1, "test").stream();
+            let n = 100_000;
+            let squares: f64 = (0..n).map(|_| (pulses.pulse(&STEPS, 0.9, true, &mut stream) - 0.9025).powi(2)).sum();
+            // The standard error of a deviation of n draws is 1 / sqrt(2 n), relatively.
+            assert!(((squares / f64::from(n)).sqrt() / expected - 1.0).abs() < 5.0 / (2.0 * f64::from(n)).sqrt());
+        }
     }
 
     #[test]

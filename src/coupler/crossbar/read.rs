@@ -47,6 +47,34 @@ vectorised! {
 }
 
 impl<T: Real> Crossbar<T> {
+    /// Whether currents pass on as they are, but for noise that is the same for all cells.
+    pub(super) fn passes_currents_on(&self) -> bool {
+        let bare = self.array.tiles.len() == 1 && self.array.tiles.iter().all(|tile| tile.powers.is_none() && tile.variances.is_none());
+        bare && self.dac.is_none() && self.adc.is_none() && self.amplifiers.are_perfect() && self.device.read_time_us == 0.0
+    }
+
+    /// A read of such an array, straight into `currents`.
+    pub(super) fn read_straight(&self, read: &Read<T>, mut currents: ViewMut<T>) {
+        let linear = &self.array.tiles[0].linear;
+        linear.add_product(read.port, &read.wanted, read.values.as_view(), currents.as_view_mut());
+        for (column, mut currents) in currents.column_iter_mut().enumerate() {
+            let deviation = self.noise_of(read.values.column(column).as_slice());
+            if deviation > T::zero() {
+                read.noise.key(column).add_normals(currents.as_mut_slice(), deviation);
+            }
+        }
+    }
+
+    /// Standard deviation of a current that `values` drive: the cells' noise, the same for all, and the amplifiers'.
+    fn noise_of(&self, values: &[T]) -> T {
+        let output = T::of(self.device.output_noise);
+        if self.pair_noise == T::zero() {
+            return output;
+        }
+        let squares = self.pair_noise * self.pair_noise * simd::sum_of_squares(values);
+        (squares + output * output).sqrt()
+    }
+
     pub(super) fn read_through_converters(&self, read: &Read<T>, mut currents: ViewMut<T>, scratch: &mut Vec<T>) {
         let (driven, samples) = read.values.shape();
         let wanted = read.wanted.len();
@@ -129,22 +157,16 @@ impl<T: Real> Crossbar<T> {
         let samples = read.values.ncols();
         let driven = read.values.nrows();
         let key = |column| if index == 0 { read.noise.key(column) } else { read.noise.key(column).with(index as u64) };
-        let output = T::of(self.device.output_noise);
         let Some(variances) = &tile.variances else {
-            if self.pair_noise == T::zero() && output == T::zero() {
-                return;
-            }
             for (column, currents) in part.chunks_exact_mut(local.len()).enumerate() {
-                let cells = if self.pair_noise > T::zero() {
-                    self.pair_noise * matrix(voltages, driven, samples).column(column).rows(driving.start, driving.len()).norm()
-                } else {
-                    T::zero()
-                };
-                let deviation = if output > T::zero() { (cells * cells + output * output).sqrt() } else { cells };
-                key(column).add_normals(currents, deviation);
+                let deviation = self.noise_of(&voltages[column * driven..][driving.clone()]);
+                if deviation > T::zero() {
+                    key(column).add_normals(currents, deviation);
+                }
             }
             return;
         };
+        let output = T::of(self.device.output_noise);
         for (square, voltage) in squares.iter_mut().zip(voltages) {
             *square = *voltage * *voltage;
         }

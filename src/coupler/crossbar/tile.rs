@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, Dyn};
 
 use super::device::{CrossbarDevice, TileSum};
 use super::wires;
 use crate::Result;
 use crate::coupler::matrix::TwoWayMatrix;
-use crate::real::Real;
+use crate::real::{Real, View};
 
 /// One tile, or the whole array where partial sums are added before conversion.
 #[derive(Clone, Debug)]
@@ -21,6 +21,13 @@ pub(super) struct Tile<T: Real> {
     pub powers: Option<[TwoWayMatrix<T>; 2]>,
     /// Variances of the weights from read to read, where they differ from cell to cell.
     pub variances: Option<TwoWayMatrix<T>>,
+}
+
+impl<T: Real> Tile<T> {
+    /// A tile to be filled.
+    pub fn blank(outputs: Range<usize>, inputs: Range<usize>) -> Self {
+        Self { outputs, inputs, linear: TwoWayMatrix::default(), powers: None, variances: None }
+    }
 }
 
 /// Pieces of `0..length` of at most `limit`; 0 is no limit.
@@ -66,10 +73,6 @@ pub(super) fn behind_wires(device: &CrossbarDevice, cells: &[DMatrix<f64>; 2]) -
 }
 
 /// The part of `matrix` that belongs to a tile.
-pub(super) fn part<T: Real>(matrix: &DMatrix<T>, outputs: &Range<usize>, inputs: &Range<usize>) -> TwoWayMatrix<T> {
-    let whole = (outputs.len(), inputs.len()) == matrix.shape();
-    if whole {
-        return TwoWayMatrix::new(matrix);
-    }
-    TwoWayMatrix::new(&matrix.view((outputs.start, inputs.start), (outputs.len(), inputs.len())).into_owned())
+pub(super) fn part<'a, T: Real>(matrix: &'a DMatrix<T>, outputs: &Range<usize>, inputs: &Range<usize>) -> View<'a, T> {
+    matrix.generic_view((outputs.start, inputs.start), (Dyn(outputs.len()), Dyn(inputs.len())))
 }

@@ -95,7 +95,7 @@ pub fn effective(cells: &DMatrix<f64>, wires: Wires) -> Result<DMatrix<f64>> {
 
 pub(super) fn singular(wires: Wires) -> Error {
     let Wires { r_word_ohm: word, r_bit_ohm: bit } = wires;
-    Error::Machine(format!("the network of cells and wires (r_word {word} ohm, r_bit {bit} ohm) is singular in double precision"))
+    Error::Machine(format!("the network of cells and wires (r_word {word:?} ohm, r_bit {bit:?} ohm) is singular in double precision"))
 }
 
 /// The array seen from its other ports: bit lines, from the bottom end of the last one, become word lines.

@@ -1,0 +1,38 @@
+//! In-situ training by pulses: digits on every pulsed preset beside arrays that are written to their targets.
+//!
+//! The cells are the only memory: gradients become numbers of pulses. `cargo run --release --example pulsed [SEEDS]`
+
+use std::path::Path;
+
+use equilux::Result;
+use equilux::config::Experiment;
+use equilux::data::{Dataset, Parts};
+use equilux::training::Trainer;
+
+const PRESETS: [&str; 7] = ["ideal-crossbar", "idealized-pulses", "gokmen-vlasov", "capacitor", "ecram", "reram-sb", "reram-es"];
+
+fn main() -> Result<()> {
+    let seeds: u64 = std::env::args().nth(1).and_then(|seeds| seeds.parse().ok()).unwrap_or(3);
+    println!("{:20} {:>16} {:>18}", "preset", "test accuracy", "pulses a weight");
+    for preset in PRESETS {
+        let (mut sum, mut squares, mut pulses) = (0.0, 0.0, 0.0);
+        for seed in 1..=seeds {
+            let settings = [format!("seed={seed}"), format!("device.crossbar.sheet={preset}")];
+            let experiment = Experiment::load(Path::new("configs/digits-pulsed.toml"), &settings)?;
+            let parts = Parts::prepare(Dataset::load(&experiment.data)?, &experiment.data, seed)?;
+            let mut trainer = Trainer::new(experiment.clone(), Box::new(experiment.machine::<f32>()?), parts)?;
+            while !trainer.is_finished() {
+                trainer.epoch(&mut |_| ())?;
+            }
+            let weights: usize = experiment.network.layers.windows(2).map(|pair| pair[0] * pair[1]).sum();
+            pulses += trainer.spent().pulses as f64 / (weights as f64 * seeds as f64);
+            let percent = 100.0 * trainer.evaluate_test()?.0.accuracy();
+            sum += percent;
+            squares += percent * percent;
+        }
+        let n = seeds as f64;
+        let spread = ((squares - sum * sum / n).max(0.0) / (n - 1.0).max(1.0)).sqrt();
+        println!("{preset:20} {:8.2} +- {spread:.2} % {pulses:16.0}", sum / n);
+    }
+    Ok(())
+}
