@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn without_noise_or_bias_there_is_no_optimum() {
         let found = |bias: f64, noise: f64| {
-            [0.1, 0.2, 0.4].map(|beta| AtNudge { beta, bias: bias * beta * beta, noise: noise / beta, cosine: 1.0 })
+            [0.1, 0.2, 0.4].map(|beta| AtNudge { beta, bias: bias * beta * beta, noise: noise / beta, cosine: 1.0, unsettled: 0.0 })
         };
         assert_eq!(NudgeModel::fit(&found(0.1, 0.0), Nudging::Centred).unwrap().optimum(), None);
         assert_eq!(NudgeModel::fit(&found(0.0, 0.1), Nudging::Centred).unwrap().optimum(), None);
