@@ -158,7 +158,13 @@ vectorised! {
     /// Copies the columns of `rows` to a panel.
     fn pack_columns<T: Real>(panel: &mut [T], height: usize, rows: &View<T>) {
         for (column, source) in panel.chunks_exact_mut(height).zip(rows.column_iter()) {
-            for (to, from) in column.iter_mut().zip(source.as_slice()) {
+            // A vector at a time: for so few numbers a call of memcpy costs more than the copy.
+            let (source, lanes) = (source.as_slice(), const { lanes::<T>() });
+            let (vectors, whole) = (source.len() / lanes, source.len() - source.len() % lanes);
+            for vector in 0..vectors {
+                column[vector * lanes..][..lanes].copy_from_slice(&source[vector * lanes..][..lanes]);
+            }
+            for (to, from) in column[whole..].iter_mut().zip(&source[whole..]) {
                 *to = *from;
             }
         }

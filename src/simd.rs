@@ -85,6 +85,14 @@ vectorised! {
         }
     }
 
+    /// Moves what is beyond `low` or `high` there.
+    pub(crate) fn clamp<T: Real>(y: &mut [T], low: T, high: T) {
+        for y in y {
+            let raised = if *y < low { low } else { *y };
+            *y = if raised > high { high } else { raised };
+        }
+    }
+
     /// The sum of the squares of `x`, in an order of its own.
     pub(crate) fn sum_of_squares<T: Real>(x: &[T]) -> T {
         let mut sums = [T::zero(); SIDE_BY_SIDE];
@@ -146,6 +154,8 @@ mod tests {
         multiply(&mut y, &[1.0, 2.0, 3.0]);
         scale(&mut y, 0.5);
         assert_eq!(y, [2.0, 4.0, 6.0]);
+        clamp(&mut y, 3.0, 5.0);
+        assert_eq!(y, [3.0, 4.0, 5.0]);
         let ramp: Vec<f64> = (1..=100).map(f64::from).collect();
         assert_eq!(sum_of_squares(&ramp), 338_350.0);
     }

@@ -6,7 +6,7 @@ use equilux::config::{Experiment, RuleName};
 use equilux::coupler::{Expense, Parameter};
 use equilux::data::{Dataset, Parts};
 use equilux::learning::Batch;
-use equilux::system::{AnalogNetwork, Cost, Gradient, HeldCurrent, Measurement, Phase, System};
+use equilux::system::{AnalogNetwork, Cost, HeldCurrent, LocalProduct, Measurement, Phase, System};
 use equilux::training::{Trainer, class_targets};
 use equilux::{Error, Result};
 use nalgebra::DMatrix;
@@ -33,8 +33,8 @@ impl System<f64> for Laboratory {
     fn held_current(&mut self, inputs: &DMatrix<f64>, free: &Measurement<f64>) -> Result<HeldCurrent<f64>> {
         self.0.held_current(inputs, free)
     }
-    fn local_product(&self, inputs: &DMatrix<f64>, d: &DMatrix<f64>, at: &DMatrix<f64>, recycled: Gradient<f64>) -> Gradient<f64> {
-        self.0.local_product(inputs, d, at, recycled)
+    fn local_product<'a>(&self, inputs: &'a DMatrix<f64>, d: &'a DMatrix<f64>, at: &'a DMatrix<f64>) -> LocalProduct<'a, f64> {
+        self.0.local_product(inputs, d, at)
     }
     fn expense(&self) -> Expense {
         self.0.expense()
@@ -136,4 +136,31 @@ fn samples_that_do_not_settle_are_counted_and_not_used() {
     for (mixed, alone) in mixed.gradient.iter().zip(&alone.gradient) {
         assert!((mixed - alone).norm() <= 1e-12 * (1.0 + alone.norm()));
     }
+}
+
+#[test]
+fn non_reciprocity_is_that_of_the_couplings_between_nodes() {
+    let of = |settings: &[&str]| experiment(settings).machine::<f64>().unwrap().non_reciprocity().unwrap();
+    assert_eq!(of(&[]), 1.0);
+    assert_eq!(of(&["network.topology=reciprocal"]), 0.0);
+    assert_eq!(of(&["network.topology=independent-feedback", "network.feedback_asymmetry=0.0"]), 0.0);
+    // Two matrices of independent deviates: |W - B^T| and |W + B^T| have the same mean.
+    let independent = of(&["network.topology=independent-feedback", "network.layers=[13, 200, 200, 3]"]);
+    assert!((independent - 1.0).abs() < 0.05, "{independent}");
+    let square = of(&["network.topology=all-to-all", "network.layers=[13, 100, 3]"]);
+    assert!((square - 1.0).abs() < 0.1, "{square}");
+    let masks = of(&["network.topology=all-to-all", "device.spim.patterns=8"]);
+    assert!(masks < 1e-12, "{masks}");
+}
+
+#[test]
+fn transposed_feedback_parts_from_reciprocity_as_it_learns() {
+    let settings = ["network.topology=independent-feedback", "network.feedback_asymmetry=0.0"];
+    let experiment = experiment(&settings);
+    let parts = Parts::prepare(Dataset::load(&experiment.data).unwrap(), &experiment.data, experiment.seed).unwrap();
+    let machine = experiment.machine::<f64>().unwrap();
+    let mut trainer = Trainer::new(experiment, Box::new(machine), parts).unwrap();
+    let first = trainer.epoch(&mut |_| ()).unwrap().non_reciprocity.unwrap();
+    let second = trainer.epoch(&mut |_| ()).unwrap().non_reciprocity.unwrap();
+    assert!(0.0 < first && first < second && second < 1.0, "{first} {second}");
 }

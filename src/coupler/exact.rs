@@ -2,11 +2,11 @@
 
 use nalgebra::DMatrix;
 
-use super::matrix::{TwoWayMatrix, outer_product};
+use super::matrix::TwoWayMatrix;
 use super::{Coupler, Domain, Parameter, Read};
 use crate::Result;
 use crate::random::Key;
-use crate::real::{Real, View, ViewMut};
+use crate::real::{Real, ViewMut};
 
 /// A matrix of weights, outputs x inputs, read without error.
 #[derive(Clone, Debug)]
@@ -28,10 +28,6 @@ impl<T: Real> Coupler<T> for Exact<T> {
 
     fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>) {
         self.matrix.read(read, currents, scratch);
-    }
-
-    fn local_product(&self, d: View<T>, v: View<T>, keep: T, gradient: &mut [DMatrix<T>]) {
-        outer_product(d, v, keep, &mut gradient[0]);
     }
 
     fn parameters(&self) -> Vec<Parameter<T>> {

@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use nalgebra::{DMatrix, Dyn};
-use rayon::prelude::*;
 
 use super::{Port, Read};
 use crate::real::{Factor, Packed, Real, View, ViewMut};
@@ -64,29 +63,5 @@ impl<T: Real> TwoWayMatrix<T> {
             simd::multiply(product, gain.column(column).as_slice());
             simd::add(currents.column_mut(column).as_mut_slice(), product);
         }
-    }
-}
-
-/// Inputs whose weights' gradients are worked out together.
-const BLOCK: usize = 128;
-
-/// gradient <- keep gradient - d v^T, outputs x inputs: the local product of a plain matrix, blocks of inputs in parallel.
-pub fn outer_product<T: Real>(d: View<T>, v: View<T>, keep: T, gradient: &mut DMatrix<T>) {
-    let outputs = gradient.nrows();
-    let packed = Packed::new(&Factor::Plain(d));
-    gradient.as_mut_slice().par_chunks_mut((outputs * BLOCK).max(1)).enumerate().for_each(|(index, block)| {
-        let inputs = block.len() / outputs;
-        let v = v.rows(index * BLOCK, inputs);
-        let block = ViewMut::from_slice_generic(block, Dyn(outputs), Dyn(inputs));
-        packed.multiply(&(0..outputs), &Factor::Transposed(v), -T::one(), keep, block);
-    });
-}
-
-/// gradient <- keep gradient; what is not kept may be anything.
-pub fn keep_part<T: Real>(keep: T, gradient: &mut DMatrix<T>) {
-    if keep == T::zero() {
-        gradient.as_mut_slice().fill(keep);
-    } else {
-        simd::scale(gradient.as_mut_slice(), keep);
     }
 }

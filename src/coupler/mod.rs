@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::random::{Key, Stream};
-use crate::real::{Real, View, ViewMut};
+use crate::real::{Factor, Real, View, ViewMut, add_product};
 
 pub use exact::Exact;
 
@@ -144,10 +144,16 @@ pub trait Coupler<T: Real>: Send + Sync {
     /// Adds `gain * (W v)` of the wanted ports to `currents`, wanted ports x samples. `scratch` is the caller's to reuse.
     fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>);
 
+    /// Whether the one parameter is W itself, so that the gradient of -d^T W v is -d v^T.
+    fn is_plain_matrix(&self) -> bool {
+        true
+    }
+
     /// Adds the gradient of -sum over samples of d^T W v with respect to every parameter, in the order of
-    /// [`parameters`](Self::parameters), to `keep` times what is there; with `keep` zero it may be anything. `d` is outputs x samples,
-    /// `v` is inputs x samples.
-    fn local_product(&self, d: View<T>, v: View<T>, keep: T, gradient: &mut [DMatrix<T>]);
+    /// [`parameters`](Self::parameters), to `gradient`. `d` is outputs x samples, `v` is inputs x samples. Never asked of a plain matrix.
+    fn add_local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]) {
+        add_product(gradient[0].as_view_mut(), -T::one(), Factor::Plain(d), Factor::Transposed(v));
+    }
 
     /// What can be programmed, with the values last programmed.
     fn parameters(&self) -> Vec<Parameter<T>>;

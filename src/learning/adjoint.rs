@@ -6,9 +6,9 @@
 //!
 //! The one rule that looks inside the machine. It is the yardstick of the others, never a laboratory's method.
 
-use super::{Batch, Estimate, Rule, mean_product};
+use super::{Batch, Rule, Signal};
 use crate::real::Real;
-use crate::system::{Gradient, Phase, System};
+use crate::system::{Phase, System};
 use crate::{Error, Result};
 
 /// The exact gradient of the machine's noise-free twin: `adjoint`.
@@ -20,12 +20,12 @@ impl<T: Real> Rule<T> for Adjoint {
         "adjoint"
     }
 
-    fn estimate(&self, system: &mut dyn System<T>, batch: &Batch<T>, recycled: Gradient<T>) -> Result<Estimate<T>> {
+    fn signal(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Signal<T>> {
         let twin = system.twin();
         let mut twin = twin.ok_or_else(|| Error::input("the adjoint rule needs a model of the machine, and this machine has none"))?;
         let free = twin.settle(batch.inputs, &Phase::Free)?;
         let adjoint = twin.adjoint(batch.inputs, &free, batch.cost, batch.targets)?;
         let settled = free.settled.clone();
-        Ok(Estimate::new(mean_product(system, batch, adjoint, &free.values, &settled, recycled), free, &settled))
+        Ok(Signal::local(adjoint, free.values.clone(), free, &settled))
     }
 }

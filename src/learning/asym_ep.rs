@@ -9,10 +9,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, Estimate, Nudges, Rule, mean_product};
+use super::{Batch, Nudges, Rule, Signal};
 use crate::Result;
 use crate::real::Real;
-use crate::system::{Correction, Gradient, Phase, System};
+use crate::system::{Correction, Phase, System};
 
 /// How the machine realises the correction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ impl<T: Real> Rule<T> for AsymEp {
         "asym-ep"
     }
 
-    fn estimate(&self, system: &mut dyn System<T>, batch: &Batch<T>, recycled: Gradient<T>) -> Result<Estimate<T>> {
+    fn signal(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Signal<T>> {
         let free = system.settle(batch.inputs, &Phase::Free)?;
         let contrast = match self.correction {
             CorrectionMethod::PortReversal => {
@@ -47,7 +47,6 @@ impl<T: Real> Rule<T> for AsymEp {
             }
             CorrectionMethod::DigitalModel => self.nudges.contrast(system, batch, &free, Correction::DigitalModel)?,
         };
-        let gradient = mean_product(system, batch, contrast.d(), &free.values, &contrast.settled, recycled);
-        Ok(Estimate::new(gradient, free, &contrast.settled))
+        Ok(Signal::local(contrast.d(), free.values.clone(), free, &contrast.settled))
     }
 }

@@ -7,9 +7,9 @@
 //! The midpoint m of the copies settles where the free machine does, their difference d solves beta dC/dm = J^T d: exact for any
 //! couplings, and linear in beta, so a large nudge costs no bias.
 
-use super::{Batch, Estimate, Rule, mean_product};
+use super::{Batch, Rule, Signal};
 use crate::real::Real;
-use crate::system::{Gradient, Phase, System};
+use crate::system::{Phase, System};
 use crate::{Error, Result};
 
 /// Dyadic EP: `dyadic-ep`.
@@ -24,12 +24,11 @@ impl<T: Real> Rule<T> for DyadicEp {
         "dyadic-ep"
     }
 
-    fn estimate(&self, system: &mut dyn System<T>, batch: &Batch<T>, recycled: Gradient<T>) -> Result<Estimate<T>> {
+    fn signal(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Signal<T>> {
         let free = system.settle(batch.inputs, &Phase::Free)?;
         let dyadic = system.settle(batch.inputs, &Phase::Dyadic { nudge: batch.nudge(self.beta), free: &free })?;
         let difference = dyadic.difference.ok_or_else(|| Error::input("dyadic-ep: this machine does not couple two copies"))?;
         let settled: Vec<bool> = free.settled.iter().zip(&dyadic.settled).map(|(free, dyadic)| *free && *dyadic).collect();
-        let gradient = mean_product(system, batch, difference / T::of(self.beta), &dyadic.values, &settled, recycled);
-        Ok(Estimate::new(gradient, free, &settled))
+        Ok(Signal::local(difference / T::of(self.beta), dyadic.values, free, &settled))
     }
 }

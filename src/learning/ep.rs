@@ -8,10 +8,10 @@
 //! energy contrast is the local product at the midpoint. Exact as beta -> 0 when couplings are reciprocal; there is no energy, and no
 //! guarantee, when they are not.
 
-use super::{Batch, Estimate, Nudges, Rule, mean_product};
+use super::{Batch, Nudges, Rule, Signal};
 use crate::Result;
 use crate::real::Real;
-use crate::system::{Correction, Gradient, Phase, System};
+use crate::system::{Correction, Phase, System};
 
 /// Equilibrium Propagation: `ep`.
 #[derive(Clone, Copy, Debug)]
@@ -22,10 +22,9 @@ impl<T: Real> Rule<T> for EquilibriumPropagation {
         "ep"
     }
 
-    fn estimate(&self, system: &mut dyn System<T>, batch: &Batch<T>, recycled: Gradient<T>) -> Result<Estimate<T>> {
+    fn signal(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Signal<T>> {
         let free = system.settle(batch.inputs, &Phase::Free)?;
         let contrast = self.0.contrast(system, batch, &free, Correction::None)?;
-        let gradient = mean_product(system, batch, contrast.d(), &contrast.midpoint(), &contrast.settled, recycled);
-        Ok(Estimate::new(gradient, free, &contrast.settled))
+        Ok(Signal::local(contrast.d(), contrast.midpoint(), free, &contrast.settled))
     }
 }

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::real::Real;
 use crate::simd;
-use crate::system::{Correction, Cost, Gradient, Measurement, Nudge, Phase, System};
+use crate::system::{Correction, Cost, Gradient, LocalProduct, Measurement, Nudge, Phase, System};
 
 pub use adjoint::Adjoint;
 pub use asym_ep::{AsymEp, CorrectionMethod};
@@ -57,7 +57,58 @@ impl<'a, T: Real> Batch<'a, T> {
     }
 }
 
-/// A rule's answer.
+/// What a rule learned from a machine.
+#[derive(Clone, Debug)]
+pub struct Signal<T: Real> {
+    /// Where the mean gradient is, over the samples that settled in every phase.
+    pub form: Form<T>,
+    /// The free phase.
+    pub free: Measurement<T>,
+    /// How many samples did not settle in some phase and took no part.
+    pub unsettled: usize,
+}
+
+/// A gradient, or what it is the local product of.
+#[derive(Clone, Debug)]
+pub enum Form<T: Real> {
+    /// The gradient itself.
+    Gradient(Gradient<T>),
+    /// A post-synaptic signal d and the node values at which its local product is formed, both nodes x samples.
+    Local {
+        /// The signal, divided by the number of samples.
+        d: DMatrix<T>,
+        /// The node values.
+        at: DMatrix<T>,
+    },
+}
+
+impl<T: Real> Signal<T> {
+    fn new(form: Form<T>, free: Measurement<T>, settled: &[bool]) -> Self {
+        let unsettled = settled.iter().filter(|settled| !**settled).count();
+        Self { form, free, unsettled }
+    }
+
+    /// The mean of the local products of `d` at `at` over the settled samples.
+    fn local(mut d: DMatrix<T>, mut at: DMatrix<T>, free: Measurement<T>, settled: &[bool]) -> Self {
+        let used = settled.iter().filter(|settled| **settled).count();
+        simd::scale(d.as_mut_slice(), T::one() / T::of(used.max(1) as f64));
+        for (sample, _) in settled.iter().enumerate().filter(|(_, settled)| !**settled) {
+            d.column_mut(sample).fill(T::zero());
+            at.column_mut(sample).fill(T::zero());
+        }
+        Self::new(Form::Local { d, at }, free, settled)
+    }
+
+    /// The gradient that this signal makes on `system`, which was driven by `inputs`.
+    pub fn product<'a>(&'a self, system: &dyn System<T>, inputs: &'a DMatrix<T>) -> LocalProduct<'a, T> {
+        match &self.form {
+            Form::Gradient(gradient) => LocalProduct::of(gradient),
+            Form::Local { d, at } => system.local_product(inputs, d, at),
+        }
+    }
+}
+
+/// A [`Signal`] with its gradient worked out.
 #[derive(Clone, Debug)]
 pub struct Estimate<T: Real> {
     /// The mean gradient over the samples that settled in every phase.
@@ -68,30 +119,25 @@ pub struct Estimate<T: Real> {
     pub unsettled: usize,
 }
 
-impl<T: Real> Estimate<T> {
-    fn new(gradient: Gradient<T>, free: Measurement<T>, settled: &[bool]) -> Self {
-        let unsettled = settled.iter().filter(|settled| !**settled).count();
-        Self { gradient, free, unsettled }
-    }
-}
-
 /// A learning rule.
 pub trait Rule<T: Real>: Send + Sync {
     /// The name in configurations and results.
     fn name(&self) -> &'static str;
 
-    /// Estimates the gradient of the mean cost of `batch`, in the memory of `recycled`, an old gradient of this machine or nothing.
+    /// Lets the machine settle as often as the rule needs, and compares.
     ///
     /// # Errors
     /// When the machine does not take the batch, or cannot do what the rule needs.
-    fn estimate(&self, system: &mut dyn System<T>, batch: &Batch<T>, recycled: Gradient<T>) -> Result<Estimate<T>>;
+    fn signal(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Signal<T>>;
 
     /// Estimates the gradient of the mean cost of `batch`.
     ///
     /// # Errors
-    /// Those of [`estimate`](Self::estimate).
+    /// Those of [`signal`](Self::signal).
     fn gradient(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Estimate<T>> {
-        self.estimate(system, batch, Gradient::new())
+        let signal = self.signal(system, batch)?;
+        let gradient = signal.product(system, batch.inputs).whole();
+        Ok(Estimate { gradient, free: signal.free, unsettled: signal.unsettled })
     }
 }
 
@@ -160,27 +206,4 @@ impl Nudges {
         let settled = (0..free.settled.len()).map(|sample| settled.iter().all(|settled| settled[sample])).collect();
         Ok(Contrast { plus: plus.values, minus: minus.values, distance: T::of(distance), settled })
     }
-}
-
-/// The mean local product of signal `d` at `at` over the settled samples.
-fn mean_product<T: Real>(
-    system: &dyn System<T>,
-    batch: &Batch<T>,
-    mut d: DMatrix<T>,
-    at: &DMatrix<T>,
-    settled: &[bool],
-    recycled: Gradient<T>,
-) -> Gradient<T> {
-    let used = settled.iter().filter(|settled| **settled).count();
-    // Scaled before the product: d is smaller than the gradient.
-    simd::scale(d.as_mut_slice(), T::one() / T::of(used.max(1) as f64));
-    if used == settled.len() {
-        return system.local_product(batch.inputs, &d, at, recycled);
-    }
-    let mut at = at.clone();
-    for (sample, _) in settled.iter().enumerate().filter(|(_, settled)| !**settled) {
-        d.column_mut(sample).fill(T::zero());
-        at.column_mut(sample).fill(T::zero());
-    }
-    system.local_product(batch.inputs, &d, &at, recycled)
 }

@@ -10,11 +10,11 @@
 use nalgebra::DMatrix;
 use rand::Rng;
 
-use super::{Batch, Estimate, Rule};
+use super::{Batch, Form, Rule, Signal};
 use crate::coupler::Domain;
 use crate::random::Key;
 use crate::real::Real;
-use crate::system::{Gradient, Measurement, Phase, System};
+use crate::system::{Measurement, Phase, System};
 use crate::{Error, Result};
 
 /// Simultaneous perturbation: `spsa`.
@@ -33,7 +33,7 @@ impl<T: Real> Rule<T> for Spsa {
         "spsa"
     }
 
-    fn estimate(&self, system: &mut dyn System<T>, batch: &Batch<T>, _: Gradient<T>) -> Result<Estimate<T>> {
+    fn signal(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Signal<T>> {
         let parameters = system.parameters();
         if let Some(binary) = parameters.iter().find(|parameter| parameter.domain == Domain::Binary) {
             return Err(Error::input(format!("spsa: {} are binary and cannot be perturbed a little", binary.name)));
@@ -64,7 +64,7 @@ impl<T: Real> Rule<T> for Spsa {
             gradient.iter_mut().zip(&signs).for_each(|(gradient, signs)| *gradient += signs * (slope * T::of(scale)));
         }
         system.program(&programmed)?;
-        Ok(Estimate::new(gradient, free, &settled))
+        Ok(Signal::new(Form::Gradient(gradient), free, &settled))
     }
 }
 

@@ -7,10 +7,10 @@
 //! d solves J d = dC/dv, where the gradient wants J^T a = dC/dv: exact as beta -> 0 when J is symmetric. In a feedforward network d
 //! never reaches the hidden layers.
 
-use super::{Batch, Estimate, Nudges, Rule, mean_product};
+use super::{Batch, Nudges, Rule, Signal};
 use crate::Result;
 use crate::real::Real;
-use crate::system::{Correction, Gradient, Phase, System};
+use crate::system::{Correction, Phase, System};
 
 /// The vector-field rule: `vector-field`.
 #[derive(Clone, Copy, Debug)]
@@ -21,10 +21,9 @@ impl<T: Real> Rule<T> for VectorField {
         "vector-field"
     }
 
-    fn estimate(&self, system: &mut dyn System<T>, batch: &Batch<T>, recycled: Gradient<T>) -> Result<Estimate<T>> {
+    fn signal(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Signal<T>> {
         let free = system.settle(batch.inputs, &Phase::Free)?;
         let contrast = self.0.contrast(system, batch, &free, Correction::None)?;
-        let gradient = mean_product(system, batch, contrast.d(), &free.values, &contrast.settled, recycled);
-        Ok(Estimate::new(gradient, free, &contrast.settled))
+        Ok(Signal::local(contrast.d(), free.values.clone(), free, &contrast.settled))
     }
 }

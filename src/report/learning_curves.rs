@@ -155,6 +155,7 @@ pub(super) mod tests {
                 frames: 240_000 * epoch as u64,
                 conversions: 188_160_000 * epoch as u64,
                 lab_seconds: 1340.0 * t,
+                non_reciprocity: None,
             }
         };
         (1..=epochs).map(row).collect()

@@ -55,8 +55,6 @@ pub(super) struct Reading<'a, T> {
     pub difference: &'a mut [T],
     /// States at the free steady state; empty in other phases.
     pub state: &'a mut [T],
-    /// Constant currents in the free phase; empty in other phases.
-    pub held: &'a mut [T],
     pub settled: &'a mut [bool],
     pub steps: &'a mut [usize],
 }
@@ -93,8 +91,7 @@ impl<T: Real> AnalogNetwork<T> {
             reading.steps[at] = lane.steps[column];
             if !reading.state.is_empty() {
                 let rows = at * nodes..(at + 1) * nodes;
-                reading.state[rows.clone()].copy_from_slice(lane.state.column(column).as_slice());
-                reading.held[rows].copy_from_slice(lane.held.column(column).as_slice());
+                reading.state[rows].copy_from_slice(lane.state.column(column).as_slice());
             }
         }
     }

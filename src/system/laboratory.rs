@@ -2,18 +2,20 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use nalgebra::{DMatrix, Dyn};
 use rayon::prelude::*;
 
 use super::instruments::Reading;
 use super::lane::{LANE, Lane};
+use super::local_product::{Factors, Rows, Slope};
 use super::network::{AnalogNetwork, Reads};
 use super::relaxation::Task;
-use super::{Gradient, HeldCurrent, MachineState, Measurement, Phase, Rest, System};
+use super::{CouplingKind, HeldCurrent, LocalProduct, MachineState, Measurement, Phase, Rest, System};
 use crate::coupler::{Domain, Expense, Parameter, Port};
 use crate::random::Key;
-use crate::real::{Real, View, ViewMut};
+use crate::real::{Factor, Packed, Real, ViewMut};
 use crate::simd;
 use crate::{Error, Result};
 
@@ -46,13 +48,39 @@ impl<T: Real> AnalogNetwork<T> {
         let seats: Vec<(usize, &mut Lane<T>, P)> =
             lanes.iter_mut().zip(parts).enumerate().map(|(i, (lane, part))| (i, lane, part)).collect();
         seats.into_par_iter().for_each(|(index, lane, part)| work(this, lane, index * LANE..samples.min((index + 1) * LANE), part));
-        for lane in &lanes[..count] {
-            for (total, reads) in self.reads.iter_mut().zip(&lane.reads) {
-                total[0] += reads[0];
-                total[1] += reads[1];
-            }
-        }
+        lanes[..count].iter().for_each(|lane| self.count(&lane.reads));
         self.lanes = lanes;
+    }
+
+    /// The constant currents of `inputs`, nodes x samples. Each thread drives as many samples at once as it can: an array is then read
+    /// from memory only once.
+    fn read_drives(&mut self, inputs: &DMatrix<T>, key: Key) -> DMatrix<T> {
+        let (nodes, samples) = (self.nodes, inputs.ncols());
+        let width = samples.div_ceil(rayon::current_num_threads()).next_multiple_of(LANE);
+        let order: Vec<usize> = (0..samples).collect();
+        let mut held = DMatrix::zeros(nodes, samples);
+        let parts: Vec<&mut [T]> = held.as_mut_slice().chunks_mut((nodes * width).max(1)).collect();
+        let this = &*self;
+        let counts = parts.into_par_iter().enumerate().map_init(Vec::new, |scratch, (index, held)| {
+            let order = &order[index * width..samples.min((index + 1) * width)];
+            let mut counts = vec![[0, 0]; this.reads.len()];
+            let reads = Reads { first_row: 0, order, key, time: 0, scratch, counts: &mut counts };
+            let held = ViewMut::from_slice_generic(held, Dyn(nodes), Dyn(order.len()));
+            this.read_drive(inputs.columns(index * width, order.len()), held, reads);
+            counts
+        });
+        for counts in counts.collect::<Vec<_>>() {
+            self.count(&counts);
+        }
+        held
+    }
+
+    /// Counts reads of the arrays.
+    fn count(&mut self, reads: &[[u64; 2]]) {
+        for (total, reads) in self.reads.iter_mut().zip(reads) {
+            total[0] += reads[0];
+            total[1] += reads[1];
+        }
     }
 
     fn next_key(&mut self, purpose: &str) -> Key {
@@ -61,16 +89,10 @@ impl<T: Real> AnalogNetwork<T> {
     }
 }
 
-/// A matrix of this shape to be written to: the recycled one, if it fits.
-fn recycle<T: Real>((rows, columns): (usize, usize), recycled: Option<DMatrix<T>>) -> DMatrix<T> {
-    recycled.filter(|matrix| matrix.shape() == (rows, columns)).unwrap_or_else(|| DMatrix::zeros(rows, columns))
-}
-
 /// The lanes' parts of a measurement.
 fn readings<T: Real>(whole: &mut Measurement<T>, nodes: usize) -> Vec<Reading<'_, T>> {
     let lane = (nodes * LANE).max(1);
     let mut states = whole.rest.state.as_mut_slice().chunks_mut(lane);
-    let mut helds = whole.rest.held.as_mut_slice().chunks_mut(lane);
     let mut differences = whole.difference.as_mut().map(|difference| difference.as_mut_slice().chunks_mut(lane));
     let settled = whole.settled.chunks_mut(LANE).zip(whole.steps.chunks_mut(LANE));
     let values = whole.values.as_mut_slice().chunks_mut(lane);
@@ -78,31 +100,10 @@ fn readings<T: Real>(whole: &mut Measurement<T>, nodes: usize) -> Vec<Reading<'_
         values,
         difference: differences.as_mut().and_then(Iterator::next).unwrap_or_default(),
         state: states.next().unwrap_or_default(),
-        held: helds.next().unwrap_or_default(),
         settled,
         steps,
     };
     values.zip(settled).map(reading).collect()
-}
-
-/// Columns of machine rows, some of them worked out for the occasion.
-struct Rows<'a, T: Real> {
-    /// What inputs put there; absent for signals, which do not reach inputs.
-    inputs: Option<&'a DMatrix<T>>,
-    nodes: Cow<'a, DMatrix<T>>,
-    /// Both together, if an array is shared by inputs and nodes.
-    together: Option<DMatrix<T>>,
-    input_count: usize,
-}
-
-impl<T: Real> Rows<'_, T> {
-    fn rows(&self, range: &Range<usize>) -> View<'_, T> {
-        match (&self.together, self.inputs) {
-            (Some(together), _) => together.rows(range.start, range.len()),
-            (None, Some(inputs)) if range.end <= self.input_count => inputs.rows(range.start, range.len()),
-            (None, _) => self.nodes.rows(range.start - self.input_count, range.len()),
-        }
-    }
 }
 
 impl<T: Real> AnalogNetwork<T> {
@@ -111,7 +112,7 @@ impl<T: Real> AnalogNetwork<T> {
         self.shapes.iter().flatten().copied().chain([(self.nodes, 1)])
     }
 
-    fn rows_of<'a>(&self, inputs: Option<&'a DMatrix<T>>, nodes: Cow<'a, DMatrix<T>>) -> Rows<'a, T> {
+    fn rows_of<'a>(&self, inputs: Option<&'a DMatrix<T>>, nodes: Cow<'a, DMatrix<T>>) -> Arc<Rows<'a, T>> {
         let together = (self.shared_inputs > 0).then(|| {
             let mut together = DMatrix::zeros(self.shared_inputs + self.nodes, nodes.ncols());
             if let Some(inputs) = inputs {
@@ -120,11 +121,11 @@ impl<T: Real> AnalogNetwork<T> {
             together.rows_mut(self.shared_inputs, self.nodes).copy_from(&nodes);
             together
         });
-        Rows { inputs, nodes, together, input_count: self.input_count() }
+        Arc::new(Rows { inputs, nodes, together, input_count: self.input_count() })
     }
 
     /// What reaches the nodes: d, times the slope of gradient nodes.
-    fn signals<'a>(&self, d: &'a DMatrix<T>, at: &DMatrix<T>) -> Rows<'a, T> {
+    fn signals<'a>(&self, d: &'a DMatrix<T>, at: &DMatrix<T>) -> Arc<Rows<'a, T>> {
         if !self.dynamics().is_gradient() {
             return self.rows_of(None, Cow::Borrowed(d));
         }
@@ -136,7 +137,7 @@ impl<T: Real> AnalogNetwork<T> {
     }
 
     /// What drives the couplings at node values `at`.
-    fn drives<'a>(&self, inputs: &'a DMatrix<T>, at: &'a DMatrix<T>) -> Rows<'a, T> {
+    fn drives<'a>(&self, inputs: &'a DMatrix<T>, at: &'a DMatrix<T>) -> Arc<Rows<'a, T>> {
         if !self.dynamics().is_gradient() {
             return self.rows_of(Some(inputs), Cow::Borrowed(at));
         }
@@ -146,6 +147,14 @@ impl<T: Real> AnalogNetwork<T> {
         }
         self.rows_of(Some(inputs), Cow::Owned(values))
     }
+}
+
+/// A block of the nodes' W.
+struct Block<T: Real> {
+    from: Range<usize>,
+    to: Range<usize>,
+    kind: CouplingKind,
+    weights: DMatrix<T>,
 }
 
 impl<T: Real> System<T> for AnalogNetwork<T> {
@@ -204,11 +213,13 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
             steps: vec![0; samples],
             rest: Rest::new(if task.free.is_none() { self.nodes } else { 0 }, samples),
         };
+        let drive = if task.free.is_none() { self.read_drives(inputs, key) } else { DMatrix::zeros(0, 0) };
         self.on_lanes(samples, readings(&mut whole, self.nodes), |network, lane, range, reading| {
-            lane.load(network, inputs, &task, range);
+            lane.load(network, inputs, &drive, &task, range);
             let settled = network.relax(lane, &task);
             network.measure(lane, &task, &settled, reading);
         });
+        whole.rest.held = drive;
         Ok(whole)
     }
 
@@ -240,35 +251,39 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
         Ok(HeldCurrent(held))
     }
 
-    fn local_product(&self, inputs: &DMatrix<T>, d: &DMatrix<T>, at: &DMatrix<T>, recycled: Gradient<T>) -> Gradient<T> {
-        let mut recycled = recycled.into_iter();
-        let mut gradient: Gradient<T> = self.all_shapes().map(|shape| recycle(shape, recycled.next())).collect();
-        let mut rest = &mut gradient[..];
+    fn local_product<'a>(&self, inputs: &'a DMatrix<T>, d: &'a DMatrix<T>, at: &'a DMatrix<T>) -> LocalProduct<'a, T> {
         let (post, pre) = (self.signals(d, at), self.drives(inputs, at));
+        let mut slopes = Vec::new();
         for (coupling, shapes) in self.couplings().iter().zip(&self.shapes) {
-            let (own, others) = rest.split_at_mut(shapes.len());
-            let mut keep = T::zero();
-            for (side, driving, reached) in Self::uses(coupling, Port::Forward) {
-                let reaches_nodes = reached.end > self.input_count();
-                if reaches_nodes {
-                    let (post, pre) = (post.rows(reached), pre.rows(driving));
-                    // Used backwards, the array's own outputs are driven and its inputs receive: the roles swap.
-                    let (d, v) = if side == Port::Forward { (post, pre) } else { (pre, post) };
-                    coupling.coupler.local_product(d, v, keep, own);
-                    keep = T::one();
-                }
+            let reaches_nodes = |reached: &Range<usize>| reached.end > self.input_count();
+            let uses = Self::uses(coupling, Port::Forward).filter(|(_, _, reached)| reaches_nodes(reached));
+            // Used backwards, the array's own outputs are driven and its inputs receive: the roles swap.
+            let uses = uses.map(|(side, driving, reached)| match side {
+                Port::Forward => [(&post, reached), (&pre, driving)],
+                Port::Reversed => [(&pre, driving), (&post, reached)],
+            });
+            if coupling.coupler.is_plain_matrix() {
+                let factors = uses.map(|[(d, d_rows), (v, v_rows)]| Factors {
+                    d: Packed::new(&Factor::Plain(d.rows(d_rows))),
+                    v: Arc::clone(v),
+                    rows: v_rows.clone(),
+                });
+                slopes.push(Slope::Outer(factors.collect(), shapes[0]));
+                continue;
             }
-            if keep == T::zero() {
-                own.iter_mut().for_each(|unreached| unreached.as_mut_slice().fill(T::zero()));
+            let mut own: Vec<DMatrix<T>> = shapes.iter().map(|(rows, columns)| DMatrix::zeros(*rows, *columns)).collect();
+            for [(d, d_rows), (v, v_rows)] in uses {
+                coupling.coupler.add_local_product(d.rows(d_rows), v.rows(v_rows), &mut own);
             }
-            rest = others;
+            slopes.extend(own.into_iter().map(|own| Slope::Whole(Cow::Owned(own))));
         }
+        let mut bias = DMatrix::zeros(self.nodes, 1);
         if self.made_of.train_bias {
-            rest[0].as_mut_slice().fill(T::zero());
             let signals = post.rows(&(self.input_count()..self.input_count() + self.nodes));
-            signals.column_iter().for_each(|column| simd::add_scaled(rest[0].as_mut_slice(), -T::one(), column.as_slice()));
+            signals.column_iter().for_each(|column| simd::add_scaled(bias.as_mut_slice(), -T::one(), column.as_slice()));
         }
-        gradient
+        slopes.push(Slope::Whole(Cow::Owned(bias)));
+        LocalProduct(slopes)
     }
 
     fn expense(&self) -> Expense {
@@ -306,6 +321,33 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
 
     fn staleness(&self) -> f64 {
         self.couplings().iter().map(|coupling| coupling.coupler.staleness()).fold(0.0, f64::max)
+    }
+
+    fn non_reciprocity(&self) -> Option<f64> {
+        let clipped = |rows: &Range<usize>| rows.start.max(self.input_count())..rows.end;
+        let between_nodes = self.couplings().iter().filter(|coupling| coupling.from.end > self.input_count());
+        let mut rest: Vec<Block<T>> = between_nodes
+            .map(|coupling| {
+                let (from, to) = (clipped(&coupling.from), clipped(&coupling.to));
+                let first = (to.start - coupling.to.start, from.start - coupling.from.start);
+                let weights = coupling.coupler.intended().view(first, (to.len(), from.len())).into_owned();
+                Block { from, to, kind: coupling.kind, weights }
+            })
+            .collect();
+        let (mut odd, mut even) = (0.0, 0.0);
+        while let Some(Block { from, to, kind, weights: forward }) = rest.pop() {
+            // The array the other way, if there is one: then two blocks of W meet, else a block meets none.
+            let back = rest.iter().position(|other| other.from == to && other.to == from);
+            let back = match (kind, back) {
+                (CouplingKind::Reciprocal, _) => forward.clone(),
+                (CouplingKind::OneWay, _) if from == to => forward.transpose(),
+                (CouplingKind::OneWay, Some(index)) => rest.swap_remove(index).weights.transpose(),
+                (CouplingKind::OneWay, None) => forward.map(|_| T::zero()),
+            };
+            odd += (&forward - &back).norm_squared().f64();
+            even += (&forward + &back).norm_squared().f64();
+        }
+        (even > 0.0).then(|| (odd / even).sqrt())
     }
 
     fn state(&self) -> MachineState<T> {

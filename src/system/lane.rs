@@ -72,14 +72,14 @@ fn copy_columns<T: Real>(part: &mut DMatrix<T>, whole: &DMatrix<T>, range: &Rang
 }
 
 impl<T: Real> Lane<T> {
-    /// Takes on samples `range` of a batch, where `task` starts.
-    pub fn load(&mut self, network: &AnalogNetwork<T>, inputs: &DMatrix<T>, task: &Task<T>, range: Range<usize>) {
+    /// Takes on samples `range` of a batch, where `task` starts; `drive` is what inputs drive in the free phase.
+    pub fn load(&mut self, network: &AnalogNetwork<T>, inputs: &DMatrix<T>, drive: &DMatrix<T>, task: &Task<T>, range: Range<usize>) {
         let (nodes, samples) = (network.node_count(), range.len());
         self.seat(network, inputs, &range);
         match task.free {
             None => {
                 self.state.as_mut_slice().fill(T::zero());
-                network.read_drive(self, inputs.columns(range.start, samples), task.key);
+                copy_columns(&mut self.held, drive, &range);
             }
             Some(free) => {
                 copy_columns(&mut self.state, &free.rest.state, &range);

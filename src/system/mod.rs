@@ -24,6 +24,7 @@ mod instruments;
 mod laboratory;
 mod lane;
 mod layer_by_layer;
+mod local_product;
 mod network;
 mod node;
 mod relaxation;
@@ -38,6 +39,7 @@ use crate::real::Real;
 
 pub use cost::Cost;
 pub use instruments::Instruments;
+pub use local_product::LocalProduct;
 pub use network::{AnalogNetwork, Coupling, CouplingKind, Layer, NetworkDescription};
 pub use node::{Activation, Dynamics};
 pub use relaxation::{Relaxation, RelaxationMethod};
@@ -119,7 +121,7 @@ struct Rest<T: Real> {
 
 impl<T: Real> Rest<T> {
     fn new(nodes: usize, samples: usize) -> Self {
-        Self { state: DMatrix::zeros(nodes, samples), held: DMatrix::zeros(nodes, samples) }
+        Self { state: DMatrix::zeros(nodes, samples), held: DMatrix::zeros(0, 0) }
     }
 }
 
@@ -169,6 +171,12 @@ pub trait System<T: Real> {
         0.0
     }
 
+    /// How far the couplings between nodes are from reciprocal, as they were asked for: |W - W^T| / |W + W^T| in Frobenius norms, 0 for
+    /// reciprocal and 1 for feedforward machines; nothing where a laboratory cannot tell.
+    fn non_reciprocity(&self) -> Option<f64> {
+        None
+    }
+
     /// Drives `inputs` (inputs x samples), waits for the steady state of `phase` and measures it.
     ///
     /// # Errors
@@ -182,9 +190,8 @@ pub trait System<T: Real> {
     fn held_current(&mut self, inputs: &DMatrix<T>, free: &Measurement<T>) -> Result<HeldCurrent<T>>;
 
     /// The gradient, summed over samples, that a post-synaptic signal `d` (nodes x samples) makes at node values `at` (nodes x
-    /// samples): -d dF/dtheta. Arithmetic on measured numbers; it needs no knowledge of W. The memory of `recycled`, an old gradient of
-    /// this machine or nothing, is used again.
-    fn local_product(&self, inputs: &DMatrix<T>, d: &DMatrix<T>, at: &DMatrix<T>, recycled: Gradient<T>) -> Gradient<T>;
+    /// samples): -d dF/dtheta. Arithmetic on measured numbers; it needs no knowledge of W.
+    fn local_product<'a>(&self, inputs: &'a DMatrix<T>, d: &'a DMatrix<T>, at: &'a DMatrix<T>) -> LocalProduct<'a, T>;
 
     /// What a laboratory would have spent on this machine so far.
     fn expense(&self) -> Expense;

@@ -291,20 +291,22 @@ impl<T: Real> AnalogNetwork<T> {
         }
     }
 
-    /// Reads the constant currents of `inputs` (inputs x samples), averaged over as many reads as a measurement, and adds the biases.
-    pub(super) fn read_drive(&self, lane: &mut Lane<T>, inputs: View<T>, key: Key) {
+    /// Reads the constant currents of some samples' `inputs` into `held`, nodes x samples, averaged over as many reads as a measurement,
+    /// and adds the biases.
+    pub(super) fn read_drive(&self, inputs: View<T>, mut held: ViewMut<T>, reads: Reads<T>) {
         let count = self.instruments().samples as u64;
-        lane.held.as_mut_slice().fill(T::zero());
+        let Reads { first_row, order, key, scratch, counts, .. } = reads;
+        held.fill(T::zero());
         for read in 0..count {
-            let time = u64::MAX - read;
-            let reads = Reads { first_row: 0, order: &lane.order, key, time, scratch: &mut lane.scratch, counts: &mut lane.reads };
-            let mut held = lane.held.as_view_mut();
-            self.read_selected(Port::Forward, inputs, None, &mut held, reads, |driving, _| self.is_drive(driving));
+            let reads = Reads { first_row, order, key, time: u64::MAX - read, scratch, counts };
+            self.read_selected(Port::Forward, inputs.as_view(), None, &mut held, reads, |driving, _| self.is_drive(driving));
         }
-        if count > 1 {
-            simd::scale(lane.held.as_mut_slice(), T::one() / T::of(count as f64));
+        for mut column in held.column_iter_mut() {
+            if count > 1 {
+                simd::scale(column.as_mut_slice(), T::one() / T::of(count as f64));
+            }
+            simd::add(column.as_mut_slice(), self.bias());
         }
-        lane.held.as_mut_slice().chunks_exact_mut(self.nodes.max(1)).for_each(|column| simd::add(column, self.bias()));
     }
 
     /// Adds `gain * W_m deviation`, or `gain * W_m^T deviation` at reversed ports, from digital models W_m of all arrays.

@@ -329,9 +329,10 @@ mod tests {
                 let nudged = Phase::Nudged { nudge, correction: Correction::PortReversal(&held), free: &free };
                 for phase in [Phase::Free, nudged] {
                     let task = Task::new(&network, &phase, Key::new(1, "test"));
+                    let drive = DMatrix::from_fn(43, 7, |i, j| (0.3 * i as f64 - 0.5 * j as f64).cos());
                     let mut lanes = [Lane::default(), Lane::default()];
                     for (lane, in_general) in lanes.iter_mut().zip([true, false]) {
-                        lane.load(&network, &inputs, &task, 0..7);
+                        lane.load(&network, &inputs, &drive, &task, 0..7);
                         if in_general {
                             network.step_in_general(lane, &task);
                         } else {

@@ -29,6 +29,8 @@ pub struct EpochMetrics {
     pub conversions: u64,
     /// Laboratory seconds spent on training up to here.
     pub lab_seconds: f64,
+    /// |W - W^T| / |W + W^T| of the couplings between nodes after the epoch.
+    pub non_reciprocity: Option<f64>,
 }
 
 /// What a laboratory would have spent.

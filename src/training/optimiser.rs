@@ -17,6 +17,7 @@ use crate::config::range;
 use crate::coupler::{Domain, Parameter};
 use crate::real::Real;
 use crate::simd::{self, vectorised};
+use crate::system::LocalProduct;
 
 /// What trains parameters that are real numbers: the table `[training.optimiser.sgd]` or `[training.optimiser.adam]`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,8 +100,15 @@ pub struct Optimiser<T: Real> {
     steps: u64,
 }
 
-/// Numbers that one thread updates at a time.
+/// Numbers that are updated at a time: as many columns of a parameter as the first caches hold.
 const CHUNK: usize = 1 << 14;
+
+/// Some columns of a parameter with their moments, where there are any.
+struct Chunk<'a, T> {
+    values: &'a mut [T],
+    first: &'a mut [T],
+    second: &'a mut [T],
+}
 
 impl<T: Real> Optimiser<T> {
     /// An optimiser for parameters like `parameters`.
@@ -122,29 +130,54 @@ impl<T: Real> Optimiser<T> {
         Self { config, bop, domains, moments: moments.collect(), steps: 0 }
     }
 
-    /// One step down `gradient`, in the order of the parameters this was made for; `rate_factor` scales the learning rate, and BOP's
-    /// gamma. Values are kept in their domains. Says which parameter, if any, is no longer finite.
-    pub fn step(&mut self, values: &mut [DMatrix<T>], gradient: &[DMatrix<T>], rate_factor: f64) -> Option<usize> {
+    /// One step down `gradient`, of the parameters this was made for; `rate_factor` scales the learning rate, and BOP's gamma. Values are
+    /// kept in their domains. Says which parameter, if any, is no longer finite.
+    pub fn step(&mut self, values: &mut [DMatrix<T>], gradient: &LocalProduct<T>, rate_factor: f64) -> Option<usize> {
         self.steps += 1;
-        let mut diverged = None;
-        let parameters = values.iter_mut().zip(gradient).zip(&mut self.moments).zip(&self.domains);
-        for (index, (((values, gradient), [first, second]), domain)) in parameters.enumerate() {
-            let (values, gradient) = (values.as_mut_slice(), gradient.as_slice());
-            let (first, second) = (first.as_mut_slice(), second.as_mut_slice());
-            let finite = match (domain, self.config) {
-                (Domain::Fixed, _) => continue,
-                (Domain::Binary, _) => self.bop.step(values, gradient, first, rate_factor),
-                (_, OptimiserConfig::Sgd(sgd)) => sgd.step(values, gradient, first, rate_factor),
-                (_, OptimiserConfig::Adam(adam)) => adam.step(values, gradient, [first, second], rate_factor, self.steps),
-            };
-            if !finite {
-                diverged = diverged.or(Some(index));
+        let (this, mut diverged) = (&self.rules(rate_factor), None);
+        for (index, (values, [first, second])) in values.iter_mut().zip(&mut self.moments).enumerate() {
+            let domain = self.domains[index];
+            if domain == Domain::Fixed {
+                continue;
             }
-            if let Domain::Interval(low, high) = *domain {
-                values.par_chunks_mut(CHUNK).for_each(|values| values.iter_mut().for_each(|value| *value = value.clamp(low, high)));
+            let (rows, all) = (values.nrows().max(1), values.ncols());
+            let width = (CHUNK / rows).max(1);
+            let mut first = first.as_mut_slice().chunks_mut(width * rows);
+            let mut second = second.as_mut_slice().chunks_mut(width * rows);
+            let chunks = values.as_mut_slice().chunks_mut(width * rows).map(|values| Chunk {
+                values,
+                first: first.next().unwrap_or_default(),
+                second: second.next().unwrap_or_default(),
+            });
+            let chunks: Vec<Chunk<T>> = chunks.collect();
+            let finite = chunks.into_par_iter().enumerate().map_init(Vec::new, |scratch, (at, chunk)| {
+                let columns = at * width..all.min((at + 1) * width);
+                this.step(domain, chunk, gradient.columns(index, columns, scratch))
+            });
+            if !finite.reduce(|| true, |all, one| all && one) {
+                diverged = diverged.or(Some(index));
             }
         }
         diverged
+    }
+
+    /// The numbers of this step.
+    fn rules(&self, rate_factor: f64) -> Rules<T> {
+        Rules {
+            bop: BopStep { gamma: T::of(self.bop.gamma * rate_factor), threshold: T::of(self.bop.threshold) },
+            real: match self.config {
+                OptimiserConfig::Sgd(sgd) => RealStep::Sgd { momentum: T::of(sgd.momentum), rate: T::of(sgd.rate * rate_factor) },
+                OptimiserConfig::Adam(adam) => {
+                    let unbias = |beta: f64| 1.0 - beta.powf(self.steps as f64);
+                    RealStep::Adam(AdamStep {
+                        beta: [T::of(adam.beta1), T::of(adam.beta2)],
+                        epsilon: T::of(adam.epsilon),
+                        rate: T::of(adam.rate * rate_factor / unbias(adam.beta1)),
+                        unbias_second: T::of(1.0 / unbias(adam.beta2)),
+                    })
+                }
+            },
+        }
     }
 
     /// The running moments by parameter, and the number of steps, for checkpoints.
@@ -159,55 +192,51 @@ impl<T: Real> Optimiser<T> {
     }
 }
 
-/// Whether all numbers of all chunks are finite, looked at while they are at hand.
-fn all_finite<'a, T: Real>(chunks: impl ParallelIterator<Item = &'a mut [T]>) -> bool {
-    chunks.map(|values| simd::largest(values).is_finite()).reduce(|| true, |all, one| all && one)
+/// The numbers of one step.
+struct Rules<T> {
+    bop: BopStep<T>,
+    real: RealStep<T>,
 }
 
-impl Sgd {
-    fn step<T: Real>(&self, values: &mut [T], gradient: &[T], velocity: &mut [T], rate_factor: f64) -> bool {
-        let (momentum, rate) = (T::of(self.momentum), T::of(self.rate * rate_factor));
-        if velocity.is_empty() {
-            let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
-            return all_finite(chunks.map(|(values, gradient)| {
-                simd::add_scaled(values, -rate, gradient);
-                values
-            }));
-        }
-        let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK)).zip(velocity.par_chunks_mut(CHUNK));
-        all_finite(chunks.map(|((values, gradient), velocity)| {
-            simd::scale(velocity, momentum);
-            simd::add(velocity, gradient);
-            simd::add_scaled(values, -rate, velocity);
-            values
-        }))
-    }
+enum RealStep<T> {
+    Sgd { momentum: T, rate: T },
+    Adam(AdamStep<T>),
 }
 
-impl Adam {
-    fn step<T: Real>(&self, values: &mut [T], gradient: &[T], moments: [&mut [T]; 2], rate_factor: f64, steps: u64) -> bool {
-        let unbias = |beta: f64| 1.0 - beta.powf(steps as f64);
-        let step = AdamStep {
-            beta: [T::of(self.beta1), T::of(self.beta2)],
-            epsilon: T::of(self.epsilon),
-            rate: T::of(self.rate * rate_factor / unbias(self.beta1)),
-            unbias_second: T::of(1.0 / unbias(self.beta2)),
-        };
-        let [first, second] = moments.map(|moment| moment.par_chunks_mut(CHUNK));
-        let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK)).zip(first.zip(second));
-        all_finite(chunks.map(|((values, gradient), (first, second))| {
-            adam_step(values, gradient, first, second, &step);
-            values
-        }))
-    }
-}
-
-/// The numbers of one step of Adam.
 struct AdamStep<T> {
     beta: [T; 2],
     epsilon: T,
     rate: T,
     unbias_second: T,
+}
+
+struct BopStep<T> {
+    gamma: T,
+    threshold: T,
+}
+
+impl<T: Real> Rules<T> {
+    /// One step of `chunk` down its `gradient`; says whether all its numbers are finite, looked at while they are at hand.
+    fn step(&self, domain: Domain<T>, chunk: Chunk<T>, gradient: &[T]) -> bool {
+        let Chunk { values, first, second } = chunk;
+        if domain == Domain::Binary {
+            return self.bop.step(values, gradient, first);
+        }
+        match &self.real {
+            RealStep::Sgd { rate, .. } if first.is_empty() => simd::add_scaled(values, -*rate, gradient),
+            RealStep::Sgd { momentum, rate } => {
+                simd::scale(first, *momentum);
+                simd::add(first, gradient);
+                simd::add_scaled(values, -*rate, first);
+            }
+            RealStep::Adam(step) => adam_step(values, gradient, first, second, step),
+        }
+        let finite = simd::largest(values).is_finite();
+        if let Domain::Interval(low, high) = domain {
+            simd::clamp(values, low, high);
+        }
+        finite
+    }
 }
 
 vectorised! {
@@ -221,12 +250,11 @@ vectorised! {
     }
 }
 
-impl Bop {
-    fn step<T: Real>(&self, values: &mut [T], gradient: &[T], mean: &mut [T], rate_factor: f64) -> bool {
-        let (gamma, threshold) = (T::of(self.gamma * rate_factor), T::of(self.threshold));
+impl<T: Real> BopStep<T> {
+    fn step(&self, values: &mut [T], gradient: &[T], mean: &mut [T]) -> bool {
         for ((value, slope), mean) in values.iter_mut().zip(gradient).zip(&mut *mean) {
-            *mean = (T::one() - gamma) * *mean + gamma * *slope;
-            if mean.abs() > threshold && *mean * *value > T::zero() {
+            *mean = (T::one() - self.gamma) * *mean + self.gamma * *slope;
+            if mean.abs() > self.threshold && *mean * *value > T::zero() {
                 *value = -*value;
             }
         }
@@ -247,7 +275,7 @@ mod tests {
         let mut optimiser = Optimiser::new(config, Bop { gamma: 0.5, threshold: 0.2 }, &parameters);
         let mut values = vec![parameters[0].values.clone()];
         for gradient in gradients {
-            optimiser.step(&mut values, &[DMatrix::from_column_slice(2, 1, gradient)], 1.0);
+            optimiser.step(&mut values, &LocalProduct::of(&[DMatrix::from_column_slice(2, 1, gradient)]), 1.0);
         }
         values[0].as_slice().to_vec()
     }

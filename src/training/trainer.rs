@@ -14,7 +14,7 @@ use crate::data::{Examples, Parts};
 use crate::learning::{Batch, Rule};
 use crate::random::Key;
 use crate::real::Real;
-use crate::system::{Cost, Gradient, MachineState, Measurement, Phase, System};
+use crate::system::{Cost, MachineState, Measurement, Phase, System};
 use crate::{Error, Result};
 
 /// Samples of one evaluation batch.
@@ -103,8 +103,6 @@ pub struct Trainer<T: Real> {
     optimiser: Optimiser<T>,
     names: Vec<String>,
     values: Vec<DMatrix<T>>,
-    /// The last gradient, whose memory the next one takes.
-    gradient: Gradient<T>,
     updates: u64,
     spent: Expense,
     metrics: Vec<EpochMetrics>,
@@ -128,7 +126,6 @@ impl<T: Real> Trainer<T> {
             parts,
             names: parameters.iter().map(|parameter| parameter.name.clone()).collect(),
             values: values(parameters),
-            gradient: Gradient::new(),
             updates: 0,
             spent: Expense::default(),
             metrics: Vec::new(),
@@ -261,6 +258,7 @@ impl<T: Real> Trainer<T> {
             frames: self.spent.frames,
             conversions: self.spent.conversions,
             lab_seconds: self.spent.seconds,
+            non_reciprocity: self.system.non_reciprocity(),
         });
         Ok(&self.metrics[epoch])
     }
@@ -272,18 +270,18 @@ impl<T: Real> Trainer<T> {
         let outputs = self.system.outputs();
         let targets = class_targets(learning, &labels, outputs.len());
         let batch = Batch { inputs: &inputs, targets: &targets, cost: learning.cost, update: self.updates };
-        let estimate = self.rule.estimate(self.system.as_mut(), &batch, std::mem::take(&mut self.gradient))?;
-        seen.count(outputs, &estimate.free, &labels, &targets, learning.cost);
+        let signal = self.rule.signal(self.system.as_mut(), &batch)?;
+        seen.count(outputs, &signal.free, &labels, &targets, learning.cost);
         self.updates += 1;
-        if estimate.unsettled < indices.len() {
-            if let Some(index) = self.optimiser.step(&mut self.values, &estimate.gradient, rate_factor) {
+        if signal.unsettled < indices.len() {
+            let gradient = signal.product(self.system.as_ref(), &inputs);
+            if let Some(index) = self.optimiser.step(&mut self.values, &gradient, rate_factor) {
                 return Err(Error::Machine(format!("update {}: {} is not finite: training has diverged", self.updates, self.names[index])));
             }
             self.system.program(&self.values)?;
             self.system.read_back(&mut self.values);
         }
-        self.gradient = estimate.gradient;
-        Ok(estimate.unsettled)
+        Ok(signal.unsettled)
     }
 
     /// Writes a checkpoint, whole or not at all.

@@ -33,12 +33,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nalgebra::DMatrix;
 
-use super::matrix::outer_product;
 use super::quantiser::{Quantiser, rounding_error};
 use super::{Coupler, Domain, Expense, Parameter, Port, Read};
 use crate::Result;
 use crate::random::Key;
-use crate::real::{Real, View, ViewMut};
+use crate::real::{Real, ViewMut};
 use array::{Amplifiers, Array, Held};
 use cell::{count, digits};
 
@@ -179,10 +178,6 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
             return self.read_straight(read, currents);
         }
         self.read_through_converters(read, currents, scratch);
-    }
-
-    fn local_product(&self, d: View<T>, v: View<T>, keep: T, gradient: &mut [DMatrix<T>]) {
-        outer_product(d, v, keep, &mut gradient[0]);
     }
 
     fn parameters(&self) -> Vec<Parameter<T>> {

@@ -32,7 +32,6 @@ use self::optics::drift::Drift;
 use self::optics::flicker::Flicker;
 use self::optics::laser::Laser;
 use self::optics::settling::Settling;
-use super::matrix::keep_part;
 use super::{Coupler, Expense, Parameter, Port, Read};
 use crate::random::Key;
 use crate::real::{Real, View, ViewMut};
@@ -127,8 +126,11 @@ impl<T: Real> Coupler<T> for Spim<T> {
     }
 
     /// Straight through the rounding of latent patterns: the gradient by what is shown.
-    fn local_product(&self, d: View<T>, v: View<T>, keep: T, gradient: &mut [DMatrix<T>]) {
-        gradient.iter_mut().for_each(|gradient| keep_part(keep, gradient));
+    fn is_plain_matrix(&self) -> bool {
+        false
+    }
+
+    fn add_local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]) {
         self.shown.local_product(d, v, self.removes_self_coupling(), gradient);
     }
 
@@ -410,7 +412,7 @@ mod tests {
                 -(Spim::new(device.clone(), patterns).unwrap().intended() * &v).dot(&d)
             };
             let mut gradient = vec![DMatrix::zeros(NODES, 5), DMatrix::zeros(5, 1)];
-            spim.local_product(d.as_view(), v.as_view(), 0.0, &mut gradient);
+            spim.add_local_product(d.as_view(), v.as_view(), &mut gradient);
             let h = 1e-5;
             for (index, slope) in gradient[0].iter().enumerate() {
                 let (mut up, mut down) = (spim.latent.readers.clone(), spim.latent.readers.clone());

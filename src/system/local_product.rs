@@ -1,0 +1,99 @@
+//! Local products, worked out part by part.
+//!
+//! The gradient of a plain matrix of weights is -d v^T summed over samples: many more numbers than its factors d and v. Whoever needs
+//! it, needs it once and in any order, so it is never whole in memory: the optimiser takes a few columns, uses them, and takes the next.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use nalgebra::{DMatrix, Dyn};
+
+use super::Gradient;
+use crate::real::{Factor, Packed, Real, View, ViewMut};
+
+/// Columns of values that drive arrays, inputs and nodes apart.
+#[derive(Debug)]
+pub(super) struct Rows<'a, T: Real> {
+    /// What inputs put there; absent for signals, which do not reach inputs.
+    pub inputs: Option<&'a DMatrix<T>>,
+    pub nodes: Cow<'a, DMatrix<T>>,
+    /// Both together, if an array is shared by inputs and nodes.
+    pub together: Option<DMatrix<T>>,
+    pub input_count: usize,
+}
+
+impl<T: Real> Rows<'_, T> {
+    pub fn rows(&self, range: &Range<usize>) -> View<'_, T> {
+        match (&self.together, self.inputs) {
+            (Some(together), _) => together.rows(range.start, range.len()),
+            (None, Some(inputs)) if range.end <= self.input_count => inputs.rows(range.start, range.len()),
+            (None, _) => self.nodes.rows(range.start - self.input_count, range.len()),
+        }
+    }
+}
+
+/// The factors of one use of an array: -d v^T.
+#[derive(Debug)]
+pub(super) struct Factors<'a, T: Real> {
+    pub d: Packed<T>,
+    pub v: Arc<Rows<'a, T>>,
+    pub rows: Range<usize>,
+}
+
+/// The gradient of one parameter.
+#[derive(Debug)]
+pub(super) enum Slope<'a, T: Real> {
+    Whole(Cow<'a, DMatrix<T>>),
+    /// The sum over the uses of an array, outputs x inputs.
+    Outer(Vec<Factors<'a, T>>, (usize, usize)),
+}
+
+/// A gradient, one part a parameter in the order of [`System::parameters`](super::System::parameters), as it is or by its factors.
+#[derive(Debug)]
+pub struct LocalProduct<'a, T: Real>(pub(super) Vec<Slope<'a, T>>);
+
+impl<'a, T: Real> LocalProduct<'a, T> {
+    /// A gradient that is at hand.
+    pub fn of(gradient: &'a [DMatrix<T>]) -> Self {
+        Self(gradient.iter().map(|gradient| Slope::Whole(Cow::Borrowed(gradient))).collect())
+    }
+
+    /// The gradient of some `columns` of a parameter, column by column; worked out in `scratch` unless it is at hand.
+    ///
+    /// # Panics
+    /// When there is no such parameter or column.
+    pub fn columns<'s>(&'s self, parameter: usize, columns: Range<usize>, scratch: &'s mut Vec<T>) -> &'s [T] {
+        match &self.0[parameter] {
+            Slope::Whole(gradient) => &gradient.as_slice()[columns.start * gradient.nrows()..columns.end * gradient.nrows()],
+            Slope::Outer(uses, (rows, _)) => {
+                scratch.resize(rows * columns.len(), T::zero());
+                if uses.is_empty() {
+                    scratch.fill(T::zero());
+                }
+                let mut keep = T::zero();
+                for Factors { d, v, rows: driving } in uses {
+                    let v = v.rows(driving);
+                    let v = v.rows(columns.start, columns.len());
+                    let part = ViewMut::from_slice_generic(scratch, Dyn(*rows), Dyn(columns.len()));
+                    d.multiply(&(0..*rows), &Factor::Transposed(v), -T::one(), keep, part);
+                    keep = T::one();
+                }
+                scratch
+            }
+        }
+    }
+
+    /// All of it, worked out.
+    pub fn whole(&self) -> Gradient<T> {
+        let whole = |(parameter, slope): (usize, &Slope<T>)| match slope {
+            Slope::Whole(gradient) => gradient.as_ref().clone(),
+            Slope::Outer(_, (rows, columns)) => {
+                let mut gradient = Vec::new();
+                self.columns(parameter, 0..*columns, &mut gradient);
+                DMatrix::from_vec(*rows, *columns, gradient)
+            }
+        };
+        self.0.iter().enumerate().map(whole).collect()
+    }
+}
