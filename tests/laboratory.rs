@@ -143,7 +143,7 @@ fn non_reciprocity_is_that_of_the_couplings_between_nodes() {
     let of = |settings: &[&str]| experiment(settings).machine::<f64>().unwrap().non_reciprocity().unwrap();
     assert_eq!(of(&[]), 1.0);
     assert_eq!(of(&["network.topology=reciprocal"]), 0.0);
-    assert_eq!(of(&["network.topology=independent-feedback", "network.feedback_asymmetry=0.0"]), 0.0);
+    assert_eq!(of(&["network.topology=independent-feedback", "network.feedback_asymmetry=0"]), 0.0);
     // Two matrices of independent deviates: |W - B^T| and |W + B^T| have the same mean.
     let independent = of(&["network.topology=independent-feedback", "network.layers=[13, 200, 200, 3]"]);
     assert!((independent - 1.0).abs() < 0.05, "{independent}");
@@ -155,7 +155,7 @@ fn non_reciprocity_is_that_of_the_couplings_between_nodes() {
 
 #[test]
 fn transposed_feedback_parts_from_reciprocity_as_it_learns() {
-    let settings = ["network.topology=independent-feedback", "network.feedback_asymmetry=0.0"];
+    let settings = ["network.topology=independent-feedback", "network.feedback_asymmetry=0"];
     let experiment = experiment(&settings);
     let parts = Parts::prepare(Dataset::load(&experiment.data).unwrap(), &experiment.data, experiment.seed).unwrap();
     let machine = experiment.machine::<f64>().unwrap();

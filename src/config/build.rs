@@ -19,12 +19,8 @@ struct Array {
     from: Range<usize>,
     to: Range<usize>,
     kind: CouplingKind,
-}
-
-impl Array {
-    fn feeds_back(&self) -> bool {
-        self.from.start > self.to.start
-    }
+    /// The number of the array that it feeds back.
+    feeds_back: Option<u64>,
 }
 
 impl Experiment {
@@ -39,12 +35,9 @@ impl Experiment {
         let activation = |layer| if layer == output { network.output_activation.unwrap_or(network.activation) } else { network.activation };
         let layers: Vec<Layer> = (1..=output).map(|layer| Layer { nodes: network.layers[layer], activation: activation(layer) }).collect();
         let nodes = layers.iter().map(|layer| layer.nodes).sum();
-        let arrays = self.arrays();
-        let couplings = arrays.iter().enumerate().map(|(index, array)| {
-            let forward = arrays.iter().position(|other| array.feeds_back() && other.from == array.to && other.to == array.from);
-            let forward = forward.filter(|_| network.feedback_asymmetry < 1.0);
-            let coupler = self.coupler(array, index as u64, forward.map(|index| index as u64))?;
-            Ok(Coupling { coupler, name: array.name.clone(), from: array.from.clone(), to: array.to.clone(), kind: array.kind })
+        let couplings = self.arrays().into_iter().enumerate().map(|(index, array)| {
+            let coupler = self.coupler(&array, index as u64)?;
+            Ok(Coupling { coupler, name: array.name, from: array.from, to: array.to, kind: array.kind })
         });
         let couplings = couplings.collect::<Result<_>>()?;
         AnalogNetwork::new(NetworkDescription {
@@ -66,7 +59,8 @@ impl Experiment {
             let start = network.layers[..layer].iter().sum();
             start..start + network.layers[layer]
         };
-        let array = |from: usize, to: usize, kind| Array { name: format!("{from}-{to}"), from: rows(from), to: rows(to), kind };
+        let array =
+            |from: usize, to: usize, kind| Array { name: format!("{from}-{to}"), from: rows(from), to: rows(to), kind, feeds_back: None };
         let mut arrays = Vec::new();
         for from in 0..network.layers.len() - 1 {
             match network.topology {
@@ -75,7 +69,8 @@ impl Experiment {
                 Topology::IndependentFeedback => {
                     arrays.push(array(from, from + 1, CouplingKind::OneWay));
                     if from > 0 {
-                        arrays.push(array(from + 1, from, CouplingKind::OneWay));
+                        let forward = Some(arrays.len() as u64 - 1);
+                        arrays.push(Array { feeds_back: forward, ..array(from + 1, from, CouplingKind::OneWay) });
                     }
                 }
                 Topology::AllToAll | Topology::Listed => {}
@@ -83,7 +78,7 @@ impl Experiment {
         }
         if network.topology == Topology::AllToAll {
             let all = 0..network.layers.iter().sum();
-            arrays.push(Array { name: "all".into(), from: all.clone(), to: all, kind: CouplingKind::OneWay });
+            arrays.push(Array { name: "all".into(), from: all.clone(), to: all, kind: CouplingKind::OneWay, feeds_back: None });
         }
         let listed = network.couplings.iter().enumerate();
         arrays.extend(listed.map(|(index, coupling)| {
@@ -93,20 +88,22 @@ impl Experiment {
         arrays
     }
 
-    /// The array numbered `index`; it starts from the transpose of the array numbered `forward`, if there is one.
-    fn coupler<T: Real>(&self, array: &Array, index: u64, forward: Option<u64>) -> Result<Box<dyn Coupler<T>>> {
+    fn coupler<T: Real>(&self, array: &Array, index: u64) -> Result<Box<dyn Coupler<T>>> {
+        let (outputs, inputs) = (array.to.len(), array.from.len());
         let random = |index: u64, outputs: usize, inputs: usize| {
             let deviation = T::of(self.network.initial_gain / (inputs as f64).sqrt());
             let mut stream = Key::new(self.seed, "initial weights").with(index).stream();
             DMatrix::from_fn(outputs, inputs, |_, _| deviation * T::normal(&mut stream))
         };
         let weights = || {
-            let own = random(index, array.to.len(), array.from.len());
+            let own = random(index, outputs, inputs);
             let asymmetry = self.network.feedback_asymmetry;
-            let common = T::of((1.0 - asymmetry * asymmetry).sqrt());
-            match forward {
-                Some(forward) => random(forward, array.from.len(), array.to.len()).transpose() * common + own * T::of(asymmetry),
+            match array.feeds_back.filter(|_| asymmetry < 1.0) {
                 None => own,
+                Some(forward) => {
+                    let common = T::of((1.0 - asymmetry * asymmetry).sqrt());
+                    random(forward, inputs, outputs).transpose() * common + own * T::of(asymmetry)
+                }
             }
         };
         Ok(match &self.device {
