@@ -9,6 +9,9 @@ use tempfile::NamedTempFile;
 
 use crate::{Error, Result};
 
+/// How names of temporary files begin.
+pub const TEMPORARY: &str = ".equilux-";
+
 /// Writes `path` by `fill`; a failure or an interruption leaves what was there before.
 pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let write = || {
@@ -40,7 +43,7 @@ fn temporary_neighbour(path: &Path) -> io::Result<NamedTempFile> {
         suffix.push(".");
         suffix.push(extension);
     }
-    tempfile::Builder::new().prefix(".equilux-").suffix(&suffix).tempfile_in(directory)
+    tempfile::Builder::new().prefix(TEMPORARY).suffix(&suffix).tempfile_in(directory)
 }
 
 /// Makes the finished `file` appear as `path`.

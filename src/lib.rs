@@ -29,7 +29,9 @@
 //! - [`system`]: a machine that relaxes, seen through its instruments.
 //! - [`learning`]: rules, from measurements to a gradient.
 //! - [`training`]: data, optimiser, schedule, checkpoints.
-//! - [`config`] and [`report`]: what a user writes, and what a user takes home.
+//! - [`study`]: many runs that answer one question.
+//!
+//! [`config`] is what a user writes, [`report`] what a user takes home.
 //!
 //! # An example
 //! Four nodes with random couplings: AsymEP by port reversal against the exact gradient.
@@ -69,6 +71,7 @@ pub mod random;
 pub mod real;
 pub mod report;
 mod simd;
+pub mod study;
 pub mod system;
 pub mod training;
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{in_precision, print};
+use super::print;
 use crate::Result;
-use crate::config::Experiment;
+use crate::config::{Experiment, in_precision};
 use crate::coupler::Expense;
 use crate::data::{Dataset, Parts};
 use crate::real::Real;

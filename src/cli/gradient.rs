@@ -12,7 +12,8 @@ use crate::coupler::Domain;
 use crate::data::{Dataset, Parts};
 use crate::error::did_you_mean;
 use crate::learning::{Batch, Estimate, Fidelity, fidelity};
-use crate::system::{Cost, Gradient, System};
+use crate::study::suggest_nudge;
+use crate::system::{AnalogNetwork, Cost, Gradient, System};
 use crate::training::{Checkpoint, RunDirectory, check_fit, class_targets, load_machine};
 use crate::{Error, Result};
 
@@ -37,6 +38,12 @@ pub struct GradientCommand {
     /// Samples of the batch [default: training.batch]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     samples: Option<u32>,
+    /// Recommend a nudge for this device and one rule [default: the experiment's], and say why
+    #[arg(long)]
+    suggest_beta: bool,
+    /// Estimates at each nudge, each with noise of its own, for --suggest-beta
+    #[arg(long, value_name = "N", default_value_t = 16, requires = "suggest_beta", value_parser = clap::value_parser!(u32).range(2..))]
+    repeats: u32,
     /// Change a key of the experiment, for example learning.nudging=one-sided; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
@@ -58,13 +65,13 @@ pub(super) fn run(command: &GradientCommand, json: bool) -> Result<()> {
     }
     let rules = command.rules.iter().map(|name| rule_named(name)).collect::<Result<Vec<_>>>()?;
     if command.source.extension().is_some_and(|extension| extension == "json") {
-        if !command.settings.is_empty() || command.samples.is_some() {
-            return Err(Error::input("--set and --samples go with an experiment or a run, not with a case file"));
+        if !command.settings.is_empty() || command.samples.is_some() || command.suggest_beta {
+            return Err(Error::input("--set, --samples and --suggest-beta go with an experiment or a run, not with a case file"));
         }
-        cases(command, &rules, json)
-    } else {
-        experiment(command, &rules, json)
+        return cases(command, &rules, json);
     }
+    let bench = Bench::new(command)?;
+    if command.suggest_beta { suggest(command, &rules, bench, json) } else { experiment(command, &rules, bench, json) }
 }
 
 fn rule_named(name: &str) -> Result<RuleName> {
@@ -88,20 +95,55 @@ fn estimate(system: &mut dyn System<f64>, batch: &Batch<f64>, learning: Learning
     learning.rule(seed).gradient(system, batch)
 }
 
-fn experiment(command: &GradientCommand, rules: &[RuleName], json: bool) -> Result<()> {
-    let run = command.source.is_dir().then(|| RunDirectory::open(&command.source)).transpose()?;
-    let config = run.as_ref().map_or(command.source.clone(), RunDirectory::config);
-    let experiment = Experiment::load(&config, &command.settings)?;
-    let parts = Parts::<f64>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
-    let mut machine = experiment.machine::<f64>()?;
-    check_fit(&experiment, &machine, &parts)?;
-    if let Some(run) = &run {
-        load_trained(&mut machine, &experiment, &run.checkpoint())?;
+/// A machine before one batch of training samples.
+struct Bench {
+    experiment: Experiment,
+    machine: AnalogNetwork<f64>,
+    inputs: DMatrix<f64>,
+    targets: DMatrix<f64>,
+}
+
+impl Bench {
+    /// An experiment's untrained machine, or the trained one of a run.
+    fn new(command: &GradientCommand) -> Result<Self> {
+        let run = command.source.is_dir().then(|| RunDirectory::open(&command.source)).transpose()?;
+        let config = run.as_ref().map_or(command.source.clone(), RunDirectory::config);
+        let experiment = Experiment::load(&config, &command.settings)?;
+        let parts = Parts::<f64>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
+        let mut machine = experiment.machine::<f64>()?;
+        check_fit(&experiment, &machine, &parts)?;
+        if let Some(run) = &run {
+            load_trained(&mut machine, &experiment, &run.checkpoint())?;
+        }
+        let samples = command.samples.map_or(experiment.training.batch, |samples| samples as usize).min(parts.train.len());
+        let (inputs, labels) = parts.train.batch(&(0..samples).collect::<Vec<_>>());
+        let targets = class_targets(&experiment.learning, &labels, parts.classes.len());
+        Ok(Self { experiment, machine, inputs, targets })
     }
-    let learning = experiment.learning;
-    let samples = command.samples.map_or(experiment.training.batch, |samples| samples as usize).min(parts.train.len());
-    let (inputs, labels) = parts.train.batch(&(0..samples).collect::<Vec<_>>());
-    let targets = class_targets(&learning, &labels, parts.classes.len());
+}
+
+/// Recommends a nudge.
+fn suggest(command: &GradientCommand, rules: &[RuleName], bench: Bench, json: bool) -> Result<()> {
+    let Bench { experiment, mut machine, inputs, targets } = bench;
+    let learning = match *rules {
+        [] => experiment.learning,
+        [rule] => LearningConfig { rule, ..experiment.learning },
+        _ => return Err(Error::input("--suggest-beta: expected one --rule")),
+    };
+    let batch = Batch { inputs: &inputs, targets: &targets, cost: learning.cost, update: 0 };
+    let betas = if command.beta.is_empty() { None } else { Some(command.beta.as_slice()) };
+    let repeats = command.repeats as usize;
+    let suggestion = suggest_nudge(&mut machine, &batch, learning, experiment.seed, repeats, betas)?;
+    if json {
+        return print(&suggestion.json().to_string());
+    }
+    let samples = inputs.ncols();
+    print(&format!("{}, {samples} samples, {repeats} estimates a nudge\n{}", experiment.device.describe(), suggestion.describe()))
+}
+
+fn experiment(command: &GradientCommand, rules: &[RuleName], bench: Bench, json: bool) -> Result<()> {
+    let Bench { experiment, mut machine, inputs, targets } = bench;
+    let (learning, samples) = (experiment.learning, inputs.ncols());
     let batch = Batch { inputs: &inputs, targets: &targets, cost: learning.cost, update: 0 };
 
     let parameters = machine.parameters();

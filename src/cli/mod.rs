@@ -1,12 +1,15 @@
 //! The command line, one file a sub-command.
 
+mod compare;
 mod crossbar;
 mod data;
 mod devices;
 mod evaluate;
 mod export;
 mod gradient;
+mod report;
 mod spim;
+mod sweep;
 mod train;
 
 use std::io::{self, Write};
@@ -36,6 +39,10 @@ enum Command {
     Train(train::TrainCommand),
     Evaluate(evaluate::EvaluateCommand),
     Gradient(gradient::GradientCommand),
+    Sweep(sweep::SweepCommand),
+    Merge(sweep::MergeCommand),
+    Report(report::ReportCommand),
+    Compare(compare::CompareCommand),
     Export(export::ExportCommand),
     Verify(export::VerifyCommand),
     #[command(subcommand)]
@@ -69,6 +76,10 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Train(command) => train::run(&command, json),
         Command::Evaluate(command) => evaluate::run(&command, json),
         Command::Gradient(command) => gradient::run(&command, json),
+        Command::Sweep(command) => sweep::run(&command, json),
+        Command::Merge(command) => sweep::merge(&command, json),
+        Command::Report(command) => report::run(&command, json),
+        Command::Compare(command) => compare::run(&command, json),
         Command::Export(command) => export::run(&command, json),
         Command::Verify(command) => export::run_verify(&command, json),
         Command::Crossbar(command) => crossbar::run(&command, json),
@@ -85,14 +96,3 @@ fn print(line: &str) -> Result<()> {
         _ => Ok(()),
     }
 }
-
-/// Runs a generic function in the precision that an experiment asks for.
-macro_rules! in_precision {
-    ($experiment:expr, $function:ident($($argument:expr),*)) => {
-        match $experiment.network.precision {
-            $crate::config::Precision::F32 => $function::<f32>($($argument),*),
-            $crate::config::Precision::F64 => $function::<f64>($($argument),*),
-        }
-    };
-}
-use in_precision;

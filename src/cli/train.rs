@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{in_precision, print};
-use crate::config::Experiment;
+use super::print;
+use crate::config::{Experiment, in_precision};
 use crate::data::{Dataset, Parts};
 use crate::real::Real;
 use crate::report::{self, format};
-use crate::training::{LabSummary, RunDirectory, Summary, Trainer, unsettled_fraction};
+use crate::training::{RunDirectory, Summary, Trainer};
 use crate::{Error, Result};
 
 /// Train a machine as an experiment says
@@ -96,25 +96,9 @@ fn run_epochs<T: Real>(trainer: &mut Trainer<T>, experiment: &Experiment, direct
 
 /// Evaluates the trained machine and writes summary, plots and report.
 fn finish<T: Real>(trainer: &mut Trainer<T>, experiment: &Experiment, directory: &RunDirectory) -> Result<Summary> {
-    let train = trainer.evaluate_train()?;
-    let (test, inference) = trainer.evaluate_test()?;
-    let summary = Summary {
-        run: directory.path().display().to_string(),
-        rule: experiment.learning.rule.name().into(),
-        machine: experiment.device.describe(),
-        data: experiment.data.set.clone(),
-        epochs: trainer.metrics().len(),
-        test_accuracy: test.accuracy(),
-        train_accuracy: train.accuracy(),
-        validation_accuracy: trainer.metrics().last().and_then(|row| row.validation_accuracy),
-        test_samples: test.samples,
-        test_unsettled: test.unsettled,
-        train_unsettled: unsettled_fraction(trainer.metrics(), train.samples),
-        samples_per_second: trainer.samples_per_second(),
-        lab: LabSummary { wire_staleness: trainer.staleness(), ..LabSummary::new(trainer.spent(), &inference, test.samples) },
-    };
+    let summary = trainer.summary(directory.path().display().to_string())?;
     directory.write_summary(&summary)?;
-    report::write_run(directory.path(), &summary, trainer.metrics(), &experiment.to_toml())?;
+    report::write_run(directory.path(), &summary, trainer.metrics(), experiment)?;
     Ok(summary)
 }
 

@@ -31,21 +31,28 @@ impl Experiment {
     pub fn parse(text: &str, name: &str, settings: &[String]) -> Result<Self> {
         // The text by itself first: its errors have lines and columns.
         let plain: Self = toml::from_str(text).map_err(|e| located(name, &e))?;
+        if settings.is_empty() && matches!(plain.device, Device::Exact) {
+            plain.check().map_err(|e| Error::input(format!("{name}: {e}")))?;
+            return Ok(plain);
+        }
         let mut table: Table = toml::from_str(text).map_err(|e| located(name, &e))?;
         for setting in settings {
             set(&mut table, setting)?;
         }
+        let settings = if settings.is_empty() { String::new() } else { format!("--set {}", settings.join(" --set ")) };
+        Self::resolve(table, name, &settings)
+    }
+
+    /// The experiment of `table`, the content of the file `name` after the changes `settings`, both as errors are to call them.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), without lines and columns.
+    pub(crate) fn resolve(mut table: Table, name: &str, settings: &str) -> Result<Self> {
         fill_in_sheet(&mut table)?;
-        let unchanged = settings.is_empty() && matches!(plain.device, Device::Exact);
-        let experiment = if unchanged {
-            plain
-        } else {
-            table.try_into().map_err(|e| {
-                let source = if settings.is_empty() { name.to_string() } else { format!("--set {}", settings.join(" --set ")) };
-                located(&source, &e)
-            })?
-        };
-        experiment.check().map_err(|e| Error::input(format!("{name}: {e}")))?;
+        let source = if settings.is_empty() { name } else { settings };
+        let experiment: Self = table.try_into().map_err(|e| located(source, &e))?;
+        let source = if settings.is_empty() { name.to_owned() } else { format!("{name} with {settings}") };
+        experiment.check().map_err(|e| Error::input(format!("{source}: {e}")))?;
         Ok(experiment)
     }
 
@@ -82,7 +89,7 @@ impl Experiment {
 }
 
 /// A TOML error with its place and, for unknown names, the nearest known one.
-pub(super) fn located(name: &str, error: &toml::de::Error) -> Error {
+pub(crate) fn located(name: &str, error: &toml::de::Error) -> Error {
     let message = error.message();
     let mut words = message.split('`').skip(1).step_by(2);
     let suggestion = match words.next() {
@@ -97,25 +104,30 @@ pub(super) fn located(name: &str, error: &toml::de::Error) -> Error {
 pub(super) fn set(table: &mut Table, setting: &str) -> Result<()> {
     let expected = || Error::input(format!("--set {setting}: expected key=value, for example training.epochs=5"));
     let (path, value) = setting.split_once('=').ok_or_else(expected)?;
-    let keys: Vec<&str> = path.trim().split('.').collect();
-    if keys.iter().any(|key| key.is_empty()) {
-        return Err(expected());
-    }
     let value = value.trim();
     let parsed = toml::from_str::<Table>(&format!("value = {value}")).ok().and_then(|mut table| table.remove("value"));
+    set_value(table, path.trim(), parsed.unwrap_or_else(|| value.into())).ok_or_else(expected)
+}
+
+/// Puts `value` at the place `path`, such as `training.epochs`; nothing where that is no path.
+pub(crate) fn set_value(table: &mut Table, path: &str, value: Value) -> Option<()> {
+    let keys: Vec<&str> = path.split('.').collect();
+    if keys.iter().any(|key| key.is_empty()) {
+        return None;
+    }
     let mut place = table;
     for (depth, key) in keys[..keys.len() - 1].iter().enumerate() {
         let next = place.entry(*key).or_insert_with(|| Value::Table(Table::new()));
         if !next.is_table() {
             *next = Value::Table(Table::new());
         }
-        place = next.as_table_mut().ok_or_else(expected)?;
+        place = next.as_table_mut()?;
         if ONE_OF.contains(&keys[..=depth].join(".").as_str()) && !place.contains_key(keys[depth + 1]) {
             place.clear();
         }
     }
-    place.insert(keys[keys.len() - 1].into(), parsed.unwrap_or_else(|| value.into()));
-    Ok(())
+    place.insert(keys[keys.len() - 1].into(), value);
+    Some(())
 }
 
 /// Puts the numbers of the datasheet that a device names under those of the experiment.

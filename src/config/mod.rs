@@ -13,4 +13,16 @@ mod sheet;
 
 pub use case::Case;
 pub use experiment::{CouplingConfig, Device, Experiment, LearningConfig, NetworkConfig, Precision, RuleName, Topology, TrainingConfig};
+pub(crate) use load::{located, set_value};
 pub use sheet::{Number, Sheet};
+
+/// Runs a generic function in the precision that an experiment asks for.
+macro_rules! in_precision {
+    ($experiment:expr, $function:ident($($argument:expr),*)) => {
+        match $experiment.network.precision {
+            $crate::config::Precision::F32 => $function::<f32>($($argument),*),
+            $crate::config::Precision::F64 => $function::<f64>($($argument),*),
+        }
+    };
+}
+pub(crate) use in_precision;

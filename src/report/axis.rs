@@ -47,6 +47,23 @@ impl Axis {
         }
     }
 
+    /// From 0 to 100 %, or from just below the lowest of `percentages` where all are above 80 %.
+    pub fn percent(label: &str, percentages: impl Iterator<Item = f64>) -> Self {
+        let lowest = percentages.fold(100.0, f64::min);
+        Self::linear(label, if lowest > 80.0 { lowest.min(99.0) } else { 0.0 }, 100.0)
+    }
+
+    /// The lowest value it covers.
+    pub fn lowest(&self) -> f64 {
+        self.range().start
+    }
+
+    /// One place for each of `names`, at equal distances: 0, 1, 2...
+    pub fn ordinal(label: &str, names: &[String]) -> Self {
+        let ticks = names.iter().enumerate().map(|(place, name)| (place as f64, name.clone())).collect();
+        Self { label: label.to_owned(), ticks, logarithmic: false, span: -0.5..names.len() as f64 - 0.5 }
+    }
+
     fn with_smallest_step(label: &str, low: f64, high: f64, smallest_step: f64) -> Self {
         let (low, high) = widened(low, high, smallest_step);
         let padding = PADDING * (high - low);
@@ -183,6 +200,13 @@ mod tests {
         let axis = Axis::spanning("", [1e-12, 1.0].into_iter());
         assert!(axis.ticks.len() >= 4 && axis.ticks.len() <= 8, "{axis:?}");
         assert!(!Axis::spanning("", [0.0, 1.0].into_iter()).logarithmic);
+    }
+
+    #[test]
+    fn accuracies_above_80_percent_are_zoomed_in() {
+        assert!(Axis::percent("", [85.0, 97.0].into_iter()).range().start > 80.0);
+        assert!(Axis::percent("", [60.0, 97.0].into_iter()).range().start < 0.0);
+        assert!(Axis::percent("", [100.0].into_iter()).range().start < 99.0);
     }
 
     #[test]

@@ -88,16 +88,9 @@ impl Picture for AccuracyPanel<'_> {
             Series { name: "test", look: TEST, points: points(self.0, |m| Some(percent(m.test_accuracy))) },
         ];
         series.retain(|s| !s.points.is_empty());
-        let y = accuracy_axis(series.iter().flat_map(|s| s.values()));
+        let y = Axis::percent("Accuracy (%)", series.iter().flat_map(|s| s.values()));
         draw_panel(area, style, self.0, &y, &series)
     }
-}
-
-/// From 0 to 100 %, or from just below the lowest of `percentages` where all are above 80 %.
-fn accuracy_axis(percentages: impl Iterator<Item = f64>) -> Axis {
-    let lowest = percentages.fold(100.0, f64::min);
-    let from = if lowest > 80.0 { lowest.min(99.0) } else { 0.0 };
-    Axis::linear("Accuracy (%)", from, 100.0)
 }
 
 /// One curve of a panel.
@@ -133,18 +126,17 @@ fn points(metrics: &[EpochMetrics], value: impl Fn(&EpochMetrics) -> Option<f64>
 fn draw_panel<DB: DrawingBackend>(area: &Area<DB>, style: Style, metrics: &[EpochMetrics], y: &Axis, series: &[Series]) -> Result<()> {
     let epochs = || metrics.iter().map(|m| m.epoch);
     let x = Axis::whole("Epoch", epochs().min().unwrap_or(0), epochs().max().unwrap_or(1));
-    let mut chart = plot::axes(area, style, &x, y)?;
+    let entries: Vec<_> = series.iter().map(|s| (s.look, s.label())).collect();
+    let rows = plot::legend_rows(area, style, &entries)?;
+    let mut chart = plot::axes(area, style, &x, y, rows.len())?;
     for one in series {
         plot::curve(&mut chart, style, one.look, &one.points)?;
     }
-    let entries: Vec<_> = series.iter().map(|s| (s.look, s.label())).collect();
-    plot::legend(area, &chart, style, &entries)
+    plot::legend(area, &chart, style, None, &rows)
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use plotters::coord::ranged1d::Ranged;
-
     use super::*;
 
     /// A run of `epochs` epochs that goes well.
@@ -213,13 +205,6 @@ pub(super) mod tests {
     #[test]
     fn no_epochs_are_an_error() {
         assert!(matches!(learning_curves(&[], "t"), Err(Error::Input(_))));
-    }
-
-    #[test]
-    fn accuracies_above_80_percent_are_zoomed_in() {
-        assert!(accuracy_axis([85.0, 97.0].into_iter()).range().start > 80.0);
-        assert!(accuracy_axis([60.0, 97.0].into_iter()).range().start < 0.0);
-        assert!(accuracy_axis([100.0].into_iter()).range().start < 99.0);
     }
 
     #[test]

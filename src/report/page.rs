@@ -1,6 +1,7 @@
 //! A run on one page: an HTML file that needs nothing but itself.
 
 use super::format::{count, duration, percent};
+use super::html::{card, document, escaped, figure};
 use super::interval::wilson;
 use super::learning_curves::panels;
 use crate::Result;
@@ -12,32 +13,11 @@ const ROWS_SHOWN: usize = 20;
 /// The page of a run: its results, learning curves, epochs and configuration. It loads nothing and runs no scripts.
 ///
 /// Without epochs (nothing was trained) it has no curves and no table.
-pub fn page(summary: &Summary, metrics: &[EpochMetrics], config_toml: &str) -> Result<String> {
-    let body = [header(summary), results(summary, metrics.len()), curves(metrics)?, epochs(metrics), configuration(config_toml)].concat();
-    Ok(format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <title>{} – Equilux</title>\n<style>\n{}</style>\n</head>\n<body>\n{body}</body>\n</html>\n",
-        escaped(&summary.run),
-        include_str!("page.css"),
-    ))
-}
-
-/// `text` as HTML text or attribute value.
-fn escaped(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            _ => html.push(c),
-        }
-    }
-    html
+/// `more` is HTML that goes before the configuration.
+pub fn page(summary: &Summary, metrics: &[EpochMetrics], config_toml: &str, more: &str) -> Result<String> {
+    let body =
+        [header(summary), results(summary, metrics.len()), curves(metrics)?, epochs(metrics), more.to_owned(), configuration(config_toml)];
+    Ok(document(&summary.run, &body.concat()))
 }
 
 fn header(summary: &Summary) -> String {
@@ -54,11 +34,6 @@ fn header(summary: &Summary) -> String {
 fn results(summary: &Summary, epochs: usize) -> String {
     let cards = [test_card(summary), training_card(summary, epochs), laboratory_card(&summary.lab), inference_card(&summary.lab)].concat();
     format!("<main>\n<dl class=\"results\">\n{cards}</dl>\n{}", warnings(summary))
-}
-
-/// One big number with what explains it.
-fn card(name: &str, value: &str, notes: &str) -> String {
-    format!("<div><dt>{name}</dt><dd><strong>{value}</strong><small>{notes}</small></dd></div>\n")
 }
 
 fn test_card(summary: &Summary) -> String {
@@ -114,13 +89,7 @@ fn curves(metrics: &[EpochMetrics]) -> Result<String> {
         return Ok(String::new());
     }
     let captions = ["Training cost, free phases of each epoch", "Accuracy, test and validation after each epoch"];
-    let figures: String = panels(metrics)?
-        .iter()
-        .zip(captions)
-        .map(|(svg, caption)| {
-            format!("<figure>\n<div role=\"img\" aria-label=\"{caption}\">\n{svg}</div>\n<figcaption>{caption}</figcaption>\n</figure>\n")
-        })
-        .collect();
+    let figures: String = panels(metrics)?.iter().zip(captions).map(|(svg, caption)| figure(svg, caption)).collect();
     Ok(format!("<section>\n<h2>Learning curves</h2>\n<div class=\"plots\">\n{figures}</div>\n</section>\n"))
 }
 
@@ -211,7 +180,7 @@ mod tests {
 
     #[test]
     fn results_read_as_people_write_them() {
-        let html = page(&summary(), &plausible(3, false), "").unwrap();
+        let html = page(&summary(), &plausible(3, false), "", "").unwrap();
         // the interval: Newcombe, Stat. Med. 17, 857 (1998), table I
         for text in [
             "30.80 %",
@@ -233,7 +202,7 @@ mod tests {
 
     #[test]
     fn text_of_others_is_escaped() {
-        let html = page(&summary(), &plausible(1, false), "name = \"</pre><script>alert('&')</script>\"").unwrap();
+        let html = page(&summary(), &plausible(1, false), "name = \"</pre><script>alert('&')</script>\"", "").unwrap();
         assert!(html.contains("<h1>runs/&lt;first&gt; &amp; &quot;best&quot;</h1>"));
         assert!(html.contains("ep &lt;symmetric&gt; on crossbar &#39;A&#39;"));
         assert!(html.contains("&lt;/pre&gt;&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;"));
@@ -242,7 +211,7 @@ mod tests {
 
     #[test]
     fn nothing_is_loaded() {
-        let html = page(&summary(), &plausible(3, true), "seed = 1").unwrap();
+        let html = page(&summary(), &plausible(3, true), "seed = 1", "").unwrap();
         assert_eq!(html.matches("<svg ").count(), 2);
         let without_names = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "").replace("http-equiv", "");
         for sign in ["http", "src=", "href=", "url(", "@import", "<script", "<link", "<img"] {
@@ -252,7 +221,7 @@ mod tests {
 
     #[test]
     fn long_tables_are_collapsed() {
-        let html = |epochs| page(&summary(), &plausible(epochs, false), "").unwrap();
+        let html = |epochs| page(&summary(), &plausible(epochs, false), "", "").unwrap();
         assert!(!html(20).contains("<details>"));
         assert!(html(21).contains("<details>"));
         assert_eq!(html(21).matches("<th scope=\"row\">").count(), 21);
@@ -261,21 +230,22 @@ mod tests {
     #[test]
     fn a_run_without_training_or_test_has_a_page() {
         let nothing = Summary { test_accuracy: f64::NAN, test_samples: 0, ..summary() };
-        let html = page(&nothing, &[], "").unwrap();
+        let html = page(&nothing, &[], "", "").unwrap();
         assert!(html.contains("unknown") && html.contains("no epochs trained") && !html.contains("<svg"));
     }
 
     #[test]
     fn a_run_is_written_into_its_directory() {
+        let experiment = crate::config::Experiment::parse("[network]\nlayers = [2, 2]\n", "x.toml", &[]).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let run = directory.path().join("run");
-        write_run(&run, &summary(), &plausible(2, true), "").unwrap();
+        write_run(&run, &summary(), &plausible(2, true), &experiment).unwrap();
         for file in ["report.html", "plots/learning-curves.svg", "plots/learning-curves.png"] {
             assert!(run.join(file).metadata().unwrap().len() > 1000, "{file}");
         }
         let blocked = directory.path().join("file");
         std::fs::write(&blocked, "").unwrap();
-        let error = write_run(&blocked, &summary(), &[], "").unwrap_err();
+        let error = write_run(&blocked, &summary(), &[], &experiment).unwrap_err();
         assert!(error.to_string().contains("file/plots"), "{error}");
     }
 }

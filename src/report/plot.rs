@@ -19,7 +19,7 @@ pub type Area<DB> = DrawingArea<DB, Shift>;
 pub type Chart<'a, DB> = ChartContext<'a, DB, Cartesian2d<Axis, Axis>>;
 
 /// Height of text on axes and in legends.
-const TEXT: i32 = 32;
+pub const TEXT: i32 = 32;
 /// Height of a title.
 const TITLE: i32 = 40;
 /// Width of a curve.
@@ -28,10 +28,18 @@ const CURVE: i32 = 4;
 const MARKER: i32 = 9;
 /// Height of a legend.
 const LEGEND: i32 = 56;
+/// Height of each further row of it.
+const LEGEND_ROW: i32 = 40;
+/// Of a legend: the width of a sample of a line, and of the spaces behind it and behind the text.
+const ENTRY: [i32; 3] = [48, 10, 28];
+/// Room that a legend leaves free at the left, for the labels of an axis.
+const LEGEND_LEFT: i32 = 110;
 /// A bitmap is drawn this many times as large, then averaged: that is what makes its edges smooth.
 const FINENESS: u32 = 3;
 
 const INK: RGBColor = RGBColor(40, 40, 40);
+/// What frames a cell.
+pub const FRAME: RGBColor = RGBColor(213, 94, 0);
 const GRID: RGBColor = RGBColor(225, 225, 225);
 
 /// The colours of Okabe and Ito (Color Universal Design, 2008), told apart by readers with any colour vision; black and the
@@ -39,6 +47,9 @@ const GRID: RGBColor = RGBColor(225, 225, 225);
 const BLUE: RGBColor = RGBColor(0, 114, 178);
 const VERMILION: RGBColor = RGBColor(213, 94, 0);
 const BLUISH_GREEN: RGBColor = RGBColor(0, 158, 115);
+const ORANGE: RGBColor = RGBColor(230, 159, 0);
+const REDDISH_PURPLE: RGBColor = RGBColor(204, 121, 167);
+const SKY_BLUE: RGBColor = RGBColor(86, 180, 233);
 
 /// How a curve looks: never told from others by colour alone.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,13 +64,19 @@ enum Marker {
     Disc,
     Square,
     Triangle,
+    Diamond,
+    Ring,
+    Cross,
 }
 
 /// The looks of curves, in the order in which to use them.
-pub const LOOKS: [Look; 3] = [
+pub const LOOKS: [Look; 6] = [
     Look { colour: BLUE, marker: Marker::Disc },
     Look { colour: VERMILION, marker: Marker::Square },
     Look { colour: BLUISH_GREEN, marker: Marker::Triangle },
+    Look { colour: ORANGE, marker: Marker::Diamond },
+    Look { colour: REDDISH_PURPLE, marker: Marker::Ring },
+    Look { colour: SKY_BLUE, marker: Marker::Cross },
 ];
 
 /// Something to draw, on any backend.
@@ -104,13 +121,26 @@ impl Style {
     }
 
     /// Writes `text` of `height` beside `at`, vertically centred.
-    fn write<DB: DrawingBackend>(self, area: &Area<DB>, text: &str, height: i32, side: HPos, (x, y): (i32, i32)) -> Result<()> {
-        let text_style = self.text(height).pos(Pos::new(side, VPos::Center));
+    pub fn write<DB: DrawingBackend>(self, area: &Area<DB>, text: &str, height: i32, side: HPos, at: (i32, i32)) -> Result<()> {
+        self.write_in(INK, area, text, height, side, at)
+    }
+
+    /// [`write`](Self::write) in a colour.
+    pub fn write_in<DB: DrawingBackend>(
+        self,
+        colour: RGBColor,
+        area: &Area<DB>,
+        text: &str,
+        height: i32,
+        side: HPos,
+        (x, y): (i32, i32),
+    ) -> Result<()> {
+        let text_style = self.text(height).color(&colour).pos(Pos::new(side, VPos::Center));
         area.draw_text(text, &text_style, (x, y + self.drop(height))).map_err(failed)
     }
 
     /// The width of `text`, with some reserve for the fonts browsers take.
-    fn width<DB: DrawingBackend>(self, area: &Area<DB>, text: &str, height: i32) -> Result<i32> {
+    pub fn width<DB: DrawingBackend>(self, area: &Area<DB>, text: &str, height: i32) -> Result<i32> {
         let (width, _) = area.estimate_text_size(text, &self.text(height)).map_err(failed)?;
         Ok((f64::from(width) * 1.1) as i32)
     }
@@ -188,8 +218,8 @@ pub fn title<DB: DrawingBackend>(area: &Area<DB>, style: Style, text: &str) -> R
     Ok(rest)
 }
 
-/// Draws axes on `area`, below room for a [`legend`].
-pub fn axes<'a, DB: DrawingBackend>(area: &Area<DB>, style: Style, x: &Axis, y: &Axis) -> Result<Chart<'a, DB>> {
+/// Draws axes on `area`, below room for a [`legend`] of so many `rows`.
+pub fn axes<'a, DB: DrawingBackend>(area: &Area<DB>, style: Style, x: &Axis, y: &Axis, rows: usize) -> Result<Chart<'a, DB>> {
     let mut labels_width = 0;
     for (_, text) in &y.ticks {
         labels_width = labels_width.max(style.width(area, text, TEXT)?);
@@ -198,7 +228,7 @@ pub fn axes<'a, DB: DrawingBackend>(area: &Area<DB>, style: Style, x: &Axis, y: 
         .margin_left(style.pixels(12))
         .margin_right(style.pixels(40))
         .margin_bottom(style.pixels(14))
-        .margin_top(style.pixels(LEGEND))
+        .margin_top(style.pixels(LEGEND + (rows.max(1) as i32 - 1) * LEGEND_ROW))
         .x_label_area_size(style.pixels(TEXT * 5 / 2))
         .y_label_area_size(labels_width + style.pixels(TEXT * 8 / 5))
         .build_cartesian_2d(x.clone(), y.clone())
@@ -224,11 +254,29 @@ pub fn curve<DB: DrawingBackend>(chart: &mut Chart<DB>, style: Style, look: Look
     for piece in pieces() {
         line_through(chart, style, look, piece)?;
     }
-    let every = points.len().div_ceil(20);
+    let every = points.len().div_ceil(20).max(1);
     for at in pieces().flat_map(|piece| piece.iter().rev().step_by(every)) {
         chart.plotting_area().draw(&marker(*at, style, look)).map_err(failed)?;
     }
     Ok(())
+}
+
+/// Draws the band between the lower and the upper of each x's two values, for values that are finite.
+pub fn band<DB: DrawingBackend>(chart: &Chart<DB>, look: Look, points: &[(f64, f64, f64)]) -> Result<()> {
+    if points.len() < 2 {
+        return Ok(());
+    }
+    let upper = points.iter().map(|(x, _, high)| (*x, *high));
+    let lower = points.iter().rev().map(|(x, low, _)| (*x, *low));
+    let outline: Vec<(f64, f64)> = upper.chain(lower).collect();
+    chart.plotting_area().draw(&Polygon::new(outline, look.colour.mix(0.16))).map_err(failed)
+}
+
+/// Draws a point with a bar from a lower to an upper value.
+pub fn error_bar<DB: DrawingBackend>(chart: &Chart<DB>, style: Style, look: Look, (x, middle): (f64, f64), ends: (f64, f64)) -> Result<()> {
+    let area = chart.plotting_area();
+    area.draw(&PathElement::new([(x, ends.0), (x, ends.1)], style.line(look.colour, 3))).map_err(failed)?;
+    area.draw(&marker((x, middle), style, look)).map_err(failed)
 }
 
 /// Draws a line with round joints through `points`.
@@ -256,33 +304,75 @@ fn marker<'a, DB: DrawingBackend + 'a, C: Clone + 'a>(at: C, style: Style, look:
         Marker::Triangle => {
             (EmptyElement::at(at) + Polygon::new(vec![(0, -r * 5 / 4), (r * 5 / 4, r), (-r * 5 / 4, r)], filled)).into_dyn()
         }
+        Marker::Diamond => {
+            let d = r * 4 / 3;
+            (EmptyElement::at(at) + Polygon::new(vec![(0, -d), (d, 0), (0, d), (-d, 0)], filled)).into_dyn()
+        }
+        Marker::Ring => {
+            (EmptyElement::at(at) + Circle::new((0, 0), r, WHITE.filled()) + Circle::new((0, 0), r, style.line(look.colour, CURVE)))
+                .into_dyn()
+        }
+        Marker::Cross => {
+            let stroke = style.line(look.colour, CURVE);
+            (EmptyElement::at(at) + PathElement::new(vec![(-r, -r), (r, r)], stroke) + PathElement::new(vec![(-r, r), (r, -r)], stroke))
+                .into_dyn()
+        }
     }
 }
 
-/// Writes what the curves are into the room above the axes of `chart`, where it hides none of them; smaller if there are many.
-pub fn legend<DB: DrawingBackend>(area: &Area<DB>, chart: &Chart<DB>, style: Style, entries: &[(Look, String)]) -> Result<()> {
-    // of a sample of the line, and of the spaces behind it and behind the text
-    let (sample, gap, space) = (style.pixels(60), style.pixels(12), style.pixels(36));
-    let mut x = chart.plotting_area().get_base_pixel().0 - area.get_base_pixel().0;
-    let y = style.pixels(LEGEND / 2);
-    let mut texts_width = 0;
-    for (_, text) in entries {
-        texts_width += style.width(area, text, TEXT)?;
-    }
-    let room = area.dim_in_pixel().0 as i32 - x - (sample + gap + space) * entries.len() as i32;
-    let height = fitting(TEXT, texts_width, room);
+/// The entries of a legend, row by row, as many in a row as there is room for.
+pub fn legend_rows<DB: DrawingBackend>(area: &Area<DB>, style: Style, entries: &[(Look, String)]) -> Result<Vec<Vec<(Look, String)>>> {
+    let room = area.dim_in_pixel().0 as i32 - style.pixels(LEGEND_LEFT);
+    let mut rows: Vec<Vec<(Look, String)>> = Vec::new();
+    let mut left = 0;
     for (look, text) in entries {
-        area.draw(&PathElement::new([(x, y), (x + sample, y)], style.line(look.colour, CURVE))).map_err(failed)?;
-        area.draw(&marker((x + sample / 2, y), style, *look)).map_err(failed)?;
-        x += sample + gap;
-        style.write(area, text, height, HPos::Left, (x, y))?;
-        x += style.width(area, text, height)? + space;
+        let width = style.width(area, text, TEXT)? + style.pixels(ENTRY.iter().sum());
+        if rows.is_empty() || width > left {
+            rows.push(Vec::new());
+            left = room;
+        }
+        left -= width;
+        rows.last_mut().expect("a row was pushed").push((*look, text.clone()));
+    }
+    Ok(rows)
+}
+
+/// Writes what the curves are into the room above the axes of `chart`, where it hides none of them, below a `heading` if there is one;
+/// smaller where a text is too long.
+pub fn legend<DB: DrawingBackend>(
+    area: &Area<DB>,
+    chart: &Chart<DB>,
+    style: Style,
+    heading: Option<&str>,
+    rows: &[Vec<(Look, String)>],
+) -> Result<()> {
+    let [sample, gap, space] = ENTRY.map(|length| style.pixels(length));
+    let left = chart.plotting_area().get_base_pixel().0 - area.get_base_pixel().0;
+    if let Some(heading) = heading {
+        style.write(area, heading, TEXT, HPos::Left, (left, style.pixels(LEGEND / 2)))?;
+    }
+    for (index, row) in rows.iter().enumerate() {
+        let index = index + usize::from(heading.is_some());
+        let (mut x, y) = (left, style.pixels(LEGEND / 2 + index as i32 * LEGEND_ROW));
+        let mut texts_width = 0;
+        for (_, text) in row {
+            texts_width += style.width(area, text, TEXT)?;
+        }
+        let room = area.dim_in_pixel().0 as i32 - x - (sample + gap + space) * row.len() as i32 + space;
+        let height = fitting(TEXT, texts_width, room);
+        for (look, text) in row {
+            area.draw(&PathElement::new([(x, y), (x + sample, y)], style.line(look.colour, CURVE))).map_err(failed)?;
+            area.draw(&marker((x + sample / 2, y), style, *look)).map_err(failed)?;
+            x += sample + gap;
+            style.write(area, text, height, HPos::Left, (x, y))?;
+            x += style.width(area, text, height)? + space;
+        }
     }
     Ok(())
 }
 
 /// The height at which text that is `width` wide at `height` fits into `room`, but at least half of `height`.
-fn fitting(height: i32, width: i32, room: i32) -> i32 {
+pub fn fitting(height: i32, width: i32, room: i32) -> i32 {
     if width <= room { height } else { (height * room / width).max(height / 2) }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{EpochMetrics, Summary};
 use crate::config::Experiment;
-use crate::file::{create_directory, write_text, write_whole};
+use crate::file::{create_directory, read_text, write_text, write_whole};
 use crate::{Error, Result};
 
 /// A run's directory: `config.toml`, `metrics.csv`, `checkpoint.safetensors`, `summary.json`, `plots/` and `report.html`.
@@ -76,6 +76,30 @@ impl RunDirectory {
             }
             writer.flush()
         })
+    }
+
+    /// The epochs of `metrics.csv`; none without the file.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn metrics(&self) -> Result<Vec<EpochMetrics>> {
+        let path = self.path.join("metrics.csv");
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let text = read_text(&path)?;
+        let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize().collect::<Result<_, csv::Error>>();
+        rows.map_err(|e| Error::input(format!("{}: not the metrics of a run: {e}", path.display())))
+    }
+
+    /// The outcome in `summary.json`.
+    ///
+    /// # Errors
+    /// When there is none, as of a run that has not ended, or it is damaged.
+    pub fn summary(&self) -> Result<Summary> {
+        let path = self.path.join("summary.json");
+        let text = read_text(&path)?;
+        serde_json::from_str(&text).map_err(|e| Error::input(format!("{}: not the summary of a run: {e}", path.display())))
     }
 
     /// Writes `summary.json`.

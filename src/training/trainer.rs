@@ -7,7 +7,7 @@ use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 
 use super::checkpoint::{Checkpoint, Progress};
-use super::{EpochMetrics, Optimiser};
+use super::{EpochMetrics, LabSummary, Optimiser, Summary, unsettled_fraction};
 use crate::config::{Experiment, LearningConfig};
 use crate::coupler::{Expense, Parameter};
 use crate::data::{Examples, Parts};
@@ -201,6 +201,30 @@ impl<T: Real> Trainer<T> {
         Ok((evaluation, Expense::default().plus(&self.system.expense(), &before)))
     }
 
+    /// Evaluates the machine as it is now; `run` is what the run is called.
+    ///
+    /// # Errors
+    /// When the machine does not take the examples.
+    pub fn summary(&mut self, run: String) -> Result<Summary> {
+        let train = self.evaluate_train()?;
+        let (test, inference) = self.evaluate_test()?;
+        Ok(Summary {
+            run,
+            rule: self.experiment.learning.rule.name().into(),
+            machine: self.experiment.device.describe(),
+            data: self.experiment.data.set.clone(),
+            epochs: self.metrics.len(),
+            test_accuracy: test.accuracy(),
+            train_accuracy: train.accuracy(),
+            validation_accuracy: self.metrics.last().and_then(|row| row.validation_accuracy),
+            test_samples: test.samples,
+            test_unsettled: test.unsettled,
+            train_unsettled: unsettled_fraction(&self.metrics, train.samples),
+            samples_per_second: self.samples_per_second(),
+            lab: LabSummary { wire_staleness: self.staleness(), ..LabSummary::new(&self.spent, &inference, test.samples) },
+        })
+    }
+
     /// Whether all epochs are done.
     pub fn is_finished(&self) -> bool {
         self.metrics.len() >= self.experiment.training.epochs
@@ -352,19 +376,26 @@ pub fn load_machine<T: Real>(system: &mut dyn System<T>, checkpoint: &Checkpoint
 /// # Errors
 /// Naming `network.layers` or `data.test_fraction`.
 pub fn check_fit<T: Real>(experiment: &Experiment, system: &dyn System<T>, parts: &Parts<T>) -> Result<()> {
-    let (layers, set) = (&experiment.network.layers, &experiment.data.set);
-    if parts.inputs != system.inputs() || parts.classes.len() != system.outputs().len() {
-        return Err(Error::input(format!(
-            "network.layers = {layers:?}: data set {set} has {} features and {} classes, so the first layer must have {} nodes and the \
-             last {}",
-            parts.inputs,
-            parts.classes.len(),
-            parts.inputs,
-            parts.classes.len()
-        )));
-    }
+    debug_assert_eq!((system.inputs(), Some(&system.outputs().len())), (experiment.network.layers[0], experiment.network.layers.last()));
+    check_classes(experiment, parts.inputs, parts.classes.len())?;
     if parts.test.is_empty() {
+        let set = &experiment.data.set;
         return Err(Error::input(format!("data.test_fraction = {}: no sample of {set} is left to test", experiment.data.test_fraction)));
     }
     Ok(())
+}
+
+/// Checks that a data set of so many features and classes fits the first and the last layer.
+///
+/// # Errors
+/// Naming `network.layers`.
+pub fn check_classes(experiment: &Experiment, features: usize, classes: usize) -> Result<()> {
+    let (layers, set) = (&experiment.network.layers, &experiment.data.set);
+    if layers.first() == Some(&features) && layers.last() == Some(&classes) {
+        return Ok(());
+    }
+    Err(Error::input(format!(
+        "network.layers = {layers:?}: data set {set} has {features} features and {classes} classes, so the first layer must have \
+         {features} nodes and the last {classes}"
+    )))
 }

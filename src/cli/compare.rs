@@ -1,0 +1,93 @@
+//! `equilux compare`: what differs between runs, in configuration and result.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::print;
+use crate::Result;
+use crate::config::Experiment;
+use crate::report::{aligned, format};
+use crate::training::{RunDirectory, Summary};
+
+/// Show what differs between runs, in configuration and result
+#[derive(Debug, Args)]
+pub struct CompareCommand {
+    /// The directories of the runs
+    #[arg(required = true, num_args = 2.., value_name = "RUN")]
+    runs: Vec<PathBuf>,
+}
+
+/// A result: what it is called and how it reads.
+type ResultOf = (&'static str, fn(&Summary) -> String);
+
+const RESULTS: [ResultOf; 8] = [
+    ("test accuracy", |of| format::percent(of.test_accuracy)),
+    ("train accuracy", |of| format::percent(of.train_accuracy)),
+    ("test unsettled", |of| format!("{} of {}", of.test_unsettled, of.test_samples)),
+    ("epochs", |of| of.epochs.to_string()),
+    ("laboratory time", |of| format::duration(of.lab.seconds)),
+    ("camera frames", |of| format::count(of.lab.frames as f64)),
+    ("conversions", |of| format::count(of.lab.conversions as f64)),
+    ("energy", |of| format!("{:.3e} J", of.lab.joules)),
+];
+
+pub(super) fn run(command: &CompareCommand, json: bool) -> Result<()> {
+    let mut configs = Vec::new();
+    let mut summaries = Vec::new();
+    for path in &command.runs {
+        let directory = RunDirectory::open(path)?;
+        configs.push(keys(&Experiment::load(&directory.config(), &[])?));
+        summaries.push(directory.summary()?);
+    }
+    let differing = differing(&configs);
+    if json {
+        let differing: BTreeMap<&String, &Vec<Option<String>>> = differing.iter().map(|(key, values)| (key, values)).collect();
+        let results: Vec<Value> = summaries.iter().map(|summary| json!(summary)).collect();
+        return print(&json!({ "runs": command.runs, "differs": differing, "results": results }).to_string());
+    }
+    let mut rows = vec![std::iter::once(String::new()).chain(command.runs.iter().map(|run| name(run))).collect::<Vec<_>>()];
+    for (key, values) in &differing {
+        rows.push(std::iter::once(key.clone()).chain(values.iter().map(|value| value.clone().unwrap_or_else(|| "-".into()))).collect());
+    }
+    if differing.is_empty() {
+        rows.push(vec!["(the same configuration)".into()]);
+    }
+    rows.push(Vec::new());
+    rows.extend(RESULTS.iter().map(|(label, read)| std::iter::once((*label).to_owned()).chain(summaries.iter().map(read)).collect()));
+    print(&aligned(&rows).join("\n"))
+}
+
+fn name(run: &Path) -> String {
+    run.display().to_string()
+}
+
+/// Every key of an experiment with its value.
+fn keys(experiment: &Experiment) -> BTreeMap<String, String> {
+    fn collect(value: &toml::Value, path: &str, keys: &mut BTreeMap<String, String>) {
+        match value {
+            toml::Value::Table(table) => {
+                for (key, value) in table {
+                    collect(value, &if path.is_empty() { key.clone() } else { format!("{path}.{key}") }, keys);
+                }
+            }
+            value => {
+                keys.insert(path.to_owned(), value.to_string());
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    if let Ok(value) = toml::Value::try_from(experiment) {
+        collect(&value, "", &mut found);
+    }
+    found
+}
+
+/// The keys that are not the same in all of `configs`, with their values.
+fn differing(configs: &[BTreeMap<String, String>]) -> Vec<(String, Vec<Option<String>>)> {
+    let all: std::collections::BTreeSet<&String> = configs.iter().flat_map(BTreeMap::keys).collect();
+    let values = |key: &String| configs.iter().map(|config| config.get(key).cloned()).collect::<Vec<_>>();
+    all.into_iter().map(|key| (key.clone(), values(key))).filter(|(_, values)| values.iter().any(|value| *value != values[0])).collect()
+}

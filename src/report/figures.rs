@@ -1,0 +1,313 @@
+//! Which plots show a study: curves with bands over one axis, heat maps over two, one panel for each value of further axes.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::axis::Axis;
+use super::bands::{Bands, Quantity, Series};
+use super::dimension::Dimension;
+use super::heat_map::HeatMap;
+use super::plot::{self, LOOKS};
+use super::points::{digits, is_fraction};
+use crate::Result;
+use crate::file::{create_directory, write_text};
+use crate::study::{Point, Procedure, Statistics, Study, Table};
+
+/// More panels than this are not drawn.
+const PANELS: usize = 12;
+/// Both axes of a heat map have at least this many values.
+const HEAT_MAP_FROM: usize = 3;
+/// Longer axes of a heat map are left to curves and tables.
+const HEAT_MAP_TO: usize = 40;
+
+/// One plot of a study.
+pub struct Figure {
+    /// The file's name, without an extension.
+    pub name: String,
+    /// What it shows.
+    pub caption: String,
+    picture: Drawn,
+}
+
+enum Drawn {
+    Bands(Bands),
+    HeatMap(HeatMap),
+}
+
+impl Figure {
+    /// Whether there is anything to draw: nothing is where every run failed.
+    fn shows_something(&self) -> bool {
+        match &self.picture {
+            Drawn::Bands(bands) => bands.series.iter().any(|series| !series.points.is_empty()),
+            Drawn::HeatMap(map) => map.cells.iter().flatten().any(Option::is_some),
+        }
+    }
+
+    /// It as the text of an SVG file.
+    ///
+    /// # Errors
+    /// When it cannot be drawn.
+    pub fn svg(&self) -> Result<String> {
+        match &self.picture {
+            Drawn::Bands(bands) => plot::svg(bands),
+            Drawn::HeatMap(map) => plot::svg(map),
+        }
+    }
+
+    /// Writes it into `directory` as SVG and PNG.
+    ///
+    /// # Errors
+    /// When it cannot be drawn or written.
+    pub fn write(&self, directory: &Path) -> Result<()> {
+        create_directory(directory)?;
+        write_text(&directory.join(format!("{}.svg", self.name)), &self.svg()?)?;
+        let png = directory.join(format!("{}.png", self.name));
+        match &self.picture {
+            Drawn::Bands(bands) => plot::png(bands, &png),
+            Drawn::HeatMap(map) => plot::png(map, &png),
+        }
+    }
+}
+
+/// The plots of a study.
+pub fn figures(study: &Study, table: &Table) -> Vec<Figure> {
+    let points = table.points();
+    let dimensions: Vec<Dimension> = Dimension::all(study, table).into_iter().filter(|dimension| dimension.len() > 1).collect();
+    if dimensions.is_empty() {
+        return Vec::new();
+    }
+    let space = Space::new(&dimensions, &points);
+    let mut figures = Vec::new();
+    for metric in metrics(study, table) {
+        let Some(result) = table.result(&metric) else { continue };
+        let plots = Plots { space: &space, metric: &metric, result };
+        if study.draw.is_some() {
+            figures.extend(dimensions.iter().map(|dimension| plots.scatter(dimension, &points)));
+        } else {
+            figures.extend(plots.heat_maps());
+            figures.extend(plots.curves());
+        }
+    }
+    if study.procedure == Procedure::Gradient && study.draw.is_none() {
+        figures.extend(by_array(&space, table));
+    }
+    figures.retain(Figure::shows_something);
+    let mut names = HashMap::new();
+    for figure in &mut figures {
+        let count = names.entry(figure.name.clone()).or_insert(0);
+        *count += 1;
+        if *count > 1 {
+            figure.name = format!("{}-{count}", figure.name);
+        }
+    }
+    figures
+}
+
+/// The results that are drawn.
+fn metrics(study: &Study, table: &Table) -> Vec<String> {
+    let mut metrics = vec![study.metric()];
+    match study.procedure {
+        Procedure::Gradient => metrics.extend(["bias".into(), "noise".into()]),
+        Procedure::InLoop | Procedure::Transfer => {
+            let reached = ["lab_seconds_to_target", "frames_to_target"];
+            metrics.extend(reached.map(String::from).into_iter().filter(|name| {
+                table
+                    .result(name)
+                    .is_some_and(|at| table.rows.iter().any(|row| row.outcome.as_ref().is_ok_and(|v| v[at].is_some_and(|v| v > 0.0))))
+            }));
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    metrics.retain(|metric| seen.insert(metric.clone()));
+    metrics
+}
+
+/// What a result is called on an ordinate.
+pub(super) fn quantity(metric: &str) -> Quantity {
+    let infinite = (f64::NEG_INFINITY, f64::INFINITY);
+    let plain = |label: &str, limits| Quantity { label: label.to_owned(), factor: 1.0, limits };
+    match metric.split('/').next().unwrap_or(metric) {
+        "cosine" => plain("Cosine to the exact gradient", (-1.0, 1.0)),
+        "bias" => plain("Bias of the gradient (of its size)", (0.0, f64::INFINITY)),
+        "noise" => plain("Noise of the gradient (of its size)", (0.0, f64::INFINITY)),
+        "relative_error" => plain("Relative error of the gradient", (0.0, f64::INFINITY)),
+        "lab_seconds" => plain("Laboratory time of training (s)", (0.0, f64::INFINITY)),
+        "lab_seconds_to_target" => plain("Laboratory time to the target (s)", (0.0, f64::INFINITY)),
+        "frames_to_target" => plain("Camera frames to the target", (0.0, f64::INFINITY)),
+        "joules" => plain("Energy of training (J)", (0.0, f64::INFINITY)),
+        name if is_fraction(name) => Quantity { label: capitalised(name) + " (%)", factor: 100.0, limits: (0.0, 100.0) },
+        name => plain(&capitalised(name), infinite),
+    }
+}
+
+/// The axes that have more than one value, and the points between them.
+struct Space<'a> {
+    dimensions: &'a [Dimension],
+    /// Points by their places on all axes.
+    points: HashMap<Vec<usize>, &'a Point>,
+}
+
+/// Places on some of the axes of a space: those that a panel or a curve does not run over.
+type Fixed = Vec<Option<usize>>;
+
+impl<'a> Space<'a> {
+    fn new(dimensions: &'a [Dimension], points: &'a [Point]) -> Self {
+        let places = |point: &Point| dimensions.iter().map(|dimension| dimension.place(&point.values)).collect::<Option<Vec<_>>>();
+        Self { dimensions, points: points.iter().filter_map(|point| Some((places(point)?, point))).collect() }
+    }
+
+    /// A result at `fixed` and at the places `more` on the other axes.
+    fn at(&self, fixed: &Fixed, more: &[(usize, usize)], result: usize) -> Option<Statistics> {
+        let mut places = fixed.clone();
+        for (axis, place) in more {
+            places[*axis] = Some(*place);
+        }
+        self.points.get(&places.into_iter().collect::<Option<Vec<_>>>()?)?.statistics[result]
+    }
+
+    /// The axis that curves are drawn over: numeric if there is one, and the longest of these.
+    fn abscissa(&self) -> usize {
+        let rank = |axis: usize| (self.dimensions[axis].is_numeric(), self.dimensions[axis].len());
+        (1..self.dimensions.len()).fold(0, |best, axis| if rank(axis) > rank(best) { axis } else { best })
+    }
+
+    /// Every combination of places on all axes but `free`, at most as many as there may be panels.
+    fn panels(&self, free: &[usize]) -> Vec<Fixed> {
+        let mut panels = vec![vec![None; self.dimensions.len()]];
+        for axis in (0..self.dimensions.len()).filter(|axis| !free.contains(axis)) {
+            let with = |panel: &Fixed, place| {
+                let mut panel = panel.clone();
+                panel[axis] = Some(place);
+                panel
+            };
+            let places = 0..self.dimensions[axis].len();
+            panels = panels.iter().flat_map(|panel| places.clone().map(move |place| with(panel, place))).take(PANELS).collect();
+        }
+        panels
+    }
+
+    /// A curve over the axis `x`.
+    fn curve(&self, name: &str, x: usize, fixed: &Fixed, more: Option<(usize, usize)>, result: usize) -> Series {
+        let positions = self.dimensions[x].positions();
+        let at = |place: usize| {
+            let places: Vec<_> = more.into_iter().chain([(x, place)]).collect();
+            Some((positions[place], self.at(fixed, &places, result)?))
+        };
+        Series { name: name.to_owned(), points: (0..positions.len()).filter_map(at).collect() }
+    }
+
+    /// The figure called `name`, with what is fixed in its caption.
+    fn figure(&self, name: &str, caption: String, fixed: &Fixed, picture: Drawn) -> Figure {
+        let at = |(dimension, place): (&Dimension, &Option<usize>)| {
+            place.map(|place| format!("{} {}", lowercase(&dimension.label), dimension.names[place]))
+        };
+        let at: Vec<String> = self.dimensions.iter().zip(fixed).filter_map(at).collect();
+        let caption = if at.is_empty() { caption } else { format!("{caption} – {}", at.join(", ")) };
+        Figure { name: name.to_owned(), caption, picture }
+    }
+}
+
+/// The plots of one result.
+struct Plots<'a> {
+    space: &'a Space<'a>,
+    metric: &'a str,
+    result: usize,
+}
+
+impl Plots<'_> {
+    fn curves(&self) -> Vec<Figure> {
+        let (space, dimensions) = (self.space, self.space.dimensions);
+        let x = space.abscissa();
+        let rest = || (0..dimensions.len()).filter(|axis| *axis != x);
+        let series = rest().filter(|axis| dimensions[*axis].len() <= LOOKS.len()).min_by_key(|axis| dimensions[*axis].is_numeric());
+        let free: Vec<usize> = series.into_iter().chain([x]).collect();
+        let y = quantity(self.metric);
+        let by = series.map_or(String::new(), |axis| format!(", by {}", lowercase(&dimensions[axis].label)));
+        let caption = format!("{} against {}{by}", y.label, lowercase(&dimensions[x].label));
+        let panel = |fixed: Fixed| {
+            let curves = match series {
+                Some(axis) => {
+                    let names = dimensions[axis].names.iter().enumerate();
+                    names.map(|(place, name)| space.curve(name, x, &fixed, Some((axis, place)), self.result)).collect()
+                }
+                None => vec![space.curve("", x, &fixed, None, self.result)],
+            };
+            let by = series.filter(|axis| dimensions[*axis].is_numeric()).map(|axis| dimensions[axis].label.clone());
+            let bands = Bands { x: dimensions[x].axis(), y: y.clone(), by, series: curves, joined: dimensions[x].is_numeric() };
+            space.figure(self.metric, caption.clone(), &fixed, Drawn::Bands(bands))
+        };
+        space.panels(&free).into_iter().map(panel).collect()
+    }
+
+    fn heat_maps(&self) -> Vec<Figure> {
+        let (space, dimensions) = (self.space, self.space.dimensions);
+        let fits = |axis: &usize| dimensions[*axis].is_numeric() && (HEAT_MAP_FROM..=HEAT_MAP_TO).contains(&dimensions[*axis].len());
+        let [x, y] = (0..dimensions.len()).filter(fits).take(2).collect::<Vec<_>>()[..] else { return Vec::new() };
+        let shown = quantity(self.metric);
+        let framed = matches!(self.metric, "cosine" | "test_accuracy");
+        let note = if framed { "; the best of each column is framed" } else { "" };
+        let axes = format!("{} and {}", lowercase(&dimensions[x].label), lowercase(&dimensions[y].label));
+        let caption = format!("{} over {axes}{note}; blank where there is none", shown.label);
+        let panel = |fixed: Fixed| {
+            let cell = |row, column| space.at(&fixed, &[(x, column), (y, row)], self.result).map(|of| shown.factor * of.mean);
+            let row = |row| (0..dimensions[x].len()).map(|column| cell(row, column)).collect();
+            let map = HeatMap {
+                x: Axis::ordinal(&dimensions[x].label, &dimensions[x].names),
+                y: Axis::ordinal(&dimensions[y].label, &dimensions[y].names),
+                label: shown.label.clone(),
+                cells: (0..dimensions[y].len()).map(row).collect(),
+                written: if shown.factor == 100.0 { |value| format!("{value:.1}") } else { short_number },
+                framed,
+            };
+            space.figure(&format!("{}-map", self.metric), caption.clone(), &fixed, Drawn::HeatMap(map))
+        };
+        space.panels(&[x, y]).into_iter().map(panel).collect()
+    }
+
+    /// The points of a draw against one axis.
+    fn scatter(&self, x: &Dimension, points: &[Point]) -> Figure {
+        let y = quantity(self.metric);
+        let positions = x.positions();
+        let at = |point: &Point| Some((positions[x.place(&point.values)?], point.statistics[self.result]?));
+        let series = vec![Series { name: String::new(), points: points.iter().filter_map(at).collect() }];
+        let caption = format!("{} of every point drawn, against {}", y.label, lowercase(&x.label));
+        let nothing = vec![None; self.space.dimensions.len()];
+        self.space.figure(self.metric, caption, &nothing, Drawn::Bands(Bands { x: x.axis(), y, by: None, series, joined: false }))
+    }
+}
+
+/// The cosine of every array's gradient, one panel for each value of all axes but the abscissa.
+fn by_array(space: &Space, table: &Table) -> Vec<Figure> {
+    let x = space.abscissa();
+    let arrays: Vec<(&str, usize)> =
+        table.results.iter().enumerate().filter_map(|(at, name)| Some((name.strip_prefix("cosine/")?, at))).take(LOOKS.len()).collect();
+    let dimension = &space.dimensions[x];
+    let panel = |fixed: Fixed| {
+        let series = arrays.iter().map(|(name, result)| space.curve(name, x, &fixed, None, *result)).collect();
+        let bands = Bands { x: dimension.axis(), y: quantity("cosine"), by: Some("Array".into()), series, joined: dimension.is_numeric() };
+        let caption = format!("Cosine of each array's gradient against {}", lowercase(&dimension.label));
+        space.figure("cosine-by-array", caption, &fixed, Drawn::Bands(bands))
+    };
+    space.panels(&[x]).into_iter().map(panel).collect()
+}
+
+/// A name as a label: words, the first letter large.
+fn capitalised(name: &str) -> String {
+    let words = name.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// A label within a sentence: its first letter small, unless the word is a symbol.
+fn lowercase(label: &str) -> String {
+    let mut letters = label.chars();
+    match (letters.next(), letters.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => format!("{}{}", first.to_lowercase(), &label[first.len_utf8()..]),
+        _ => label.to_owned(),
+    }
+}
+
+/// Three digits of any number.
+fn short_number(value: f64) -> String {
+    if (0.095..10.0).contains(&value.abs()) { format!("{value:.2}") } else { digits(value) }
+}

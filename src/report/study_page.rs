@@ -1,0 +1,175 @@
+//! A study on one page: an HTML file that needs nothing but itself.
+
+use super::datasheet::datasheet;
+use super::dimension::Dimension;
+use super::figures::{Figure, quantity};
+use super::format::{count, duration};
+use super::html::{card, document, escaped, figure, table};
+use super::nudges::best_nudges;
+use super::points::{digits, with_interval};
+use crate::Result;
+use crate::config::Experiment;
+use crate::study::{Point, Study, Table};
+
+/// More points than this are left to `summary.csv`.
+const POINTS_SHOWN: usize = 400;
+/// A table of points with more rows than this is collapsed.
+const POINTS_OPEN: usize = 40;
+/// Failures that are shown.
+const FAILURES_SHOWN: usize = 20;
+
+/// Results with this in their names are left to the files: of single arrays, and what follows from others.
+const UNLISTED: [&str; 4] = ["/", "_per_inference", "conversions", "pulses"];
+
+/// The page of a study called `name`: its question, results with intervals, plots, failures, the device, and how to repeat it.
+///
+/// # Errors
+/// When a plot cannot be drawn, or a datasheet cannot be read.
+pub fn study_page(name: &str, study: &Study, runs: usize, data: &Table, figures: &[Figure]) -> Result<String> {
+    let title = if study.title.is_empty() { name } else { &study.title };
+    let experiment = study.base()?;
+    let points = data.points();
+    let body = [
+        header(title, name, study, &experiment),
+        cards(study, runs, data, &points),
+        plots(figures)?,
+        best_nudges(study, data, &points, &experiment),
+        results(study, data, &points),
+        failures(data),
+        datasheet(&experiment)?,
+        repeat(study),
+    ];
+    Ok(document(title, &body.concat()))
+}
+
+fn header(title: &str, name: &str, study: &Study, experiment: &Experiment) -> String {
+    let line = format!("{name}: {} on {}, {}", experiment.data.set, experiment.device.describe(), study.procedure.name());
+    format!("<header>\n<h1>{}</h1>\n<p>{}</p>\n</header>\n<main>\n", escaped(title), escaped(&line))
+}
+
+fn cards(study: &Study, runs: usize, data: &Table, points: &[Point]) -> String {
+    let failed = data.failed();
+    let done = data.rows.len() - failed;
+    let mut notes = format!("of {} in {} points", count(runs as f64), count(points.len() as f64));
+    if failed > 0 {
+        notes += &format!("<br>{} failed", count(failed as f64));
+    }
+    let mut cards = vec![card("Runs done", &count(done as f64), &notes)];
+    let metric = study.metric();
+    if let Some(result) = data.result(&metric) {
+        let ends = extremes(points, result);
+        for (title, point) in [("Best point", ends.map(|(_, best)| best)), ("Worst point", ends.map(|(worst, _)| worst))] {
+            let Some(statistics) = point.and_then(|point: &Point| point.statistics[result]) else { continue };
+            let at = point.map_or(String::new(), |point| described(study, data, point));
+            let value = with_interval(&metric, &statistics);
+            cards.push(card(&format!("{title}, {}", escaped(&metric.replace('_', " "))), &escaped(&value), &escaped(&at)));
+        }
+    }
+    let sum = |name: &str| {
+        let result = data.result(name)?;
+        Some(data.rows.iter().filter_map(|row| row.outcome.as_ref().ok()?[result]).sum::<f64>())
+    };
+    if let Some(seconds) = sum("lab_seconds").filter(|seconds| *seconds > 0.0) {
+        let frames = sum("frames").unwrap_or(0.0);
+        let joules = sum("joules").unwrap_or(0.0);
+        let mut notes = "of all training together".to_owned();
+        if frames > 0.0 {
+            notes += &format!("<br>{} camera frames", count(frames));
+        }
+        if joules > 0.0 {
+            notes += &format!("<br>{} J", digits(joules));
+        }
+        cards.push(card("Laboratory time", &duration(seconds), &notes));
+    }
+    format!("<dl class=\"results\">\n{}</dl>\n", cards.concat())
+}
+
+/// The points with the smallest and the largest mean.
+fn extremes(points: &[Point], result: usize) -> Option<(&Point, &Point)> {
+    let mean = |point: &Point| point.statistics[result].map(|statistics| statistics.mean);
+    let with = || points.iter().filter_map(|point| Some((mean(point)?, point)));
+    let worst = with().min_by(|a, b| a.0.total_cmp(&b.0))?.1;
+    Some((worst, with().max_by(|a, b| a.0.total_cmp(&b.0))?.1))
+}
+
+/// Where a point is, in words.
+fn described(study: &Study, data: &Table, point: &Point) -> String {
+    let dimensions = Dimension::all(study, data);
+    let at = |dimension: &Dimension| Some(format!("{}: {}", dimension.label, dimension.names[dimension.place(&point.values)?]));
+    dimensions.iter().filter_map(at).collect::<Vec<_>>().join("; ")
+}
+
+fn plots(figures: &[Figure]) -> Result<String> {
+    if figures.is_empty() {
+        return Ok(String::new());
+    }
+    let drawn = figures.iter().map(|one| Ok(figure(&one.svg()?, &one.caption))).collect::<Result<Vec<_>>>()?;
+    Ok(format!(
+        "<section>\n<h2>Results</h2>\n<div class=\"plots\">\n{}</div>\n<p class=\"faint\">Lines are means over seeds, bands and bars \
+         95 % intervals of the mean (Student).</p>\n</section>\n",
+        drawn.concat()
+    ))
+}
+
+/// The table of points: the axes, the runs, and the results that say something.
+fn results(study: &Study, data: &Table, points: &[Point]) -> String {
+    let dimensions = Dimension::all(study, data);
+    let listed = |result: &usize| !UNLISTED.iter().any(|part| data.results[*result].contains(part));
+    let shown: Vec<usize> = (0..data.results.len()).filter(|result| listed(result) && says_something(points, *result)).collect();
+    let mut heads: Vec<String> = dimensions.iter().map(|dimension| dimension.label.clone()).collect();
+    heads.push("Runs".into());
+    heads.extend(shown.iter().map(|result| quantity(&data.results[*result]).label.replace(" (%)", "")));
+    let row = |point: &Point| {
+        let name = |dimension: &Dimension| dimension.place(&point.values).map_or(String::new(), |place| dimension.names[place].clone());
+        let mut cells: Vec<String> = dimensions.iter().map(name).collect();
+        cells.push(if point.failed == 0 { point.done.to_string() } else { format!("{}, {} failed", point.done, point.failed) });
+        cells.extend(
+            shown.iter().map(|result| point.statistics[*result].map_or("–".into(), |of| with_interval(&data.results[*result], &of))),
+        );
+        cells
+    };
+    let listed = table("Points of the study", &heads, points.iter().take(POINTS_SHOWN).map(row));
+    let more = match points.len().saturating_sub(POINTS_SHOWN) {
+        0 => String::new(),
+        more => format!("<p>{} more points are in summary.csv.</p>\n", count(more as f64)),
+    };
+    let listed = if points.len() > POINTS_OPEN {
+        format!("<details>\n<summary>{} points</summary>\n{listed}{more}</details>\n", count(points.len().min(POINTS_SHOWN) as f64))
+    } else {
+        listed
+    };
+    format!("<section>\n<h2>Points</h2>\n<p class=\"faint\">Mean ± half the 95 % interval over seeds.</p>\n{listed}</section>\n")
+}
+
+/// Whether a result differs from zero anywhere.
+fn says_something(points: &[Point], result: usize) -> bool {
+    points.iter().any(|point| point.statistics[result].is_some_and(|statistics| statistics.mean != 0.0))
+}
+
+fn failures(data: &Table) -> String {
+    let failed = data.failed();
+    if failed == 0 {
+        return String::new();
+    }
+    let heads: Vec<String> =
+        ["Run".to_owned(), "Seed".into()].into_iter().chain(data.keys.clone()).chain(["What went wrong".into()]).collect();
+    let rows = data.rows.iter().filter_map(|row| {
+        let error = row.outcome.as_ref().err()?;
+        Some([row.number.to_string(), row.seed.to_string()].into_iter().chain(row.values.clone()).chain([error.clone()]).collect())
+    });
+    format!(
+        "<section class=\"device\">\n<h2>Failed runs</h2>\n<p class=\"warning\">{} runs failed; what follows shows up to {FAILURES_SHOWN}.</p>\n{}</section>\n",
+        count(failed as f64),
+        table("Failed runs", &heads, rows.take(FAILURES_SHOWN))
+    )
+}
+
+fn repeat(study: &Study) -> String {
+    format!(
+        "<section>\n<h2>Study</h2>\n<pre>{}</pre>\n</section>\n<section>\n<h2>Repeat this study</h2>\n\
+         <p>Save the study above as <code>study.toml</code>, then run</p>\n<pre>equilux sweep study.toml --out again\n\
+         equilux report again</pre>\n<p class=\"faint\">Written by Equilux {}. Every run is repeatable to the bit.</p>\n</section>\n</main>\n",
+        escaped(&study.to_toml()),
+        env!("CARGO_PKG_VERSION"),
+    )
+}

@@ -1,0 +1,240 @@
+//! What a study is: an experiment, axes over its keys, seeds.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use super::procedure::RESULTS;
+use super::{Axis, Draw, GradientConfig};
+use crate::config::{Experiment, located, range, set_value};
+use crate::error::did_you_mean;
+use crate::file::read_text;
+use crate::{Error, Result};
+
+/// A study, as its TOML file states it. Every key but the base (or the experiment) and one axis has a default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Study {
+    /// The file, as errors call it.
+    #[serde(skip)]
+    file: String,
+    /// The question that it answers.
+    #[serde(default)]
+    pub title: String,
+    /// The file of the experiment, relative to the study's own; gone once the study is loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base: Option<PathBuf>,
+    /// What a run does, unless an axis `procedure` says.
+    #[serde(default)]
+    pub procedure: Procedure,
+    /// The seeds of every point.
+    #[serde(default)]
+    pub seeds: Seeds,
+    /// The result that plots show and the point that is called best: the largest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
+    /// The test accuracy whose cost in epochs, frames and laboratory seconds is reported, 0 to 1.
+    #[serde(default, deserialize_with = "range::optional_positive", skip_serializing_if = "Option::is_none")]
+    pub target_accuracy: Option<f64>,
+    /// Whether every run leaves a directory of its own, with checkpoint and report, in `runs/`.
+    #[serde(default)]
+    pub keep: bool,
+    /// Random points in place of a grid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw: Option<Draw>,
+    /// How gradients are judged.
+    #[serde(default)]
+    pub gradient: GradientConfig,
+    /// The axes.
+    #[serde(default)]
+    pub axis: Vec<Axis>,
+    /// Changes to the base, in the form of an experiment; gone once the study is loaded.
+    #[serde(default, skip_serializing_if = "Table::is_empty")]
+    set: Table,
+    /// The experiment, in place of a base.
+    #[serde(default)]
+    pub(super) experiment: Table,
+}
+
+/// What a run does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Procedure {
+    /// Trains on the device itself.
+    #[default]
+    InLoop,
+    /// Trains on exact arrays, then programs the device with what was learnt.
+    Transfer,
+    /// Judges the gradient of the untrained machine.
+    Gradient,
+}
+
+impl Procedure {
+    const ALL: [Self; 3] = [Self::InLoop, Self::Transfer, Self::Gradient];
+
+    /// The name in studies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InLoop => "in-loop",
+            Self::Transfer => "transfer",
+            Self::Gradient => "gradient",
+        }
+    }
+
+    pub(super) fn named(value: &Value) -> Result<Self> {
+        let name = value.as_str().unwrap_or_default();
+        Self::ALL.into_iter().find(|procedure| procedure.name() == name).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name);
+            Error::input(format!("procedure = {value}: expected one of {}{}", names.join(", "), did_you_mean(name, names)))
+        })
+    }
+
+    /// The result that tells how good a run was.
+    pub fn metric(self) -> &'static str {
+        match self {
+            Self::InLoop | Self::Transfer => "test_accuracy",
+            Self::Gradient => "cosine",
+        }
+    }
+}
+
+/// The seeds of every point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Seeds {
+    /// This many, counted from the experiment's own.
+    Count(i64),
+    /// These.
+    List(Vec<u64>),
+}
+
+impl Default for Seeds {
+    fn default() -> Self {
+        Self::Count(1)
+    }
+}
+
+impl Seeds {
+    /// The seeds, for an experiment whose own is `first`.
+    pub(super) fn list(&self, first: u64) -> Vec<u64> {
+        match self {
+            Self::Count(count) => (0..*count).map(|index| first + index as u64).collect(),
+            Self::List(seeds) => seeds.clone(),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let duplicate = |seeds: &[u64]| (1..seeds.len()).any(|index| seeds[..index].contains(&seeds[index]));
+        match self {
+            Self::Count(count) if !(1..=1_000_000).contains(count) => {
+                Err(Error::input(format!("seeds = {count}: expected a whole number of at least 1, or a list of seeds")))
+            }
+            Self::List(seeds) if seeds.is_empty() || duplicate(seeds) => {
+                Err(Error::input(format!("seeds = {seeds:?}: expected at least one seed, none of them twice")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Study {
+    /// The study of the TOML file `path`, its base read and its own changes applied.
+    ///
+    /// # Errors
+    /// When a file cannot be read; when a key is unknown (with the nearest known one) or a value is wrong, with line and column;
+    /// when an axis has no values or seeds are none.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = read_text(path)?;
+        let name = path.display().to_string();
+        let mut study: Self = toml::from_str(&text).map_err(|e| located(&name, &e))?;
+        if let Some(base) = study.base.take() {
+            if !study.experiment.is_empty() {
+                return Err(Error::input(format!("{name}: it has both `base` and [experiment]: expected one of them")));
+            }
+            let base = path.parent().unwrap_or(Path::new("")).join(base);
+            // By itself first: its errors have lines and columns.
+            Experiment::load(&base, &[])?;
+            study.experiment = toml::from_str(&read_text(&base)?).map_err(|e| located(&base.display().to_string(), &e))?;
+        } else if study.experiment.is_empty() {
+            return Err(Error::input(format!("{name}: it has no experiment: expected base = \"FILE.toml\", or the table [experiment]")));
+        }
+        for (path, value) in leaves(&std::mem::take(&mut study.set), "") {
+            set_value(&mut study.experiment, &path, value).ok_or_else(|| Error::input(format!("{name}: [set] {path}: no such key")))?;
+        }
+        Experiment::resolve(study.experiment.clone(), &format!("{name}: the experiment"), "")?;
+        study.check().map_err(|e| Error::input(format!("{name}: {e}")))?;
+        study.file = name;
+        Ok(study)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.seeds.check()?;
+        if self.axis.is_empty() {
+            return Err(Error::input("it has no [[axis]]: expected at least one, with a key and its values"));
+        }
+        if let Some(target) = self.target_accuracy.filter(|target| *target > 1.0) {
+            return Err(Error::input(format!("target_accuracy = {target}: expected a number above 0 and at most 1")));
+        }
+        if let Some(metric) = &self.metric {
+            let name = metric.split('/').next().unwrap_or(metric);
+            if !RESULTS.contains(&name) {
+                let suggestion = did_you_mean(name, RESULTS);
+                return Err(Error::input(format!("metric = {metric:?}: expected one of {}{suggestion}", RESULTS.join(", "))));
+            }
+        }
+        let keys = self.keys();
+        for (index, key) in keys.iter().enumerate() {
+            if key == "seed" {
+                return Err(Error::input("axis `seed`: seeds are not an axis; expected seeds = 5, or a list"));
+            }
+            if keys[..index].contains(key) {
+                return Err(Error::input(format!("axis `{key}`: another axis has this key already")));
+            }
+        }
+        self.axis.iter().try_for_each(|axis| axis.check(self.draw.is_some()))
+    }
+
+    /// The experiment, before any axis changes it.
+    ///
+    /// # Errors
+    /// When a datasheet that it names is gone.
+    pub fn base(&self) -> Result<Experiment> {
+        Experiment::resolve(self.experiment.clone(), "the study's experiment", "")
+    }
+
+    /// How many runs it has.
+    pub fn size(&self) -> usize {
+        let grid = || self.axis.iter().map(|axis| axis.points().map_or(0, |points| points.len())).product();
+        self.draw.map_or_else(grid, |draw| draw.points) * self.seeds.list(0).len()
+    }
+
+    /// The name of the result that plots and tables show.
+    pub fn metric(&self) -> String {
+        self.metric.clone().unwrap_or_else(|| self.procedure.metric().to_owned())
+    }
+
+    /// All keys of all axes.
+    pub fn keys(&self) -> Vec<String> {
+        self.axis.iter().flat_map(|axis| axis.keys()).map(String::from).collect()
+    }
+
+    /// `error`, with the study's file before it.
+    pub(super) fn located(&self, error: Error) -> Error {
+        Error::input(format!("{}: {error}", self.file))
+    }
+
+    /// The study as TOML, its experiment within: it runs as it stands.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("a study is made of tables, strings and numbers")
+    }
+}
+
+/// Every value of `table` that is not a table itself, with its path.
+fn leaves(table: &Table, prefix: &str) -> Vec<(String, Value)> {
+    let below = |(key, value): (&String, &Value)| match value {
+        Value::Table(table) => leaves(table, &format!("{prefix}{key}.")),
+        value => vec![(format!("{prefix}{key}"), value.clone())],
+    };
+    table.iter().flat_map(below).collect()
+}

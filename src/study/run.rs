@@ -1,0 +1,106 @@
+//! The runs of a study: every point of its axes with every seed, resolved and checked.
+
+use sha2::{Digest, Sha256};
+use toml::{Table, Value};
+
+use super::axis::{show, text};
+use super::{Procedure, Study};
+use crate::config::{Experiment, set_value};
+use crate::{Error, Result};
+
+/// Digits of a run's identity.
+const IDENTITY: usize = 16;
+
+/// One run of a study.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its place in the study, from 1.
+    pub number: usize,
+    /// A hash of all that decides its results.
+    pub id: String,
+    /// The values of the axes, as tables show them.
+    pub values: Vec<String>,
+    /// What it does.
+    pub procedure: Procedure,
+    /// The experiment.
+    pub experiment: Experiment,
+}
+
+impl Study {
+    /// Every run, in order: the first axis slowest, seeds fastest.
+    ///
+    /// # Errors
+    /// When an axis names no key of the experiment (with the nearest one), a value is none that its key takes, or values do not fit
+    /// each other.
+    pub fn runs(&self) -> Result<Vec<Run>> {
+        let mut runs = Vec::new();
+        for point in self.points() {
+            let (procedure, experiment) = self.resolve(&point).map_err(|error| self.located(error))?;
+            for seed in self.seeds.list(experiment.seed) {
+                let experiment = Experiment { seed, ..experiment.clone() };
+                let id = self.identity(procedure, &experiment);
+                runs.push(Run { number: runs.len() + 1, id, values: point.iter().map(text).collect(), procedure, experiment });
+            }
+        }
+        Ok(runs)
+    }
+
+    /// The values of all axes, point by point.
+    fn points(&self) -> Vec<Vec<Value>> {
+        if let Some(draw) = &self.draw {
+            return draw.points(&self.axis);
+        }
+        self.axis.iter().fold(vec![Vec::new()], |points, axis| {
+            let values = axis.points().unwrap_or_default();
+            points.iter().flat_map(|point| values.iter().map(move |value| [point.as_slice(), value].concat())).collect()
+        })
+    }
+
+    /// What a run at `point` does, and with which experiment.
+    fn resolve(&self, point: &[Value]) -> Result<(Procedure, Experiment)> {
+        let keys = self.keys();
+        let changes: Vec<(&str, &Value)> = keys.iter().map(String::as_str).zip(point).collect();
+        self.changed(&changes, &keys.join(", ")).map_err(|error| {
+            // Where one axis by itself is wrong already, the others are only in the way of seeing it.
+            let mut start = 0;
+            for axis in &self.axis {
+                let end = start + axis.keys().len();
+                if let Err(error) = self.changed(&changes[start..end], &axis.keys().join(", ")) {
+                    return error;
+                }
+                start = end;
+            }
+            error
+        })
+    }
+
+    /// The base with `changes`; `keys` is what they are called in errors.
+    fn changed(&self, changes: &[(&str, &Value)], keys: &str) -> Result<(Procedure, Experiment)> {
+        let values: Vec<Value> = changes.iter().map(|(_, value)| (*value).clone()).collect();
+        let place = format!("axis `{keys}` = {}", show(&values));
+        let mut table: Table = self.experiment.clone();
+        let mut procedure = self.procedure;
+        for (key, value) in changes {
+            if *key == "procedure" {
+                procedure = Procedure::named(value)?;
+            } else {
+                set_value(&mut table, key, (*value).clone())
+                    .ok_or_else(|| Error::input(format!("axis `{key}`: expected a key of the experiment, such as learning.rule")))?;
+            }
+        }
+        Ok((procedure, Experiment::resolve(table, "the study's experiment", &place)?))
+    }
+
+    /// A hash of all that decides a run's results.
+    fn identity(&self, procedure: Procedure, experiment: &Experiment) -> String {
+        let mut hash = Sha256::new();
+        hash.update(procedure.name());
+        match procedure {
+            Procedure::Gradient => hash.update(format!("{:?}", self.gradient)),
+            Procedure::InLoop | Procedure::Transfer => hash.update(format!("{:?} {}", self.target_accuracy, self.keep)),
+        }
+        hash.update(experiment.to_toml());
+        let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        digits[..IDENTITY].to_owned()
+    }
+}

@@ -1,0 +1,245 @@
+//! The table of a study: one row a run, and one row a point with statistics over seeds.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+use super::record::Records;
+use super::{Outcome, Run, Statistics, Study};
+use crate::file::write_whole;
+use crate::{Error, Result};
+
+/// The columns before those of the axes.
+const FIRST: [&str; 3] = ["run", "id", "seed"];
+
+/// All runs that have ended, in the study's order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// The keys of the axes.
+    pub keys: Vec<String>,
+    /// The names of the results.
+    pub results: Vec<String>,
+    /// The runs.
+    pub rows: Vec<Row>,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Its place in the study, from 1.
+    pub number: usize,
+    /// Its identity.
+    pub id: String,
+    /// Its seed.
+    pub seed: u64,
+    /// The values of the axes.
+    pub values: Vec<String>,
+    /// The results, in the order of [`Table::results`], or what went wrong.
+    pub outcome: Result<Vec<Option<f64>>, String>,
+}
+
+/// One point of the axes: what its seeds gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// The values of the axes.
+    pub values: Vec<String>,
+    /// Runs that were done.
+    pub done: usize,
+    /// Runs that failed.
+    pub failed: usize,
+    /// Statistics of each result, in the order of [`Table::results`].
+    pub statistics: Vec<Option<Statistics>>,
+}
+
+impl Table {
+    /// What `records` say of `runs`.
+    pub(super) fn new(study: &Study, runs: &[Run], records: &Records) -> Self {
+        let mut results: Vec<String> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        let ended: Vec<_> = runs.iter().filter_map(|run| records.get(&run.id).map(|record| (run, record))).collect();
+        for (_, record) in &ended {
+            if let Outcome::Results(named) = &record.outcome {
+                for (name, _) in named {
+                    places.entry(name).or_insert_with(|| {
+                        results.push(name.clone());
+                        results.len() - 1
+                    });
+                }
+            }
+        }
+        let row = |(run, record): &(&Run, &super::Record)| {
+            let outcome = match &record.outcome {
+                Outcome::Error(error) => Err(error.clone()),
+                Outcome::Results(named) => {
+                    let mut values = vec![None; results.len()];
+                    for (name, value) in named {
+                        values[places[name.as_str()]] = *value;
+                    }
+                    Ok(values)
+                }
+            };
+            Row { number: run.number, id: run.id.clone(), seed: run.experiment.seed, values: run.values.clone(), outcome }
+        };
+        let rows = ended.iter().map(row).collect();
+        Self { keys: study.keys(), results, rows }
+    }
+
+    /// How many runs failed.
+    pub fn failed(&self) -> usize {
+        self.rows.iter().filter(|row| row.outcome.is_err()).count()
+    }
+
+    /// Where the result `name` is.
+    pub fn result(&self, name: &str) -> Option<usize> {
+        self.results.iter().position(|result| result == name)
+    }
+
+    /// The points, in the order of their first runs.
+    pub fn points(&self) -> Vec<Point> {
+        let mut places: HashMap<&[String], usize> = HashMap::new();
+        let mut groups: Vec<Vec<&Row>> = Vec::new();
+        for row in &self.rows {
+            let place = *places.entry(&row.values).or_insert_with(|| {
+                groups.push(Vec::new());
+                groups.len() - 1
+            });
+            groups[place].push(row);
+        }
+        groups.into_iter().map(|rows| self.point(&rows)).collect()
+    }
+
+    fn point(&self, rows: &[&Row]) -> Point {
+        let done: Vec<&Vec<Option<f64>>> = rows.iter().filter_map(|row| row.outcome.as_ref().ok()).collect();
+        let of = |result: usize| Statistics::of(&done.iter().filter_map(|values| values[result]).collect::<Vec<_>>());
+        Point {
+            values: rows[0].values.clone(),
+            done: done.len(),
+            failed: rows.len() - done.len(),
+            statistics: (0..self.results.len()).map(of).collect(),
+        }
+    }
+
+    /// Writes the runs as a CSV file: `run`, `id`, `seed`, the axes, the results, `error`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let heads: Vec<&str> =
+            FIRST.into_iter().chain(self.keys.iter().chain(&self.results).map(String::as_str)).chain(["error"]).collect();
+        write_whole(path, |file| {
+            let mut writer = csv::Writer::from_writer(file);
+            writer.write_record(&heads).map_err(io::Error::other)?;
+            for row in &self.rows {
+                let mut cells = vec![row.number.to_string(), row.id.clone(), row.seed.to_string()];
+                cells.extend(row.values.iter().cloned());
+                match &row.outcome {
+                    Ok(values) => cells.extend(values.iter().map(number)),
+                    Err(_) => cells.extend(self.results.iter().map(|_| String::new())),
+                }
+                cells.push(row.outcome.as_ref().err().cloned().unwrap_or_default());
+                writer.write_record(&cells).map_err(io::Error::other)?;
+            }
+            writer.flush()
+        })
+    }
+
+    /// Writes the points as a CSV file: the axes, `done`, `failed`, and for each result its mean, `_sd` and `_ci95` (half the
+    /// interval).
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_summary(&self, path: &Path) -> Result<()> {
+        let mut heads: Vec<String> = self.keys.iter().cloned().chain(["done".into(), "failed".into()]).collect();
+        heads.extend(self.results.iter().flat_map(|name| [name.clone(), format!("{name}_sd"), format!("{name}_ci95")]));
+        write_whole(path, |file| {
+            let mut writer = csv::Writer::from_writer(file);
+            writer.write_record(&heads).map_err(io::Error::other)?;
+            for point in self.points() {
+                let mut cells = point.values.clone();
+                cells.extend([point.done.to_string(), point.failed.to_string()]);
+                for statistics in &point.statistics {
+                    let three = statistics.map_or([None; 3], |s| [Some(s.mean), s.deviation, s.half_width]);
+                    cells.extend(three.iter().map(number));
+                }
+                writer.write_record(&cells).map_err(io::Error::other)?;
+            }
+            writer.flush()
+        })
+    }
+
+    /// The runs of a CSV file as [`write`](Self::write) makes it, for a study with the axes `keys`.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is the table of another study.
+    pub fn read(path: &Path, keys: &[String]) -> Result<Self> {
+        let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
+        let file = std::fs::File::open(path).map_err(Error::reading(path))?;
+        let mut reader = csv::Reader::from_reader(io::BufReader::new(file));
+        let heads: Vec<String> = reader.headers().map_err(|e| wrong(e.to_string()))?.iter().map(String::from).collect();
+        let expected: Vec<&str> = FIRST.into_iter().chain(keys.iter().map(String::as_str)).collect();
+        let ours = heads.len() > expected.len() && heads.iter().zip(&expected).all(|(head, expected)| head == expected);
+        if !ours || heads.last().is_none_or(|head| head != "error") {
+            return Err(wrong(format!("the results of another study: expected the columns {}, results, error", expected.join(", "))));
+        }
+        let results = heads[expected.len()..heads.len() - 1].to_vec();
+        let mut rows = Vec::new();
+        for (index, record) in reader.records().enumerate() {
+            let record = record.map_err(|e| wrong(e.to_string()))?;
+            let row = row(&record, keys.len()).ok_or_else(|| wrong(format!("line {}: not the results of a run", index + 2)))?;
+            rows.push(row);
+        }
+        Ok(Self { keys: keys.to_vec(), results, rows })
+    }
+}
+
+/// The run of one line.
+fn row(record: &csv::StringRecord, keys: usize) -> Option<Row> {
+    let cells: Vec<&str> = record.iter().collect();
+    let (&error, cells) = cells.split_last()?;
+    let (axes, results) = cells.get(FIRST.len()..)?.split_at_checked(keys)?;
+    let value = |cell: &&str| if cell.is_empty() { Some(None) } else { cell.parse().ok().map(Some) };
+    let outcome = if error.is_empty() { Ok(results.iter().map(value).collect::<Option<Vec<_>>>()?) } else { Err(error.to_owned()) };
+    let values = axes.iter().map(|cell| (*cell).to_owned()).collect();
+    Some(Row { number: cells[0].parse().ok()?, id: cells[1].to_owned(), seed: cells[2].parse().ok()?, values, outcome })
+}
+
+/// A number that reads back to the same bits, or nothing.
+fn number(value: &Option<f64>) -> String {
+    value.map_or(String::new(), |value| value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let row =
+            |number: usize, value: &str, outcome| Row { number, id: format!("{number}"), seed: 7, values: vec![value.into()], outcome };
+        let rows = vec![
+            row(1, "a,b", Ok(vec![Some(0.1 + 0.2), None])),
+            row(2, "a,b", Ok(vec![Some(0.5), Some(-1e-300)])),
+            row(3, "c", Err("line 1\nline \"2\"".into())),
+        ];
+        Table { keys: vec!["learning.rule".into()], results: vec!["x".into(), "y".into()], rows }
+    }
+
+    #[test]
+    fn what_is_written_reads_back_to_the_same_bits() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("results.csv");
+        table().write(&path).unwrap();
+        assert_eq!(Table::read(&path, &table().keys).unwrap(), table());
+        let error = Table::read(&path, &["learning.beta".to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("the results of another study") && error.contains("learning.beta"), "{error}");
+    }
+
+    #[test]
+    fn points_have_the_statistics_of_their_seeds() {
+        let points = table().points();
+        assert_eq!(points.len(), 2);
+        assert_eq!((points[0].done, points[0].failed, points[1].done, points[1].failed), (2, 0, 0, 1));
+        assert_eq!(points[0].statistics[0], Statistics::of(&[0.1 + 0.2, 0.5]));
+        assert_eq!(points[0].statistics[1].unwrap().n, 1);
+        assert_eq!(points[1].statistics, [None, None]);
+    }
+}
