@@ -13,7 +13,7 @@ use crate::coupler::spim::optics::agreement::{Deviation, agreement};
 use crate::coupler::spim::optics::effective::Effective;
 use crate::coupler::spim::optics::gauge::Gauge;
 use crate::coupler::spim::optics::mask::{Mask, write_grey};
-use crate::coupler::spim::optics::wave::{Moment, Wave};
+use crate::coupler::spim::optics::wave::{Moment, Wave, focal_plane};
 use crate::coupler::spim::{Multiplexing, SpimDevice};
 use crate::matrix_file::{read_matrix, read_vector, write_matrix};
 use crate::random::Key;
@@ -237,7 +237,7 @@ fn frame(command: &Frame, json: bool) -> Result<()> {
     let mut stream = Key::new(command.seed, "bench frame").stream();
     let count = optics.camera.frame(optics.laser.shine(zero_order, &mut stream), &mut stream);
     if let Some(path) = &command.image {
-        let image = focal_plane(&optics, wave.far_field(near));
+        let image = focal_plane(&optics.layout, wave.far_field(near));
         write_image(path, &image, &optics, &mut stream)?;
     }
     if json {
@@ -276,15 +276,6 @@ fn node_frame(command: &Frame, mask: &Mask, optics: &Optics, json: bool) -> Resu
         return print(&json!({ "tier": name, "zero_order": zero_order, "camera": count, "intensities": intensities }).to_string());
     }
     print(&format!("zero order {zero_order:.9e}, the camera reads {count:.9e}"))
-}
-
-/// Intensities with the zero order in the middle, from a transposed spectrum.
-fn focal_plane(optics: &Optics, spectrum: &[num_complex::Complex<f64>]) -> DMatrix<f64> {
-    let (height, width) = (optics.layout.height, optics.layout.width);
-    DMatrix::from_fn(height, width, |row, column| {
-        let (m, n) = ((row + height - height / 2) % height, (column + width - width / 2) % width);
-        spectrum[n * height + m].norm_sqr()
-    })
 }
 
 fn write_image(path: &Path, image: &DMatrix<f64>, optics: &Optics, stream: &mut crate::random::Stream) -> Result<()> {

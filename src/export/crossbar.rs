@@ -74,7 +74,7 @@ pub(super) fn write(bundle: &mut Bundle, parameter: &str, weights: &DMatrix<f64>
     let cells = [0, 1].map(|side| targets.map(|weight| device.conductances(weight)[side]));
     let mut tiles = Vec::new();
     for (outputs, inputs) in device.tiles(weights.shape()) {
-        let number = |range: &Range<usize>, limit: usize| if limit == 0 { 0 } else { range.start / limit };
+        let number = |range: &Range<usize>, limit: usize| range.start.checked_div(limit).unwrap_or(0);
         let stem = format!(".tile-{}-{}", number(&outputs, device.tile_cols), number(&inputs, device.tile_rows));
         let part = |matrix: &DMatrix<f64>| matrix.view((outputs.start, inputs.start), (outputs.len(), inputs.len())).into_owned();
         let mut name = |side: &str, what: &str, unit: &str, matrix: &DMatrix<f64>| {

@@ -61,8 +61,8 @@ pub fn histograms(experiment: &Experiment, checkpoint: &Path) -> Result<Vec<Hist
     Ok(histograms)
 }
 
-/// The tensors of a checkpoint of whatever precision.
-fn tensors(experiment: &Experiment, path: &Path) -> Result<Vec<(String, Vec<f64>)>> {
+/// The tensors of a checkpoint of whatever precision by name, column by column.
+pub(super) fn tensors(experiment: &Experiment, path: &Path) -> Result<Vec<(String, Vec<f64>)>> {
     Ok(match experiment.network.precision {
         Precision::F64 => Checkpoint::<f64>::read(path)?.tensors.into_iter().map(|(name, m)| (name, m.as_slice().to_vec())).collect(),
         Precision::F32 => {

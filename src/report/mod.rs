@@ -12,6 +12,7 @@ mod html;
 mod interval;
 mod learning_curves;
 mod nudges;
+mod optics;
 mod page;
 mod plot;
 mod points;
@@ -55,6 +56,16 @@ pub fn write_run(directory: &Path, summary: &Summary, metrics: &[EpochMetrics], 
             figures += &html::figure(&svg, &histogram.caption);
         }
         more = format!("<section>\n<h2>What was learnt</h2>\n<div class=\"plots\">\n{figures}</div>\n</section>\n");
+    }
+    let photographs = optics::photographs(experiment, &directory.join("checkpoint.safetensors"))?;
+    if !photographs.is_empty() {
+        let mut figures = String::new();
+        for photograph in &photographs {
+            let png = plots.join(format!("{}.png", photograph.name));
+            photograph.write(&png)?;
+            figures += &photograph.figure(&png)?;
+        }
+        more += &format!("<section>\n<h2>What is shown and seen</h2>\n<div class=\"plots\">\n{figures}</div>\n</section>\n");
     }
     more += &datasheet::datasheet(experiment)?;
     write_text(&directory.join("report.html"), &page(summary, metrics, &experiment.to_toml(), &more)?)

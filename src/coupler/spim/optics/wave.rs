@@ -9,12 +9,14 @@
 
 use std::f64::consts::TAU;
 
+use nalgebra::DMatrix;
 use num_complex::Complex;
 use rayon::prelude::*;
 
 use super::Optics;
 use super::fourier::Fourier;
 use super::fringing::POINTS;
+use super::layout::Layout;
 use super::mask::{Drive, Mask};
 use crate::random::{Key, Stream};
 use crate::{Error, Result};
@@ -225,4 +227,13 @@ impl<'a> Wave<'a> {
         }
         count
     }
+}
+
+/// The intensities of a [`far_field`](Wave::far_field), rows x columns, with the zero order in the middle.
+pub fn focal_plane(layout: &Layout, spectrum: &[Field]) -> DMatrix<f64> {
+    let (height, width) = (layout.height, layout.width);
+    DMatrix::from_fn(height, width, |row, column| {
+        let (m, n) = ((row + height - height / 2) % height, (column + width - width / 2) % width);
+        spectrum[n * height + m].norm_sqr()
+    })
 }
