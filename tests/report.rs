@@ -91,6 +91,29 @@ fn a_run_has_a_page_with_what_it_learnt() {
 }
 
 #[test]
+fn an_optical_run_shows_its_mask_and_its_focal_plane() {
+    let place = Place::new();
+    let wine = text(Path::new("configs/wine-spim.toml")).replace("epochs = 40", "epochs = 1");
+    place.file("wine.toml", &wine);
+    place.json(&["train", "wine.toml", "--out", "run"]);
+    assert_eq!(text(&place.path("run/report.html")).matches("<img alt=").count(), 2);
+    let picture = |name: &str| {
+        let mut reader = png::Decoder::new(fs::File::open(place.path("run/plots").join(name)).unwrap()).read_info().unwrap();
+        let mut grey = vec![0; reader.output_buffer_size()];
+        let side = reader.next_frame(&mut grey).unwrap().width as usize;
+        (side, grey)
+    };
+    // Nodes at 1 through a binary pattern: each macro-pixel is of one phase, 0 or pi, and their sum squared is the zero order.
+    let (side, mask) = picture("mask.png");
+    assert!(mask.iter().all(|level| [0, 128].contains(level)), "{mask:?}");
+    let mean = mask.iter().map(|level| if *level == 0 { 1.0 } else { -1.0 }).sum::<f64>() / mask.len() as f64;
+    assert!(mean.abs() < 0.9, "{mean}");
+    let (same, plane) = picture("focal-plane.png");
+    assert_eq!(same, side);
+    assert!(plane.contains(&255) && plane.iter().any(|grey| *grey < 128));
+}
+
+#[test]
 fn a_browser_shows_pages_whole_at_any_width() {
     let browser =
         ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| Command::new(name).arg("--version").output().is_ok());

@@ -65,7 +65,8 @@ pub fn photographs(experiment: &Experiment, checkpoint: &Path) -> Result<Vec<Pho
         return Ok(Vec::new());
     }
     let tensors = tensors(experiment, checkpoint)?;
-    let patterns = tensors.iter().find(|(name, _)| name.ends_with(".patterns") || name.ends_with(".readers"));
+    let shown = |name: &str| name.starts_with("parameters/") && (name.ends_with(".patterns") || name.ends_with(".readers"));
+    let patterns = tensors.iter().find(|(name, _)| shown(name));
     let Some((_, patterns)) = patterns else { return Ok(Vec::new()) };
     let pattern = &patterns[..patterns.len() / device.patterns];
     let mut device = (**device).clone();
