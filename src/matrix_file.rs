@@ -65,6 +65,24 @@ pub fn write_matrix(path: &Path, matrix: &DMatrix<f64>) -> Result<()> {
     }
 }
 
+/// Writes `matrix` to `path` as an `.npy` of float32, for what needs no more.
+///
+/// # Errors
+/// [`Error::Write`] when the file cannot be written.
+pub fn write_matrix_f32(path: &Path, matrix: &DMatrix<f64>) -> Result<()> {
+    write_whole(path, |file| write_npy(file, &matrix.map(|value| value as f32)))
+}
+
+/// `matrix` as an `.npy` file, float64.
+///
+/// # Errors
+/// When memory runs out.
+pub fn npy_bytes(matrix: &DMatrix<f64>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write_npy(&mut bytes, matrix)?;
+    Ok(bytes)
+}
+
 fn extension(path: &Path) -> Option<&str> {
     path.extension().and_then(|extension| extension.to_str())
 }
@@ -133,7 +151,7 @@ fn parse_csv(content: &[u8]) -> Result<DMatrix<f64>, String> {
     Ok(DMatrix::from_row_iterator(rows, columns, values))
 }
 
-fn write_npy(file: &mut dyn Write, matrix: &DMatrix<f64>) -> io::Result<()> {
+fn write_npy<V: npyz::AutoSerialize + Copy + nalgebra::Scalar>(file: &mut dyn Write, matrix: &DMatrix<V>) -> io::Result<()> {
     let shape = [matrix.nrows() as u64, matrix.ncols() as u64];
     let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).order(Order::C).writer(file).begin_nd()?;
     for row in matrix.row_iter() {

@@ -1,4 +1,4 @@
-//! `equilux export` and `equilux verify`: a trained machine leaves the simulator, and is looked at again.
+//! `equilux export`, `verify` and `import`: a trained machine leaves the simulator, is looked at again, and comes back.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::print;
-use crate::export::{ExportOptions, Target, export, files, verify};
+use crate::export::{ExportOptions, MaskOptions, Target, export, files, import, verify};
 use crate::report::format::percent;
 use crate::{Error, Result};
 
@@ -24,9 +24,41 @@ pub struct ExportCommand {
     /// Put the parameters on this device first: a datasheet's name or path
     #[arg(long, value_name = "SHEET")]
     device: Option<String>,
-    /// Clip weights beyond the conductance range, and count them
+    /// Crossbars: clip weights beyond the conductance range, and count them
     #[arg(long)]
     clip: bool,
+    /// Masks: bits of the levels, where the modulator's are not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
+    bits: Option<u32>,
+    /// Masks: choose levels by the modulator's own phase response, rather than round(phase 2^bits / 2 pi)
+    #[arg(long)]
+    response: bool,
+    /// Masks: what a higher level does to the phase
+    #[arg(long, value_enum, default_value = "plus")]
+    sign: Sign,
+    /// Masks: add these phases, a matrix of radians (.npy, .csv) or a grey PNG of levels, as makers of modulators hand out
+    #[arg(long, value_name = "FILE")]
+    correction: Option<PathBuf>,
+    /// Masks: add a grating to the nodes, cycles a pixel down and across
+    #[arg(long, value_name = "DOWN,ACROSS", value_parser = parse_carrier, allow_hyphen_values = true)]
+    carrier: Option<(f64, f64)>,
+    /// Masks: write the phases of all pixels beside each mask, float32 radians
+    #[arg(long)]
+    phases: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Sign {
+    /// Advances it
+    Plus,
+    /// Retards it
+    Minus,
+}
+
+fn parse_carrier(text: &str) -> Result<(f64, f64), String> {
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|frequency| frequency.abs() <= 0.5);
+    let both = text.split_once(',').and_then(|(down, across)| Some((number(down)?, number(across)?)));
+    both.ok_or_else(|| "expected two numbers from -0.5 to 0.5, as in 0.125,0".into())
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -35,8 +67,12 @@ enum TargetName {
     Crossbar,
     /// Grey masks of a phase modulator, one a pattern
     Slm,
-    /// All parameters in one file for PyTorch and numpy
+    /// All parameters in one file for PyTorch
     Safetensors,
+    /// All parameters in one archive for numpy
+    Npz,
+    /// Conductances that aihwkit imports, with the weights and their signs
+    Aihwkit,
 }
 
 /// Check an export: every file, and the machine that is built from them
@@ -46,13 +82,42 @@ pub struct VerifyCommand {
     directory: PathBuf,
 }
 
+/// Make a run of an export, to go on training with `equilux train RUN/config.toml --out RUN --resume`
+#[derive(Debug, Args)]
+pub struct ImportCommand {
+    /// The directory of an export
+    directory: PathBuf,
+    /// The new directory of the run
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+pub(super) fn run_import(command: &ImportCommand, json: bool) -> Result<()> {
+    import(&command.directory, &command.out)?;
+    let out = command.out.display();
+    if json {
+        return print(&json!({ "run": out.to_string() }).to_string());
+    }
+    print(&format!("{out} holds the machine before its first epoch; to train it:\nequilux train {out}/config.toml --out {out} --resume"))
+}
+
 pub(super) fn run(command: &ExportCommand, json: bool) -> Result<()> {
     let target = match command.to {
         TargetName::Crossbar => Target::Crossbar,
         TargetName::Slm => Target::Slm,
         TargetName::Safetensors => Target::Safetensors,
+        TargetName::Npz => Target::Npz,
+        TargetName::Aihwkit => Target::Aihwkit,
     };
-    let options = ExportOptions { target, device: command.device.clone(), clip: command.clip };
+    let masks = MaskOptions {
+        bits: command.bits,
+        response: command.response,
+        falling: command.sign == Sign::Minus,
+        correction: command.correction.clone(),
+        carrier: command.carrier.unwrap_or_default(),
+        phases: command.phases,
+    };
+    let options = ExportOptions { target, device: command.device.clone(), clip: command.clip, masks };
     let manifest = export(&command.run, &options, &command.out)?;
     let expected = &manifest.expected;
     if json {
@@ -60,11 +125,13 @@ pub(super) fn run(command: &ExportCommand, json: bool) -> Result<()> {
         return print(&json!({ "files": files, "expected": expected }).to_string());
     }
     print(&format!(
-        "{} files in {}\nthe machine built from them: test accuracy {} ({} of {})",
+        "{} files in {}\nthe machine built from them: test accuracy {} ({} of {}), the class that the trained one gives for {} of {}",
         manifest.files.len() + 1,
         command.out.display(),
         percent(expected.accuracy),
         expected.correct,
+        expected.samples,
+        expected.as_trained,
         expected.samples
     ))
 }

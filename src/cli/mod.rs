@@ -45,6 +45,7 @@ enum Command {
     Compare(compare::CompareCommand),
     Export(export::ExportCommand),
     Verify(export::VerifyCommand),
+    Import(export::ImportCommand),
     #[command(subcommand)]
     Crossbar(crossbar::CrossbarCommand),
     Devices(devices::DevicesCommand),
@@ -82,6 +83,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Compare(command) => compare::run(&command, json),
         Command::Export(command) => export::run(&command, json),
         Command::Verify(command) => export::run_verify(&command, json),
+        Command::Import(command) => export::run_import(&command, json),
         Command::Crossbar(command) => crossbar::run(&command, json),
         Command::Devices(command) => devices::run(&command, json),
         Command::Spim(command) => spim::run(&command, json),

@@ -24,8 +24,12 @@ pub enum Target {
     Crossbar,
     /// Masks of a phase modulator.
     Slm,
-    /// Tensors for other programs.
+    /// Tensors for PyTorch and others.
     Safetensors,
+    /// Arrays for numpy.
+    Npz,
+    /// Conductances for aihwkit.
+    Aihwkit,
 }
 
 impl Target {
@@ -35,6 +39,8 @@ impl Target {
             Self::Crossbar => "crossbar",
             Self::Slm => "slm",
             Self::Safetensors => "safetensors",
+            Self::Npz => "npz",
+            Self::Aihwkit => "aihwkit",
         }
     }
 }
@@ -97,6 +103,8 @@ pub struct Expected {
     pub accuracy: f64,
     /// 95 % interval of the accuracy on other samples of the same kind (Wilson 1927).
     pub interval_95: [f64; 2],
+    /// Test samples to which the trained machine gave the same class before it was exported: all but for what the device rounds.
+    pub as_trained: usize,
 }
 
 /// What an export is: `manifest.json`, described by `docs/manifest.schema.json`.
@@ -161,13 +169,18 @@ impl Manifest {
         Experiment::parse(&self.config, &format!("{}: config", directory.join("manifest.json").display()), &[])
     }
 
+    /// What holds a parameter.
+    pub fn holder(&self, parameter: &str) -> Option<&Holder> {
+        self.held.iter().find(|holder| holder.parameter() == parameter)
+    }
+
     pub(super) fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("names and finite numbers") + "\n"
     }
 
     /// What a technician should know.
     pub(super) fn instructions(&self) -> String {
-        let Expected { data, samples, accuracy, interval_95: [low, high], .. } = &self.expected;
+        let Expected { data, samples, accuracy, interval_95: [low, high], as_trained, .. } = &self.expected;
         let how = match self.to {
             Target::Crossbar => {
                 "Each parameter NAME.weights is an array of pairs of cells. For every tile,\n\
@@ -179,20 +192,29 @@ impl Manifest {
                  negative downwards. What is not an array (bias) is added digitally.\n"
             }
             Target::Slm => {
-                "Each mask is a grey PNG of the whole panel: pixel value g sets the phase +2 pi g / 2^bits. The .phase.npy\n\
-                 beside it are the same phases in radians. A macro-pixel of macro_pixel_px squared is one node, row by row\n\
-                 from the corner in manifest.json (held, layout); its checkerboard of checker_px shows +-arccos of the pattern's\n\
-                 value, as with all node values at 1. To show node values s, encode the products of pattern and s in the same\n\
-                 layout (equilux spim encode). pattern_weights are applied to the frames digitally.\n"
+                "Each mask is a grey PNG of the whole panel, its pixel values g being levels: g adds the phase sign * 2 pi g / 2^bits, or\n\
+                 the phase in the .response file where there is one. manifest.json (held, slm) has bits, sign, the level of a full turn,\n\
+                 the wavelength and the layout: a macro-pixel of macro_pixel_px squared is one node, row by row from the corner of\n\
+                 its region; the first colour of its checkerboard of checker_px shows +arccos of the pattern's value, the other\n\
+                 -arccos, as with all node values at 1 (.phases.npy, in radians), plus the region's carrier and the .correction where there\n\
+                 are any. To check a panel, compare the light in the order with `orders`. To show node values s, encode the products of\n\
+                 pattern and s in the same layout (equilux spim encode). pattern_weights are applied to the frames digitally.\n"
             }
             Target::Safetensors => {
                 "weights.safetensors holds all parameters, row-major: NAME.weights is outputs x inputs, currents are weights @ v.\n"
+            }
+            Target::Npz => "weights.npz holds all parameters (numpy.load): NAME.weights is outputs x inputs, currents are weights @ v.\n",
+            Target::Aihwkit => {
+                "fusion.csv has the magnitudes of the conductances (uS) of AnalogSequential(AnalogLinear, activation, AnalogLinear, ...), as\n\
+                 aihwkit.utils.export.fusion_import(\"fusion.csv\", model, params) reads them. Signs and scale come from\n\
+                 params = {layer: [{\"original_weights\": torch.tensor(weights)}]} with the NAME.weights of weights.npz, outputs x inputs,\n\
+                 layers \"0\", \"2\", ... in their order; or give these weights and the bias to a tile, set_weights(weights, bias).\n"
             }
         };
         format!(
             "A trained machine, exported by Equilux {} for: {}\n\n{how}\n\
              The machine built from these files gives {} of {samples} test samples of {data} their class: {:.2} % (95 % interval {:.2} to\n\
-             {:.2} %); predictions.csv has each one. Random imperfections (programming errors, read noise) are drawn from the seed of the\n\
+             {:.2} %); predictions.csv has each one. The machine that was trained says the same of {as_trained} of them. Random imperfections (programming errors, read noise) are drawn from the seed of the\n\
              configuration, so that the simulated machine can be compared sample by sample; a real one will differ within the interval.\n\n\
              manifest.json says what each file is, its unit and its SHA-256; `equilux verify DIRECTORY` checks all of it.\n",
             self.equilux,

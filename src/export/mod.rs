@@ -3,16 +3,20 @@
 //! | `--to` | what is written |
 //! |---|---|
 //! | `crossbar` | the target conductances G+ and G- of every tile, pulse counts where cells are pulsed |
-//! | `slm` | a grey mask a pattern at the panel's full resolution, and its phases |
-//! | `safetensors` | the parameters, for PyTorch and numpy |
+//! | `slm` | a grey mask a pattern at the panel's full resolution, and the phases of its nodes |
+//! | `safetensors`, `npz` | the parameters, for PyTorch and numpy |
+//! | `aihwkit` | conductances that aihwkit's `fusion_import` reads, and the weights with their signs |
 //!
-//! Beside them a `manifest.json` says what each file is, in which unit, how to check it and what the machine should then do. An export is
-//! written into a neighbouring directory and renamed when it is whole. [`verify`] reads nothing else: it builds the machine anew from
-//! the exported files, and compares what it does with what the manifest says.
+//! Beside them, `contact-sheet.png` shows masks and conductances at a glance, and `manifest.json` says what each file is, in which unit,
+//! how to check it and what the machine should then do. An export is written into a neighbouring directory and renamed when it is
+//! whole. [`verify`] reads nothing else: it builds the machine anew from the exported files, and compares what it does with what the
+//! manifest says. [`import`] makes a run of it, to go on training.
 
 mod bundle;
 mod crossbar;
+mod import;
 mod manifest;
+mod picture;
 mod slm;
 mod verify;
 mod weights;
@@ -32,7 +36,9 @@ use crate::{Error, Result};
 
 use bundle::Bundle;
 
+pub use import::import;
 pub use manifest::{Expected, FileEntry, Holder, Manifest, Target};
+pub use slm::MaskOptions;
 pub use verify::{Verification, verify};
 
 /// What to export, and how.
@@ -44,6 +50,8 @@ pub struct ExportOptions {
     pub device: Option<String>,
     /// Whether weights beyond the conductance range are clipped, rather than refused.
     pub clip: bool,
+    /// How masks are written.
+    pub masks: MaskOptions,
 }
 
 /// Writes the trained machine of `run` into the new directory `out`; returns the manifest.
@@ -58,12 +66,18 @@ pub fn export(run: &Path, options: &ExportOptions, out: &Path) -> Result<Manifes
         experiment = experiment.on_device(sheet)?;
     }
     match experiment.network.precision {
-        Precision::F32 => exported::<f32>(&directory, &experiment, options, out),
-        Precision::F64 => exported::<f64>(&directory, &experiment, options, out),
+        Precision::F32 => exported::<f32>(&directory, &trained, &experiment, options, out),
+        Precision::F64 => exported::<f64>(&directory, &trained, &experiment, options, out),
     }
 }
 
-fn exported<T: Real>(run: &RunDirectory, experiment: &Experiment, options: &ExportOptions, out: &Path) -> Result<Manifest> {
+fn exported<T: Real>(
+    run: &RunDirectory,
+    trained: &Experiment,
+    experiment: &Experiment,
+    options: &ExportOptions,
+    out: &Path,
+) -> Result<Manifest> {
     let checkpoint = Checkpoint::<T>::read(&run.checkpoint())?;
     let mut machine = experiment.machine::<T>()?;
     load_machine(&mut machine, &checkpoint, false, &run.checkpoint())?;
@@ -78,11 +92,11 @@ fn exported<T: Real>(run: &RunDirectory, experiment: &Experiment, options: &Expo
                 crossbar::write(&mut bundle, name, &values, device, options.clip)?
             }
             (Target::Slm, Device::Spim(device)) if !name.ends_with("pattern_weights") && name != "bias" => {
-                slm::write(&mut bundle, name, &values, device)?
+                slm::write(&mut bundle, name, &values, device, &options.masks)?
             }
-            (Target::Crossbar, Device::Crossbar(_)) | (Target::Slm, Device::Spim(_)) | (Target::Safetensors, _) => {
-                weights::write_plain(&mut bundle, name, &values)?
-            }
+            (Target::Crossbar, Device::Crossbar(_))
+            | (Target::Slm, Device::Spim(_))
+            | (Target::Safetensors | Target::Npz | Target::Aihwkit, _) => weights::write_plain(&mut bundle, name, &values)?,
             (target, device) => {
                 return Err(Error::input(format!(
                     "--to {}: this run is on {}; --device names a {} to put it on",
@@ -93,8 +107,14 @@ fn exported<T: Real>(run: &RunDirectory, experiment: &Experiment, options: &Expo
             }
         });
     }
-    if options.target == Target::Safetensors {
-        weights::write_safetensors(&mut bundle, &parameters)?;
+    match options.target {
+        Target::Safetensors => weights::write_safetensors(&mut bundle, &parameters)?,
+        Target::Npz => weights::write_npz(&mut bundle, &parameters)?,
+        Target::Aihwkit => {
+            weights::write_npz(&mut bundle, &parameters)?;
+            weights::write_fusion(&mut bundle, &parameters, experiment)?;
+        }
+        Target::Crossbar | Target::Slm => picture::write(&mut bundle, &held)?,
     }
     let sheet = match &experiment.device {
         Device::Crossbar(device) => device.sheet.clone(),
@@ -105,7 +125,11 @@ fn exported<T: Real>(run: &RunDirectory, experiment: &Experiment, options: &Expo
         sheet.map(|name| Sheet::find(&name)).transpose()?.map(|sheet| serde_json::to_value(&sheet).expect("numbers and strings"));
     let mut manifest = Manifest::new(options.target, experiment, datasheet, held, bundle.files().to_vec());
     // What a reader of these files will find: the machine as it is built from them.
-    let expected = expectation::<T>(bundle.path(), &manifest)?;
+    let (mut expected, classes, _) = expectation::<T>(bundle.path(), &manifest)?;
+    let parts = Parts::<T>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
+    let mut own = trained.machine::<T>()?;
+    load_machine(&mut own, &checkpoint, false, &run.checkpoint())?;
+    expected.as_trained = predict(&mut own, &parts.test)?.iter().zip(&classes).filter(|(a, b)| a == b).count();
     bundle.write(
         "predictions.csv",
         "class that each test sample is expected to be given, by its place in the test part",
@@ -113,13 +137,13 @@ fn exported<T: Real>(run: &RunDirectory, experiment: &Experiment, options: &Expo
         |file| {
             let mut writer = csv::Writer::from_writer(file);
             writer.write_record(["sample", "class"]).map_err(std::io::Error::other)?;
-            for (sample, class) in expected.1.iter().enumerate() {
+            for (sample, class) in classes.iter().enumerate() {
                 writer.write_record([sample.to_string(), class.to_string()]).map_err(std::io::Error::other)?;
             }
             writer.flush()
         },
     )?;
-    manifest.expected = expected.0;
+    manifest.expected = expected;
     bundle.write("README.txt", "how to load this", None, |file| file.write_all(manifest.instructions().as_bytes()))?;
     manifest.files = bundle.files().to_vec();
     bundle.publish(&manifest)?;
@@ -129,7 +153,7 @@ fn exported<T: Real>(run: &RunDirectory, experiment: &Experiment, options: &Expo
 /// The values of all parameters as the files in `directory` hold them.
 fn values_held<T: Real>(directory: &Path, manifest: &Manifest, parameters: &[Parameter<T>]) -> Result<Vec<DMatrix<T>>> {
     let value = |parameter: &Parameter<T>| {
-        let holder = manifest.held.iter().find(|holder| holder.parameter() == parameter.name).ok_or_else(|| {
+        let holder = manifest.holder(&parameter.name).ok_or_else(|| {
             Error::input(format!("{}: nothing holds the parameter {}", directory.join("manifest.json").display(), parameter.name))
         })?;
         let values = match holder {
@@ -147,14 +171,16 @@ fn values_held<T: Real>(directory: &Path, manifest: &Manifest, parameters: &[Par
     parameters.iter().map(value).collect()
 }
 
-/// What the machine does that is built from the files in `directory`: the expectation, and the class of each test sample.
-fn expectation<T: Real>(directory: &Path, manifest: &Manifest) -> Result<(Expected, Vec<usize>)> {
+/// What the machine does that is built from the files in `directory`: the expectation, the class of each test sample, and masks that do
+/// not send the light that the manifest says.
+fn expectation<T: Real>(directory: &Path, manifest: &Manifest) -> Result<(Expected, Vec<usize>, Vec<String>)> {
     let experiment = manifest.experiment(directory)?;
     let parts = Parts::<T>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
     let mut machine = experiment.machine::<T>()?;
     check_fit(&experiment, &machine, &parts)?;
     let values = values_held(directory, manifest, &machine.parameters())?;
     machine.program(&values)?;
+    let wrong_light = slm::wrong_light(&manifest.held, &values);
     let classes = predict(&mut machine, &parts.test)?;
     let correct = classes.iter().zip(&parts.test.labels).filter(|(class, label)| class == label).count();
     let (low, high) = wilson(correct, classes.len()).unwrap_or((0.0, 1.0));
@@ -164,8 +190,9 @@ fn expectation<T: Real>(directory: &Path, manifest: &Manifest) -> Result<(Expect
         correct,
         accuracy: correct as f64 / classes.len().max(1) as f64,
         interval_95: [low, high],
+        as_trained: manifest.expected.as_trained,
     };
-    Ok((expected, classes))
+    Ok((expected, classes, wrong_light))
 }
 
 /// The place of a file beside the others.

@@ -40,7 +40,8 @@ pub fn verify(directory: &Path) -> Result<Verification> {
     let (mut test_accuracy, mut test_samples) = (None, 0);
     match found {
         Err(error) => problems.push(error.to_string()),
-        Ok((found, classes)) => {
+        Ok((found, classes, wrong_light)) => {
+            problems.extend(wrong_light);
             (test_accuracy, test_samples) = (Some(found.accuracy), found.samples);
             if found != manifest.expected {
                 let expected = &manifest.expected;

@@ -118,7 +118,7 @@ impl Picture for HeatMap {
 }
 
 /// The colour at `place`, 0 to 1.
-fn colour(place: f64) -> RGBColor {
+pub(super) fn colour(place: f64) -> RGBColor {
     let at = place.clamp(0.0, 1.0) * (CIVIDIS.len() - 1) as f64;
     let below = (at as usize).min(CIVIDIS.len() - 2);
     let (a, b, part) = (CIVIDIS[below], CIVIDIS[below + 1], at - below as f64);

@@ -2,6 +2,7 @@
 
 mod axis;
 mod bands;
+mod contact_sheet;
 mod datasheet;
 mod dimension;
 mod figures;
@@ -20,10 +21,12 @@ mod study_page;
 
 use std::path::Path;
 
+pub use contact_sheet::{ContactSheet, Thumbnail};
 pub use figures::{Figure, figures};
 pub use interval::wilson;
 pub use learning_curves::{learning_curves, learning_curves_png};
 pub use page::page;
+pub use plot::png;
 pub use points::{aligned, describe_points};
 
 use crate::Result;

@@ -135,6 +135,9 @@ pub struct SpimDevice {
     /// Distance between pixels, micrometres; for manifests.
     #[serde(deserialize_with = "range::positive")]
     pub pitch_um: f64,
+    /// The wavelength for which levels are calibrated, nanometres; for manifests.
+    #[serde(deserialize_with = "range::positive")]
+    pub wavelength_nm: f64,
     /// Pixels along the side of a macro-pixel: one node.
     #[serde(deserialize_with = "range::positive_integer")]
     pub macro_pixel_px: usize,
@@ -261,6 +264,7 @@ impl SpimDevice {
             panel_width_px: 0,
             panel_height_px: 0,
             pitch_um: 8.0,
+            wavelength_nm: 532.0,
             macro_pixel_px: 8,
             checker_px: 1,
             phase_bits: 0,

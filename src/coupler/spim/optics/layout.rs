@@ -90,6 +90,14 @@ impl Layout {
         (region.top + node / self.columns * self.macro_pixel, region.left + node % self.columns * self.macro_pixel)
     }
 
+    /// The pixels of `node` in `region`: row and column in the block, and the place on the panel, row by row.
+    pub fn pixels(&self, region: &Region, node: usize) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
+        let (width, side, (top, left)) = (self.width, self.macro_pixel, (region.top, region.left));
+        let (first_row, first_column) = (node / self.columns * side, node % self.columns * side);
+        (first_row..first_row + side)
+            .flat_map(move |row| (first_column..first_column + side).map(move |column| (row, column, (top + row) * width + left + column)))
+    }
+
     /// Whether a pixel, counted from a block's corner, is on the checkerboard's first colour; negative ones lie before the block.
     pub fn is_first_colour(&self, row: isize, column: isize) -> bool {
         let field = self.checker as isize;

@@ -16,7 +16,8 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use png::{BitDepth, ColorType, Decoder, Encoder};
+use num_complex::Complex;
+use png::{BitDepth, ColorType, Compression, Decoder, Encoder, FilterType};
 
 use super::layout::{Layout, Region};
 use crate::file::write_whole;
@@ -69,26 +70,11 @@ impl Mask {
 
     /// `values` (for each region, one a node, in [-1, 1]) on `layout` by a modulator of `bits` bits, 0 for exact phases.
     pub fn encode(layout: &Layout, values: &[&[f64]], bits: u32) -> Self {
-        let (height, width) = (layout.height, layout.width);
-        let mut phases = vec![0.0; height * width];
-        // Beyond the blocks: the value 0.
-        for (at, phase) in phases.iter_mut().enumerate() {
-            let first = layout.is_first_colour((at / width) as isize, (at % width) as isize);
-            *phase = if first { TAU / 4.0 } else { TAU * 0.75 };
-        }
-        for (region, values) in layout.regions.iter().zip(values) {
-            for row in 0..layout.rows * layout.macro_pixel {
-                for column in 0..layout.columns * layout.macro_pixel {
-                    let node = row / layout.macro_pixel * layout.columns + column / layout.macro_pixel;
-                    let angle = values.get(node).copied().unwrap_or(0.0).clamp(-1.0, 1.0).acos();
-                    let carrier = TAU * (region.carrier.0 * row as f64 + region.carrier.1 * column as f64);
-                    let signed = if layout.is_first_colour(row as isize, column as isize) { angle } else { -angle };
-                    phases[(region.top + row) * width + region.left + column] = (signed + carrier).rem_euclid(TAU);
-                }
-            }
-        }
-        let drive = if bits == 0 { Drive::Phases(phases) } else { Drive::Levels(phases.iter().map(|phase| level(*phase, bits)).collect()) };
-        Self { height, width, bits, drive }
+        let drive = match bits {
+            0 => Drive::Phases(painted(layout, values, |phase| phase)),
+            _ => Drive::Levels(painted(layout, values, |phase| level(phase, bits))),
+        };
+        Self { height: layout.height, width: layout.width, bits, drive }
     }
 
     /// The mask in `path` for a modulator of `bits` bits (0: as many as the file has) on a panel of `size` (height x width; absent: that
@@ -107,34 +93,28 @@ impl Mask {
         Self::from_levels(height, width, bits, levels).map_err(|e| wrong(e.to_string()))
     }
 
-    /// The values that the nodes of `layout` show on this mask in each region, of gauge encoding: from the first pixel of each node, where
-    /// the carrier's phase is 0.
+    /// The values that the nodes of `layout` show on this mask in each region, of gauge encoding.
     ///
     /// # Errors
-    /// When the mask is not what [`encode`](Self::encode) makes of these values.
+    /// When the mask is not what [`encode`](Self::encode) makes of these values, to a level where a carrier moves the phases between
+    /// levels.
     pub fn decode(&self, layout: &Layout) -> Result<Vec<Vec<f64>>> {
-        let Drive::Levels(levels) = &self.drive else {
-            return Err(Error::input("a mask of exact phases has no levels to decode"));
+        let levels = match &self.drive {
+            Drive::Phases(phases) => return decode_phases(layout, phases, 1e-9),
+            Drive::Levels(levels) => levels,
         };
-        let per_level = TAU / f64::from(1u32 << self.bits);
-        let shown = |region: &Region| -> Vec<f64> {
-            let value = |node: usize| {
-                let (top, left) = layout.corner(region, node);
-                let carrier = TAU * (region.carrier.0 * (top - region.top) as f64 + region.carrier.1 * (left - region.left) as f64);
-                (f64::from(levels[top * self.width + left]) * per_level - carrier).cos()
-            };
-            (0..layout.nodes).map(value).collect()
+        let count = 1u32 << self.bits;
+        let phases: Vec<f64> = (0..count).map(|level| TAU * f64::from(level) / f64::from(count)).collect();
+        let values = values_shown(layout, |at| phases[usize::from(levels[at])]);
+        let carried = layout.regions.iter().any(|region| region.carrier != (0.0, 0.0));
+        let slack = u32::from(carried);
+        let near = |a: u16, b: u16| {
+            let apart = u32::from(a.abs_diff(b));
+            apart.min(count - apart) <= slack
         };
-        let values: Vec<Vec<f64>> = layout.regions.iter().map(shown).collect();
         let again: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
-        if Self::encode(layout, &again, self.bits) == *self {
-            return Ok(values);
-        }
-        let Layout { macro_pixel, checker, nodes, .. } = layout;
-        Err(Error::input(format!(
-            "not a mask of {nodes} values on macro-pixels of {macro_pixel} x {macro_pixel} pixels and a checkerboard of {checker}: only \
-             the wave tier can follow it"
-        )))
+        let shown = painted(layout, &again, |phase| level(phase, self.bits));
+        if shown.iter().zip(levels).all(|(a, b)| near(*a, *b)) { Ok(values) } else { Err(no_mask(layout)) }
     }
 
     /// Writes the levels as a grey PNG.
@@ -147,6 +127,76 @@ impl Mask {
         };
         write_grey(path, (self.height, self.width), self.bits > 8, levels)
     }
+}
+
+/// What `show` makes of the phase of every pixel, row by row.
+fn painted<P: Copy>(layout: &Layout, values: &[&[f64]], show: impl Fn(f64) -> P) -> Vec<P> {
+    // Beyond the blocks: the value 0.
+    let background = [show(TAU / 4.0), show(TAU * 0.75)];
+    let field = |pixel: usize| pixel / layout.checker % 2;
+    let fields: Vec<usize> = (0..layout.width).map(field).collect();
+    let mut pixels = Vec::with_capacity(layout.height * layout.width);
+    for row in 0..layout.height {
+        pixels.extend(fields.iter().map(|column| background[(field(row) + column) % 2]));
+    }
+    for (region, values) in layout.regions.iter().zip(values) {
+        for node in 0..layout.rows * layout.columns {
+            let angle = values.get(node).copied().unwrap_or(0.0).clamp(-1.0, 1.0).acos();
+            let signed = [angle, -angle];
+            let flat = (region.carrier == (0.0, 0.0)).then(|| signed.map(|phase| show(phase.rem_euclid(TAU))));
+            for (row, column, at) in layout.pixels(region, node) {
+                let colour = (field(row) + field(column)) % 2;
+                pixels[at] = match flat {
+                    Some(flat) => flat[colour],
+                    None => show((signed[colour] + carrier(region, row, column)).rem_euclid(TAU)),
+                };
+            }
+        }
+    }
+    pixels
+}
+
+/// The phase of a region's carrier at a pixel of its block.
+fn carrier(region: &Region, row: usize, column: usize) -> f64 {
+    TAU * (region.carrier.0 * row as f64 + region.carrier.1 * column as f64)
+}
+
+/// The values whose gauge encoding shows `phases` (radians, of every pixel, row by row) to `tolerance`.
+///
+/// # Errors
+/// When there are none.
+pub fn decode_phases(layout: &Layout, phases: &[f64], tolerance: f64) -> Result<Vec<Vec<f64>>> {
+    let values = values_shown(layout, |at| phases[at]);
+    let again: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
+    let turn = |a: f64, b: f64| ((a - b + TAU / 2.0).rem_euclid(TAU) - TAU / 2.0).abs();
+    let near = painted(layout, &again, |phase| phase).iter().zip(phases).all(|(a, b)| turn(*a, *b) <= tolerance);
+    if near { Ok(values) } else { Err(no_mask(layout)) }
+}
+
+/// The value of each node in each region, from the mean direction of its pixels' phases.
+fn values_shown(layout: &Layout, phase: impl Fn(usize) -> f64) -> Vec<Vec<f64>> {
+    let field = |pixel: usize| pixel / layout.checker % 2;
+    let shown = |region: &Region| {
+        let value = |node: usize| {
+            let flat = region.carrier == (0.0, 0.0);
+            let direction = |(row, column, at): (usize, usize, usize)| {
+                let angle = phase(at) - if flat { 0.0 } else { carrier(region, row, column) };
+                Complex::cis(if (field(row) + field(column)) % 2 == 0 { angle } else { -angle })
+            };
+            layout.pixels(region, node).map(direction).sum::<Complex<f64>>().arg().cos()
+        };
+        (0..layout.nodes).map(value).collect()
+    };
+    layout.regions.iter().map(shown).collect()
+}
+
+/// For a mask that no values explain.
+fn no_mask(layout: &Layout) -> Error {
+    let Layout { macro_pixel, checker, nodes, .. } = layout;
+    Error::input(format!(
+        "not a mask of {nodes} values on macro-pixels of {macro_pixel} x {macro_pixel} pixels and a checkerboard of {checker}: only \
+         the wave tier can follow it"
+    ))
 }
 
 /// Bits, height and width, and levels of a mask in a file.
@@ -209,6 +259,9 @@ pub fn write_grey(path: &Path, (height, width): (usize, usize), deep: bool, grey
         let mut encoder = Encoder::new(file, width as u32, height as u32);
         encoder.set_color(ColorType::Grayscale);
         encoder.set_depth(if deep { BitDepth::Sixteen } else { BitDepth::Eight });
+        // Checkerboards repeat themselves: differences between pixels would hide it.
+        encoder.set_filter(FilterType::NoFilter);
+        encoder.set_compression(Compression::Default);
         let mut writer = encoder.write_header().map_err(std::io::Error::other)?;
         let bytes: Vec<u8> = if deep {
             grey.iter().flat_map(|value| value.to_be_bytes()).collect()
