@@ -213,9 +213,11 @@ impl Manifest {
         };
         format!(
             "A trained machine, exported by Equilux {} for: {}\n\n{how}\n\
-             The machine built from these files gives {} of {samples} test samples of {data} their class: {:.2} % (95 % interval {:.2} to\n\
-             {:.2} %); predictions.csv has each one. The machine that was trained says the same of {as_trained} of them. Random imperfections (programming errors, read noise) are drawn from the seed of the\n\
-             configuration, so that the simulated machine can be compared sample by sample; a real one will differ within the interval.\n\n\
+             test-inputs.npy has the values of the input nodes for each of {samples} test samples of {data}, test-labels.csv their\n\
+             classes. The machine built from these files gives {} of them their class: {:.2} % (95 % interval {:.2} to {:.2} %);\n\
+             predictions.csv has each one. The trained machine gave the same class to {as_trained} of them. Random imperfections\n\
+             (programming errors, read noise) are drawn from the seed of the configuration, so that the simulated machine can be\n\
+             compared sample by sample; a real one will differ within the interval.\n\n\
              manifest.json says what each file is, its unit and its SHA-256; `equilux verify DIRECTORY` checks all of it.\n",
             self.equilux,
             self.to.name(),

@@ -18,6 +18,7 @@ mod import;
 mod manifest;
 mod picture;
 mod slm;
+mod test_set;
 mod verify;
 mod weights;
 
@@ -124,15 +125,17 @@ fn exported<T: Real>(
     let datasheet =
         sheet.map(|name| Sheet::find(&name)).transpose()?.map(|sheet| serde_json::to_value(&sheet).expect("numbers and strings"));
     let mut manifest = Manifest::new(options.target, experiment, datasheet, held, bundle.files().to_vec());
+    let parts = Parts::<T>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
+    check_fit(experiment, &machine, &parts)?;
+    test_set::write(&mut bundle, &parts.test)?;
     // What a reader of these files will find: the machine as it is built from them.
     let (mut expected, classes, _) = expectation::<T>(bundle.path(), &manifest)?;
-    let parts = Parts::<T>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
     let mut own = trained.machine::<T>()?;
     load_machine(&mut own, &checkpoint, false, &run.checkpoint())?;
     expected.as_trained = predict(&mut own, &parts.test)?.iter().zip(&classes).filter(|(a, b)| a == b).count();
     bundle.write(
         "predictions.csv",
-        "class that each test sample is expected to be given, by its place in the test part",
+        "class that each test sample is expected to be given, by its row in test-inputs.npy",
         None,
         |file| {
             let mut writer = csv::Writer::from_writer(file);
@@ -175,14 +178,13 @@ fn values_held<T: Real>(directory: &Path, manifest: &Manifest, parameters: &[Par
 /// not send the light that the manifest says.
 fn expectation<T: Real>(directory: &Path, manifest: &Manifest) -> Result<(Expected, Vec<usize>, Vec<String>)> {
     let experiment = manifest.experiment(directory)?;
-    let parts = Parts::<T>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
     let mut machine = experiment.machine::<T>()?;
-    check_fit(&experiment, &machine, &parts)?;
+    let test = test_set::read::<T>(directory, machine.inputs(), machine.outputs().len())?;
     let values = values_held(directory, manifest, &machine.parameters())?;
     machine.program(&values)?;
     let wrong_light = slm::wrong_light(&manifest.held, &values);
-    let classes = predict(&mut machine, &parts.test)?;
-    let correct = classes.iter().zip(&parts.test.labels).filter(|(class, label)| class == label).count();
+    let classes = predict(&mut machine, &test)?;
+    let correct = classes.iter().zip(&test.labels).filter(|(class, label)| class == label).count();
     let (low, high) = wilson(correct, classes.len()).unwrap_or((0.0, 1.0));
     let expected = Expected {
         data: experiment.data.set.clone(),
