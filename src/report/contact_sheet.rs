@@ -66,7 +66,7 @@ impl Picture for ContactSheet {
                 let value = thumbnail.cells[(i * stride, j * stride)].clamp(0.0, 1.0);
                 let level = (255.0 * value).round() as u8;
                 let fill = if self.grey { RGBColor(level, level, level) } else { colour(value) };
-                let corners = [(edge(left, j), edge(top, i)), (edge(left, j + 1) - 1, edge(top, i + 1) - 1)];
+                let corners = [(edge(left, j), edge(top, i)), (edge(left, j + 1), edge(top, i + 1))];
                 sheet.draw(&Rectangle::new(corners, fill.filled())).map_err(failed)?;
             }
             let below = (place.0 + style.pixels(PLACE.0) / 2, place.1 + style.pixels(PLACE.0));

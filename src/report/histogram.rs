@@ -36,19 +36,30 @@ pub fn histograms(experiment: &Experiment, checkpoint: &Path) -> Result<Vec<Hist
     let tensors = tensors(experiment, checkpoint)?;
     let named = |prefix: &str, suffix: &str| -> Vec<(String, Vec<f64>)> {
         let chosen = tensors.iter().filter_map(|(name, values)| Some((name.strip_prefix(prefix)?.strip_suffix(suffix)?, values)));
-        let short = |name: &str| name.trim_end_matches('.').to_owned();
-        chosen.filter(|(_, values)| values.len() > 1).map(|(name, values)| (short(name), values.clone())).take(LOOKS.len()).collect()
+        chosen.filter(|(_, values)| values.len() > 1).map(|(name, values)| (name.to_owned(), values.clone())).take(LOOKS.len()).collect()
     };
     let mut histograms = vec![Histogram {
         label: "Weight".into(),
         caption: "Trained weights of each array".into(),
         name: "weights",
-        arrays: named("parameters/", "weights"),
+        arrays: named("parameters/", ".weights"),
     }];
+    if matches!(experiment.device, Device::Spim(_)) {
+        let kinds = ["patterns", "readers", "writers"].iter().flat_map(|kind| {
+            let arrays = named("parameters/", &format!(".{kind}")).into_iter();
+            arrays.map(move |(name, values)| (format!("{name} {kind}"), values))
+        });
+        histograms.push(Histogram {
+            label: "Pattern value".into(),
+            caption: "Trained patterns of each array".into(),
+            name: "patterns",
+            arrays: kinds.take(LOOKS.len()).collect(),
+        });
+    }
     if matches!(experiment.device, Device::Crossbar(_)) {
         let both: Vec<(String, Vec<f64>)> = ["plus", "minus"]
             .iter()
-            .flat_map(|side| named("machine/", &format!("cells_{side}")).into_iter().map(move |(name, v)| (format!("{name} {side}"), v)))
+            .flat_map(|side| named("machine/", &format!(".cells_{side}")).into_iter().map(move |(name, v)| (format!("{name} {side}"), v)))
             .collect();
         histograms.push(Histogram {
             label: "Conductance (µS)".into(),
