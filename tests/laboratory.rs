@@ -164,3 +164,22 @@ fn transposed_feedback_parts_from_reciprocity_as_it_learns() {
     let second = trainer.epoch(&mut |_| ()).unwrap().non_reciprocity.unwrap();
     assert!(0.0 < first && first < second && second < 1.0, "{first} {second}");
 }
+
+#[test]
+fn drift_is_an_offset_of_each_node_in_each_phase() {
+    let inputs = DMatrix::from_fn(13, 300, |i, sample| ((i * 31 + sample * 17) % 23) as f64 / 23.0 - 0.5);
+    let still = experiment(&[]).machine::<f64>().unwrap().settle(&inputs, &Phase::Free).unwrap().values;
+    let mut drifting = experiment(&["measurement.drift=0.01"]).machine::<f64>().unwrap();
+    let mut squares = 0.0;
+    let mut before = DMatrix::zeros(still.nrows(), 1);
+    for _ in 0..200 {
+        let offsets = drifting.settle(&inputs, &Phase::Free).unwrap().values - &still;
+        // The same for all 300 samples, in lanes apart; another in each phase and each node.
+        assert!(offsets.column_iter().all(|column| (column - offsets.column(0)).amax() < 1e-12));
+        assert!((offsets.column(0) - &before).amin() != 0.0 && offsets[(0, 0)] != offsets[(1, 0)]);
+        before = offsets.columns(0, 1).into_owned();
+        squares += before.norm_squared();
+    }
+    let deviation = (squares / (200 * still.nrows()) as f64).sqrt();
+    assert!((deviation / 0.01 - 1.0).abs() < 0.06, "{deviation}");
+}

@@ -24,6 +24,10 @@ pub struct Instruments {
     /// Standard deviation of a read, in units of node values.
     #[serde(deserialize_with = "range::non_negative")]
     pub noise: f64,
+    /// Standard deviation of each node's offset, in units of node values: drawn anew for each phase, the same for all samples and reads
+    /// within it. What drifts between the free and the nudged phases looks like a signal.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub drift: f64,
     /// Reads averaged into one measurement.
     #[serde(deserialize_with = "range::positive_integer")]
     pub samples: usize,
@@ -31,13 +35,23 @@ pub struct Instruments {
 
 impl Default for Instruments {
     fn default() -> Self {
-        Self { bits: 0, range: 1.0, noise: 0.0, samples: 1 }
+        Self { bits: 0, range: 1.0, noise: 0.0, drift: 0.0, samples: 1 }
     }
 }
 
 impl Instruments {
-    /// Turns `values` into one read of them; `key` names its random stream.
-    fn read<T: Real>(&self, values: &mut [T], key: Key) {
+    /// The offsets of so many nodes in the phase that `key` names.
+    fn offsets<T: Real>(&self, nodes: usize, key: Key) -> Vec<T> {
+        let mut offsets = vec![T::zero(); if self.drift > 0.0 { nodes } else { 0 }];
+        key.add_normals(&mut offsets, T::of(self.drift));
+        offsets
+    }
+
+    /// Turns `values` into one read of them, each with its offset; `key` names its random stream.
+    fn read<T: Real>(&self, values: &mut [T], offsets: &[T], key: Key) {
+        for (value, offset) in values.iter_mut().zip(offsets) {
+            *value += *offset;
+        }
         if self.noise > 0.0 {
             key.add_normals(values, T::of(self.noise));
         }
@@ -61,12 +75,16 @@ pub(super) struct Reading<'a, T> {
 
 /// Names the streams of reads of the nodes, beside those of the arrays.
 const NODES: u64 = 1_000_001;
+/// Names the streams of offsets.
+const OFFSETS: u64 = 1_000_002;
 
 impl<T: Real> AnalogNetwork<T> {
     /// Reads the nodes `instruments.samples` times and averages; a machine with noise goes on moving between the reads.
     pub(super) fn measure(&self, lane: &mut Lane<T>, task: &Task<T>, settled: &[bool], reading: Reading<T>) {
         let (nodes, count) = (self.node_count(), self.instruments().samples);
         let share = T::one() / T::of(count as f64);
+        // One set of offsets for each copy of the machine.
+        let offsets = [0, 1].map(|copy| self.instruments().offsets(nodes, task.key.with(OFFSETS).with(copy)));
         for read in 0..count as u64 {
             if read > 0 && self.resolution > 0.0 {
                 self.move_on(lane, task, self.relaxation().max_steps as u64 + read);
@@ -77,10 +95,10 @@ impl<T: Real> AnalogNetwork<T> {
                 let values = &mut reading.values[at..at + nodes];
                 let key = task.key.with(NODES).with(sample as u64).with(read);
                 if task.dyadic {
-                    self.read_copies(lane, column, key, share, values, &mut reading.difference[at..at + nodes]);
+                    self.read_copies(lane, column, &offsets, key, share, [values, &mut reading.difference[at..at + nodes]]);
                 } else {
                     self.show(lane, column);
-                    self.instruments().read(&mut lane.seen, key);
+                    self.instruments().read(&mut lane.seen, &offsets[0], key);
                     simd::add_scaled(values, share, &lane.seen);
                 }
             }
@@ -105,15 +123,23 @@ impl<T: Real> AnalogNetwork<T> {
     }
 
     /// Reads both copies of the machine and adds the share of one read to their midpoints and differences.
-    fn read_copies(&self, lane: &mut Lane<T>, column: usize, key: Key, share: T, values: &mut [T], differences: &mut [T]) {
-        for (copy, sign) in [(0, T::one()), (1, -T::one())] {
+    fn read_copies(
+        &self,
+        lane: &mut Lane<T>,
+        column: usize,
+        offsets: &[Vec<T>; 2],
+        key: Key,
+        share: T,
+        [values, differences]: [&mut [T]; 2],
+    ) {
+        for (copy, sign) in [T::one(), -T::one()].into_iter().enumerate() {
             self.show(lane, column);
             for (node, activation) in self.activations() {
                 let delta = lane.difference[(node, column)];
                 let slope = if self.dynamics().is_gradient() { T::one() } else { activation.slope(lane.state[(node, column)]) };
                 lane.seen[node] += sign * T::of(0.5) * slope * delta;
             }
-            self.instruments().read(&mut lane.seen, key.with(copy));
+            self.instruments().read(&mut lane.seen, &offsets[copy], key.with(copy as u64));
             simd::add_scaled(values, share * T::of(0.5), &lane.seen);
             simd::add_scaled(differences, share * sign, &lane.seen);
         }
