@@ -215,6 +215,8 @@ fn what_was_changed_is_found_and_named() {
     let scale = manifest(&place)["held"][0]["crossbar"]["weight_per_uS"].to_string();
     rewrite(&format!("\"weight_per_uS\": {scale}"), "\"weight_per_uS\": 0.5");
     problem("0-1.weights: weight_per_uS = 0.5: the device's range makes it");
+    rewrite("\"outputs\": [\n              0,\n              8\n", "\"outputs\": [\n              4,\n              12\n");
+    problem("0-1.weights: its 768 pairs of cells do not tile 12 x 64 weights");
     rewrite("equilux-export", "somebody-else");
     problem("not a manifest of equilux");
     rewrite("\"version\": 1", "\"version\": 7");

@@ -114,36 +114,42 @@ pub(super) fn write(bundle: &mut Bundle, parameter: &str, weights: &DMatrix<f64>
 
 /// The weights, outputs x inputs, that the conductances in `directory` stand for.
 pub(super) fn read(directory: &Path, array: &CrossbarArray) -> Result<DMatrix<f64>> {
+    let differences = array.tiles.iter().map(|tile| difference(directory, array, tile)).collect::<Result<Vec<_>>>()?;
     let end = |ends: fn(&TileFiles) -> usize| array.tiles.iter().map(ends).max().unwrap_or(0);
     let (outputs, inputs) = (end(|tile| tile.outputs[1]), end(|tile| tile.inputs[1]));
-    let mut weights = DMatrix::from_element(outputs, inputs, f64::NAN);
-    for tile in &array.tiles {
-        let shape = (tile.outputs[1].saturating_sub(tile.outputs[0]), tile.inputs[1].saturating_sub(tile.inputs[0]));
-        let cells = |file: &str| {
-            let path = directory.join(file);
-            let cells = read_matrix(&path)?;
-            if cells.shape() != shape {
-                let (rows, columns) = cells.shape();
-                return Err(Error::input(format!(
-                    "{}: expected {} x {} cells, found {rows} x {columns}",
-                    path.display(),
-                    shape.0,
-                    shape.1
-                )));
-            }
-            let range = array.g_min_us * (1.0 - 1e-12)..=array.g_max_us * (1.0 + 1e-12);
-            match cells.iter().find(|g| !range.contains(g)) {
-                None => Ok(cells),
-                Some(g) => Err(Error::input(format!(
-                    "{}: {g} uS is out of the range of the cells, {} to {} uS",
-                    path.display(),
-                    array.g_min_us,
-                    array.g_max_us
-                ))),
-            }
-        };
-        let difference = (cells(&tile.plus)? - cells(&tile.minus)?) * array.weight_per_us;
-        weights.view_mut((tile.outputs[0], tile.inputs[0]), shape).copy_from(&difference);
+    let cells: usize = differences.iter().map(DMatrix::len).sum();
+    let uneven = || Error::input(format!("{}: its {cells} pairs of cells do not tile {outputs} x {inputs} weights", array.parameter));
+    if outputs.checked_mul(inputs) != Some(cells) {
+        return Err(uneven());
     }
-    Ok(weights)
+    let mut weights = DMatrix::from_element(outputs, inputs, f64::NAN);
+    for (tile, difference) in array.tiles.iter().zip(&differences) {
+        weights.view_mut((tile.outputs[0], tile.inputs[0]), difference.shape()).copy_from(&(difference * array.weight_per_us));
+    }
+    // As many cells as weights, and each weight written: none twice.
+    if weights.iter().any(|weight| weight.is_nan()) { Err(uneven()) } else { Ok(weights) }
+}
+
+/// G+ - G- of one tile, outputs x inputs.
+fn difference(directory: &Path, array: &CrossbarArray, tile: &TileFiles) -> Result<DMatrix<f64>> {
+    let shape = (tile.outputs[1].saturating_sub(tile.outputs[0]), tile.inputs[1].saturating_sub(tile.inputs[0]));
+    let cells = |file: &str| {
+        let path = directory.join(file);
+        let cells = read_matrix(&path)?;
+        if cells.shape() != shape {
+            let (rows, columns) = cells.shape();
+            return Err(Error::input(format!("{}: expected {} x {} cells, found {rows} x {columns}", path.display(), shape.0, shape.1)));
+        }
+        let range = array.g_min_us * (1.0 - 1e-12)..=array.g_max_us * (1.0 + 1e-12);
+        match cells.iter().find(|g| !range.contains(g)) {
+            None => Ok(cells),
+            Some(g) => Err(Error::input(format!(
+                "{}: {g} uS is out of the range of the cells, {} to {} uS",
+                path.display(),
+                array.g_min_us,
+                array.g_max_us
+            ))),
+        }
+    };
+    Ok(cells(&tile.plus)? - cells(&tile.minus)?)
 }
