@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use nalgebra::DMatrix;
+use rayon::prelude::*;
 
 use crate::real::{Real, View, ViewMut};
 use crate::simd::{self, vectorised};
@@ -56,6 +57,8 @@ pub fn add_product<T: Real>(c: ViewMut<T>, alpha: T, a: Factor<T>, b: Factor<T>)
 
 /// The height of a full panel, in vectors of 64 bytes.
 const PANEL: usize = 3;
+/// Numbers that are laid out at a time at least: fewer are not worth another thread.
+const PARALLEL: usize = 1 << 14;
 
 /// Columns of a panel that are worked through before the next rows: what the second cache holds well.
 const DEPTH: usize = 1024;
@@ -90,10 +93,11 @@ impl<T: Real> Packed<T> {
             self.panels.clear();
             self.panels.resize(padded * self.depth, T::zero());
         }
-        let full = PANEL * lanes::<T>();
-        for (index, panel) in self.panels.chunks_mut((full * self.depth).max(1)).enumerate() {
-            let (height, start) = (panel.len() / self.depth, index * full);
-            let rows = height.min(self.rows - start);
+        let (full, depth, all) = (PANEL * lanes::<T>(), self.depth, self.rows);
+        let panels = self.panels.par_chunks_mut((full * depth).max(1)).with_min_len(PARALLEL.div_ceil((full * depth).max(1)));
+        panels.enumerate().for_each(|(index, panel)| {
+            let (height, start) = (panel.len() / depth, index * full);
+            let rows = height.min(all - start);
             match matrix {
                 Factor::Plain(view) => pack_columns(panel, height, &view.rows(start, rows)),
                 Factor::Transposed(view) => {
@@ -102,7 +106,7 @@ impl<T: Real> Packed<T> {
                     }
                 }
             }
-        }
+        });
     }
 
     /// The matrix itself, rows x depth.

@@ -1,6 +1,7 @@
 //! `equilux train`: one training run.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -82,16 +83,42 @@ fn run_epochs<T: Real>(trainer: &mut Trainer<T>, experiment: &Experiment, direct
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg}  {eta} left") {
         bar.set_style(style);
     }
-    while !trainer.is_finished() {
-        let done = trainer.metrics().len();
-        let last = trainer.metrics().last().map_or(String::new(), |row| format!("  test {}", format::percent(row.test_accuracy)));
-        bar.set_message(format!("epoch {}/{epochs}{last}", done + 1));
-        trainer.epoch(&mut |within| bar.set_position((done * samples + within) as u64))?;
-        directory.write_metrics(trainer.metrics())?;
-        trainer.save(&directory.checkpoint())?;
-    }
+    wide_awake(|| -> Result<()> {
+        while !trainer.is_finished() {
+            let done = trainer.metrics().len();
+            let last = trainer.metrics().last().map_or(String::new(), |row| format!("  test {}", format::percent(row.test_accuracy)));
+            bar.set_message(format!("epoch {}/{epochs}{last}", done + 1));
+            trainer.epoch(&mut |within| bar.set_position((done * samples + within) as u64))?;
+            directory.write_metrics(trainer.metrics())?;
+            trainer.save(&directory.checkpoint())?;
+        }
+        Ok(())
+    })?;
     bar.finish_and_clear();
     Ok(())
+}
+
+/// Does `work` while the other threads look out for parts of it without falling asleep: to wake one takes longer than its part of a small
+/// batch.
+fn wide_awake<R>(work: impl FnOnce() -> R) -> R {
+    /// Lets the others rest, in whatever way the work ends.
+    struct Rest<'a>(&'a AtomicBool);
+    impl Drop for Rest<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Release);
+        }
+    }
+    let done = AtomicBool::new(false);
+    let own = rayon::current_thread_index();
+    rayon::in_place_scope(|scope| {
+        scope.spawn_broadcast(|_, context| {
+            while Some(context.index()) != own && !done.load(Ordering::Acquire) {
+                rayon::yield_now();
+            }
+        });
+        let _rest = Rest(&done);
+        work()
+    })
 }
 
 /// Evaluates the trained machine and writes summary, plots and report.

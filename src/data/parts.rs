@@ -1,6 +1,7 @@
 //! A set made ready to learn: split, scaled and in the precision of the simulation.
 
 use nalgebra::DMatrix;
+use rayon::prelude::*;
 
 use super::{DataConfig, Dataset, Scaler, Split};
 use crate::real::Real;
@@ -32,11 +33,11 @@ impl<T: Real> Examples<T> {
     /// When an index is not below [`len`](Self::len).
     pub fn batch(&self, indices: &[usize]) -> (DMatrix<T>, Vec<usize>) {
         let rows = self.inputs.nrows();
-        let mut inputs = Vec::with_capacity(rows * indices.len());
-        for &index in indices {
-            inputs.extend_from_slice(&self.inputs.as_slice()[index * rows..(index + 1) * rows]);
-        }
-        (DMatrix::from_vec(rows, indices.len(), inputs), indices.iter().map(|&index| self.labels[index]).collect())
+        let mut inputs = DMatrix::zeros(rows, indices.len());
+        // Samples lie far apart: threads wait for memory together.
+        let columns = inputs.as_mut_slice().par_chunks_mut(rows.max(1)).with_min_len((1 << 14) / rows.max(1) + 1);
+        columns.zip(indices).for_each(|(column, &index)| column.copy_from_slice(&self.inputs.as_slice()[index * rows..(index + 1) * rows]));
+        (inputs, indices.iter().map(|&index| self.labels[index]).collect())
     }
 }
 
