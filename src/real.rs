@@ -6,7 +6,7 @@ use rand_distr::{Distribution, StandardNormal};
 use crate::product::Kernel;
 use crate::random::{Stream, normal};
 
-pub use crate::product::{Factor, Packed, add_product};
+pub use crate::product::{Factor, Foreground, Packed, add_product};
 
 /// A read-only view of a column-major matrix, one column a sample.
 pub type View<'a, T> = DMatrixView<'a, T, U1, Dyn>;

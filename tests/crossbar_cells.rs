@@ -75,7 +75,11 @@ fn currents(coupler: &Crossbar<f64>, port: Port, values: &DMatrix<f64>, step: u6
     let samples: Vec<usize> = (0..values.ncols()).collect();
     let noise = ReadNoise { key: Key::new(1, "read"), samples: &samples, step };
     let mut out = DMatrix::zeros(wanted, values.ncols());
-    coupler.read(&Read { port, values: values.as_view(), gain: None, wanted: 0..wanted, noise }, out.as_view_mut(), &mut Vec::new());
+    coupler.read(
+        &Read { port, values: values.as_view(), gain: None, foreground: None, wanted: 0..wanted, noise },
+        out.as_view_mut(),
+        &mut Vec::new(),
+    );
     out
 }
 

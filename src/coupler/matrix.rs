@@ -40,25 +40,40 @@ impl<T: Real> TwoWayMatrix<T> {
         }
     }
 
-    /// Adds W v, or W^T v at reversed ports, of the `wanted` ports to `currents`, wanted ports x samples.
-    pub fn add_product(&self, port: Port, wanted: &Range<usize>, values: View<T>, currents: ViewMut<T>) {
-        let packed = match port {
+    fn packed(&self, port: Port) -> &Packed<T> {
+        match port {
             Port::Forward => &self.forward,
             Port::Reversed => self.reversed.get_or_init(|| Packed::new(&Factor::Transposed(self.weights().as_view()))),
+        }
+    }
+
+    /// Adds W v, or W^T v at reversed ports, of the `wanted` ports to `currents`, wanted ports x samples.
+    pub fn add_product(&self, port: Port, wanted: &Range<usize>, values: View<T>, currents: ViewMut<T>) {
+        self.packed(port).multiply(wanted, &Factor::Plain(values), T::one(), T::one(), currents);
+    }
+
+    /// Adds what the values of `read` drive, whatever it multiplies its currents by.
+    pub fn add_currents(&self, read: &Read<T>, mut currents: ViewMut<T>) {
+        let Some([rest, background]) = &read.foreground else {
+            return self.add_product(read.port, &read.wanted, read.values.as_view(), currents);
         };
-        packed.multiply(wanted, &Factor::Plain(values), T::one(), T::one(), currents);
+        let (packed, mut common) = (self.packed(read.port), vec![T::zero(); read.wanted.len()]);
+        let column = ViewMut::from_slice_generic(&mut common, Dyn(read.wanted.len()), Dyn(1));
+        packed.multiply(&read.wanted, &Factor::Plain(background.as_view()), T::one(), T::zero(), column);
+        packed.multiply_sparse(&read.wanted, &Factor::Plain(rest.as_view()), T::one(), T::one(), currents.as_view_mut());
+        currents.column_iter_mut().for_each(|mut currents| simd::add(currents.as_mut_slice(), &common));
     }
 
     /// Adds `gain * (W v)` of the wanted ports to `currents`: a read without an error.
     pub fn read(&self, read: &Read<T>, mut currents: ViewMut<T>, scratch: &mut Vec<T>) {
         let Some(gain) = &read.gain else {
-            return self.add_product(read.port, &read.wanted, read.values.as_view(), currents);
+            return self.add_currents(read, currents);
         };
         let (rows, columns) = currents.shape();
         scratch.clear();
         scratch.resize(rows * columns, T::zero());
         let product = ViewMut::from_slice_generic(scratch, Dyn(rows), Dyn(columns));
-        self.add_product(read.port, &read.wanted, read.values.as_view(), product);
+        self.add_currents(read, product);
         for (column, product) in scratch.chunks_exact_mut(rows.max(1)).enumerate() {
             simd::multiply(product, gain.column(column).as_slice());
             simd::add(currents.column_mut(column).as_mut_slice(), product);

@@ -76,6 +76,8 @@ pub struct Read<'a, T: Real> {
     pub values: View<'a, T>,
     /// What each current is multiplied by, wanted ports x samples; absent means one.
     pub gain: Option<View<'a, T>>,
+    /// The values taken apart into rest, ports x samples, and background, ports x 1, where they are mostly background.
+    pub foreground: Option<[View<'a, T>; 2]>,
     /// The ports whose currents are wanted. Reading fewer costs fewer measurements.
     pub wanted: Range<usize>,
     /// The random streams of this read.

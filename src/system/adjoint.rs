@@ -78,8 +78,15 @@ impl<T: Real> AnalogNetwork<T> {
         }
         let (all, mut scratch, mut counts) = ((0..samples).collect::<Vec<_>>(), Vec::new(), vec![[0, 0]; self.couplings().len()]);
         for rows in order.iter().rev() {
-            let reads =
-                Reads { first_row: inputs, order: &all, key: Key::new(0, "none"), time: 0, scratch: &mut scratch, counts: &mut counts };
+            let reads = Reads {
+                first_row: inputs,
+                order: &all,
+                key: Key::new(0, "none"),
+                time: 0,
+                foreground: None,
+                scratch: &mut scratch,
+                counts: &mut counts,
+            };
             let layer = inputs + rows.start..inputs + rows.end;
             let into_this = |_: &Range<usize>, reached: &Range<usize>| *reached == layer;
             self.read_selected(Port::Reversed, adjoint.as_view(), None, &mut currents.as_view_mut(), reads, into_this);

@@ -15,7 +15,7 @@ use super::relaxation::Task;
 use super::{CouplingKind, HeldCurrent, LocalProduct, MachineState, Measurement, Phase, Rest, System};
 use crate::coupler::{Domain, Expense, Parameter, Port};
 use crate::random::Key;
-use crate::real::{Factor, Packed, Real, ViewMut};
+use crate::real::{Foreground, Real, ViewMut};
 use crate::simd;
 use crate::{Error, Result};
 
@@ -56,6 +56,7 @@ impl<T: Real> AnalogNetwork<T> {
     /// from memory only once.
     fn read_drives(&mut self, inputs: &DMatrix<T>, key: Key) -> DMatrix<T> {
         let (nodes, samples) = (self.nodes, inputs.ncols());
+        let foreground = Foreground::of(inputs);
         let width = samples.div_ceil(rayon::current_num_threads()).next_multiple_of(LANE);
         let order: Vec<usize> = (0..samples).collect();
         let mut held = DMatrix::zeros(nodes, samples);
@@ -64,7 +65,9 @@ impl<T: Real> AnalogNetwork<T> {
         let counts = parts.into_par_iter().enumerate().map_init(Vec::new, |scratch, (index, held)| {
             let order = &order[index * width..samples.min((index + 1) * width)];
             let mut counts = vec![[0, 0]; this.reads.len()];
-            let reads = Reads { first_row: 0, order, key, time: 0, scratch, counts: &mut counts };
+            let columns = index * width..index * width + order.len();
+            let foreground = foreground.as_ref().map(|parts| [parts.rest(columns), parts.background()]);
+            let reads = Reads { first_row: 0, order, key, time: 0, foreground, scratch, counts: &mut counts };
             let held = ViewMut::from_slice_generic(held, Dyn(nodes), Dyn(order.len()));
             this.read_drive(inputs.columns(index * width, order.len()), held, reads);
             counts
@@ -121,7 +124,8 @@ impl<T: Real> AnalogNetwork<T> {
             together.rows_mut(self.shared_inputs, self.nodes).copy_from(&nodes);
             together
         });
-        Arc::new(Rows { inputs, nodes, together, input_count: self.input_count() })
+        let foreground = if together.is_none() { inputs.and_then(Foreground::of) } else { None };
+        Arc::new(Rows { inputs, nodes, together, foreground, input_count: self.input_count() })
     }
 
     /// What reaches the nodes: d, times the slope of gradient nodes.
@@ -239,7 +243,7 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
                 current.scale_mut(sign);
                 for time in 0..count {
                     let (order, scratch, counts) = (&lane.order[..], &mut lane.scratch, &mut lane.reads[..]);
-                    let context = Reads { first_row: 0, order, key, time, scratch, counts };
+                    let context = Reads { first_row: 0, order, key, time, foreground: None, scratch, counts };
                     network.read_couplings(port, lane.coupled.as_view(), None, &mut current, context);
                 }
                 current.scale_mut(sign);
@@ -263,11 +267,7 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
                 Port::Reversed => [(&pre, driving), (&post, reached)],
             });
             if coupling.coupler.is_plain_matrix() {
-                let factors = uses.map(|[(d, d_rows), (v, v_rows)]| Factors {
-                    d: Packed::new(&Factor::Plain(d.rows(d_rows))),
-                    v: Arc::clone(v),
-                    rows: v_rows.clone(),
-                });
+                let factors = uses.map(|[(d, d_rows), (v, v_rows)]| Factors::new(d.rows(d_rows), v, v_rows));
                 slopes.push(Slope::Outer(factors.collect(), shapes[0]));
                 continue;
             }

@@ -78,44 +78,51 @@ impl<T: Real> AnalogNetwork<T> {
                 column_mut(&mut currents, sample, rows).copy_from_slice(column(&lane.held, sample, rows));
             }
             let (order, scratch, counts) = (&lane.order[..], &mut lane.scratch, &mut lane.reads[..]);
-            let reads = Reads { first_row: self.input_count(), order, key: task.key, time: 0, scratch, counts };
+            let reads = Reads { first_row: self.input_count(), order, key: task.key, time: 0, foreground: None, scratch, counts };
             let reached = self.input_count() + rows.start..self.input_count() + rows.end;
             let into_this = |from: &Range<usize>, to: &Range<usize>| from.start >= self.input_count() && *to == reached;
             self.read_selected(task.port, lane.coupled.as_view(), None, &mut currents.as_view_mut(), reads, into_this);
-            for sample in 0..lane.active {
-                let current = column(&currents, sample, rows);
-                lane.steps[sample] += 1;
-                if task.nudge.is_some() && *rows == outputs {
-                    self.settle_outputs(lane, task, sample, current);
-                } else {
-                    column_mut(&mut lane.state, sample, rows).copy_from_slice(current);
+            lane.steps.iter_mut().for_each(|steps| *steps += 1);
+            if task.nudge.is_some() && *rows == outputs {
+                self.settle_outputs(lane, task, &currents);
+            } else {
+                for sample in 0..lane.active {
+                    column_mut(&mut lane.state, sample, rows).copy_from_slice(column(&currents, sample, rows));
                 }
-                self.express_rows(lane, sample, rows);
             }
+            (0..lane.active).for_each(|sample| self.express_rows(lane, sample, rows));
             lane.force = currents;
         }
         let tolerance = T::of(self.relaxation().tolerance);
         lane.residual.iter().map(|residual| *residual <= tolerance).collect()
     }
 
-    /// Iterates the outputs of one sample, which the nudge couples to themselves, under the `current` from elsewhere.
-    fn settle_outputs(&self, lane: &mut Lane<T>, task: &Task<T>, sample: usize, current: &[T]) {
-        let Some(nudge) = task.nudge else { return };
-        let rows = self.output_rows();
+    /// Iterates the outputs, which the nudge couples to themselves, under the `currents` from elsewhere: all samples of the lane together,
+    /// until the last one is at rest.
+    fn settle_outputs(&self, lane: &mut Lane<T>, task: &Task<T>, currents: &DMatrix<T>) {
+        let (Some(nudge), rows) = (task.nudge, self.output_rows()) else { return };
         let (tolerance, step) = (T::of(self.relaxation().tolerance), T::of(self.relaxation().step));
+        let Some((_, activation)) = self.responses().find(|(layer, _)| layer.contains(&rows.start)) else { return };
+        let gather = |matrix: &DMatrix<T>| (0..lane.active).flat_map(|sample| column(matrix, sample, &rows)).copied().collect::<Vec<T>>();
+        let (currents, mut states) = (gather(currents), gather(&lane.state));
+        let (mut shown, mut forces) = (states.clone(), states.clone());
         for _ in 0..self.relaxation().max_steps {
-            self.express_rows(lane, sample, &rows);
-            let force = &mut lane.seen;
-            force.clear();
-            force.extend(current.iter().zip(column(&lane.state, sample, &rows)).map(|(current, state)| *current - *state));
-            let (shown, targets) = (column(&lane.coupled, sample, &rows), lane.targets.column(sample));
-            nudge.cost.for_each_slope(shown, targets.as_slice(), |i, slope| force[i] -= nudge.beta * slope);
-            lane.residual[sample] = simd::largest(force);
-            if lane.residual[sample] <= tolerance {
+            activation.values(&states, &mut shown);
+            forces.copy_from_slice(&currents);
+            simd::add_scaled(&mut forces, -T::one(), &states);
+            let samples = shown.chunks_exact(rows.len()).zip(lane.targets.as_slice().chunks_exact(rows.len()));
+            for ((shown, targets), force) in samples.zip(forces.chunks_exact_mut(rows.len())) {
+                nudge.cost.for_each_slope(shown, targets, |i, slope| force[i] -= nudge.beta * slope);
+            }
+            if simd::largest(&forces) <= tolerance {
                 break;
             }
-            lane.steps[sample] += 1;
-            simd::add_scaled(column_mut(&mut lane.state, sample, &rows), step, force);
+            lane.steps.iter_mut().for_each(|steps| *steps += 1);
+            simd::add_scaled(&mut states, step, &forces);
+        }
+        for (sample, (states, forces)) in states.chunks_exact(rows.len()).zip(forces.chunks_exact(rows.len())).enumerate() {
+            column_mut(&mut lane.state, sample, &rows).copy_from_slice(states);
+            lane.residual[sample] = simd::largest(forces);
         }
     }
 }

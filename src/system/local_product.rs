@@ -10,7 +10,8 @@ use std::sync::Arc;
 use nalgebra::{DMatrix, Dyn};
 
 use super::Gradient;
-use crate::real::{Factor, Packed, Real, View, ViewMut};
+use crate::real::{Factor, Foreground, Packed, Real, View, ViewMut};
+use crate::simd;
 
 /// Columns of values that drive arrays, inputs and nodes apart.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Rows<'a, T: Real> {
     pub nodes: Cow<'a, DMatrix<T>>,
     /// Both together, if an array is shared by inputs and nodes.
     pub together: Option<DMatrix<T>>,
+    /// The inputs taken apart, if they are mostly background.
+    pub foreground: Option<Foreground<T>>,
     pub input_count: usize,
 }
 
@@ -31,6 +34,12 @@ impl<T: Real> Rows<'_, T> {
             (None, _) => self.nodes.rows(range.start - self.input_count, range.len()),
         }
     }
+
+    /// The foreground of these rows if they are inputs and have one.
+    pub fn foreground(&self, range: &Range<usize>) -> Option<View<'_, T>> {
+        let inputs = self.foreground.as_ref().filter(|_| range.end <= self.input_count)?;
+        Some(inputs.parts().rows(range.start, range.len()))
+    }
 }
 
 /// The factors of one use of an array: -d v^T.
@@ -39,6 +48,25 @@ pub(super) struct Factors<'a, T: Real> {
     pub d: Packed<T>,
     pub v: Arc<Rows<'a, T>>,
     pub rows: Range<usize>,
+}
+
+impl<'a, T: Real> Factors<'a, T> {
+    /// The factors `d`, outputs x samples, and some rows of `v`. Where v has a foreground, d gets its sum over samples for the background.
+    pub fn new(d: View<T>, v: &Arc<Rows<'a, T>>, rows: &Range<usize>) -> Self {
+        let d = match v.foreground(rows) {
+            None => Packed::new(&Factor::Plain(d)),
+            Some(_) => {
+                let (mut with_sum, mut sum) = (Vec::with_capacity(d.len() + d.nrows()), vec![T::zero(); d.nrows()]);
+                for column in d.column_iter() {
+                    with_sum.extend_from_slice(column.as_slice());
+                    simd::add(&mut sum, column.as_slice());
+                }
+                with_sum.append(&mut sum);
+                Packed::new(&Factor::Plain(View::from_slice_generic(&with_sum, Dyn(d.nrows()), Dyn(d.ncols() + 1))))
+            }
+        };
+        Self { d, v: Arc::clone(v), rows: rows.clone() }
+    }
 }
 
 /// The gradient of one parameter.
@@ -73,10 +101,12 @@ impl<'a, T: Real> LocalProduct<'a, T> {
                 }
                 let mut keep = T::zero();
                 for Factors { d, v, rows: driving } in uses {
-                    let v = v.rows(driving);
-                    let v = v.rows(columns.start, columns.len());
+                    let driving = driving.start + columns.start..driving.start + columns.end;
                     let part = ViewMut::from_slice_generic(scratch, Dyn(*rows), Dyn(columns.len()));
-                    d.multiply(&(0..*rows), &Factor::Transposed(v), -T::one(), keep, part);
+                    match v.foreground(&driving) {
+                        Some(parts) => d.multiply_sparse(&(0..*rows), &Factor::Transposed(parts), -T::one(), keep, part),
+                        None => d.multiply(&(0..*rows), &Factor::Transposed(v.rows(&driving)), -T::one(), keep, part),
+                    }
                     keep = T::one();
                 }
                 scratch

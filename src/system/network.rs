@@ -112,6 +112,8 @@ pub(super) struct Reads<'a, T> {
     pub order: &'a [usize],
     pub key: Key,
     pub time: u64,
+    /// The driving values taken apart, if they are mostly background.
+    pub foreground: Option<[View<'a, T>; 2]>,
     pub scratch: &'a mut Vec<T>,
     pub counts: &'a mut [[u64; 2]],
 }
@@ -278,10 +280,12 @@ impl<T: Real> AnalogNetwork<T> {
                     continue;
                 }
                 let key = reads.key.with(index as u64).with(side as u64);
+                let first = driving.start - reads.first_row;
                 let read = Read {
                     port: side,
-                    values: coupled.rows(driving.start - reads.first_row, driving.len()),
+                    values: coupled.rows(first, driving.len()),
                     gain: gain.map(|gain| gain.rows(rows.start, rows.len())),
+                    foreground: reads.foreground.as_ref().map(|parts| parts.each_ref().map(|part| part.rows(first, driving.len()))),
                     wanted,
                     noise: ReadNoise { key, samples: reads.order, step: reads.time },
                 };
@@ -295,10 +299,10 @@ impl<T: Real> AnalogNetwork<T> {
     /// and adds the biases.
     pub(super) fn read_drive(&self, inputs: View<T>, mut held: ViewMut<T>, reads: Reads<T>) {
         let count = self.instruments().samples as u64;
-        let Reads { first_row, order, key, scratch, counts, .. } = reads;
+        let Reads { first_row, order, key, foreground, scratch, counts, .. } = reads;
         held.fill(T::zero());
         for read in 0..count {
-            let reads = Reads { first_row, order, key, time: u64::MAX - read, scratch, counts };
+            let reads = Reads { first_row, order, key, time: u64::MAX - read, foreground, scratch, counts };
             self.read_selected(Port::Forward, inputs.as_view(), None, &mut held, reads, |driving, _| self.is_drive(driving));
         }
         for mut column in held.column_iter_mut() {
@@ -328,7 +332,11 @@ impl<T: Real> AnalogNetwork<T> {
                 let values = deviation.rows(driving.start + self.shared_inputs - self.input_count(), driving.len());
                 let gain = gain.map(|gain| gain.rows(rows.start, rows.len()));
                 let noise = ReadNoise { key: Key::new(0, "none"), samples: &[], step: 0 };
-                model.read(&Read { port: side, values, gain, wanted, noise }, force.rows_mut(rows.start, rows.len()), scratch);
+                model.read(
+                    &Read { port: side, values, gain, foreground: None, wanted, noise },
+                    force.rows_mut(rows.start, rows.len()),
+                    scratch,
+                );
             }
         }
     }

@@ -141,7 +141,7 @@ impl<T: Real> AnalogNetwork<T> {
                 break;
             }
             let (order, scratch, counts) = (&lane.order[..n], &mut lane.scratch, &mut lane.reads[..]);
-            let reads = Reads { first_row: 0, order, key: task.key, time: time as u64, scratch, counts };
+            let reads = Reads { first_row: 0, order, key: task.key, time: time as u64, foreground: None, scratch, counts };
             self.read_couplings(task.port, lane.coupled.columns(0, n), None, &mut lane.force.columns_mut(0, n), reads);
             for column in 0..n {
                 if let Some(nudge) = &task.nudge {
@@ -217,7 +217,7 @@ impl<T: Real> AnalogNetwork<T> {
         }
         let mut force = lane.force.columns_mut(0, n);
         let (order, scratch, counts) = (&lane.order[..n], &mut lane.scratch, &mut lane.reads[..]);
-        let reads = Reads { first_row: 0, order, key: task.key, time, scratch, counts };
+        let reads = Reads { first_row: 0, order, key: task.key, time, foreground: None, scratch, counts };
         self.read_couplings(task.port, lane.coupled.columns(0, n), gain.as_ref(), &mut force, reads);
         if let Some(model) = &task.model {
             // -(W_m - W_m^T)(v - v0): the model read forward at v0 - v, then reversed at v - v0.
@@ -261,7 +261,7 @@ impl<T: Real> AnalogNetwork<T> {
         force.fill(T::zero());
         let gain = gradient.then(|| lane.gain.columns(0, n));
         let (order, scratch, counts) = (&lane.order[..n], &mut lane.scratch, &mut lane.reads[..]);
-        let reads = Reads { first_row: 0, order, key: task.key.with(DIFFERENCE), time, scratch, counts };
+        let reads = Reads { first_row: 0, order, key: task.key.with(DIFFERENCE), time, foreground: None, scratch, counts };
         self.read_couplings(task.port.other(), lane.difference_coupled.columns(0, n), gain.as_ref(), &mut force, reads);
         for column in 0..n {
             let mut force = lane.difference_force.column_mut(column);

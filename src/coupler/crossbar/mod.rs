@@ -315,7 +315,7 @@ mod tests {
         let samples: Vec<usize> = (0..values.ncols()).collect();
         let noise = ReadNoise { key: Key::new(1, "test"), samples: &samples, step };
         let mut out = DMatrix::zeros(ports, values.ncols());
-        let read = Read { port, values: values.as_view(), gain: None, wanted: 0..ports, noise };
+        let read = Read { port, values: values.as_view(), gain: None, foreground: None, wanted: 0..ports, noise };
         coupler.read(&read, out.as_view_mut(), &mut Vec::new());
         out
     }

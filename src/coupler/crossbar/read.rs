@@ -56,7 +56,7 @@ impl<T: Real> Crossbar<T> {
     /// A read of such an array, straight into `currents`.
     pub(super) fn read_straight(&self, read: &Read<T>, mut currents: ViewMut<T>) {
         let linear = &self.array.tiles[0].linear;
-        linear.add_product(read.port, &read.wanted, read.values.as_view(), currents.as_view_mut());
+        linear.add_currents(read, currents.as_view_mut());
         for (column, mut currents) in currents.column_iter_mut().enumerate() {
             let deviation = self.noise_of(read.values.column(column).as_slice());
             if deviation > T::zero() {

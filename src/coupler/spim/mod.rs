@@ -225,7 +225,11 @@ mod tests {
         let noise = ReadNoise { key: Key::new(1, "test"), samples: &samples, step };
         let mut out = DMatrix::zeros(5, values.ncols());
         let gain = gain.map(|gain| gain.view((2, 0), (5, values.ncols())));
-        spim.read(&Read { port: Port::Forward, values: values.as_view(), gain, wanted: 2..7, noise }, out.as_view_mut(), &mut Vec::new());
+        spim.read(
+            &Read { port: Port::Forward, values: values.as_view(), gain, foreground: None, wanted: 2..7, noise },
+            out.as_view_mut(),
+            &mut Vec::new(),
+        );
         out
     }
 
@@ -267,6 +271,28 @@ mod tests {
                     assert!(difference.abs().max() < 1e-11, "{device:?}: {}", difference.abs().max());
                 }
             }
+        }
+    }
+
+    #[test]
+    fn overlaps_seen_at_once_are_those_of_their_frames() {
+        let rounding = SpimDevice { readout: Readout::Homodyne, camera_bits: 8, camera_full_scale: 4.0, ..SpimDevice::ideal() };
+        for device in [rounding.clone(), SpimDevice { pattern_values: PatternValues::Binary, phase_bits: 6, ..rounding.clone() }] {
+            let frames = SpimDevice { per_frame_noise: true, ..device.clone() };
+            let difference = force(&spim(device), &values(9), None, 0) - force(&spim(frames), &values(9), None, 0);
+            assert!(difference.abs().max() < 1e-12, "{}", difference.abs().max());
+        }
+        let noisy = SpimDevice { camera_noise: 0.01, ..rounding };
+        let moments = |per_frame_noise| {
+            let spim = spim(SpimDevice { per_frame_noise, ..noisy.clone() });
+            let values = DMatrix::from_fn(NODES, 5000, |i, _| 0.6 - 0.17 * i as f64);
+            let forces = force(&spim, &values, None, 0);
+            (forces.column_mean(), forces.column_variance())
+        };
+        let ((mean, variance), (frame_mean, frame_variance)) = (moments(false), moments(true));
+        for i in 0..5 {
+            assert!((mean[i] - frame_mean[i]).abs() < 5.0 * (2.0 * frame_variance[i] / 5000.0).sqrt(), "mean of {i}");
+            assert!((variance[i] / frame_variance[i] - 1.0).abs() < 5.0 * (4.0 / 5000f64).sqrt(), "variance of {i}");
         }
     }
 
@@ -374,7 +400,7 @@ mod tests {
                     let values = DMatrix::from_fn(driven, 3, |i, j| (0.4 * i as f64 - 0.9 * j as f64).cos());
                     let noise = ReadNoise { key: Key::new(1, "test"), samples: &[0, 1, 2], step: 0 };
                     let mut out = DMatrix::zeros(reached, 3);
-                    let read = Read { port, values: values.as_view(), gain: None, wanted: 0..reached, noise };
+                    let read = Read { port, values: values.as_view(), gain: None, foreground: None, wanted: 0..reached, noise };
                     spim.read(&read, out.as_view_mut(), &mut Vec::new());
                     let error = (out - matrix * values).abs().max();
                     assert!(error < 1e-13, "{readout:?} {tier:?} {port:?} {inputs} x {outputs}: {error:e}");

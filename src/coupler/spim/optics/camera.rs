@@ -8,8 +8,9 @@ use rand_distr::{Distribution, Poisson};
 
 use super::fill_factor::sinc;
 use crate::coupler::quantiser::rounding_error;
-use crate::random::Stream;
+use crate::random::{Key, Stream};
 use crate::real::Real;
+use crate::simd::vectorised;
 
 /// Electrons from which shot noise is drawn as a normal deviate: the error of the distribution is then below 1 %.
 const MANY_ELECTRONS: f64 = 1000.0;
@@ -38,6 +39,16 @@ pub struct Camera {
     shares: Vec<f64>,
 }
 
+vectorised! {
+    fn round_to_codes<T: Real>(seen: &mut [T], full_scale: T, steps: [T; 2]) {
+        for seen in seen {
+            let lit = if *seen > T::zero() { *seen } else { T::zero() };
+            let within = if lit < full_scale { lit } else { full_scale };
+            *seen = (within * steps[1] + T::of(0.5)).floor() * steps[0];
+        }
+    }
+}
+
 impl Camera {
     /// `bits` 0 is a camera without rounding or clipping; `noise` is a standard deviation, in units of a pixel's full scale;
     /// `full_scale` is the intensity in the whole region at which its brightest pixel shows its brightest code; `electrons` is what
@@ -61,6 +72,22 @@ impl Camera {
     /// Whether what is read is what arrives plus a normal deviate of standard deviation [`deviation`](Self::deviation).
     pub fn is_linear(&self) -> bool {
         self.step.is_none() && self.electrons == 0.0
+    }
+
+    /// Whether [`take_all`](Self::take_all) may be asked: a single pixel without shot noise.
+    pub fn takes_all_at_once(&self) -> bool {
+        self.is_one_pixel() && self.electrons == 0.0
+    }
+
+    /// Replaces `intensities` by what a frame of each reports.
+    pub fn take_all<T: Real>(&self, intensities: &mut [T], key: Key) {
+        debug_assert!(self.takes_all_at_once());
+        if self.noise > 0.0 {
+            key.add_normals(intensities, T::of(self.noise));
+        }
+        if let Some((step, per_step)) = self.step {
+            round_to_codes(intensities, T::of(self.full_scale), [T::of(step), T::of(per_step)]);
+        }
     }
 
     /// Whether the region is a single pixel.

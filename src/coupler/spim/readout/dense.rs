@@ -1,13 +1,14 @@
 //! Forces without forming a frame: two dense products with the patterns, O(N K) a sample.
 //!
 //! Exact where what the camera reports is what arrives, plus a normal deviate: the weighted sum of many independent normal deviates
-//! is one, with the variances added.
+//! is one, with the variances added. Overlaps that are read against a reference pass through the camera one by one, whatever it is.
 
 use nalgebra::Dyn;
 
 use super::{aperture, own_current, reference, total};
 use crate::coupler::spim::{Light, Readout, Spim};
 use crate::coupler::{Port, Read};
+use crate::random::Key;
 use crate::real::{Factor, Real, ViewMut, add_product};
 
 pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMut<T>, scratch: &mut Vec<T>) {
@@ -20,9 +21,10 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
     let (nodes, count) = readers.shape();
     let (samples, wanted) = (read.values.ncols(), read.wanted.len());
     scratch.clear();
-    scratch.resize((nodes + count + wanted) * samples, T::zero());
+    scratch.resize((nodes + count + wanted) * samples + 2 * count, T::zero());
     let (fields, rest) = scratch.split_at_mut(nodes * samples);
-    let (overlaps, forces) = rest.split_at_mut(count * samples);
+    let (overlaps, rest) = rest.split_at_mut(count * samples);
+    let (forces, frames) = rest.split_at_mut(wanted * samples);
     let mut fields = ViewMut::from_slice_generic(fields, Dyn(nodes), Dyn(samples));
     let mut overlaps = ViewMut::from_slice_generic(overlaps, Dyn(count), Dyn(samples));
     let mut forces = ViewMut::from_slice_generic(forces, Dyn(wanted), Dyn(samples));
@@ -32,7 +34,9 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
     let homodyne = spim.device.readout == Readout::Homodyne;
     let noise = pair_noise(spim, nodes);
     for (column, mut sample) in overlaps.column_iter_mut().enumerate() {
-        if homodyne && noise > 0.0 {
+        if homodyne && !spim.camera.is_linear() {
+            see_overlaps(spim, nodes, read.noise.key(column), sample.as_mut_slice(), frames);
+        } else if homodyne && noise > 0.0 {
             read.noise.key(column).add_normals(sample.as_mut_slice(), T::of(noise / reference(nodes as f64)));
         }
         sample.zip_apply(&shown.weights.column(0), |overlap, lambda| *overlap *= lambda * shown.inverse_count());
@@ -58,6 +62,23 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
         if !homodyne && noise > 0.0 {
             read.noise.key(column).add_normals(currents.column_mut(column).as_mut_slice(), T::of(deviation));
         }
+    }
+}
+
+/// Replaces overlaps of `nodes` macro-pixels by what the camera makes of them: two `frames` each, with the reference at phase 0 and pi.
+fn see_overlaps<T: Real>(spim: &Spim<T>, nodes: usize, key: Key, overlaps: &mut [T], frames: &mut [T]) {
+    let (reference, total) = (T::of(reference(nodes as f64)), total(spim, nodes));
+    let per_square = T::of(1.0 / (total * total));
+    let (up, down) = frames.split_at_mut(overlaps.len());
+    for ((up, down), overlap) in up.iter_mut().zip(down).zip(&*overlaps) {
+        *up = (*overlap + reference) * (*overlap + reference) * per_square;
+        *down = (*overlap - reference) * (*overlap - reference) * per_square;
+    }
+    spim.camera.take_all(frames, key);
+    let (up, down) = frames.split_at(overlaps.len());
+    let scale = T::of(total * total / 4.0) / reference;
+    for ((overlap, up), down) in overlaps.iter_mut().zip(up).zip(down) {
+        *overlap = scale * (*up - *down);
     }
 }
 

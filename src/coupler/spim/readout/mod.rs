@@ -29,11 +29,13 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, currents: ViewMut<T>
     if is_dense(spim) { dense::read(spim, read, currents, scratch) } else { frames::read(spim, read, currents) }
 }
 
-/// Whether a force is a product with W through the gauge's fields, plus a normal deviate.
+/// Whether a force is a product with W through the gauge's fields, plus a normal deviate; or, read against a reference, whether each
+/// overlap is such a product, seen by a camera of one pixel.
 fn is_dense<T: Real>(spim: &Spim<T>) -> bool {
     let device = &spim.device;
     let shifts = matches!(device.readout, Readout::ParameterShift | Readout::CrossTerm | Readout::Homodyne);
-    let noise = spim.camera.is_exact() || (spim.camera.is_linear() && !device.per_frame_noise);
+    let seen_at_once = spim.camera.is_linear() || (device.readout == Readout::Homodyne && spim.camera.takes_all_at_once());
+    let noise = spim.camera.is_exact() || (seen_at_once && !device.per_frame_noise);
     let still = device.laser_noise == 0.0 && spim.settling.is_immediate() && spim.drift.offset_px == [0.0; 2];
     device.tier == Tier::Analytic && shifts && noise && still && spim.patterns_commute_with_encoding()
 }

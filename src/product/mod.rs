@@ -2,8 +2,10 @@
 //!
 //! A is packed into panels of a few vectors' height, column by column, so that the kernel reads it once from end to end; B is read where
 //! it is, as it is stored or transposed. A matrix that is multiplied many times is kept [`Packed`]. The kernel is one plain loop over
-//! constant sizes, compiled for the vector unit of the machine: 3 x 8 vectors of C with AVX-512, 2 x 4 with AVX2 and elsewhere.
-//! `benches/product.rs` compares it with nalgebra's.
+//! constant sizes, compiled for the vector unit of the machine: 3 x 8 vectors of C with AVX-512, 2 x 4 with AVX2 and elsewhere. Rows of
+//! a [sparse](Packed::multiply_sparse) B that have nothing but zeros are left out. `benches/product.rs` compares it with nalgebra's.
+
+mod foreground;
 
 use std::ops::Range;
 
@@ -12,6 +14,9 @@ use rayon::prelude::*;
 
 use crate::real::{Real, View, ViewMut};
 use crate::simd::{self, vectorised};
+use foreground::{Kept, WIDTH};
+
+pub use foreground::Foreground;
 
 /// A factor of a product, as it is stored or transposed.
 #[derive(Clone)]
@@ -129,32 +134,79 @@ impl<T: Real> Packed<T> {
     /// # Panics
     /// When the shapes do not chain.
     pub fn multiply(&self, rows: &Range<usize>, b: &Factor<T>, alpha: T, keep: T, mut c: ViewMut<T>) {
+        let (depth, columns) = self.check(rows, b, &c);
+        if depth == 0 {
+            c.apply(|entry| *entry = if keep == T::zero() { keep } else { keep * *entry });
+        }
+        let entries = b.entries();
+        for depths in self.depths() {
+            let scales = [alpha, if depths.start == 0 { keep } else { T::one() }];
+            for (panel, block) in self.panels(rows, &depths, 0..columns, &mut c) {
+                // SAFETY: the shapes agree, so every entry of these blocks is one of its matrix's; `c` is borrowed mutably, so it overlaps none.
+                unsafe {
+                    let b = Entries { first: entries.first.add(depths.start * entries.down), ..entries };
+                    T::multiply(&panel, scales, b, &block);
+                }
+            }
+        }
+    }
+
+    /// [`multiply`](Self::multiply) for a B of many zeros: the same to the last bit if A is finite, and the faster the more rows of B are
+    /// zero in eight columns side by side.
+    ///
+    /// # Panics
+    /// When the shapes do not chain.
+    pub fn multiply_sparse(&self, rows: &Range<usize>, b: &Factor<T>, alpha: T, keep: T, mut c: ViewMut<T>) {
+        let (depth, columns) = self.check(rows, b, &c);
+        if depth == 0 {
+            return self.multiply(rows, b, alpha, keep, c);
+        }
+        let mut kept = Kept::default();
+        for depths in self.depths() {
+            let scales = [alpha, if depths.start == 0 { keep } else { T::one() }];
+            for first in (0..columns).step_by(WIDTH) {
+                kept.gather(b, &depths, first);
+                for (panel, block) in self.panels(rows, &depths, first..columns.min(first + WIDTH), &mut c) {
+                    // SAFETY: as in `multiply`.
+                    unsafe { T::multiply_kept(&panel, scales, &kept, &block) }
+                }
+            }
+        }
+    }
+
+    /// The shape of `b`, which must chain with `rows` of this matrix and with `c`.
+    fn check(&self, rows: &Range<usize>, b: &Factor<T>, c: &ViewMut<T>) -> (usize, usize) {
         let (depth, columns) = b.shape();
         assert_eq!(self.depth, depth, "inner dimensions of a product");
         assert!(rows.end <= self.rows, "rows of a product");
         assert_eq!((rows.len(), columns), c.shape(), "shape of a product");
-        if depth == 0 {
-            c.apply(|entry| *entry = if keep == T::zero() { keep } else { keep * *entry });
-        }
-        let (entries, across) = (b.entries(), c.strides().1);
-        for start in (0..depth).step_by(DEPTH) {
-            let depths = start..depth.min(start + DEPTH);
-            let scales = [alpha, if start == 0 { keep } else { T::one() }];
-            for (index, panel) in self.panels.chunks(PANEL * lanes::<T>() * depth).enumerate() {
-                let (height, top) = (panel.len() / depth, index * PANEL * lanes::<T>());
-                let within = rows.start.max(top)..rows.end.min(top + height);
-                if within.is_empty() {
-                    continue;
-                }
-                let panel = Panel { entries: &panel[depths.start * height..depths.end * height], height };
-                // SAFETY: the shapes agree, so every entry of these blocks is one of its matrix's; `c` is borrowed mutably, so it overlaps none.
-                unsafe {
-                    let b = Entries { first: entries.first.add(depths.start * entries.down), ..entries };
-                    let first = c.as_mut_ptr().add(within.start - rows.start);
-                    T::multiply(&panel, scales, b, &Block { first, across, rows: within.start - top..within.end - top, columns });
-                }
-            }
-        }
+        (depth, columns)
+    }
+
+    /// Columns of this matrix that are worked through one after another.
+    fn depths(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let depth = self.depth;
+        (0..depth).step_by(DEPTH).map(move |start| start..depth.min(start + DEPTH))
+    }
+
+    /// The panels that hold any of `rows`, their columns `depths` only, each with the block of C where its rows and `columns` meet.
+    fn panels(
+        &self,
+        rows: &Range<usize>,
+        depths: &Range<usize>,
+        columns: Range<usize>,
+        c: &mut ViewMut<T>,
+    ) -> impl Iterator<Item = (Panel<'_, T>, Block<T>)> {
+        let (rows, depths, across) = (rows.clone(), depths.clone(), c.strides().1);
+        let corner = c.as_mut_ptr().wrapping_add(columns.start * across);
+        self.panels.chunks(PANEL * lanes::<T>() * self.depth).enumerate().filter_map(move |(index, panel)| {
+            let (height, top) = (panel.len() / self.depth, index * PANEL * lanes::<T>());
+            let within = rows.start.max(top)..rows.end.min(top + height);
+            let first = corner.wrapping_add(within.start.wrapping_sub(rows.start));
+            let panel = Panel { entries: &panel[depths.start * height..depths.end * height], height };
+            let block = Block { first, across, rows: within.start - top..within.end.max(top) - top, columns: columns.len() };
+            (!within.is_empty()).then_some((panel, block))
+        })
     }
 }
 
@@ -197,6 +249,12 @@ pub trait Kernel: Sized {
     /// B must have as many rows as the panel has columns, and as many columns as C; the rows of C must be rows of the panel, and C overlap
     /// neither.
     unsafe fn multiply(panel: &Panel<Self>, scales: [Self; 2], b: Entries<Self>, c: &Block<Self>);
+
+    /// The same for the rows of B that are kept, and as many columns as they are kept of.
+    ///
+    /// # Safety
+    /// The rows that are kept must be columns of the panel, and the rows of C rows of the panel.
+    unsafe fn multiply_kept(panel: &Panel<Self>, scales: [Self; 2], b: &Kept<Self>, c: &Block<Self>);
 }
 
 /// [`Kernel::multiply`], M rows by N columns of C at a time; M divides the panel's height.
@@ -232,7 +290,6 @@ unsafe fn multiply_block<T: Real, const M: usize, const N: usize, const FUSED: b
     column: usize,
 ) {
     let product = |x: T, y: T, sum: T| if FUSED { x.mul_add(y, sum) } else { sum + x * y };
-    let [alpha, keep] = scales;
     let mut sums = [[T::zero(); M]; N];
     // SAFETY: the caller's.
     unsafe {
@@ -249,9 +306,54 @@ unsafe fn multiply_block<T: Real, const M: usize, const N: usize, const FUSED: b
             left = left.wrapping_add(panel.height);
             right = right.wrapping_add(b.down);
         }
-        let rows = c.rows.start.max(row)..c.rows.end.min(row + M);
-        let target = c.first.add(rows.start - c.rows.start + column * c.across);
-        if rows.len() == M {
+        write_block::<T, M, N, FUSED>(sums, scales, c, row, column..column + N);
+    }
+}
+
+/// [`Kernel::multiply_kept`], M rows by N columns of C at a time; M divides the panel's height and N the width of what is kept.
+#[inline(always)]
+unsafe fn multiply_kept_blocks<T: Real, const M: usize, const N: usize, const FUSED: bool>(
+    panel: &Panel<T>,
+    scales: [T; 2],
+    b: &Kept<T>,
+    c: &Block<T>,
+) {
+    let product = |x: T, y: T, sum: T| if FUSED { x.mul_add(y, sum) } else { sum + x * y };
+    for row in (c.rows.start / M * M..c.rows.end).step_by(M) {
+        for column in (0..c.columns).step_by(N) {
+            let mut sums = [[T::zero(); M]; N];
+            // SAFETY: the caller's; no column of C is written that is not there.
+            unsafe {
+                let left = panel.entries.as_ptr().add(row);
+                for (kept, factors) in b.rows.iter().zip(&b.values) {
+                    let a = left.add(*kept as usize * panel.height).cast::<[T; M]>().read();
+                    for (j, sums) in sums.iter_mut().enumerate() {
+                        for i in 0..M {
+                            sums[i] = product(a[i], factors[column + j], sums[i]);
+                        }
+                    }
+                }
+                write_block::<T, M, N, FUSED>(sums, scales, c, row, column..c.columns.min(column + N));
+            }
+        }
+    }
+}
+
+/// C <- keep C + alpha sums, for the rows of C from `row` on and its `columns`.
+#[inline(always)]
+unsafe fn write_block<T: Real, const M: usize, const N: usize, const FUSED: bool>(
+    sums: [[T; M]; N],
+    [alpha, keep]: [T; 2],
+    c: &Block<T>,
+    row: usize,
+    columns: Range<usize>,
+) {
+    let product = |x: T, y: T, sum: T| if FUSED { x.mul_add(y, sum) } else { sum + x * y };
+    let rows = c.rows.start.max(row)..c.rows.end.min(row + M);
+    // SAFETY: the caller's.
+    unsafe {
+        let target = c.first.add(rows.start - c.rows.start + columns.start * c.across);
+        if rows.len() == M && columns.len() == N {
             for (j, sums) in sums.iter().enumerate() {
                 let target = target.add(j * c.across).cast::<[T; M]>();
                 // What is not kept is neither read nor multiplied: zero times infinity is no number.
@@ -264,7 +366,7 @@ unsafe fn multiply_block<T: Real, const M: usize, const N: usize, const FUSED: b
         } else {
             // A copy: sums that were indexed by a variable could not stay in registers.
             let spilled = std::hint::black_box(sums);
-            for (j, sums) in spilled.iter().enumerate() {
+            for (j, sums) in spilled.iter().enumerate().take(columns.len()) {
                 for i in 0..rows.len() {
                     let target = target.add(i + j * c.across);
                     let kept = if keep == T::zero() { keep } else { keep * *target };
@@ -279,38 +381,42 @@ unsafe fn multiply_block<T: Real, const M: usize, const N: usize, const FUSED: b
 macro_rules! kernel {
     ($float:ident, $lanes:literal, $two:literal, $three:literal) => {
         impl Kernel for $float {
-            unsafe fn multiply(panel: &Panel<Self>, scales: [Self; 2], b: Entries<Self>, c: &Block<Self>) {
-                #[cfg(target_arch = "x86_64")]
-                {
-                    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-                    unsafe fn avx512(panel: &Panel<$float>, scales: [$float; 2], b: Entries<$float>, c: &Block<$float>) {
-                        // SAFETY: the caller's.
-                        unsafe {
-                            match panel.height {
-                                $lanes => multiply_blocks::<_, $lanes, 8, true>(panel, scales, b, c),
-                                $two => multiply_blocks::<_, $two, 8, true>(panel, scales, b, c),
-                                _ => multiply_blocks::<_, $three, 8, true>(panel, scales, b, c),
-                            }
-                        }
-                    }
-                    #[target_feature(enable = "avx2,fma")]
-                    unsafe fn avx2(panel: &Panel<$float>, scales: [$float; 2], b: Entries<$float>, c: &Block<$float>) {
-                        // SAFETY: the caller's.
-                        unsafe { multiply_blocks::<_, $lanes, 4, true>(panel, scales, b, c) }
-                    }
-                    // SAFETY: the caller's, and this processor has what the function was compiled for.
+            kernel!($float, $lanes, $two, $three, multiply, multiply_blocks, Entries<$float>);
+            kernel!($float, $lanes, $two, $three, multiply_kept, multiply_kept_blocks, &Kept<$float>);
+        }
+    };
+    ($float:ident, $lanes:literal, $two:literal, $three:literal, $name:ident, $blocks:ident, $factor:ty) => {
+        unsafe fn $name(panel: &Panel<$float>, scales: [$float; 2], b: $factor, c: &Block<$float>) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+                unsafe fn avx512(panel: &Panel<$float>, scales: [$float; 2], b: $factor, c: &Block<$float>) {
+                    // SAFETY: the caller's.
                     unsafe {
-                        if simd::has_avx512() {
-                            return avx512(panel, scales, b, c);
-                        }
-                        if simd::has_avx2() {
-                            return avx2(panel, scales, b, c);
+                        match panel.height {
+                            $lanes => $blocks::<_, $lanes, 8, true>(panel, scales, b, c),
+                            $two => $blocks::<_, $two, 8, true>(panel, scales, b, c),
+                            _ => $blocks::<_, $three, 8, true>(panel, scales, b, c),
                         }
                     }
                 }
-                // SAFETY: the caller's.
-                unsafe { multiply_blocks::<_, $lanes, 4, { cfg!(target_arch = "aarch64") }>(panel, scales, b, c) }
+                #[target_feature(enable = "avx2,fma")]
+                unsafe fn avx2(panel: &Panel<$float>, scales: [$float; 2], b: $factor, c: &Block<$float>) {
+                    // SAFETY: the caller's.
+                    unsafe { $blocks::<_, $lanes, 4, true>(panel, scales, b, c) }
+                }
+                // SAFETY: the caller's, and this processor has what the function was compiled for.
+                unsafe {
+                    if simd::has_avx512() {
+                        return avx512(panel, scales, b, c);
+                    }
+                    if simd::has_avx2() {
+                        return avx2(panel, scales, b, c);
+                    }
+                }
             }
+            // SAFETY: the caller's.
+            unsafe { $blocks::<_, $lanes, 4, { cfg!(target_arch = "aarch64") }>(panel, scales, b, c) }
         }
     };
 }
