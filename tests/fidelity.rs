@@ -77,6 +77,8 @@ fn asym_ep_and_dyadic_ep_are_exact_on_every_machine() {
         // A centred nudge of 1e-3 has a bias of order 1e-6.
         let asym = judge::<f64>(RuleName::AsymEp, &settings).relative_error;
         assert!(asym < 1e-5, "{machine:?}: {asym:e}");
+        let four_point = judge::<f64>(RuleName::AsymEp, &[&settings[..], &["learning.nudging=four-point"]].concat()).relative_error;
+        assert!(four_point < 1e-7, "{machine:?}: {four_point:e}");
         let dyadic = judge::<f64>(RuleName::DyadicEp, &settings).relative_error;
         assert!(dyadic < 1e-9, "{machine:?}: {dyadic:e}");
     }
@@ -87,6 +89,8 @@ fn ep_is_exact_on_reciprocal_machines_only() {
     for dynamics in DYNAMICS {
         let error = |topology| judge::<f64>(RuleName::Ep, &[&[topology][..], dynamics].concat()).relative_error;
         assert!(error("network.topology=reciprocal") < 1e-5);
+        let four_point = ["network.topology=reciprocal", "learning.nudging=four-point"];
+        assert!(judge::<f64>(RuleName::Ep, &[&four_point, dynamics].concat()).relative_error < 1e-7);
         assert!(error("network.topology=one-way") > 0.1);
     }
 }
@@ -122,6 +126,8 @@ fn masks_with_readers_and_writers_are_exact_to_the_bias_of_the_nudge() {
         let settings: Vec<&str> = machine.iter().map(String::as_str).collect();
         let asym = judge::<f64>(RuleName::AsymEp, &settings).relative_error;
         assert!(asym < 1e-5, "{machine:?}: {asym:e}");
+        let four_point = judge::<f64>(RuleName::AsymEp, &[&settings[..], &["learning.nudging=four-point"]].concat()).relative_error;
+        assert!(four_point < 1e-7, "{machine:?}: {four_point:e}");
         // Dyadic EP has no bias: at beta = 1e-3 what is left is rounding and the tolerance over beta.
         let dyadic = judge::<f64>(RuleName::DyadicEp, &settings).relative_error;
         assert!(dyadic < 1e-7, "{machine:?}: {dyadic:e}");

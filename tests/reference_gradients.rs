@@ -140,6 +140,14 @@ fn the_error_of_asym_ep_falls_with_the_square_of_a_centred_nudge() {
 }
 
 #[test]
+fn the_error_of_asym_ep_falls_with_the_fourth_power_of_a_four_point_nudge() {
+    for (case, _) in cases() {
+        let order = order(&case, Nudging::FourPoint, [0.2, 0.1]);
+        assert!((order / 4.0 - 1.0).abs() < 0.1, "{}: order {order}", case.name);
+    }
+}
+
+#[test]
 fn the_error_of_asym_ep_falls_with_a_one_sided_nudge() {
     for (case, _) in cases() {
         for sign in [1.0, -1.0] {

@@ -47,6 +47,6 @@ impl<T: Real> Rule<T> for AsymEp {
             }
             CorrectionMethod::DigitalModel => self.nudges.contrast(system, batch, &free, Correction::DigitalModel)?,
         };
-        Ok(Signal::local(contrast.d(), free.values.clone(), free, &contrast.settled))
+        Ok(Signal::local(contrast.d, free.values.clone(), free, &contrast.settled))
     }
 }

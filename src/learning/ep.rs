@@ -25,6 +25,6 @@ impl<T: Real> Rule<T> for EquilibriumPropagation {
     fn signal(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Signal<T>> {
         let free = system.settle(batch.inputs, &Phase::Free)?;
         let contrast = self.0.contrast(system, batch, &free, Correction::None)?;
-        Ok(Signal::local(contrast.d(), contrast.midpoint(), free, &contrast.settled))
+        Ok(Signal::local(contrast.d, contrast.midpoint, free, &contrast.settled))
     }
 }

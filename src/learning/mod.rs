@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::real::Real;
-use crate::simd;
+use crate::simd::{self, vectorised};
 use crate::system::{Correction, Cost, Gradient, LocalProduct, Measurement, Nudge, Phase, System};
 
 pub use adjoint::Adjoint;
@@ -149,6 +149,9 @@ pub enum Nudging {
     Centred,
     /// +beta alone (beta may be negative): d = (v+ - v0) / beta, bias O(beta).
     OneSided,
+    /// +-beta/2 and +-beta: the centred d of each, extrapolated to no nudge, d = (4 d(beta/2) - d(beta)) / 3. Bias O(beta^4), for twice
+    /// the nudged phases and 2.7 times the noise.
+    FourPoint,
 }
 
 /// Nudge strength and sides: what every nudged rule is made with.
@@ -160,30 +163,42 @@ pub struct Nudges {
     pub nudging: Nudging,
 }
 
-/// The comparison of nudged steady states.
+/// The comparison of nudged steady states, both nodes x samples.
 struct Contrast<T: Real> {
-    /// One state, nodes x samples.
-    plus: DMatrix<T>,
-    /// The other state.
-    minus: DMatrix<T>,
-    /// The nudge between them.
-    distance: T,
+    /// dv/dbeta.
+    d: DMatrix<T>,
+    /// The mean of the compared states.
+    midpoint: DMatrix<T>,
     /// Samples that settled in every phase.
     settled: Vec<bool>,
 }
 
 impl<T: Real> Contrast<T> {
-    /// dv/dbeta, nodes x samples.
-    fn d(&self) -> DMatrix<T> {
-        let mut d = self.plus.clone();
-        simd::add_scaled(d.as_mut_slice(), -T::one(), self.minus.as_slice());
-        simd::scale(d.as_mut_slice(), T::one() / self.distance);
-        d
+    /// Compares two states that `nudge` lies between.
+    fn between(plus: Measurement<T>, minus: Measurement<T>, nudge: f64) -> Self {
+        let (mut d, mut midpoint) = (plus.values, minus.values);
+        compare(d.as_mut_slice(), midpoint.as_mut_slice(), T::of(1.0 / nudge));
+        let settled = plus.settled.iter().zip(&minus.settled).map(|(plus, minus)| *plus && *minus).collect();
+        Self { d, midpoint, settled }
     }
 
-    /// The mean of the compared states.
-    fn midpoint(&self) -> DMatrix<T> {
-        (&self.plus + &self.minus) * T::of(0.5)
+    /// What this and the contrast at `twice` the nudge say of none (Richardson): errors of second order cancel.
+    fn extrapolated(mut self, twice: &Self) -> Self {
+        for (this, twice) in [(&mut self.d, &twice.d), (&mut self.midpoint, &twice.midpoint)] {
+            simd::scale(this.as_mut_slice(), T::of(4.0 / 3.0));
+            simd::add_scaled(this.as_mut_slice(), T::of(-1.0 / 3.0), twice.as_slice());
+        }
+        self.settled.iter_mut().zip(&twice.settled).for_each(|(settled, twice)| *settled &= *twice);
+        self
+    }
+}
+
+vectorised! {
+    /// Replaces two states by their difference, scaled, and their mean.
+    fn compare<T: Real>(plus: &mut [T], minus: &mut [T], scale: T) {
+        for (plus, minus) in plus.iter_mut().zip(minus) {
+            (*plus, *minus) = ((*plus - *minus) * scale, (*plus + *minus) * T::of(0.5));
+        }
     }
 }
 
@@ -197,13 +212,13 @@ impl Nudges {
         correction: Correction<T>,
     ) -> Result<Contrast<T>> {
         let mut nudged = |beta| system.settle(batch.inputs, &Phase::Nudged { nudge: batch.nudge(beta), correction, free });
-        let plus = nudged(self.beta)?;
-        let (minus, distance) = match self.nudging {
-            Nudging::Centred => (nudged(-self.beta)?, 2.0 * self.beta),
-            Nudging::OneSided => (free.clone(), self.beta),
+        let mut centred = |beta| Ok(Contrast::between(nudged(beta)?, nudged(-beta)?, 2.0 * beta));
+        let mut contrast = match self.nudging {
+            Nudging::Centred => centred(self.beta)?,
+            Nudging::FourPoint => centred(self.beta / 2.0)?.extrapolated(&centred(self.beta)?),
+            Nudging::OneSided => Contrast::between(nudged(self.beta)?, free.clone(), self.beta),
         };
-        let settled = [&free.settled, &plus.settled, &minus.settled];
-        let settled = (0..free.settled.len()).map(|sample| settled.iter().all(|settled| settled[sample])).collect();
-        Ok(Contrast { plus: plus.values, minus: minus.values, distance: T::of(distance), settled })
+        contrast.settled.iter_mut().zip(&free.settled).for_each(|(settled, free)| *settled &= *free);
+        Ok(contrast)
     }
 }

@@ -44,7 +44,7 @@ pub struct NudgeModel {
     pub bias: f64,
     /// c: the noise at beta = 1.
     pub noise: f64,
-    /// p: 2 for centred nudges, 1 for one-sided ones (Laborieux et al. 2021, arXiv 2006.03824).
+    /// p: 1 for one-sided nudges, 2 for centred ones (Laborieux et al. 2021, arXiv 2006.03824), 4 for four-point ones.
     pub order: i32,
     /// What of the bias no nudge changes.
     pub floor: f64,
@@ -57,8 +57,9 @@ impl NudgeModel {
     /// coefficient below 0; the noise is the geometric mean of beta times noise.
     pub fn fit(found: &[AtNudge], nudging: Nudging) -> Option<Self> {
         let order = match nudging {
-            Nudging::Centred => 2,
             Nudging::OneSided => 1,
+            Nudging::Centred => 2,
+            Nudging::FourPoint => 4,
         };
         let usable = |at: &&AtNudge| at.error().is_finite() && at.bias <= LARGEST_BIAS && at.unsettled <= MOST_UNSETTLED;
         let usable: Vec<&AtNudge> = found.iter().filter(usable).collect();
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_optimum_of_known_bias_and_noise() {
-        for (nudging, order) in [(Nudging::Centred, 2), (Nudging::OneSided, 1)] {
+        for (nudging, order) in [(Nudging::OneSided, 1), (Nudging::Centred, 2), (Nudging::FourPoint, 4)] {
             // A floor moves no optimum.
             let (a, c, floor) = (0.3, 0.02, 0.2f64);
             let at = |beta: f64| AtNudge { beta, bias: (a * beta.powi(order)).hypot(floor), noise: c / beta, cosine: 1.0, unsettled: 0.0 };

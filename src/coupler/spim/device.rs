@@ -86,6 +86,18 @@ pub enum PatternValues {
     Continuous,
 }
 
+/// What becomes of an update that ends between two of the values that a pattern of few bits may show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpdateRounding {
+    /// Nothing: a latent copy in full precision is trained, and what is shown is rounded from it.
+    None,
+    /// Without a latent copy: one of the two at random, so that the mean is the update.
+    Stochastic,
+    /// Without a latent copy: the nearer one. Updates below half a step are lost.
+    Nearest,
+}
+
 /// A spatial photonic Ising machine: the table `[device.spim]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -103,10 +115,11 @@ pub struct SpimDevice {
     pub pattern_weight: f64,
     /// Whether pattern weights are trained.
     pub train_pattern_weights: bool,
-    /// Bits to which continuous patterns are rounded when they are shown (1: their sign); latent values are trained. 0 is no
-    /// rounding.
+    /// Bits to which continuous patterns are rounded when they are shown (1: their sign). 0 is no rounding.
     #[serde(deserialize_with = "range::pattern_bits")]
     pub pattern_bits: u32,
+    /// How updates of rounded patterns are rounded.
+    pub update_rounding: UpdateRounding,
     /// Whether readers and writers are patterns of their own, W = (1/K) sum_k lambda_k u^k (v^k)^T. Arrays between two layers
     /// always have both.
     pub non_reciprocal: bool,
@@ -253,6 +266,7 @@ impl SpimDevice {
             pattern_weight: 1.0,
             train_pattern_weights: false,
             pattern_bits: 0,
+            update_rounding: UpdateRounding::None,
             non_reciprocal: false,
             self_coupling: SelfCoupling::Removed,
             readout: Readout::ParameterShift,

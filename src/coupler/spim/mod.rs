@@ -37,8 +37,11 @@ use crate::random::Key;
 use crate::real::{Real, View, ViewMut};
 use crate::{Error, Result};
 
-pub use device::{Multiplexing, PatternValues, Readout, SelfCoupling, SpimDevice, Tier};
+pub use device::{Multiplexing, PatternValues, Readout, SelfCoupling, SpimDevice, Tier, UpdateRounding};
 pub use patterns::Patterns;
+
+/// Names the streams that round updates.
+const ROUNDING: u64 = u64::MAX;
 
 /// One mask of K rank-1 patterns, outputs x inputs.
 #[derive(Clone, Debug)]
@@ -140,10 +143,17 @@ impl<T: Real> Coupler<T> for Spim<T> {
 
     fn program(&mut self, values: &[DMatrix<T>], key: Key) -> Result<()> {
         self.latent.program(values);
+        self.latent.round_update(&self.device, key.with(ROUNDING));
         self.shown = self.latent.shown(self.device.pattern_bits);
         self.self_coupling = self.shown.diagonal();
         self.drift.advance(key);
         Ok(())
+    }
+
+    fn read_back(&self, values: &mut [DMatrix<T>]) {
+        if self.device.update_rounding != UpdateRounding::None {
+            self.latent.write_to(values);
+        }
     }
 
     fn intended(&self) -> DMatrix<T> {
@@ -293,6 +303,32 @@ mod tests {
         for i in 0..5 {
             assert!((mean[i] - frame_mean[i]).abs() < 5.0 * (2.0 * frame_variance[i] / 5000.0).sqrt(), "mean of {i}");
             assert!((variance[i] / frame_variance[i] - 1.0).abs() < 5.0 * (4.0 / 5000f64).sqrt(), "variance of {i}");
+        }
+    }
+
+    #[test]
+    fn updates_without_a_latent_copy_end_on_what_can_be_shown() {
+        let program = |update_rounding, value: f64, write: u64| {
+            let mut spim = spim(SpimDevice { pattern_bits: 4, update_rounding, ..SpimDevice::ideal() });
+            let mut values: Vec<_> = spim.parameters().into_iter().map(|parameter| parameter.values).collect();
+            values[0].fill(value);
+            spim.program(&values, Key::new(write, "test")).unwrap();
+            spim.read_back(&mut values);
+            values[0].clone()
+        };
+        let step = 1.0 / 7.0;
+        // A quarter of a step above a level.
+        let value = 2.25 * step;
+        assert!(program(UpdateRounding::None, value, 0).iter().all(|held| *held == value));
+        assert!(program(UpdateRounding::Nearest, value, 0).iter().all(|held| *held == 2.0 * step));
+        let drawn: Vec<f64> = (0..200).flat_map(|write| program(UpdateRounding::Stochastic, value, write).data.as_vec().clone()).collect();
+        assert!(drawn.iter().all(|held| *held == 2.0 * step || *held == 3.0 * step));
+        let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
+        assert!((mean - value).abs() < 5.0 * step * (0.25 * 0.75 / drawn.len() as f64).sqrt(), "{mean} {value}");
+        // What can be shown stays: a resumed run goes on from the same values.
+        for level in -7..=7 {
+            let value = f64::from(level) * step;
+            assert!((0..50).all(|write| program(UpdateRounding::Stochastic, value, write).iter().all(|held| *held == value)));
         }
     }
 

@@ -7,12 +7,25 @@
 //! *Readers* v (inputs x K) and *writers* u (outputs x K) are one and the same set of patterns in a reciprocal machine. Used
 //! backwards, the two swap.
 
-use nalgebra::DMatrix;
+use std::iter;
 
-use super::{PatternValues, SpimDevice};
+use nalgebra::DMatrix;
+use rand::RngExt;
+
+use super::{PatternValues, SpimDevice, UpdateRounding};
 use crate::coupler::quantiser::Quantiser;
 use crate::coupler::{Domain, Parameter};
+use crate::random::Key;
 use crate::real::{Factor, Real, View, add_product};
+
+/// Rounds `values` to `bits` bits.
+fn show<T: Real>(values: &mut [T], bits: u32) {
+    match bits {
+        0 => (),
+        1 => values.iter_mut().for_each(|value| *value = if *value < T::zero() { -T::one() } else { T::one() }),
+        _ => Quantiser::new(bits, 1.0).apply_all(values),
+    }
+}
 
 /// Patterns and their weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,15 +62,35 @@ impl<T: Real> Patterns<T> {
 
     /// The patterns as the modulator is asked to show them: latent values rounded to `bits` bits, 0 for no rounding.
     pub fn shown(&self, bits: u32) -> Self {
-        let round = |matrix: &DMatrix<T>| match bits {
-            0 => matrix.clone(),
-            1 => matrix.map(|value| if value < T::zero() { -T::one() } else { T::one() }),
-            _ => {
-                let quantiser = Quantiser::new(bits, 1.0);
-                matrix.map(|value| quantiser.apply(value))
+        let mut shown = self.clone();
+        shown.values_mut().for_each(|matrix| show(matrix.as_mut_slice(), bits));
+        shown
+    }
+
+    /// Rounds latent values to what can be shown, if the device keeps no other copy of them.
+    pub(super) fn round_update(&mut self, device: &SpimDevice, key: Key) {
+        let bits = device.pattern_bits;
+        if bits == 0 || device.update_rounding == UpdateRounding::None {
+            return;
+        }
+        if device.update_rounding == UpdateRounding::Stochastic {
+            // Rounding to the nearest value rounds at random once a random part of a step is added, less than would move a value that can
+            // be shown as it is.
+            let step = if bits == 1 { 2.0 } else { Quantiser::new(bits, 1.0).step() };
+            let step = step - 8.0 * T::default_epsilon().f64();
+            for (index, matrix) in self.values_mut().enumerate() {
+                let mut stream = key.with(index as u64).stream();
+                for value in matrix.iter_mut() {
+                    *value += T::of(step * (stream.random::<f64>() - 0.5));
+                }
             }
-        };
-        Self { readers: round(&self.readers), writers: self.writers.as_ref().map(round), ..self.clone() }
+        }
+        self.values_mut().for_each(|matrix| show(matrix.as_mut_slice(), bits));
+    }
+
+    /// Readers and writers.
+    fn values_mut(&mut self) -> impl Iterator<Item = &mut DMatrix<T>> {
+        iter::once(&mut self.readers).chain(&mut self.writers)
     }
 
     /// The diagonal of (1/K) sum_k lambda_k u^k (v^k)^T; empty where inputs and outputs are different nodes.
@@ -109,6 +142,14 @@ impl<T: Real> Patterns<T> {
             writers.copy_from(&values[1]);
         }
         self.weights.copy_from(&values[values.len() - 1]);
+    }
+
+    /// Writes the values out, in the order of [`parameters`](Self::parameters).
+    pub(super) fn write_to(&self, values: &mut [DMatrix<T>]) {
+        values[0].copy_from(&self.readers);
+        if let Some(writers) = &self.writers {
+            values[1].copy_from(writers);
+        }
     }
 
     /// Adds the gradient of -d^T W v. With overlaps D = U^T d and V = V^T v: -(1/K) D_k V_k for lambda_k, -(1/K) d (lambda V)^T for
