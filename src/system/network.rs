@@ -300,7 +300,7 @@ impl<T: Real> AnalogNetwork<T> {
     pub(super) fn read_drive(&self, inputs: View<T>, mut held: ViewMut<T>, reads: Reads<T>) {
         let count = self.instruments().samples as u64;
         let Reads { first_row, order, key, foreground, scratch, counts, .. } = reads;
-        held.fill(T::zero());
+        held.column_iter_mut().for_each(|mut column| column.as_mut_slice().fill(T::zero()));
         for read in 0..count {
             let reads = Reads { first_row, order, key, time: u64::MAX - read, foreground, scratch, counts };
             self.read_selected(Port::Forward, inputs.as_view(), None, &mut held, reads, |driving, _| self.is_drive(driving));

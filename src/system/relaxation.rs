@@ -257,8 +257,8 @@ impl<T: Real> AnalogNetwork<T> {
                 coupled[shared + node] = slope * lane.difference[(node, column)];
             }
         }
+        lane.difference_force.as_mut_slice().fill(T::zero());
         let mut force = lane.difference_force.columns_mut(0, n);
-        force.fill(T::zero());
         let gain = gradient.then(|| lane.gain.columns(0, n));
         let (order, scratch, counts) = (&lane.order[..n], &mut lane.scratch, &mut lane.reads[..]);
         let reads = Reads { first_row: 0, order, key: task.key.with(DIFFERENCE), time, foreground: None, scratch, counts };

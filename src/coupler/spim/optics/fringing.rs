@@ -177,7 +177,7 @@ mod tests {
         let values: Vec<f64> = (0..64).map(|_| stream.random()).collect();
         let node = |row: usize, column: usize| row / 16 * 8 + column / 16;
         let phase = |row: usize, column: usize| {
-            let sign = if (row / checker + column / checker) % 2 == 0 { 1.0 } else { -1.0 };
+            let sign = if (row / checker + column / checker).is_multiple_of(2) { 1.0 } else { -1.0 };
             sign * values[node(row, column)].acos()
         };
         let phases: Vec<f64> = (0..SIDE * SIDE).map(|at| phase(at / SIDE, at % SIDE)).collect();
