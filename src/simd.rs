@@ -95,35 +95,39 @@ vectorised! {
 
     /// The sum of the squares of `x`, in an order of its own.
     pub(crate) fn sum_of_squares<T: Real>(x: &[T]) -> T {
-        let mut sums = [T::zero(); SIDE_BY_SIDE];
-        let chunks = x.chunks_exact(SIDE_BY_SIDE);
-        let rest = chunks.remainder().iter().fold(T::zero(), |sum, x| sum + *x * *x);
-        for chunk in chunks {
-            for (sum, x) in sums.iter_mut().zip(chunk) {
-                *sum += *x * *x;
-            }
-        }
-        sums.into_iter().fold(rest, |sum, part| sum + part)
+        side_by_side(x, |x| x * x, |sum, x| sum + x)
     }
 
     /// The largest magnitude in `x`; infinite if any number is not finite.
     pub(crate) fn largest<T: Real>(x: &[T]) -> T {
         let (most, infinite) = (T::max_value().unwrap_or(T::one()), T::of(f64::INFINITY));
-        let size = |x: T| if x.abs() <= most { x.abs() } else { infinite };
-        let mut side_by_side = [T::zero(); SIDE_BY_SIDE];
-        let chunks = x.chunks_exact(SIDE_BY_SIDE);
-        let mut largest = chunks.remainder().iter().fold(T::zero(), |largest, x| if size(*x) > largest { size(*x) } else { largest });
-        for chunk in chunks {
-            for (largest, x) in side_by_side.iter_mut().zip(chunk) {
-                let size = size(*x);
-                *largest = if size > *largest { size } else { *largest };
-            }
-        }
-        for size in side_by_side {
-            largest = if size > largest { size } else { largest };
-        }
-        largest
+        side_by_side(x, |x| if x.abs() <= most { x.abs() } else { infinite }, |largest, x| if x > largest { x } else { largest })
     }
+}
+
+/// `combine`s what `map` makes of the numbers of `x`: `SIDE_BY_SIDE` chains, zeros after the last number, and then chain with chain.
+#[inline(always)]
+fn side_by_side<T: Real>(x: &[T], map: impl Fn(T) -> T, combine: impl Fn(T, T) -> T) -> T {
+    let mut chains = [T::zero(); SIDE_BY_SIDE];
+    let mut take = |chunk: &[T; SIDE_BY_SIDE]| {
+        for (chain, x) in chains.iter_mut().zip(chunk) {
+            *chain = combine(*chain, map(*x));
+        }
+    };
+    let (chunks, rest) = x.as_chunks::<SIDE_BY_SIDE>();
+    chunks.iter().for_each(&mut take);
+    if !rest.is_empty() {
+        let mut last = [T::zero(); SIDE_BY_SIDE];
+        last[..rest.len()].copy_from_slice(rest);
+        take(&last);
+    }
+    let mut width = SIDE_BY_SIDE;
+    while width > 1 {
+        width /= 2;
+        let (low, high) = chains.split_at_mut(width);
+        low.iter_mut().zip(high).for_each(|(low, high)| *low = combine(*low, *high));
+    }
+    chains[0]
 }
 
 #[cfg(test)]

@@ -218,6 +218,11 @@ impl<T: Real> AnalogNetwork<T> {
         self.responses.iter().cloned()
     }
 
+    /// The response of all that drives the arrays while nodes relax, if it is one and the same: all samples are then one long array.
+    pub(super) fn only_response(&self) -> Option<Activation> {
+        if let ([(_, activation)], 0) = (&self.responses[..], self.shared_inputs) { Some(*activation) } else { None }
+    }
+
     /// Every node with its response.
     pub(super) fn activations(&self) -> impl Iterator<Item = (usize, Activation)> + '_ {
         self.responses().flat_map(|(rows, activation)| rows.map(move |node| (node, activation)))

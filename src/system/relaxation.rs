@@ -150,6 +150,13 @@ impl<T: Real> AnalogNetwork<T> {
                 lane.residual[column] = simd::largest(&lane.force.as_slice()[column * nodes..(column + 1) * nodes]);
             }
             lane.retire_settled(tolerance, task);
+            if let Some(activation) = self.only_response() {
+                let all = lane.active * nodes;
+                let (state, shown) = (&mut lane.state.as_mut_slice()[..all], &mut lane.coupled.as_mut_slice()[..all]);
+                let (force, held) = (&mut lane.force.as_mut_slice()[..all], &lane.held.as_slice()[..all]);
+                activation.step(AdditiveNodes { state, shown, force, held }, step);
+                continue;
+            }
             for column in 0..lane.active {
                 let own = column * nodes..(column + 1) * nodes;
                 let (state, force) = (&mut lane.state.as_mut_slice()[own.clone()], &mut lane.force.as_mut_slice()[own.clone()]);
