@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::optics::camera::{Camera, CameraRegion};
+use super::readout::reference;
 use crate::config::range;
 
 /// How forces are had from intensities.
@@ -84,6 +85,16 @@ pub enum PatternValues {
     Binary,
     /// Anything in [-1, 1].
     Continuous,
+}
+
+/// The intensity in which the camera's full scale is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CameraExposure {
+    /// That of a zero order with all nodes in phase.
+    InPhase,
+    /// That of as many nodes at random phases: an exposure for each mask, and for each of its sides.
+    Typical,
 }
 
 /// What becomes of an update that ends between two of the values that a pattern of few bits may show.
@@ -219,9 +230,11 @@ pub struct SpimDevice {
     /// Standard deviation of a frame's read noise, in units of the camera's full scale.
     #[serde(deserialize_with = "range::non_negative")]
     pub camera_noise: f64,
-    /// The intensity at the camera's brightest code, relative to a zero order with all nodes in phase.
+    /// The intensity at the camera's brightest code, in units of `camera_exposure`.
     #[serde(deserialize_with = "range::positive")]
     pub camera_full_scale: f64,
+    /// What the full scale is relative to.
+    pub camera_exposure: CameraExposure,
     /// Electrons of a camera pixel at the brightest code, its full well: shot noise; 0 is none.
     #[serde(deserialize_with = "range::non_negative")]
     pub camera_electrons: f64,
@@ -246,10 +259,20 @@ pub struct SpimDevice {
 }
 
 impl SpimDevice {
-    /// The camera, its region of interest included.
-    pub(super) fn camera(&self) -> Camera {
+    /// The camera before an aperture of `nodes` macro-pixels, its region of interest included.
+    pub(super) fn camera(&self, nodes: usize) -> Camera {
         let region = CameraRegion { side_px: self.camera_region_px, spot_px: self.camera_spot_px };
-        Camera::new(self.camera_bits, self.camera_noise, self.camera_full_scale, self.camera_electrons, region)
+        let exposure = match self.camera_exposure {
+            CameraExposure::InPhase => 1.0,
+            CameraExposure::Typical => nodes as f64 / self.field_in_phase(nodes).powi(2),
+        };
+        Camera::new(self.camera_bits, self.camera_noise, self.camera_full_scale * exposure, self.camera_electrons, region)
+    }
+
+    /// The field of all light in phase, for an aperture of `nodes` macro-pixels, in units of a macro-pixel's.
+    pub(super) fn field_in_phase(&self, nodes: usize) -> f64 {
+        let nodes = nodes as f64;
+        if self.readout == Readout::Homodyne { nodes + reference(nodes) } else { nodes }
     }
 
     /// Frames in which all patterns are shown once.
@@ -303,6 +326,7 @@ impl SpimDevice {
             camera_bits: 0,
             camera_noise: 0.0,
             camera_full_scale: 1.0,
+            camera_exposure: CameraExposure::InPhase,
             camera_electrons: 0.0,
             camera_region_px: 1,
             camera_spot_px: 1.0,

@@ -37,7 +37,7 @@ use crate::random::Key;
 use crate::real::{Real, View, ViewMut};
 use crate::{Error, Result};
 
-pub use device::{Multiplexing, PatternValues, Readout, SelfCoupling, SpimDevice, Tier, UpdateRounding};
+pub use device::{CameraExposure, Multiplexing, PatternValues, Readout, SelfCoupling, SpimDevice, Tier, UpdateRounding};
 pub use patterns::Patterns;
 
 /// Names the streams that round updates.
@@ -51,11 +51,11 @@ pub struct Spim<T: Real> {
     latent: Patterns<T>,
     /// What the modulator is asked to show of them.
     shown: Patterns<T>,
-    /// Driven forward, driven reversed.
+    /// Driven forward, driven reversed; so are cameras.
     lights: [Arc<Light>; 2],
     laser: Laser,
     flicker: Flicker,
-    camera: Camera,
+    cameras: [Camera; 2],
     settling: Settling,
     drift: Drift,
     /// The diagonal of W, known from what was programmed; empty where inputs and outputs are different nodes.
@@ -90,7 +90,7 @@ impl<T: Real> Spim<T> {
                 turns_per_frame: device.flicker_hz / device.frame_rate_hz,
                 pixel_rad: if device.tier == Tier::Effective { device.pixel_flicker_rad } else { 0.0 },
             },
-            camera: device.camera(),
+            cameras: [inputs, outputs].map(|driven| device.camera(aperture(driven))),
             settling: Settling::new(device.response_ms, device.frame_rate_hz),
             drift: Drift { step_px: device.pointing_drift_px, offset_px: [0.0; 2] },
             self_coupling: shown.diagonal(),
@@ -421,6 +421,34 @@ mod tests {
         let mut random = |rows, columns| DMatrix::from_fn(rows, columns, |_, _| f64::normal(&mut stream).tanh());
         let (readers, writers, weights) = (random(inputs, 5), random(outputs, 5), random(5, 1));
         Spim::new(device, Patterns { readers, writers: Some(writers), weights, same_nodes: inputs == outputs }).unwrap()
+    }
+
+    #[test]
+    fn a_typical_exposure_suits_both_sides_of_a_mask() {
+        let (inputs, outputs) = (200, 8);
+        let error = |camera_exposure, camera_full_scale, port| {
+            let device =
+                SpimDevice { readout: Readout::Homodyne, camera_bits: 12, camera_exposure, camera_full_scale, ..SpimDevice::ideal() };
+            let spim = reader_writer(device, inputs, outputs);
+            let (matrix, driven) = match port {
+                Port::Forward => (spim.intended(), inputs),
+                Port::Reversed => (spim.intended().transpose(), outputs),
+            };
+            let values = DMatrix::from_fn(driven, 3, |i, j| (0.4 * i as f64 - 0.9 * j as f64).cos());
+            let noise = ReadNoise { key: Key::new(1, "test"), samples: &[0, 1, 2], step: 0 };
+            let mut out = DMatrix::zeros(matrix.nrows(), 3);
+            let read = Read { port, values: values.as_view(), gain: None, foreground: None, wanted: 0..matrix.nrows(), noise };
+            spim.read(&read, out.as_view_mut(), &mut Vec::new());
+            let expected = matrix * values;
+            (out - &expected).norm() / expected.norm()
+        };
+        for port in [Port::Forward, Port::Reversed] {
+            let typical = error(CameraExposure::Typical, 6.0, port);
+            assert!(typical < 0.02, "{port:?}: {typical}");
+        }
+        // One exposure for all that suits the inputs blinds the camera to the outputs.
+        let in_phase = error(CameraExposure::InPhase, 6.0 * 200.0 / (200.0 + 200f64.sqrt()).powi(2), Port::Reversed);
+        assert!(in_phase > 0.3, "{in_phase}");
     }
 
     #[test]

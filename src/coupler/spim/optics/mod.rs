@@ -131,7 +131,7 @@ impl Optics {
             },
             beam,
             laser: Laser { noise: device.laser_noise },
-            camera: device.camera(),
+            camera: device.camera(nodes),
             region,
         })
     }

@@ -5,7 +5,7 @@
 
 use nalgebra::Dyn;
 
-use super::{aperture, own_current, reference, total};
+use super::{aperture, own_current, reference};
 use crate::coupler::spim::{Light, Readout, Spim};
 use crate::coupler::{Port, Read};
 use crate::random::Key;
@@ -32,10 +32,10 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
     fields.zip_apply(&read.values, |field, value| *field = T::of(gauge.field(value.f64())));
     add_product(overlaps.as_view_mut(), T::one(), Factor::Transposed(readers.as_view()), Factor::Plain(fields.as_view()));
     let homodyne = spim.device.readout == Readout::Homodyne;
-    let noise = pair_noise(spim, nodes);
+    let noise = pair_noise(spim, read.port, nodes);
     for (column, mut sample) in overlaps.column_iter_mut().enumerate() {
-        if homodyne && !spim.camera.is_linear() {
-            see_overlaps(spim, nodes, read.noise.key(column), sample.as_mut_slice(), frames);
+        if homodyne && !spim.cameras[0].is_linear() {
+            see_overlaps(spim, read.port, nodes, read.noise.key(column), sample.as_mut_slice(), frames);
         } else if homodyne && noise > 0.0 {
             read.noise.key(column).add_normals(sample.as_mut_slice(), T::of(noise / reference(nodes as f64)));
         }
@@ -66,15 +66,15 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
 }
 
 /// Replaces overlaps of `nodes` macro-pixels by what the camera makes of them: two `frames` each, with the reference at phase 0 and pi.
-fn see_overlaps<T: Real>(spim: &Spim<T>, nodes: usize, key: Key, overlaps: &mut [T], frames: &mut [T]) {
-    let (reference, total) = (T::of(reference(nodes as f64)), total(spim, nodes));
+fn see_overlaps<T: Real>(spim: &Spim<T>, port: Port, nodes: usize, key: Key, overlaps: &mut [T], frames: &mut [T]) {
+    let (reference, total) = (T::of(reference(nodes as f64)), spim.device.field_in_phase(nodes));
     let per_square = T::of(1.0 / (total * total));
     let (up, down) = frames.split_at_mut(overlaps.len());
     for ((up, down), overlap) in up.iter_mut().zip(down).zip(&*overlaps) {
         *up = (*overlap + reference) * (*overlap + reference) * per_square;
         *down = (*overlap - reference) * (*overlap - reference) * per_square;
     }
-    spim.camera.take_all(frames, key);
+    spim.cameras[port as usize].take_all(frames, key);
     let (up, down) = frames.split_at(overlaps.len());
     let scale = T::of(total * total / 4.0) / reference;
     for ((overlap, up), down) in overlaps.iter_mut().zip(up).zip(down) {
@@ -83,8 +83,8 @@ fn see_overlaps<T: Real>(spim: &Spim<T>, nodes: usize, key: Key, overlaps: &mut 
 }
 
 /// The standard deviation of a quarter of the difference of two frames, in units of a product of two node fields.
-fn pair_noise<T: Real>(spim: &Spim<T>, nodes: usize) -> f64 {
+fn pair_noise<T: Real>(spim: &Spim<T>, port: Port, nodes: usize) -> f64 {
     let nodes = if spim.device.readout == Readout::CrossTerm { aperture(spim) } else { nodes };
-    let total = total(spim, nodes);
-    spim.camera.deviation() * 2f64.sqrt() * total * total / 4.0
+    let total = spim.device.field_in_phase(nodes);
+    spim.cameras[port as usize].deviation() * 2f64.sqrt() * total * total / 4.0
 }

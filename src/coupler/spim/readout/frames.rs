@@ -2,8 +2,9 @@
 
 use rand::RngExt;
 
-use super::{aperture, own_current, reference, total};
+use super::{aperture, own_current, reference};
 use crate::coupler::spim::light::{Field, minus, plus, real};
+use crate::coupler::spim::optics::camera::Camera;
 use crate::coupler::spim::{Light, Readout, Spim};
 use crate::coupler::{Port, Read};
 use crate::random::Stream;
@@ -45,6 +46,7 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
 /// What the macro-pixels show of one sample, pattern by pattern.
 struct Aperture<'a> {
     light: &'a Light,
+    camera: &'a Camera,
     /// Macro-pixels, and how many of them come before those of the writers.
     nodes: usize,
     writer_offset: usize,
@@ -73,6 +75,7 @@ impl<'a> Aperture<'a> {
         };
         Self {
             light: &spim.lights[port as usize],
+            camera: &spim.cameras[port as usize],
             nodes,
             writer_offset,
             reader_offset,
@@ -146,15 +149,15 @@ struct Frames<'a, T: Real> {
 impl<'a, T: Real> Frames<'a, T> {
     fn new(spim: &'a Spim<T>, aperture: &'a Aperture<'a>, mut stream: Stream) -> Self {
         let region = (spim.device.camera_region_px, spim.device.camera_spot_px);
-        let noisy = !spim.camera.is_exact() || spim.laser.noise > 0.0;
-        let square = total(spim, aperture.nodes).powi(2);
+        let noisy = !aperture.camera.is_exact() || spim.laser.noise > 0.0;
+        let square = spim.device.field_in_phase(aperture.nodes).powi(2);
         let weight = (spim.shown.inverse_count().f64()) * aperture.light.brightening();
-        let aggregated = noisy && spim.camera.is_linear() && !spim.device.per_frame_noise;
+        let aggregated = noisy && aperture.camera.is_linear() && !spim.device.per_frame_noise;
         Self {
             square,
             per_square: spim.drift.gain(region.0, region.1) / square,
             weights: spim.shown.weights.iter().map(|lambda| lambda.f64() * weight).collect(),
-            plain: !aggregated && spim.flicker.is_off() && spim.laser.noise == 0.0 && spim.camera.is_one_pixel(),
+            plain: !aggregated && spim.flicker.is_off() && spim.laser.noise == 0.0 && aperture.camera.is_one_pixel(),
             flicker_start: spim.flicker.start(&mut stream),
             count: 0,
             patterns_are_signs: spim.patterns_are_signs() && spim.settling.is_immediate(),
@@ -171,7 +174,7 @@ impl<'a, T: Real> Frames<'a, T> {
     fn frame(&mut self, (mut field, slope): Field) -> f64 {
         if self.plain {
             self.count += 1;
-            return self.spim.camera.pixel(field.norm_sqr() * self.per_square, &mut self.stream) * self.square;
+            return self.aperture.camera.pixel(field.norm_sqr() * self.per_square, &mut self.stream) * self.square;
         }
         let flicker = &self.spim.flicker;
         if flicker.common > 0.0 {
@@ -181,13 +184,13 @@ impl<'a, T: Real> Frames<'a, T> {
         field = flicker.speckle(field, self.aperture.light.power(), &mut self.stream);
         let (square, intensity) = (self.square, field.norm_sqr() * self.per_square);
         if self.aggregated {
-            let camera = self.spim.camera.deviation();
+            let camera = self.aperture.camera.deviation();
             let laser = self.spim.laser.noise * intensity;
             self.variance += (camera * camera + laser * laser) * square * square;
             return intensity * square;
         }
         let shone = self.spim.laser.shine(intensity, &mut self.stream);
-        self.spim.camera.frame(shone, &mut self.stream) * square
+        self.aperture.camera.frame(shone, &mut self.stream) * square
     }
 
     /// The difference of two frames times `weight`; aggregated noise is weighted along.

@@ -34,8 +34,8 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, currents: ViewMut<T>
 fn is_dense<T: Real>(spim: &Spim<T>) -> bool {
     let device = &spim.device;
     let shifts = matches!(device.readout, Readout::ParameterShift | Readout::CrossTerm | Readout::Homodyne);
-    let seen_at_once = spim.camera.is_linear() || (device.readout == Readout::Homodyne && spim.camera.takes_all_at_once());
-    let noise = spim.camera.is_exact() || (seen_at_once && !device.per_frame_noise);
+    let seen_at_once = spim.cameras[0].is_linear() || (device.readout == Readout::Homodyne && spim.cameras[0].takes_all_at_once());
+    let noise = spim.cameras[0].is_exact() || (seen_at_once && !device.per_frame_noise);
     let still = device.laser_noise == 0.0 && spim.settling.is_immediate() && spim.drift.offset_px == [0.0; 2];
     device.tier == Tier::Analytic && shifts && noise && still && spim.patterns_commute_with_encoding()
 }
@@ -59,14 +59,8 @@ fn own_current<T: Real>(spim: &Spim<T>, node: usize, value: impl Fn(usize) -> T)
     }
 }
 
-/// The field of all light in phase, for an aperture of `nodes`.
-fn total<T: Real>(spim: &Spim<T>, nodes: usize) -> f64 {
-    let nodes = nodes as f64;
-    if spim.device.readout == Readout::Homodyne { nodes + reference(nodes) } else { nodes }
-}
-
 /// The reference macro-pixel's amplitude, that of a typical overlap.
-fn reference(nodes: f64) -> f64 {
+pub(super) fn reference(nodes: f64) -> f64 {
     nodes.sqrt()
 }
 
@@ -80,11 +74,11 @@ fn aperture<T: Real>(spim: &Spim<T>) -> usize {
 pub(super) fn resolution<T: Real>(spim: &Spim<T>) -> f64 {
     let (device, light): (_, &Light) = (&spim.device, &spim.lights[0]);
     let nodes = aperture(spim) as f64;
-    let total = total(spim, aperture(spim));
+    let total = device.field_in_phase(aperture(spim));
     // A typical overlap is sqrt(nodes).
     let typical = nodes / (total * total);
     let speckle = spim.flicker.pixel_rad * (2.0 * typical * light.power()).sqrt() / total;
-    let frame = spim.camera.resolution().hypot(device.laser_noise * typical).hypot(speckle);
+    let frame = spim.cameras[0].resolution().hypot(device.laser_noise * typical).hypot(speckle);
     let step = device.probe_step;
     let pair = frame * 2f64.sqrt() * total * total / 4.0;
     let overlap = match device.readout {
