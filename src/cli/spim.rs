@@ -83,9 +83,9 @@ struct Frame {
 struct Agree {
     /// A datasheet's name or path
     sheet: String,
-    /// Nodes, showing random values
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
-    nodes: u32,
+    /// Nodes, showing random values [default: 64, or as many as fit the panel]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    nodes: Option<u32>,
     /// Sets of values
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     samples: u32,
@@ -291,7 +291,9 @@ fn write_image(path: &Path, image: &DMatrix<f64>, optics: &Optics, stream: &mut 
 
 fn agree(command: &Agree, json: bool) -> Result<()> {
     let device: SpimDevice = Sheet::spim(&command.sheet, &command.settings)?;
-    let (nodes, samples) = (command.nodes as usize, command.samples as usize);
+    let room = device.panel().room(device.regions()).unwrap_or(usize::MAX);
+    let nodes = command.nodes.map_or(room.clamp(1, 64), |nodes| nodes as usize);
+    let samples = command.samples as usize;
     let found = agreement(&device, nodes, samples, command.seed)?;
     if json {
         let row = |name: &str, d: &Deviation| json!({ "effect": name, "analytic": d.analytic, "effective": d.effective });

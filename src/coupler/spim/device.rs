@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::optics::camera::{Camera, CameraRegion};
+use super::optics::layout::PanelGeometry;
 use super::readout::reference;
 use crate::config::range;
 
@@ -259,6 +260,21 @@ pub struct SpimDevice {
 }
 
 impl SpimDevice {
+    /// The panel, and what nodes take of it.
+    pub fn panel(&self) -> PanelGeometry {
+        PanelGeometry {
+            width: self.panel_width_px,
+            height: self.panel_height_px,
+            macro_pixel: self.macro_pixel_px,
+            checker: self.checker_px,
+        }
+    }
+
+    /// Regions of the panel that each hold all nodes.
+    pub fn regions(&self) -> usize {
+        if self.multiplexing == Multiplexing::FocalPlane { self.patterns } else { 1 }
+    }
+
     /// The camera before an aperture of `nodes` macro-pixels, its region of interest included.
     pub(super) fn camera(&self, nodes: usize) -> Camera {
         let region = CameraRegion { side_px: self.camera_region_px, spot_px: self.camera_spot_px };

@@ -20,6 +20,21 @@ pub struct PanelGeometry {
     pub checker: usize,
 }
 
+impl PanelGeometry {
+    /// Macro-pixels that each of `regions` regions has room for, if a region is of limited size.
+    pub fn room(&self, regions: usize) -> Option<usize> {
+        let (down, across) = division(regions);
+        let bounded = self.width > 0 && self.height > 0;
+        bounded.then(|| (self.width / across / self.macro_pixel) * (self.height / down / self.macro_pixel))
+    }
+}
+
+/// How many regions are one below the other, and side by side.
+fn division(regions: usize) -> (usize, usize) {
+    let across = (regions as f64).sqrt().ceil() as usize;
+    (regions.div_ceil(across), across)
+}
+
 /// One block of all nodes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Region {
@@ -64,8 +79,7 @@ impl Layout {
                 "macro_pixel_px = {macro_pixel}: expected a multiple of two checkerboard fields of checker_px = {checker}"
             )));
         }
-        let across = (regions as f64).sqrt().ceil() as usize;
-        let down = regions.div_ceil(across);
+        let (down, across) = division(regions);
         let square = (nodes as f64).sqrt().ceil() as usize;
         let room = |pixels: usize, cuts: usize, needed: usize| if pixels == 0 { needed } else { pixels / cuts / macro_pixel };
         let most_columns = room(panel.width, across, if panel.height == 0 { square } else { nodes });
@@ -164,6 +178,16 @@ mod tests {
         assert_eq!(layout.corner(&layout.regions[0], 8), (2, 4));
         assert_eq!(layout.neighbour(5, (0, 1)), None);
         assert_eq!(layout.neighbour(5, (1, 0)), Some(11));
+    }
+
+    #[test]
+    fn as_many_fit_as_there_is_room_for() {
+        for regions in [1, 2, 4] {
+            let (panel, room) = (PanelGeometry { width: 1200, height: 800, ..SMALL }, |panel: PanelGeometry| panel.room(regions));
+            let most = room(panel).unwrap();
+            assert!(Layout::new(panel, most, regions).is_ok() && Layout::new(panel, most + 1, regions).is_err(), "{regions}: {most}");
+            assert_eq!(room(PanelGeometry { height: 0, ..panel }), None);
+        }
     }
 
     #[test]

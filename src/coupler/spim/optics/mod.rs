@@ -46,9 +46,9 @@ use self::flicker::Flicker;
 use self::fringing::Fringing;
 use self::illumination::Illumination;
 use self::laser::Laser;
-use self::layout::{Layout, PanelGeometry};
+use self::layout::Layout;
 use self::phase_response::PhaseResponse;
-use super::{Multiplexing, SpimDevice};
+use super::SpimDevice;
 use crate::{Error, Result};
 
 /// All that stands between a mask and a camera's counts.
@@ -82,14 +82,7 @@ impl Optics {
     /// # Errors
     /// When the nodes do not fit the panel, or a file that the device names cannot be read or is not what it should be.
     pub fn new(device: &SpimDevice, nodes: usize) -> Result<Self> {
-        let panel = PanelGeometry {
-            width: device.panel_width_px,
-            height: device.panel_height_px,
-            macro_pixel: device.macro_pixel_px,
-            checker: device.checker_px,
-        };
-        let regions = if device.multiplexing == Multiplexing::FocalPlane { device.patterns } else { 1 };
-        let layout = Layout::new(panel, nodes, regions).map_err(|e| Error::input(format!("device.spim: {e}")))?;
+        let layout = Layout::new(device.panel(), nodes, device.regions()).map_err(|e| Error::input(format!("device.spim: {e}")))?;
         let size = (layout.height, layout.width);
         let response = match &device.phase_table {
             Some(_) if device.phase_bits == 0 => {
