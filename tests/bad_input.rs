@@ -45,7 +45,7 @@ fn settings_and_arguments() {
     let place = Place::new();
     place.file("small.toml", SMALL);
     let train = |extra: &[&str]| place.refused(2, &[&["train", "small.toml", "--out", "run"][..], extra].concat());
-    says(&train(&["--set", "training.epochs=many"]), &["--set training.epochs=many"]);
+    says(&train(&["--set", "training.epochs=many"]), &["--set training.epochs=many", "expected a whole number\nin `training.epochs`"]);
     says(&train(&["--set", "training.epoch=3"]), &["did you mean `epochs`?"]);
     says(&train(&["--set", "training.epochs"]), &["expected key=value"]);
     says(&train(&["--threads", "0"]), &["--threads"]);

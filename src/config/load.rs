@@ -88,7 +88,7 @@ impl Experiment {
     }
 }
 
-/// A TOML error with its place and, for unknown names, the nearest known one.
+/// A TOML error with its place, types in plain words and, for unknown names, the nearest known one.
 pub(crate) fn located(name: &str, error: &toml::de::Error) -> Error {
     let message = error.message();
     let mut words = message.split('`').skip(1).step_by(2);
@@ -96,7 +96,10 @@ pub(crate) fn located(name: &str, error: &toml::de::Error) -> Error {
         Some(unknown) if message.starts_with("unknown") => did_you_mean(unknown, words),
         _ => String::new(),
     };
-    let text = error.to_string();
+    let mut text = error.to_string();
+    for (rust, words) in [("i64", "a whole number"), ("u64", "a whole number of at least 0"), ("f64", "a number")] {
+        text = text.replace(&format!(", expected {rust}\n"), &format!(", expected {words}\n"));
+    }
     Error::input(format!("{name}: {}{suggestion}", text.trim_end()))
 }
 

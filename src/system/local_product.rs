@@ -93,24 +93,23 @@ impl<'a, T: Real> LocalProduct<'a, T> {
     /// When there is no such parameter or column.
     pub fn columns<'s>(&'s self, parameter: usize, columns: Range<usize>, scratch: &'s mut Vec<T>) -> &'s [T] {
         match &self.0[parameter] {
-            Slope::Whole(gradient) => &gradient.as_slice()[columns.start * gradient.nrows()..columns.end * gradient.nrows()],
+            Slope::Whole(gradient) => slice(gradient, columns),
             Slope::Outer(uses, (rows, _)) => {
                 scratch.resize(rows * columns.len(), T::zero());
-                if uses.is_empty() {
-                    scratch.fill(T::zero());
-                }
-                let mut keep = T::zero();
-                for Factors { d, v, rows: driving } in uses {
-                    let driving = driving.start + columns.start..driving.start + columns.end;
-                    let part = ViewMut::from_slice_generic(scratch, Dyn(*rows), Dyn(columns.len()));
-                    match v.foreground(&driving) {
-                        Some(parts) => d.multiply_sparse(&(0..*rows), &Factor::Transposed(parts), -T::one(), keep, part),
-                        None => d.multiply(&(0..*rows), &Factor::Transposed(v.rows(&driving)), -T::one(), keep, part),
-                    }
-                    keep = T::one();
-                }
+                add_outer(uses, columns, -T::one(), T::zero(), *rows, scratch);
                 scratch
             }
+        }
+    }
+
+    /// Adds the gradient of some `columns` of a parameter, times `scale`, to `sum`, column by column.
+    ///
+    /// # Panics
+    /// When there is no such parameter or column, or `sum` is of another size.
+    pub fn add_columns(&self, parameter: usize, columns: Range<usize>, scale: T, sum: &mut [T]) {
+        match &self.0[parameter] {
+            Slope::Whole(gradient) => simd::add_scaled(sum, scale, slice(gradient, columns)),
+            Slope::Outer(uses, (rows, _)) => add_outer(uses, columns, -scale, T::one(), *rows, sum),
         }
     }
 
@@ -125,5 +124,61 @@ impl<'a, T: Real> LocalProduct<'a, T> {
             }
         };
         self.0.iter().enumerate().map(whole).collect()
+    }
+}
+
+fn slice<T: Real>(matrix: &DMatrix<T>, columns: Range<usize>) -> &[T] {
+    &matrix.as_slice()[columns.start * matrix.nrows()..columns.end * matrix.nrows()]
+}
+
+/// sum <- keep sum + scale d v^T over all uses of an array with `rows` outputs, some `columns` of it.
+fn add_outer<T: Real>(uses: &[Factors<T>], columns: Range<usize>, scale: T, mut keep: T, rows: usize, sum: &mut [T]) {
+    if uses.is_empty() && keep == T::zero() {
+        sum.fill(T::zero());
+    }
+    for Factors { d, v, rows: driving } in uses {
+        let driving = driving.start + columns.start..driving.start + columns.end;
+        let sum = ViewMut::from_slice_generic(sum, Dyn(rows), Dyn(columns.len()));
+        match v.foreground(&driving) {
+            Some(parts) => d.multiply_sparse(&(0..rows), &Factor::Transposed(parts), scale, keep, sum),
+            None => d.multiply(&(0..rows), &Factor::Transposed(v.rows(&driving)), scale, keep, sum),
+        }
+        keep = T::one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_columns_are_those_of_the_whole_and_add_up() {
+        let d = DMatrix::from_fn(3, 12, |i, j| (i as f64 + 1.0) * 0.25 - 0.125 * (j % 5) as f64);
+        let inputs = DMatrix::from_fn(6, 12, |i, j| if (i + j) % 4 == 0 { 0.5 * j as f64 } else { -1.0 });
+        let nodes = DMatrix::from_fn(4, 12, |i, j| 0.25 * (i * j % 7) as f64 - 0.5);
+        let foreground = Foreground::of(&inputs);
+        assert!(foreground.is_some());
+        let v = Arc::new(Rows { inputs: Some(&inputs), nodes: Cow::Borrowed(&nodes), together: None, foreground, input_count: 6 });
+        let factors = |rows: Range<usize>| Factors::new(d.as_view(), &v, &rows);
+        let at_hand = DMatrix::from_fn(3, 5, |i, j| (i * 3 + j) as f64);
+        let product = LocalProduct(vec![
+            Slope::Outer(vec![factors(0..6)], (3, 6)),
+            Slope::Outer(vec![factors(6..10), factors(6..10)], (3, 4)),
+            Slope::Outer(Vec::new(), (3, 2)),
+            Slope::Whole(Cow::Borrowed(&at_hand)),
+        ]);
+        let expected = [-&d * inputs.transpose(), -2.0 * &d * nodes.transpose(), DMatrix::zeros(3, 2), at_hand.clone()];
+        for ((parameter, expected), found) in expected.iter().enumerate().zip(product.whole()) {
+            assert!((&found - expected).amax() < 1e-13, "parameter {parameter}");
+            let columns = 1..expected.ncols();
+            let part = expected.columns_range(columns.clone());
+            assert_eq!(
+                product.columns(parameter, columns.clone(), &mut vec![7.0; 3]),
+                found.columns_range(columns.clone()).into_owned().as_slice()
+            );
+            let mut sum = DMatrix::from_element(3, columns.len(), 1.0);
+            product.add_columns(parameter, columns, -0.5, sum.as_mut_slice());
+            assert!((sum - part.map(|slope| 1.0 - 0.5 * slope)).amax() < 1e-13, "parameter {parameter}");
+        }
     }
 }

@@ -9,6 +9,8 @@
 //! Adam: Kingma & Ba 2015, arXiv 1412.6980. BOP, for binary parameters: Helwegen et al. 2019, arXiv 1906.02107; a schedule acts on its gamma,
 //! as theirs does.
 
+use std::ops::Range;
+
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -103,6 +105,24 @@ pub struct Optimiser<T: Real> {
 /// Numbers that are updated at a time: as many columns of a parameter as the first caches hold.
 const CHUNK: usize = 1 << 14;
 
+/// The gradient of some columns of a parameter.
+struct Part<'a, T: Real> {
+    gradient: &'a LocalProduct<'a, T>,
+    index: usize,
+    columns: Range<usize>,
+}
+
+impl<T: Real> Part<'_, T> {
+    fn whole<'s>(&'s self, scratch: &'s mut Vec<T>) -> &'s [T] {
+        self.gradient.columns(self.index, self.columns.clone(), scratch)
+    }
+
+    /// Adds `scale` times the gradient to `sum`: at the cost of one pass less.
+    fn add_to(&self, sum: &mut [T], scale: T) {
+        self.gradient.add_columns(self.index, self.columns.clone(), scale, sum);
+    }
+}
+
 /// Some columns of a parameter with their moments, where there are any.
 struct Chunk<'a, T> {
     values: &'a mut [T],
@@ -151,8 +171,7 @@ impl<T: Real> Optimiser<T> {
             });
             let chunks: Vec<Chunk<T>> = chunks.collect();
             let finite = chunks.into_par_iter().enumerate().map_init(Vec::new, |scratch, (at, chunk)| {
-                let columns = at * width..all.min((at + 1) * width);
-                this.step(domain, chunk, gradient.columns(index, columns, scratch))
+                this.step(domain, chunk, &Part { gradient, index, columns: at * width..all.min((at + 1) * width) }, scratch)
             });
             if !finite.reduce(|| true, |all, one| all && one) {
                 diverged = diverged.or(Some(index));
@@ -217,19 +236,19 @@ struct BopStep<T> {
 
 impl<T: Real> Rules<T> {
     /// One step of `chunk` down its `gradient`; says whether all its numbers are finite, looked at while they are at hand.
-    fn step(&self, domain: Domain<T>, chunk: Chunk<T>, gradient: &[T]) -> bool {
+    fn step(&self, domain: Domain<T>, chunk: Chunk<T>, gradient: &Part<T>, scratch: &mut Vec<T>) -> bool {
         let Chunk { values, first, second } = chunk;
         if domain == Domain::Binary {
-            return self.bop.step(values, gradient, first);
+            return self.bop.step(values, gradient.whole(scratch), first);
         }
         match &self.real {
-            RealStep::Sgd { rate, .. } if first.is_empty() => simd::add_scaled(values, -*rate, gradient),
+            RealStep::Sgd { rate, .. } if first.is_empty() => gradient.add_to(values, -*rate),
             RealStep::Sgd { momentum, rate } => {
                 simd::scale(first, *momentum);
-                simd::add(first, gradient);
+                gradient.add_to(first, T::one());
                 simd::add_scaled(values, -*rate, first);
             }
-            RealStep::Adam(step) => adam_step(values, gradient, first, second, step),
+            RealStep::Adam(step) => adam_step(values, gradient.whole(scratch), first, second, step),
         }
         let finite = simd::largest(values).is_finite();
         if let Domain::Interval(low, high) = domain {
