@@ -32,8 +32,7 @@ impl<T: Real> Foreground<T> {
             return None;
         }
         let (mut background, mut counts) = (values.column(0).as_slice().to_vec(), vec![T::zero(); rows]);
-        values.column_iter().for_each(|column| lower(&mut background, column.as_slice()));
-        values.column_iter().for_each(|column| count_equal(&mut counts, &background, column.as_slice()));
+        values.column_iter().for_each(|column| meet(&mut background, &mut counts, column.as_slice()));
         let mut total = 0.0;
         for (background, count) in background.iter_mut().zip(&counts) {
             let count = count.f64();
@@ -46,11 +45,11 @@ impl<T: Real> Foreground<T> {
         if total < 0.5 * values.len() as f64 {
             return None;
         }
-        let mut parts = vec![T::zero(); rows * (columns + 1)];
-        for (part, column) in parts.chunks_exact_mut(rows.max(1)).zip(values.column_iter()) {
-            subtract(part, column.as_slice(), &background);
+        let mut parts = Vec::with_capacity(rows * (columns + 1));
+        for column in values.column_iter() {
+            parts.extend(column.as_slice().iter().zip(&background).map(|(value, background)| *value - *background));
         }
-        parts[rows * columns..].copy_from_slice(&background);
+        parts.append(&mut background);
         Some(Self { parts: DMatrix::from_vec(rows, columns + 1, parts) })
     }
 
@@ -72,21 +71,12 @@ impl<T: Real> Foreground<T> {
 }
 
 vectorised! {
-    fn lower<T: Real>(least: &mut [T], values: &[T]) {
-        for (least, value) in least.iter_mut().zip(values) {
+    /// Keeps the `least` values met, and `counts` how often.
+    fn meet<T: Real>(least: &mut [T], counts: &mut [T], values: &[T]) {
+        for ((least, count), value) in least.iter_mut().zip(counts).zip(values) {
+            let again = if *value == *least { *count + T::one() } else { *count };
+            *count = if *value < *least { T::one() } else { again };
             *least = if *value < *least { *value } else { *least };
-        }
-    }
-
-    fn subtract<T: Real>(difference: &mut [T], x: &[T], y: &[T]) {
-        for ((difference, x), y) in difference.iter_mut().zip(x).zip(y) {
-            *difference = *x - *y;
-        }
-    }
-
-    fn count_equal<T: Real>(counts: &mut [T], expected: &[T], values: &[T]) {
-        for ((count, expected), value) in counts.iter_mut().zip(expected).zip(values) {
-            *count += if *value == *expected { T::one() } else { T::zero() };
         }
     }
 }
