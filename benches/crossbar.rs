@@ -1,10 +1,11 @@
-//! Crossbars: the effective matrix of an array behind its wires beside a sparse Cholesky solution with as many right-hand sides as word
-//! lines, and a read of an MNIST-sized array beside the bare product.
+//! Crossbars: the effective matrix of an array behind its wires beside a sparse Cholesky solution
+//! with as many right-hand sides as word lines, and a read of an MNIST-sized array beside the bare
+//! product.
 
 use divan::Bencher;
+use equilux::arithmetic::random::Key;
 use equilux::coupler::crossbar::{Crossbar, CrossbarDevice, Wires, effective};
 use equilux::coupler::{Coupler, Exact, Port, Read, ReadNoise};
-use equilux::random::Key;
 use faer::linalg::solvers::Solve;
 use faer::sparse::{SparseColMat, Triplet};
 use faer::{Mat, Side};
@@ -20,7 +21,8 @@ fn cells(n: usize) -> DMatrix<f64> {
     DMatrix::from_fn(n, n, |i, j| 1e-6 * (1.0 + ((7 * i + 3 * j) % 11) as f64 * 2.4))
 }
 
-/// Nodal analysis: every node of both planes of lines, one factorisation, a right-hand side a word line.
+/// Nodal analysis: every node of both planes of lines, one factorisation, a right-hand side a word
+/// line.
 fn nodal_analysis(cells: &DMatrix<f64>, wires: Wires) -> DMatrix<f64> {
     let (m, n) = cells.shape();
     let (word, bit) = (|i: usize, j: usize| i * n + j, |i: usize, j: usize| m * n + i * n + j);
@@ -40,7 +42,8 @@ fn nodal_analysis(cells: &DMatrix<f64>, wires: Wires) -> DMatrix<f64> {
         link(bit(i, j), (i + 1 < m).then(|| bit(i + 1, j)), g_bit);
     }
     entries.extend(diagonal.iter().enumerate().map(|(k, g)| Triplet::new(k, k, *g)));
-    let matrix = SparseColMat::<usize, f64>::try_new_from_triplets(2 * m * n, 2 * m * n, &entries).unwrap();
+    let matrix =
+        SparseColMat::<usize, f64>::try_new_from_triplets(2 * m * n, 2 * m * n, &entries).unwrap();
     let right = Mat::from_fn(2 * m * n, m, |row, i| if row == word(i, 0) { g_word } else { 0.0 });
     let volts = matrix.sp_cholesky(Side::Lower).unwrap().solve(&right);
     DMatrix::from_fn(m, n, |i, j| volts[(bit(m - 1, j), i)] * g_bit)
@@ -72,7 +75,14 @@ fn forward(bencher: Bencher, coupler: &dyn Coupler<f32>) {
     let (mut currents, mut scratch) = (DMatrix::zeros(OUTPUTS, BATCH), Vec::new());
     let noise = ReadNoise { key: Key::new(1, "bench"), samples: &samples, step: 0 };
     bencher.bench_local(|| {
-        let read = Read { port: Port::Forward, values: values.as_view(), gain: None, foreground: None, wanted: 0..OUTPUTS, noise };
+        let read = Read {
+            port: Port::Forward,
+            values: values.as_view(),
+            gain: None,
+            foreground: None,
+            wanted: 0..OUTPUTS,
+            noise,
+        };
         coupler.read(&read, currents.as_view_mut(), &mut scratch);
     });
 }
@@ -88,13 +98,25 @@ fn forward_bare_product(bencher: Bencher) {
 
 #[divan::bench]
 fn forward_8_bits_and_output_noise(bencher: Bencher) {
-    let device = CrossbarDevice { dac_bits: 8, adc_bits: 8, adc_range: 100.0, output_noise: 0.06, ..CrossbarDevice::ideal() };
+    let device = CrossbarDevice {
+        dac_bits: 8,
+        adc_bits: 8,
+        adc_range: 100.0,
+        output_noise: 0.06,
+        ..CrossbarDevice::ideal()
+    };
     forward(bencher, &Crossbar::new(device, weights(), Key::new(1, "bench")).unwrap());
 }
 
 #[divan::bench]
 fn forward_8_bits_and_noise_of_each_cell(bencher: Bencher) {
     let q = vec![0.0088, 0.65, 0.2];
-    let device = CrossbarDevice { dac_bits: 8, adc_bits: 8, adc_range: 100.0, read_noise_q: q, ..CrossbarDevice::ideal() };
+    let device = CrossbarDevice {
+        dac_bits: 8,
+        adc_bits: 8,
+        adc_range: 100.0,
+        read_noise_q: q,
+        ..CrossbarDevice::ideal()
+    };
     forward(bencher, &Crossbar::new(device, weights(), Key::new(1, "bench")).unwrap());
 }

@@ -1,17 +1,18 @@
 //! The spatial photonic Ising machine against its yardsticks, in one run.
 //!
-//! `cargo bench --bench spim`. A force of 510 nodes through 355 patterns, 32 samples at a time, beside the pair of dense products that it
-//! cannot do without; the wave tier of a panel of 1024 x 1024 pixels beside the bare transform and one pass over the pixels.
+//! `cargo bench --bench spim`. A force of 510 nodes through 355 patterns, 32 samples at a time,
+//! beside the pair of dense products that it cannot do without; the wave tier of a panel of 1024 x
+//! 1024 pixels beside the bare transform and one pass over the pixels.
 
 use divan::{Bencher, black_box};
+use equilux::arithmetic::random::Key;
+use equilux::arithmetic::real::{Factor, Real, add_product};
 use equilux::coupler::spim::optics::Optics;
 use equilux::coupler::spim::optics::fourier::Fourier;
 use equilux::coupler::spim::optics::mask::Mask;
 use equilux::coupler::spim::optics::wave::{Moment, Wave};
 use equilux::coupler::spim::{PatternValues, Patterns, Spim, SpimDevice, Tier};
 use equilux::coupler::{Coupler, Port, Read, ReadNoise};
-use equilux::random::Key;
-use equilux::real::{Factor, Real, add_product};
 use nalgebra::DMatrix;
 use num_complex::Complex;
 
@@ -32,11 +33,22 @@ fn normals(rows: usize, columns: usize) -> DMatrix<f64> {
 #[divan::bench]
 fn dense_product_pair(bencher: Bencher) {
     let (patterns, values) = (normals(NODES, PATTERNS), normals(NODES, SAMPLES));
-    let (mut overlaps, mut forces) = (DMatrix::zeros(PATTERNS, SAMPLES), DMatrix::zeros(NODES, SAMPLES));
+    let (mut overlaps, mut forces) =
+        (DMatrix::zeros(PATTERNS, SAMPLES), DMatrix::zeros(NODES, SAMPLES));
     bencher.bench_local(|| {
         overlaps.fill(0.0);
-        add_product(overlaps.as_view_mut(), 1.0, Factor::Transposed(patterns.as_view()), Factor::Plain(values.as_view()));
-        add_product(forces.as_view_mut(), 1.0, Factor::Plain(patterns.as_view()), Factor::Plain(overlaps.as_view()));
+        add_product(
+            overlaps.as_view_mut(),
+            1.0,
+            Factor::Transposed(patterns.as_view()),
+            Factor::Plain(values.as_view()),
+        );
+        add_product(
+            forces.as_view_mut(),
+            1.0,
+            Factor::Plain(patterns.as_view()),
+            Factor::Plain(overlaps.as_view()),
+        );
         black_box(&forces);
     });
 }
@@ -44,13 +56,24 @@ fn dense_product_pair(bencher: Bencher) {
 /// A force by parameter shift on every node of 32 samples.
 fn force(bencher: Bencher, device: SpimDevice) {
     let patterns = normals(NODES, PATTERNS).map(f64::signum);
-    let spim = Spim::new(SpimDevice { patterns: PATTERNS, ..device }, Patterns::reciprocal(patterns, normals(PATTERNS, 1))).unwrap();
+    let spim = Spim::new(
+        SpimDevice { patterns: PATTERNS, ..device },
+        Patterns::reciprocal(patterns, normals(PATTERNS, 1)),
+    )
+    .unwrap();
     let values = normals(NODES, SAMPLES).map(f64::tanh);
     let samples: Vec<usize> = (0..SAMPLES).collect();
     let (mut forces, mut scratch) = (DMatrix::zeros(NODES, SAMPLES), Vec::new());
     bencher.bench_local(|| {
         let noise = ReadNoise { key: Key::new(1, "bench"), samples: &samples, step: 0 };
-        let read = Read { port: Port::Forward, values: values.as_view(), gain: None, foreground: None, wanted: 0..NODES, noise };
+        let read = Read {
+            port: Port::Forward,
+            values: values.as_view(),
+            gain: None,
+            foreground: None,
+            wanted: 0..NODES,
+            noise,
+        };
         spim.read(&read, forces.as_view_mut(), &mut scratch);
         black_box(&forces);
     });
@@ -68,18 +91,38 @@ fn force_8_bit_phases_and_camera_noise_drawn_once(bencher: Bencher) {
 
 #[divan::bench(sample_count = 3)]
 fn force_camera_noise_frame_by_frame(bencher: Bencher) {
-    force(bencher, SpimDevice { phase_bits: 8, camera_noise: 0.01, per_frame_noise: true, ..SpimDevice::ideal() });
+    force(
+        bencher,
+        SpimDevice {
+            phase_bits: 8,
+            camera_noise: 0.01,
+            per_frame_noise: true,
+            ..SpimDevice::ideal()
+        },
+    );
 }
 
 #[divan::bench(sample_count = 3)]
 fn force_8_bit_camera_with_noise(bencher: Bencher) {
-    force(bencher, SpimDevice { phase_bits: 8, camera_noise: 0.01, camera_bits: 8, ..SpimDevice::ideal() });
+    force(
+        bencher,
+        SpimDevice { phase_bits: 8, camera_noise: 0.01, camera_bits: 8, ..SpimDevice::ideal() },
+    );
 }
 
 #[divan::bench(sample_count = 3)]
 fn force_effective_tier(bencher: Bencher) {
     let pattern_values = PatternValues::Continuous;
-    force(bencher, SpimDevice { phase_bits: 8, fill_factor: 0.93, tier: Tier::Effective, pattern_values, ..SpimDevice::ideal() });
+    force(
+        bencher,
+        SpimDevice {
+            phase_bits: 8,
+            fill_factor: 0.93,
+            tier: Tier::Effective,
+            pattern_values,
+            ..SpimDevice::ideal()
+        },
+    );
 }
 
 fn levels() -> Vec<u16> {
@@ -89,11 +132,15 @@ fn levels() -> Vec<u16> {
 #[divan::bench]
 fn bare_transform_and_one_pass(bencher: Bencher) {
     let (levels, fourier) = (levels(), Fourier::new(SIDE, SIDE));
-    let table: Vec<Complex<f64>> = (0..256).map(|level| Complex::from_polar(1.0, f64::from(level) / 40.7)).collect();
+    let table: Vec<Complex<f64>> =
+        (0..256).map(|level| Complex::from_polar(1.0, f64::from(level) / 40.7)).collect();
     let mut plane = vec![Complex::default(); SIDE * SIDE];
     let mut spectrum = plane.clone();
     bencher.bench_local(|| {
-        plane.iter_mut().zip(&levels).for_each(|(field, level)| *field = table[usize::from(*level)]);
+        plane
+            .iter_mut()
+            .zip(&levels)
+            .for_each(|(field, level)| *field = table[usize::from(*level)]);
         fourier.transform(&mut plane, &mut spectrum);
         black_box(&spectrum);
     });
@@ -101,7 +148,12 @@ fn bare_transform_and_one_pass(bencher: Bencher) {
 
 #[divan::bench]
 fn wave_tier(bencher: Bencher) {
-    let device = SpimDevice { phase_bits: 8, panel_width_px: SIDE, panel_height_px: SIDE, ..SpimDevice::ideal() };
+    let device = SpimDevice {
+        phase_bits: 8,
+        panel_width_px: SIDE,
+        panel_height_px: SIDE,
+        ..SpimDevice::ideal()
+    };
     let optics = Optics::new(&device, 4096).unwrap();
     let mut wave = Wave::new(&optics);
     let mask = Mask::from_levels(SIDE, SIDE, 8, levels()).unwrap();

@@ -1,17 +1,20 @@
-//! Training throughput beside the floor that arithmetic sets: `cargo bench --bench training [-- --threads N]`.
+//! Training throughput beside the floor that arithmetic sets: `cargo bench --bench training [--
+//! --threads N]`.
 //!
-//! The floor of one AsymEP sample on a feedforward network: every array between nodes is multiplied at least once freely, twice for the
-//! held current, once in each of two learning phases and once in the local product; the array of the inputs once freely and once in the
-//! local product. At 2 flops a weight and product, divided by the rate of the product kernel on this machine at the shape of the inputs'
-//! array, that is the least time of one sample. Every other number (nonlinearities, noise, moving weights between caches) is on top.
+//! The floor of one AsymEP sample on a feedforward network: every array between nodes is multiplied
+//! at least once freely, twice for the held current, once in each of two learning phases and once
+//! in the local product; the array of the inputs once freely and once in the local product. At 2
+//! flops a weight and product, divided by the rate of the product kernel on this machine at the
+//! shape of the inputs' array, that is the least time of one sample. Every other number
+//! (nonlinearities, noise, moving weights between caches) is on top.
 
 use std::time::Instant;
 
-use equilux::config::Experiment;
+use equilux::arithmetic::random::Key;
+use equilux::arithmetic::real::{Factor, Packed};
 use equilux::data::{Examples, Parts};
+use equilux::experiment::Experiment;
 use equilux::learning::Batch;
-use equilux::random::Key;
-use equilux::real::{Factor, Packed};
 use equilux::training::{Trainer, class_targets};
 use nalgebra::DMatrix;
 
@@ -22,12 +25,24 @@ const CLASSES: usize = 10;
 /// What is trained: a name, the layers, and the tables of the experiment that differ.
 const RUNS: [(&str, &[usize], &str); 7] = [
     ("time steps", &[784, 256, 10], ""),
-    ("layer by layer", &[784, 256, 10], "[relaxation]\nmethod = 'layer-by-layer'\nstep = 1.0\nmax_steps = 12"),
+    (
+        "layer by layer",
+        &[784, 256, 10],
+        "[relaxation]\nmethod = 'layer-by-layer'\nstep = 1.0\nmax_steps = 12",
+    ),
     ("read noise, 8 bits", &[784, 256, 10], NOISE),
     ("time steps", &[784, 256, 256, 10], ""),
-    ("layer by layer", &[784, 256, 256, 10], "[relaxation]\nmethod = 'layer-by-layer'\nstep = 1.0\nmax_steps = 12"),
+    (
+        "layer by layer",
+        &[784, 256, 256, 10],
+        "[relaxation]\nmethod = 'layer-by-layer'\nstep = 1.0\nmax_steps = 12",
+    ),
     ("time steps", &[784, 512, 10], ""),
-    ("layer by layer", &[784, 512, 10], "[relaxation]\nmethod = 'layer-by-layer'\nstep = 1.0\nmax_steps = 12"),
+    (
+        "layer by layer",
+        &[784, 512, 10],
+        "[relaxation]\nmethod = 'layer-by-layer'\nstep = 1.0\nmax_steps = 12",
+    ),
 ];
 
 const NOISE: &str = "[relaxation]\nstep = 1.0\nmax_steps = 12\n[device.crossbar]\nread_noise_uS = 0.01\n[measurement]\nbits = 8";
@@ -36,7 +51,11 @@ const RELAXATION: &str = "[relaxation]\nstep = 1.0\nmax_steps = 12";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let threads = arguments.iter().position(|a| a == "--threads").and_then(|i| arguments.get(i + 1)).map_or(1, |n| n.parse().unwrap());
+    let threads = arguments
+        .iter()
+        .position(|a| a == "--threads")
+        .and_then(|i| arguments.get(i + 1))
+        .map_or(1, |n| n.parse().unwrap());
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
         let (products, copies) = (product_rate(), copy_rate());
         println!("{threads} thread(s); products {:.0} GFLOP/s a thread; copies {:.1} GB/s", products * 1e-9, copies * 1e-9);
@@ -66,8 +85,11 @@ fn flops(layers: &[usize]) -> f64 {
 fn product_rate() -> f64 {
     let (rows, depth, columns) = (256, FEATURES, 32);
     let a = Packed::new(&Factor::Plain(DMatrix::from_element(rows, depth, 0.5f32).as_view()));
-    let (b, mut c) = (DMatrix::from_element(depth, columns, 0.25f32), DMatrix::zeros(rows, columns));
-    let seconds = best(200, || a.multiply(&(0..rows), &Factor::Plain(b.as_view()), 1.0, 1.0, c.as_view_mut()));
+    let (b, mut c) =
+        (DMatrix::from_element(depth, columns, 0.25f32), DMatrix::zeros(rows, columns));
+    let seconds = best(200, || {
+        a.multiply(&(0..rows), &Factor::Plain(b.as_view()), 1.0, 1.0, c.as_view_mut())
+    });
     2.0 * (rows * depth * columns) as f64 / seconds
 }
 
@@ -108,9 +130,11 @@ fn examples(samples: usize) -> Examples<f32> {
 fn gradient_rate(tables: &str) -> f64 {
     let experiment = experiment(&[784, 256, 10], tables);
     let mut machine = experiment.machine::<f32>().unwrap();
-    let (rule, (inputs, labels)) = (experiment.learning.rule(1), examples(64).batch(&(0..64).collect::<Vec<_>>()));
+    let (rule, (inputs, labels)) =
+        (experiment.learning.rule(1), examples(64).batch(&(0..64).collect::<Vec<_>>()));
     let targets = class_targets(&experiment.learning, &labels, CLASSES);
-    let batch = Batch { inputs: &inputs, targets: &targets, cost: experiment.learning.cost, update: 0 };
+    let batch =
+        Batch { inputs: &inputs, targets: &targets, cost: experiment.learning.cost, update: 0 };
     64.0 / best(200, || {
         rule.gradient(&mut machine, &batch).unwrap();
     })
@@ -120,7 +144,13 @@ fn gradient_rate(tables: &str) -> f64 {
 fn training_rate(layers: &[usize], tables: &str) -> f64 {
     let experiment = experiment(layers, tables);
     let classes = (0..CLASSES).map(|class| class.to_string()).collect();
-    let parts = Parts { train: examples(SAMPLES), validation: None, test: examples(64), classes, inputs: FEATURES };
+    let parts = Parts {
+        train: examples(SAMPLES),
+        validation: None,
+        test: examples(64),
+        classes,
+        inputs: FEATURES,
+    };
     let machine = experiment.machine::<f32>().unwrap();
     let mut trainer = Trainer::new(experiment, Box::new(machine), parts).unwrap();
     let seconds = best(3, || {

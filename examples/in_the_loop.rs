@@ -1,13 +1,15 @@
-//! Trained in the loop, or trained on ideal arrays and then transferred? Digits on phase-change cells an hour after they were written.
+//! Trained in the loop, or trained on ideal arrays and then transferred? Digits on phase-change
+//! cells an hour after they were written.
 //!
-//! Weights trained on ideal arrays of the same range are programmed into each device as they are; weights trained in the loop met its
-//! errors while they learned. `cargo run --release --example in_the_loop [SEEDS]`
+//! Weights trained on ideal arrays of the same range are programmed into each device as they are;
+//! weights trained in the loop met its errors while they learned. `cargo run --release --example
+//! in_the_loop [SEEDS]`
 
 use std::path::Path;
 
 use equilux::Result;
-use equilux::config::Experiment;
 use equilux::data::{Dataset, Parts};
+use equilux::experiment::Experiment;
 use equilux::system::System;
 use equilux::training::{Trainer, evaluate};
 
@@ -25,12 +27,17 @@ const IDEAL: &[&str] = &["sheet=\"ideal-crossbar\"", "at=\"0 s\"", "r_word_ohm=0
 
 fn experiment(seed: u64, settings: &[&str]) -> Result<Experiment> {
     let settings = settings.iter().map(|setting| format!("device.crossbar.{setting}"));
-    Experiment::load(Path::new("configs/digits-pcm.toml"), &settings.chain([format!("seed={seed}")]).collect::<Vec<_>>())
+    Experiment::load(
+        Path::new("configs/digits-pcm.toml"),
+        &settings.chain([format!("seed={seed}")]).collect::<Vec<_>>(),
+    )
 }
 
 fn trained(experiment: &Experiment) -> Result<Trainer<f32>> {
-    let parts = Parts::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
-    let mut trainer = Trainer::new(experiment.clone(), Box::new(experiment.machine::<f32>()?), parts)?;
+    let parts =
+        Parts::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
+    let mut trainer =
+        Trainer::new(experiment.clone(), Box::new(experiment.machine::<f32>()?), parts)?;
     while !trainer.is_finished() {
         trainer.epoch(&mut |_| ())?;
     }
@@ -41,14 +48,19 @@ fn trained(experiment: &Experiment) -> Result<Trainer<f32>> {
 fn percent(accuracies: &[f64]) -> String {
     let n = accuracies.len() as f64;
     let mean = accuracies.iter().sum::<f64>() / n;
-    let variance = accuracies.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1.0).max(1.0);
+    let variance =
+        accuracies.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1.0).max(1.0);
     format!("{:5.2} +- {:4.2} %", 100.0 * mean, 100.0 * variance.sqrt())
 }
 
 fn main() -> Result<()> {
     let seeds: u64 = std::env::args().nth(1).and_then(|seeds| seeds.parse().ok()).unwrap_or(5);
-    let mut ideal = (1..=seeds).map(|seed| trained(&experiment(seed, IDEAL)?)).collect::<Result<Vec<_>>>()?;
-    let accuracies = ideal.iter_mut().map(|trainer| Ok(trainer.evaluate_test()?.0.accuracy())).collect::<Result<Vec<f64>>>()?;
+    let mut ideal =
+        (1..=seeds).map(|seed| trained(&experiment(seed, IDEAL)?)).collect::<Result<Vec<_>>>()?;
+    let accuracies = ideal
+        .iter_mut()
+        .map(|trainer| Ok(trainer.evaluate_test()?.0.accuracy()))
+        .collect::<Result<Vec<f64>>>()?;
     println!("ideal arrays                     {}", percent(&accuracies));
     println!("{:32} {:16} {:16} gap", "device", "in the loop", "transferred");
     for (name, settings) in DEVICES {
@@ -58,10 +70,16 @@ fn main() -> Result<()> {
             looped.push(trained(&device)?.evaluate_test()?.0.accuracy());
             let mut machine = device.machine::<f32>()?;
             machine.program(ideal.values())?;
-            transferred.push(evaluate(&mut machine, &ideal.parts().test, &device.learning)?.accuracy());
+            transferred
+                .push(evaluate(&mut machine, &ideal.parts().test, &device.learning)?.accuracy());
             gaps.push(looped[looped.len() - 1] - transferred[transferred.len() - 1]);
         }
-        println!("{name:32} {:16} {:16} {}", percent(&looped), percent(&transferred), percent(&gaps));
+        println!(
+            "{name:32} {:16} {:16} {}",
+            percent(&looped),
+            percent(&transferred),
+            percent(&gaps)
+        );
     }
     Ok(())
 }

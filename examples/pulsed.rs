@@ -1,15 +1,25 @@
-//! In-situ training by pulses: digits on every pulsed preset beside arrays that are written to their targets.
+//! In-situ training by pulses: digits on every pulsed preset beside arrays that are written to
+//! their targets.
 //!
-//! The cells are the only memory: gradients become numbers of pulses. `cargo run --release --example pulsed [SEEDS]`
+//! The cells are the only memory: gradients become numbers of pulses. `cargo run --release
+//! --example pulsed [SEEDS]`
 
 use std::path::Path;
 
 use equilux::Result;
-use equilux::config::Experiment;
 use equilux::data::{Dataset, Parts};
+use equilux::experiment::Experiment;
 use equilux::training::Trainer;
 
-const PRESETS: [&str; 7] = ["ideal-crossbar", "idealized-pulses", "gokmen-vlasov", "capacitor", "ecram", "reram-sb", "reram-es"];
+const PRESETS: [&str; 7] = [
+    "ideal-crossbar",
+    "idealized-pulses",
+    "gokmen-vlasov",
+    "capacitor",
+    "ecram",
+    "reram-sb",
+    "reram-es",
+];
 
 fn main() -> Result<()> {
     let seeds: u64 = std::env::args().nth(1).and_then(|seeds| seeds.parse().ok()).unwrap_or(3);
@@ -20,11 +30,13 @@ fn main() -> Result<()> {
             let settings = [format!("seed={seed}"), format!("device.crossbar.sheet={preset}")];
             let experiment = Experiment::load(Path::new("configs/digits-pulsed.toml"), &settings)?;
             let parts = Parts::prepare(Dataset::load(&experiment.data)?, &experiment.data, seed)?;
-            let mut trainer = Trainer::new(experiment.clone(), Box::new(experiment.machine::<f32>()?), parts)?;
+            let mut trainer =
+                Trainer::new(experiment.clone(), Box::new(experiment.machine::<f32>()?), parts)?;
             while !trainer.is_finished() {
                 trainer.epoch(&mut |_| ())?;
             }
-            let weights: usize = experiment.network.layers.windows(2).map(|pair| pair[0] * pair[1]).sum();
+            let weights: usize =
+                experiment.network.layers.windows(2).map(|pair| pair[0] * pair[1]).sum();
             pulses += trainer.spent().pulses as f64 / (weights as f64 * seeds as f64);
             let percent = 100.0 * trainer.evaluate_test()?.0.accuracy();
             sum += percent;

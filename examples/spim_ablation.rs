@@ -1,17 +1,19 @@
-//! Which imperfection of a laboratory costs an optical machine most: Wine as in arXiv 2606.13454, one effect off at a time.
+//! Which imperfection of a laboratory costs an optical machine most: Wine as in arXiv 2606.13454,
+//! one effect off at a time.
 //!
-//! `cargo run --release --example spim_ablation [SPLITS]`: 3 splits, none of which was used to choose a number, if not said otherwise.
+//! `cargo run --release --example spim_ablation [SPLITS]`: 3 splits, none of which was used to
+//! choose a number, if not said otherwise.
 
 use std::path::Path;
 
 use equilux::Result;
-use equilux::config::Experiment;
 use equilux::data::{Dataset, Parts};
+use equilux::experiment::Experiment;
 use equilux::training::Trainer;
 use rayon::prelude::*;
 
-/// A laboratory that trains for a third of the ideal machine's epochs, with steps as large as its noise allows; the camera behind a
-/// pinhole, one pixel.
+/// A laboratory that trains for a third of the ideal machine's epochs, with steps as large as its
+/// noise allows; the camera behind a pinhole, one pixel.
 const LABORATORY: [&str; 6] = [
     "device.spim.sheet=spim-laboratory",
     "device.spim.camera_region_px=1",
@@ -43,9 +45,12 @@ fn accuracies(settings: &[String], splits: u64) -> Result<Vec<f64>> {
     (201..=200 + splits)
         .into_par_iter()
         .map(|seed| {
-            let experiment = Experiment::load(path, &[settings, &[format!("seed={seed}")]].concat())?;
-            let parts = Parts::<f64>::prepare(Dataset::load(&experiment.data)?, &experiment.data, seed)?;
-            let mut trainer = Trainer::new(experiment.clone(), Box::new(experiment.machine::<f64>()?), parts)?;
+            let experiment =
+                Experiment::load(path, &[settings, &[format!("seed={seed}")]].concat())?;
+            let parts =
+                Parts::<f64>::prepare(Dataset::load(&experiment.data)?, &experiment.data, seed)?;
+            let mut trainer =
+                Trainer::new(experiment.clone(), Box::new(experiment.machine::<f64>()?), parts)?;
             while !trainer.is_finished() {
                 trainer.epoch(&mut |_| {})?;
             }
@@ -68,7 +73,10 @@ fn main() -> Result<()> {
         let off = settings.iter().map(|setting| format!("device.spim.{setting}"));
         laboratory.iter().cloned().chain(off).collect::<Vec<_>>()
     };
-    println!("{:28} test accuracy, {splits} splits   more than in the laboratory (standard error)", "machine");
+    println!(
+        "{:28} test accuracy, {splits} splits   more than in the laboratory (standard error)",
+        "machine"
+    );
     let whole = accuracies(&laboratory, splits)?;
     let row = |name: &str, found: &[f64]| {
         let (mean, spread) = moments(found);
@@ -78,7 +86,10 @@ fn main() -> Result<()> {
     };
     row("laboratory", &whole);
     row("ideal", &accuracies(&[], splits)?);
-    row("laboratory, uncompensated", &accuracies(&without(&["illumination_corrected=false"]), splits)?);
+    row(
+        "laboratory, uncompensated",
+        &accuracies(&without(&["illumination_corrected=false"]), splits)?,
+    );
     for (name, settings) in EFFECTS {
         row(&format!("laboratory, no {name}"), &accuracies(&without(settings), splits)?);
     }

@@ -55,11 +55,15 @@ impl Error {
 
     /// The process's exit status: 2 when what the user gave is wrong, 1 for anything else.
     pub fn exit_status(&self) -> u8 {
-        use io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+        use io::ErrorKind::{
+            AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied,
+            ReadOnlyFilesystem,
+        };
         match self {
             Self::Input(_) | Self::Read { .. } => 2,
             Self::Write { source, .. } => match source.kind() {
-                AlreadyExists | IsADirectory | NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem => 2,
+                AlreadyExists | IsADirectory | NotADirectory | NotFound | PermissionDenied
+                | ReadOnlyFilesystem => 2,
                 _ => 1,
             },
             Self::Machine(_) | Self::Plot(_) => 1,
@@ -67,7 +71,8 @@ impl Error {
     }
 }
 
-/// The entry of `known` nearest to `word`, as `"; did you mean `x`?"`, or nothing when none is near.
+/// The entry of `known` nearest to `word`, as `"; did you mean `x`?"`, or nothing when none is
+/// near.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     known
         .into_iter()

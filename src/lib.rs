@@ -1,28 +1,30 @@
 //! Equilux simulates analog and photonic hardware that learns by Equilibrium Propagation.
 //!
-//! Spatial photonic Ising machines and resistive crossbars, with their noise, quantisation and non-reciprocal couplings, are machines
-//! that *relax*: drive them, wait for the steady state, measure. Equilux trains them the way a laboratory would, and a learning rule
-//! never looks where a laboratory could not.
+//! Spatial photonic Ising machines and resistive crossbars, with their noise, quantisation and
+//! non-reciprocal couplings, are machines that *relax*: drive them, wait for the steady state,
+//! measure. Equilux trains them the way a laboratory would, and a learning rule never looks where a
+//! laboratory could not.
 //!
 //! # Learning from steady states
-//! A machine has nodes with values v and inputs x; its dynamics is a force F(v, x; theta), and inference waits for F(v0) = 0. With
-//! J = dF/dv at v0, the gradient of a cost C(v0) is
+//! A machine has nodes with values v and inputs x; its dynamics is a force F(v, x; theta), and
+//! inference waits for F(v0) = 0. With J = dF/dv at v0, the gradient of a cost C(v0) is
 //!
 //! ```text
 //! dC/dtheta = -a . dF/dtheta,      J^T a = dC/dv
 //! ```
 //!
-//! The machine itself can solve for the adjoint a: nudge its outputs by -beta dC/dv, let it settle again, and compare. That solves
-//! J d = dC/dv: plain Equilibrium Propagation, right where couplings are reciprocal and J = J^T. For the additive nodes of analog
-//! hardware,
+//! The machine itself can solve for the adjoint a: nudge its outputs by -beta dC/dv, let it settle
+//! again, and compare. That solves J d = dC/dv: plain Equilibrium Propagation, right where
+//! couplings are reciprocal and J = J^T. For the additive nodes of analog hardware,
 //!
 //! ```text
 //! tau du/dt = -u + W v + U x + b,      v = f(u)
 //! ```
 //!
-//! the antisymmetric part (W - W^T)/2 of J does not depend on the state. So AsymEP (arXiv 2602.03670) has an exact physical form,
-//! *port reversal*: drive every array through its other ports, so that W becomes W^T, and hold the current W v0 - W^T v0 measured
-//! once. [`learning`] has the rules, [`system`] the phases.
+//! the antisymmetric part (W - W^T)/2 of J does not depend on the state. So AsymEP (arXiv
+//! 2602.03670) has an exact physical form, *port reversal*: drive every array through its other
+//! ports, so that W becomes W^T, and hold the current W v0 - W^T v0 measured once. [`learning`] has
+//! the rules, [`system`] the phases.
 //!
 //! # Five nouns
 //! - [`coupler`]: hardware that turns node values into currents, and its *local product*.
@@ -31,13 +33,13 @@
 //! - [`training`]: data, optimiser, schedule, checkpoints.
 //! - [`study`]: many runs that answer one question.
 //!
-//! [`config`] is what a user writes, [`report`] what a user takes home.
+//! [`experiment`] is what a user writes, [`report`] what a user takes home.
 //!
 //! # An example
 //! Four nodes with random couplings: AsymEP by port reversal against the exact gradient.
 //!
 //! ```
-//! use equilux::config::Case;
+//! use equilux::experiment::Case;
 //! use equilux::learning::{fidelity, Adjoint, AsymEp, Batch, CorrectionMethod, Nudges, Nudging, Rule};
 //! use equilux::system::Cost;
 //!
@@ -57,20 +59,17 @@
 
 #![warn(missing_docs)]
 
+pub mod arithmetic;
 pub mod cli;
-pub mod config;
 pub mod coupler;
 pub mod data;
 pub mod error;
+pub mod experiment;
 pub mod export;
-mod file;
+pub mod file;
 pub mod learning;
-pub mod matrix_file;
-mod product;
-pub mod random;
-pub mod real;
+pub mod quantity;
 pub mod report;
-mod simd;
 pub mod study;
 pub mod system;
 pub mod training;

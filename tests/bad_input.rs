@@ -26,39 +26,67 @@ fn says(message: &str, parts: &[&str]) {
 
 #[test]
 fn keys_and_values_of_an_experiment() {
-    says(&refused("max_steps = 30", "max_step = 30"), &["small.toml", "line 11, column 1", "did you mean `max_steps`?"]);
+    says(
+        &refused("max_steps = 30", "max_step = 30"),
+        &["small.toml", "line 11, column 1", "did you mean `max_steps`?"],
+    );
     says(&refused("step = 1.0", "step = \"fast\""), &["line 9, column 8", "expected"]);
-    says(&refused("step = 1.0", "step = 1.5"), &["line 9, column 8", "1.5 is out of range: expected a number above 0 and at most 1"]);
+    says(
+        &refused("step = 1.0", "step = 1.5"),
+        &["line 9, column 8", "1.5 is out of range: expected a number above 0 and at most 1"],
+    );
     says(&refused("step = 1.0", "step = nan"), &["line 9, column 8", "NaN is out of range"]);
     says(&refused("epochs = 3", "epochs = 0"), &["line 13", "a whole number of at least 1"]);
     says(&refused("seed = 5", "seed = -5"), &["line 2, column 8"]);
     says(&refused("[training]", "[training"), &["line 12"]);
-    says(&refused("optimiser.adam.rate = 0.02", "optimiser.adm.rate = 0.02"), &["line 15", "did you mean `adam`?"]);
-    says(&refused("layers = [64, 12, 10]", "layers = [63, 12, 10]"), &["network.layers", "64 features and 10 classes"]);
+    says(
+        &refused("optimiser.adam.rate = 0.02", "optimiser.adm.rate = 0.02"),
+        &["line 15", "did you mean `adam`?"],
+    );
+    says(
+        &refused("layers = [64, 12, 10]", "layers = [63, 12, 10]"),
+        &["network.layers", "64 features and 10 classes"],
+    );
     says(&refused("layers = [64, 12, 10]", "layers = [64]"), &["at least two layers"]);
     says(&refused("set = \"digits\"", "set = \"digit\""), &["did you mean `digits`?"]);
-    says(&refused("set = \"digits\"", "set = \"digits\"\ntest_fraction = 0.0"), &["data.test_fraction"]);
+    says(
+        &refused("set = \"digits\"", "set = \"digits\"\ntest_fraction = 0.0"),
+        &["data.test_fraction"],
+    );
 }
 
 #[test]
 fn settings_and_arguments() {
     let place = Place::new();
     place.file("small.toml", SMALL);
-    let train = |extra: &[&str]| place.refused(2, &[&["train", "small.toml", "--out", "run"][..], extra].concat());
-    says(&train(&["--set", "training.epochs=many"]), &["--set training.epochs=many", "expected a whole number\nin `training.epochs`"]);
+    let train = |extra: &[&str]| {
+        place.refused(2, &[&["train", "small.toml", "--out", "run"][..], extra].concat())
+    };
+    says(
+        &train(&["--set", "training.epochs=many"]),
+        &["--set training.epochs=many", "expected a whole number\nin `training.epochs`"],
+    );
     says(&train(&["--set", "training.epoch=3"]), &["did you mean `epochs`?"]);
     says(&train(&["--set", "training.epochs"]), &["expected key=value"]);
     says(&train(&["--threads", "0"]), &["--threads"]);
     says(&place.refused(2, &["train", "absent.toml"]), &["absent.toml", "cannot be read"]);
     says(&place.refused(2, &["evaluate", "absent"]), &["absent", "not the directory of a run"]);
-    says(&place.refused(2, &["gradient", "small.toml", "--rule", "asymep"]), &["did you mean `asym-ep`?"]);
-    says(&place.refused(2, &["gradient", "small.toml", "--beta", "0"]), &["expected numbers other than 0"]);
+    says(
+        &place.refused(2, &["gradient", "small.toml", "--rule", "asymep"]),
+        &["did you mean `asym-ep`?"],
+    );
+    says(
+        &place.refused(2, &["gradient", "small.toml", "--beta", "0"]),
+        &["expected numbers other than 0"],
+    );
 }
 
 #[test]
 fn data_files() {
     let place = Place::new();
-    let experiment = SMALL.replace("set = \"digits\"", "set = \"flowers.csv\"").replace("[64, 12, 10]", "[2, 4, 2]");
+    let experiment = SMALL
+        .replace("set = \"digits\"", "set = \"flowers.csv\"")
+        .replace("[64, 12, 10]", "[2, 4, 2]");
     place.file("flowers.toml", experiment);
     let train = |csv: &str| {
         place.file("flowers.csv", csv);
@@ -67,7 +95,10 @@ fn data_files() {
     says(&train("a,b,class\n1,2,x\n3,y\n"), &["flowers.csv", "line 3"]);
     says(&train("a,b,class\n1,2,x\n3,four,y\n"), &["flowers.csv", "3", "`b`", "four"]);
     says(&train("a,b,kind\n1,2,x\n3,4,y\n"), &["flowers.csv", "class"]);
-    let absent = place.command(&["train", "flowers.toml", "--set", "data.set=mnist"]).env("EQUILUX_DATA", place.path("store")).output();
+    let absent = place
+        .command(&["train", "flowers.toml", "--set", "data.set=mnist"])
+        .env("EQUILUX_DATA", place.path("store"))
+        .output();
     says(&refusal(&absent.unwrap(), 2), &["equilux data fetch mnist"]);
 }
 
@@ -80,8 +111,14 @@ fn case_files() {
     };
     says(&case("{\"W\": [[1, 2]"), &["case.json", "line 1"]);
     says(&case("{\"W\": [[0]], \"U\": [[0]], \"b\": [0], \"x\": [0]}"), &["case.json", "target"]);
-    says(&case("{\"W\": [[0, 1]], \"U\": [[0]], \"b\": [0], \"x\": [0], \"target\": [0]}"), &["row 0 of W has 2 values, expected 1"]);
-    says(&case("{\"W\": [[0]], \"U\": [[0]], \"b\": [0], \"x\": [0], \"target\": [0, 0]}"), &["target has 2 values"]);
+    says(
+        &case("{\"W\": [[0, 1]], \"U\": [[0]], \"b\": [0], \"x\": [0], \"target\": [0]}"),
+        &["row 0 of W has 2 values, expected 1"],
+    );
+    says(
+        &case("{\"W\": [[0]], \"U\": [[0]], \"b\": [0], \"x\": [0], \"target\": [0, 0]}"),
+        &["target has 2 values"],
+    );
     // An unstable machine is the machine's fault, not the user's.
     place.file("case.json", "{\"W\": [[3]], \"U\": [[0]], \"b\": [0.1], \"x\": [0], \"target\": [0], \"activation\": \"identity\"}");
     says(&place.refused(1, &["gradient", "case.json"]), &["did not settle"]);
@@ -97,14 +134,20 @@ fn checkpoints() {
     let resume = ["train", "small.toml", "--out", "run", "--resume"];
 
     fs::write(&checkpoint, &whole[..whole.len() / 2]).unwrap();
-    says(&place.refused(2, &["evaluate", "run"]), &["checkpoint.safetensors", "not a whole checkpoint"]);
+    says(
+        &place.refused(2, &["evaluate", "run"]),
+        &["checkpoint.safetensors", "not a whole checkpoint"],
+    );
     says(&place.refused(2, &resume), &["checkpoint.safetensors", "not a whole checkpoint"]);
     fs::write(&checkpoint, b"").unwrap();
     says(&place.refused(2, &["evaluate", "run"]), &["not a whole checkpoint"]);
 
     fs::write(&checkpoint, &whole).unwrap();
     let other = ["evaluate", "run", "--set", "network.layers=[64, 13, 10]"];
-    says(&place.refused(2, &other), &["another machine", "0-1.weights", "expected 13 x 64", "found 12 x 64"]);
+    says(
+        &place.refused(2, &other),
+        &["another machine", "0-1.weights", "expected 13 x 64", "found 12 x 64"],
+    );
     let changed = [&resume[..], &["--set", "learning.beta=0.3"]].concat();
     says(&place.refused(2, &changed), &["--resume", "training.epochs"]);
     fs::remove_file(&checkpoint).unwrap();
@@ -116,25 +159,39 @@ fn output_directories() {
     let place = Place::new();
     place.file("small.toml", SMALL);
     place.file("occupied", "a file");
-    says(&place.refused(2, &["train", "small.toml", "--out", "occupied/run"]), &["occupied/run", "cannot be written"]);
+    says(
+        &place.refused(2, &["train", "small.toml", "--out", "occupied/run"]),
+        &["occupied/run", "cannot be written"],
+    );
     fs::create_dir(place.path("full")).unwrap();
     place.file("full/notes.txt", "mine");
-    says(&place.refused(2, &["train", "small.toml", "--out", "full"]), &["full", "not an empty directory"]);
+    says(
+        &place.refused(2, &["train", "small.toml", "--out", "full"]),
+        &["full", "not an empty directory"],
+    );
     assert_eq!(fs::read_to_string(place.path("full/notes.txt")).unwrap(), "mine");
-    says(&place.refused(2, &["train", "small.toml", "--out", "nowhere", "--resume"]), &["nowhere", "not the directory of a run"]);
+    says(
+        &place.refused(2, &["train", "small.toml", "--out", "nowhere", "--resume"]),
+        &["nowhere", "not the directory of a run"],
+    );
 }
 
 #[test]
 #[cfg(unix)]
 fn a_disk_that_fills_up() {
-    // A limit on the size of files stands for the disk: the checkpoint of 800 weights and their moments does not fit in 4 KiB.
+    // A limit on the size of files stands for the disk: the checkpoint of 800 weights and their
+    // moments does not fit in 4 KiB.
     let place = Place::new();
     place.file("small.toml", SMALL);
     let program = env!("CARGO_BIN_EXE_equilux");
     let script = format!("trap '' XFSZ; ulimit -f 4; exec {program} train small.toml --out run");
-    let output = Command::new("bash").current_dir(place.path("")).args(["-c", &script]).output().unwrap();
+    let output =
+        Command::new("bash").current_dir(place.path("")).args(["-c", &script]).output().unwrap();
     says(&refusal(&output, 1), &["checkpoint.safetensors", "cannot be written"]);
-    let mut left: Vec<String> = fs::read_dir(place.path("run")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let mut left: Vec<String> = fs::read_dir(place.path("run"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
     left.sort();
     assert_eq!(left, ["config.toml", "metrics.csv"], "half-written files are left");
     // With room again the run goes on.
@@ -144,7 +201,10 @@ fn a_disk_that_fills_up() {
 #[test]
 fn training_that_diverges() {
     let place = Place::new();
-    place.file("small.toml", SMALL.replace("optimiser.adam.rate = 0.02", "optimiser.sgd.rate = 1e38"));
+    place.file(
+        "small.toml",
+        SMALL.replace("optimiser.adam.rate = 0.02", "optimiser.sgd.rate = 1e38"),
+    );
     let message = place.refused(1, &["train", "small.toml", "--out", "run"]);
     assert!(message.contains("diverged") || message.contains("settled"), "{message}");
 }

@@ -14,7 +14,10 @@ fn numbers(value: &Value) -> Vec<f64> {
 
 /// The cells in siemens, the wires and the voltages of a case of tests/reference/crossbar.json.
 fn case(case: &Value) -> (DMatrix<f64>, Wires, DVector<f64>) {
-    let wires = Wires { r_word_ohm: case["r_word"].as_f64().unwrap(), r_bit_ohm: case["r_bit"].as_f64().unwrap() };
+    let wires = Wires {
+        r_word_ohm: case["r_word"].as_f64().unwrap(),
+        r_bit_ohm: case["r_bit"].as_f64().unwrap(),
+    };
     let (resistance, volts): (DMatrix<f64>, Vec<f64>) = match case["name"].as_str().unwrap() {
         "32x32" => (
             DMatrix::from_fn(32, 32, |i, j| 1e4 * (1.0 + ((7 * i + 3 * j) % 11) as f64 / 2.0)),
@@ -25,7 +28,8 @@ fn case(case: &Value) -> (DMatrix<f64>, Wires, DVector<f64>) {
             (0..20).map(|i| -0.2 + 0.02 * f64::from(i % 21)).collect(),
         ),
         _ => {
-            let rows: Vec<Vec<f64>> = case["resistance_ohm"].as_array().unwrap().iter().map(numbers).collect();
+            let rows: Vec<Vec<f64>> =
+                case["resistance_ohm"].as_array().unwrap().iter().map(numbers).collect();
             (DMatrix::from_fn(3, 3, |i, j| rows[i][j]), numbers(&case["v"]))
         }
     };
@@ -41,7 +45,10 @@ fn agree(found: &[f64], expected: &[f64]) {
     assert_eq!(found.len(), expected.len());
     let scale = expected.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
     for (found, expected) in found.iter().zip(expected) {
-        assert!((found - expected).abs() <= 1e-10 * expected.abs().max(1e-3 * scale), "{found} is not {expected}");
+        assert!(
+            (found - expected).abs() <= 1e-10 * expected.abs().max(1e-3 * scale),
+            "{found} is not {expected}"
+        );
     }
 }
 
@@ -52,10 +59,19 @@ fn currents_and_effective_matrices_are_the_reference_s() {
         let matrix = effective(&cells, wires).unwrap();
         let expected = numbers(&reference["i"]);
         agree(matrix.tr_mul(&volts).as_slice(), &expected);
-        agree(solve(&cells, &CellCurrent::default(), wires, &volts, Port::Forward).unwrap().currents.as_slice(), &expected);
+        agree(
+            solve(&cells, &CellCurrent::default(), wires, &volts, Port::Forward)
+                .unwrap()
+                .currents
+                .as_slice(),
+            &expected,
+        );
         for (key, row) in [("effective_row_0", 0), ("effective_row_31", 31)] {
             if reference.get(key).is_some() {
-                agree(&matrix.row(row).iter().copied().collect::<Vec<_>>(), &numbers(&reference[key]));
+                agree(
+                    &matrix.row(row).iter().copied().collect::<Vec<_>>(),
+                    &numbers(&reference[key]),
+                );
             }
         }
         if let Some(rows) = reference.get("effective_s") {
@@ -74,13 +90,21 @@ fn perfect_wires_give_the_cells_and_other_ports_the_transpose() {
         let (rows, columns) = cells.shape();
         // The array turned over: bit lines are its word lines, from the bottom end of the last one.
         let turned = DMatrix::from_fn(columns, rows, |i, j| cells[(rows - 1 - j, columns - 1 - i)]);
-        for wires in [wires, Wires { r_bit_ohm: 0.0, ..wires }, Wires { r_word_ohm: 0.0, ..wires }] {
+        for wires in [wires, Wires { r_bit_ohm: 0.0, ..wires }, Wires { r_word_ohm: 0.0, ..wires }]
+        {
             let matrix = effective(&cells, wires).unwrap();
-            let other = effective(&turned, Wires { r_word_ohm: wires.r_bit_ohm, r_bit_ohm: wires.r_word_ohm }).unwrap();
-            let back = DMatrix::from_fn(rows, columns, |i, j| other[(columns - 1 - j, rows - 1 - i)]);
+            let other = effective(
+                &turned,
+                Wires { r_word_ohm: wires.r_bit_ohm, r_bit_ohm: wires.r_word_ohm },
+            )
+            .unwrap();
+            let back =
+                DMatrix::from_fn(rows, columns, |i, j| other[(columns - 1 - j, rows - 1 - i)]);
             assert!((&matrix - back).amax() <= 1e-12 * matrix.amax());
             let volts = DVector::from_fn(columns, |j, _| 0.1 + 0.01 * j as f64);
-            let found = solve(&cells, &CellCurrent::default(), wires, &volts, Port::Reversed).unwrap().currents;
+            let found = solve(&cells, &CellCurrent::default(), wires, &volts, Port::Reversed)
+                .unwrap()
+                .currents;
             agree(found.as_slice(), (&matrix * &volts).as_slice());
         }
     }
@@ -93,7 +117,8 @@ fn cells_that_are_not_linear_are_not_reciprocal() {
     let volts = DVector::from_element(32, 0.3);
     for wires in [wires, Wires::default()] {
         let forward = solve(&cells, &law, wires, &volts, Port::Forward).unwrap();
-        // Kirchhoff's law at every word node: what comes along the wire is what goes on and through the cell.
+        // Kirchhoff's law at every word node: what comes along the wire is what goes on and through
+        // the cell.
         if wires.r_word_ohm > 0.0 {
             for (i, j) in (0..32).flat_map(|i| (0..32).map(move |j| (i, j))) {
                 let left = if j == 0 { volts[i] } else { forward.word[(i, j - 1)] };
@@ -106,7 +131,8 @@ fn cells_that_are_not_linear_are_not_reciprocal() {
         }
         let reversed = solve(&cells, &law, wires, &volts, Port::Reversed).unwrap();
         let (there, back) = (forward.currents.sum(), reversed.currents.sum());
-        // With equal volts everywhere a reciprocal array would give equal totals; 2 a u / G of cells of 15 to 100 uS is some 10 to 80 %.
+        // With equal volts everywhere a reciprocal array would give equal totals; 2 a u / G of
+        // cells of 15 to 100 uS is some 10 to 80 %.
         assert!((there / back - 1.0).abs() > 0.1, "{there} A there, {back} A back");
     }
 }
@@ -116,19 +142,58 @@ fn the_bench_solves_and_compiles() {
     let place = Place::new();
     place.file("cells.csv", "345,903,755\n652,401,508\n442,897,389\n");
     place.file("volts.csv", "1.5,2.3,1.7\n");
-    let solve = ["crossbar", "solve", "--cells", "cells.csv", "--volts", "volts.csv", "--r-word", "0.5", "--r-bit", "0.5"];
+    let solve = [
+        "crossbar",
+        "solve",
+        "--cells",
+        "cells.csv",
+        "--volts",
+        "volts.csv",
+        "--r-word",
+        "0.5",
+        "--r-bit",
+        "0.5",
+    ];
     let found = place.json(&solve);
     agree(&numbers(&found["currents_A"]), &numbers(&cases()[0]["i"]));
     let voltages = place.json(&[&solve[..], &["--voltages"]].concat());
     let ends = numbers(&voltages["bit_V"][2]);
     agree(&ends.iter().map(|volt| volt / 0.5).collect::<Vec<_>>(), &numbers(&cases()[0]["i"]));
-    place.printed(&["crossbar", "compile", "--cells", "cells.csv", "--r-word", "0.5", "--r-bit", "0.5", "--out", "e.csv"]);
-    let matrix = equilux::matrix_file::read_matrix(&place.path("e.csv")).unwrap();
-    agree(&matrix.row(0).iter().copied().collect::<Vec<_>>(), &numbers(&cases()[0]["effective_s"][0]));
+    place.printed(&[
+        "crossbar",
+        "compile",
+        "--cells",
+        "cells.csv",
+        "--r-word",
+        "0.5",
+        "--r-bit",
+        "0.5",
+        "--out",
+        "e.csv",
+    ]);
+    let matrix = equilux::file::matrix::read_matrix(&place.path("e.csv")).unwrap();
+    agree(
+        &matrix.row(0).iter().copied().collect::<Vec<_>>(),
+        &numbers(&cases()[0]["effective_s"][0]),
+    );
     place.file("cells_us.csv", "60,100\n110,80\n");
     place.file("two.csv", "0.3,0.4\n");
-    let milo = ["crossbar", "solve", "--cells", "cells_us.csv", "--unit", "uS", "--volts", "two.csv", "--device", "rram-milo"];
-    assert_ne!(place.json(&milo)["currents_A"], place.json(&[&milo[..], &["--reversed"]].concat())["currents_A"]);
+    let milo = [
+        "crossbar",
+        "solve",
+        "--cells",
+        "cells_us.csv",
+        "--unit",
+        "uS",
+        "--volts",
+        "two.csv",
+        "--device",
+        "rram-milo",
+    ];
+    assert_ne!(
+        place.json(&milo)["currents_A"],
+        place.json(&[&milo[..], &["--reversed"]].concat())["currents_A"]
+    );
 }
 
 #[test]
@@ -137,45 +202,93 @@ fn what_is_no_array_is_refused() {
     place.file("volts.csv", "1,2\n");
     let refused = |cells: &str, extra: &[&str], expected: &str| {
         place.file("cells.csv", cells);
-        let message = place.refused(2, &[&["crossbar", "solve", "--cells", "cells.csv", "--volts", "volts.csv"][..], extra].concat());
+        let message = place.refused(
+            2,
+            &[&["crossbar", "solve", "--cells", "cells.csv", "--volts", "volts.csv"][..], extra]
+                .concat(),
+        );
         assert!(message.contains(expected), "expected `{expected}` in: {message}");
     };
     refused("100,0\n100,100\n", &[], "row 1, column 2: expected a resistance above 0 ohm, found 0");
-    refused("100,-5\n100,100\n", &["--unit", "S"], "expected a conductance of at least 0 S, found -5");
+    refused(
+        "100,-5\n100,100\n",
+        &["--unit", "S"],
+        "expected a conductance of at least 0 S, found -5",
+    );
     refused("100,nan\n100,100\n", &[], "expected a finite number");
     refused("100,100\n", &[], "volts.csv: expected 1 voltages, one a word line, found 2");
-    refused("100,100\n100,100\n", &["--r-word", "-1"], "--r-word -1: expected a resistance of at least 0 ohm");
+    refused(
+        "100,100\n100,100\n",
+        &["--r-word", "-1"],
+        "--r-word -1: expected a resistance of at least 0 ohm",
+    );
     refused("100,100\n100,100\n", &["--r-bit", "nan"], "--r-bit NaN");
-    refused("60,70\n80,300\n", &["--unit", "uS", "--device", "rram-milo"], "300.0000 uS is out of the device's range");
-    refused("60,70\n80,90\n", &["--unit", "uS", "--device", "rram-mlo"], "did you mean `rram-milo`?");
-    refused("1,2\n3,4\n", &["--unit", "uS", "--device", "pcm-nandakumar", "--at", "1 week"], "--at 1 week: expected");
+    refused(
+        "60,70\n80,300\n",
+        &["--unit", "uS", "--device", "rram-milo"],
+        "300.0000 uS is out of the device's range",
+    );
+    refused(
+        "60,70\n80,90\n",
+        &["--unit", "uS", "--device", "rram-mlo"],
+        "did you mean `rram-milo`?",
+    );
+    refused(
+        "1,2\n3,4\n",
+        &["--unit", "uS", "--device", "pcm-nandakumar", "--at", "1 week"],
+        "--at 1 week: expected",
+    );
 }
 
 #[test]
 fn a_singular_network_is_an_error_of_the_array() {
     let place = Place::new();
     place.file("cells.csv", "1e300,1\n1,1e-300\n");
-    let compile = ["crossbar", "compile", "--cells", "cells.csv", "--r-word", "1e300", "--r-bit", "1e-200", "--out", "e.csv"];
+    let compile = [
+        "crossbar",
+        "compile",
+        "--cells",
+        "cells.csv",
+        "--r-word",
+        "1e300",
+        "--r-bit",
+        "1e-200",
+        "--out",
+        "e.csv",
+    ];
     let message = place.refused(1, &compile);
-    assert!(message.contains("(r_word 1e300 ohm, r_bit 1e-200 ohm) is singular in double precision"), "{message}");
+    assert!(
+        message.contains("(r_word 1e300 ohm, r_bit 1e-200 ohm) is singular in double precision"),
+        "{message}"
+    );
     assert!(!place.path("e.csv").exists());
 }
 
 #[test]
 fn tiles_wires_drift_and_pulses_train_and_resume_to_the_same_bits() {
     let place = Place::new();
-    let config = common::NOISY
-        .replace("max_steps = 8", "max_steps = 60")
-        .replace("levels = 64", "tile_rows = 20\ntile_cols = 8\nr_word_ohm = 2.0\nr_bit_ohm = 1.0\nwire_refresh = 3");
+    let config = common::NOISY.replace("max_steps = 8", "max_steps = 60").replace(
+        "levels = 64",
+        "tile_rows = 20\ntile_cols = 8\nr_word_ohm = 2.0\nr_bit_ohm = 1.0\nwire_refresh = 3",
+    );
     for (name, sheet) in [("pcm", "pcm-nandakumar"), ("ecram", "ecram")] {
         let file = format!("{name}.toml");
-        place.file(&file, config.replace("crossbar-generic", sheet).replace("tile_rows", "at = \"1 h\"\ntile_rows"));
+        place.file(
+            &file,
+            config
+                .replace("crossbar-generic", sheet)
+                .replace("tile_rows", "at = \"1 h\"\ntile_rows"),
+        );
         let (whole, halves) = (format!("{name}-whole"), format!("{name}-halves"));
         place.printed(&["train", &file, "--out", &whole]);
         place.printed(&["train", &file, "--out", &halves, "--set", "training.epochs=1"]);
         place.printed(&["train", &file, "--out", &halves, "--resume"]);
         for part in ["checkpoint.safetensors", "metrics.csv"] {
-            assert!(common::bytes(&place.path(&whole).join(part)) == common::bytes(&place.path(&halves).join(part)), "{name}: {part}");
+            assert!(
+                common::bytes(&place.path(&whole).join(part))
+                    == common::bytes(&place.path(&halves).join(part)),
+                "{name}: {part}"
+            );
         }
     }
 }

@@ -1,12 +1,13 @@
-//! The cells of a crossbar and what stands between them and a number: moments of every preset, mappings, stuck cells, converters,
-//! amplifiers, and what cells that are not linear do to learning.
+//! The cells of a crossbar and what stands between them and a number: moments of every preset,
+//! mappings, stuck cells, converters, amplifiers, and what cells that are not linear do to
+//! learning.
 
-use equilux::config::{Device, Experiment, LearningConfig, RuleName};
+use equilux::arithmetic::random::Key;
 use equilux::coupler::crossbar::{Crossbar, CrossbarDevice, Mapping, program_once};
 use equilux::coupler::quantiser::Quantiser;
 use equilux::coupler::{Coupler, Port, Read, ReadNoise};
+use equilux::experiment::{Device, Experiment, LearningConfig, RuleName};
 use equilux::learning::{Batch, fidelity};
-use equilux::random::Key;
 use equilux::system::{Cost, Phase, System};
 use nalgebra::DMatrix;
 
@@ -34,7 +35,8 @@ fn within_one_percent(found: f64, expected: f64, what: &str) {
 
 #[test]
 fn programming_errors_are_those_of_the_formulas() {
-    // As the sources write them: Nandakumar with x = g / 25 uS, the others with g in uS. Far enough from the range's ends to be unclipped.
+    // As the sources write them: Nandakumar with x = g / 25 uS, the others with g in uS. Far enough
+    // from the range's ends to be unclipped.
     let nandakumar = |g: f64| 0.26348 + 1.9650 * (g / 25.0) - 1.1731 * (g / 25.0).powi(2);
     let joshi = |g: f64| -0.00178767 * g * g + 0.07585724 * g + 0.28638599;
     let wan = |g: f64| 1.536e-4 * g.powi(3) - 1.167e-2 * g * g + 2.374e-1 * g + 1.053;
@@ -49,7 +51,11 @@ fn programming_errors_are_those_of_the_formulas() {
     for (sheet, deviation, targets) in presets {
         let device = preset(sheet, &[]);
         for g in targets {
-            let cells = program_once(&device, &DMatrix::from_element(1000, DRAWS / 1000, g), Key::new(1, sheet));
+            let cells = program_once(
+                &device,
+                &DMatrix::from_element(1000, DRAWS / 1000, g),
+                Key::new(1, sheet),
+            );
             let [mean, found] = mean_and_deviation(cells.iter().copied());
             within_one_percent(mean, g, sheet);
             within_one_percent(found, deviation(g), sheet);
@@ -62,10 +68,20 @@ fn drift_coefficients_are_those_of_the_formula() {
     let perfect = ["programming_error_uS=0", "programming_error_terms=[]", "at=\"1 h\""];
     let device = preset("pcm-nandakumar", &perfect);
     for x in [0.2f64, 0.5, 1.0] {
-        let cells = program_once(&device, &DMatrix::from_element(1000, DRAWS / 1000, 25.0 * x), Key::new(1, "drift"));
-        let [mean, deviation] = mean_and_deviation(cells.iter().map(|g| -(g / (25.0 * x)).ln() / (3600.0f64 / 20.0).ln()));
+        let cells = program_once(
+            &device,
+            &DMatrix::from_element(1000, DRAWS / 1000, 25.0 * x),
+            Key::new(1, "drift"),
+        );
+        let [mean, deviation] = mean_and_deviation(
+            cells.iter().map(|g| -(g / (25.0 * x)).ln() / (3600.0f64 / 20.0).ln()),
+        );
         within_one_percent(mean, (-0.0155 * x.ln() + 0.0244).clamp(0.049, 0.1), "mean of nu");
-        within_one_percent(deviation, (-0.0125 * x.ln() - 0.0059).clamp(0.008, 0.045), "deviation of nu");
+        within_one_percent(
+            deviation,
+            (-0.0125 * x.ln() - 0.0059).clamp(0.008, 0.045),
+            "deviation of nu",
+        );
     }
 }
 
@@ -76,7 +92,14 @@ fn currents(coupler: &Crossbar<f64>, port: Port, values: &DMatrix<f64>, step: u6
     let noise = ReadNoise { key: Key::new(1, "read"), samples: &samples, step };
     let mut out = DMatrix::zeros(wanted, values.ncols());
     coupler.read(
-        &Read { port, values: values.as_view(), gain: None, foreground: None, wanted: 0..wanted, noise },
+        &Read {
+            port,
+            values: values.as_view(),
+            gain: None,
+            foreground: None,
+            wanted: 0..wanted,
+            noise,
+        },
         out.as_view_mut(),
         &mut Vec::new(),
     );
@@ -85,19 +108,39 @@ fn currents(coupler: &Crossbar<f64>, port: Port, values: &DMatrix<f64>, step: u6
 
 #[test]
 fn read_noise_is_that_of_the_formula() {
-    let quiet = ["programming_error_uS=0", "programming_error_terms=[]", "drift_nu=[]", "drift_nu_sd=[]", "dac_bits=0", "adc_bits=0"];
-    let device = preset("pcm-nandakumar", &[&quiet[..], &["at=\"1 h\"", "weight_max=25", "read_time_us=0", "output_noise=0"]].concat());
+    let quiet = [
+        "programming_error_uS=0",
+        "programming_error_terms=[]",
+        "drift_nu=[]",
+        "drift_nu_sd=[]",
+        "dac_bits=0",
+        "adc_bits=0",
+    ];
+    let device = preset(
+        "pcm-nandakumar",
+        &[&quiet[..], &["at=\"1 h\"", "weight_max=25", "read_time_us=0", "output_noise=0"]]
+            .concat(),
+    );
     // One weight unit is one microsiemens, and the other cell of the pair is at 0, without noise.
     for x in [0.01f64, 0.2, 1.0] {
         let g = 25.0 * x;
-        let crossbar = Crossbar::new(device.clone(), DMatrix::from_element(1, 1, g), Key::new(1, "cells")).unwrap();
+        let crossbar =
+            Crossbar::new(device.clone(), DMatrix::from_element(1, 1, g), Key::new(1, "cells"))
+                .unwrap();
         let drive = DMatrix::from_element(1, 10_000, 1.0);
-        let reads: Vec<f64> =
-            (0..DRAWS / 10_000).flat_map(|step| currents(&crossbar, Port::Forward, &drive, step as u64).data.as_vec().clone()).collect();
+        let reads: Vec<f64> = (0..DRAWS / 10_000)
+            .flat_map(|step| {
+                currents(&crossbar, Port::Forward, &drive, step as u64).data.as_vec().clone()
+            })
+            .collect();
         let [mean, deviation] = mean_and_deviation(reads.iter().copied());
         let q = (0.0088 / x.powf(0.65)).min(0.2);
         within_one_percent(mean, g, "mean of reads");
-        within_one_percent(deviation, g * q * ((3600.0 + 250e-9) / (2.0 * 250e-9f64)).ln().sqrt(), "deviation of reads");
+        within_one_percent(
+            deviation,
+            g * q * ((3600.0 + 250e-9) / (2.0 * 250e-9f64)).ln().sqrt(),
+            "deviation of reads",
+        );
     }
 }
 
@@ -108,7 +151,12 @@ fn some_weights() -> DMatrix<f64> {
 #[test]
 fn every_mapping_holds_the_weights_and_puts_them_where_it_says() {
     let weights = some_weights();
-    let range = CrossbarDevice { g_min_us: 2.0, g_max_us: 22.0, weight_max: 0.5, ..CrossbarDevice::ideal() };
+    let range = CrossbarDevice {
+        g_min_us: 2.0,
+        g_max_us: 22.0,
+        weight_max: 0.5,
+        ..CrossbarDevice::ideal()
+    };
     for (mapping, at_half, at_nothing) in [
         (Mapping::Differential, [12.0, 2.0], [2.0, 2.0]),
         (Mapping::Balanced, [17.0, 7.0], [12.0, 12.0]),
@@ -117,38 +165,70 @@ fn every_mapping_holds_the_weights_and_puts_them_where_it_says() {
         let device = CrossbarDevice { mapping, ..range.clone() };
         assert_eq!(device.conductances(0.25), at_half, "{mapping:?}");
         assert_eq!(device.conductances(0.0), at_nothing, "{mapping:?}");
-        let crossbar = Crossbar::new(device.clone(), weights.clone(), Key::new(1, "cells")).unwrap();
+        let crossbar =
+            Crossbar::new(device.clone(), weights.clone(), Key::new(1, "cells")).unwrap();
         assert!((crossbar.effective() - &weights).amax() < 1e-15, "{mapping:?}");
-        // Behind wires the conductances themselves count: all mappings lose, and those that conduct more lose more.
-        let behind =
-            Crossbar::new(CrossbarDevice { r_word_ohm: 5.0, r_bit_ohm: 5.0, ..device }, weights.clone(), Key::new(1, "cells")).unwrap();
+        // Behind wires the conductances themselves count: all mappings lose, and those that conduct
+        // more lose more.
+        let behind = Crossbar::new(
+            CrossbarDevice { r_word_ohm: 5.0, r_bit_ohm: 5.0, ..device },
+            weights.clone(),
+            Key::new(1, "cells"),
+        )
+        .unwrap();
         let loss = (behind.effective() - &weights).norm() / weights.norm();
         assert!(loss > 1e-4 && loss < 1e-2, "{mapping:?}: {loss}");
     }
     // Beyond the range a weight is clipped.
-    let clipped = Crossbar::new(range, DMatrix::from_row_slice(1, 2, &[0.7, -9.0]), Key::new(1, "cells")).unwrap();
+    let clipped =
+        Crossbar::new(range, DMatrix::from_row_slice(1, 2, &[0.7, -9.0]), Key::new(1, "cells"))
+            .unwrap();
     assert_eq!(clipped.effective().as_slice(), [0.5, -0.5]);
 }
 
 #[test]
 fn stuck_cells_are_as_many_as_stated_and_never_move() {
-    let device = CrossbarDevice { stuck_at_min: 0.1, stuck_at_max: 0.05, weight_max: 1.0, ..CrossbarDevice::ideal() };
+    let device = CrossbarDevice {
+        stuck_at_min: 0.1,
+        stuck_at_max: 0.05,
+        weight_max: 1.0,
+        ..CrossbarDevice::ideal()
+    };
     let shape = (500, 400);
-    let cells = |weight: f64| Crossbar::new(device.clone(), DMatrix::from_element(shape.0, shape.1, weight), Key::new(1, "cells")).unwrap();
+    let cells = |weight: f64| {
+        Crossbar::new(
+            device.clone(),
+            DMatrix::from_element(shape.0, shape.1, weight),
+            Key::new(1, "cells"),
+        )
+        .unwrap()
+    };
     let n = (shape.0 * shape.1) as f64;
-    let fraction = |matrix: &DMatrix<f64>, value: f64| matrix.iter().filter(|w| **w == value).count() as f64 / n;
+    let fraction = |matrix: &DMatrix<f64>, value: f64| {
+        matrix.iter().filter(|w| **w == value).count() as f64 / n
+    };
     // Asked for 0.5: the cell that carries it, or the other at g_min, or both are stuck somewhere.
     let half = cells(0.5).effective();
-    for (value, expected) in
-        [(0.5, 0.85 * 0.95), (0.0, 0.1 * 0.95 + 0.05 * 0.05), (1.0, 0.05 * 0.95), (-0.5, 0.85 * 0.05), (-1.0, 0.1 * 0.05)]
-    {
+    for (value, expected) in [
+        (0.5, 0.85 * 0.95),
+        (0.0, 0.1 * 0.95 + 0.05 * 0.05),
+        (1.0, 0.05 * 0.95),
+        (-0.5, 0.85 * 0.05),
+        (-1.0, 0.1 * 0.05),
+    ] {
         let tolerance = 5.0 * (expected * (1.0f64 - expected) / n).sqrt();
-        assert!((fraction(&half, value) - expected).abs() < tolerance, "{value}: {}, expected {expected}", fraction(&half, value));
+        assert!(
+            (fraction(&half, value) - expected).abs() < tolerance,
+            "{value}: {}, expected {expected}",
+            fraction(&half, value)
+        );
     }
     // Written to another target and back, the same cells are stuck.
     let mut crossbar = cells(0.5);
     for weight in [-0.25, 0.5] {
-        crossbar.program(&[DMatrix::from_element(shape.0, shape.1, weight)], Key::new(2, "write")).unwrap();
+        crossbar
+            .program(&[DMatrix::from_element(shape.0, shape.1, weight)], Key::new(2, "write"))
+            .unwrap();
         assert_eq!(crossbar.effective() == half, weight == 0.5);
     }
 }
@@ -156,7 +236,10 @@ fn stuck_cells_are_as_many_as_stated_and_never_move() {
 #[test]
 fn amplifiers_are_constant_in_time_and_only_their_reverse_breaks_reciprocity() {
     let weights = some_weights();
-    let values = [DMatrix::from_fn(7, 3, |i, j| (i as f64 - j as f64) / 9.0), DMatrix::from_fn(5, 3, |i, j| (j as f64 - i as f64) / 9.0)];
+    let values = [
+        DMatrix::from_fn(7, 3, |i, j| (i as f64 - j as f64) / 9.0),
+        DMatrix::from_fn(5, 3, |i, j| (j as f64 - i as f64) / 9.0),
+    ];
     let read = |device: CrossbarDevice, port: Port, step| {
         let crossbar = Crossbar::new(device, weights.clone(), Key::new(1, "cells")).unwrap();
         currents(&crossbar, port, &values[port as usize], step)
@@ -168,25 +251,42 @@ fn amplifiers_are_constant_in_time_and_only_their_reverse_breaks_reciprocity() {
         [(values[1].transpose() * forward).trace(), (values[0].transpose() * reversed).trace()]
     };
     let mismatched = CrossbarDevice { gain_sd: 0.1, ..CrossbarDevice::ideal() };
-    assert_ne!(read(mismatched.clone(), Port::Forward, 0), read(CrossbarDevice::ideal(), Port::Forward, 0));
-    assert_eq!(read(mismatched.clone(), Port::Forward, 0), read(mismatched.clone(), Port::Forward, 9));
+    assert_ne!(
+        read(mismatched.clone(), Port::Forward, 0),
+        read(CrossbarDevice::ideal(), Port::Forward, 0)
+    );
+    assert_eq!(
+        read(mismatched.clone(), Port::Forward, 0),
+        read(mismatched.clone(), Port::Forward, 9)
+    );
     let [there, back] = forms(&mismatched);
     assert!((there - back).abs() < 1e-14, "gains: {there} {back}");
     let [there, back] = forms(&CrossbarDevice { reverse_gain_sd: 0.1, ..CrossbarDevice::ideal() });
     assert!((there - back).abs() > 1e-3, "gains of the reverse: {there} {back}");
     // Offsets are there without any drive, and are the stated ones for the port that is read.
     let offset = CrossbarDevice { offset_sd: 0.2, ..CrossbarDevice::ideal() };
-    let shift = read(offset.clone(), Port::Forward, 0) - read(CrossbarDevice::ideal(), Port::Forward, 0);
+    let shift =
+        read(offset.clone(), Port::Forward, 0) - read(CrossbarDevice::ideal(), Port::Forward, 0);
     assert!(shift.column(0).norm() > 0.0 && (shift.column(0) - shift.column(2)).norm() < 1e-14);
     assert_eq!(read(offset, Port::Reversed, 0), read(CrossbarDevice::ideal(), Port::Reversed, 0));
     let reverse = CrossbarDevice { reverse_offset_sd: 0.2, ..CrossbarDevice::ideal() };
-    assert_ne!(read(reverse.clone(), Port::Reversed, 0), read(CrossbarDevice::ideal(), Port::Reversed, 0));
+    assert_ne!(
+        read(reverse.clone(), Port::Reversed, 0),
+        read(CrossbarDevice::ideal(), Port::Reversed, 0)
+    );
     assert_eq!(read(reverse, Port::Forward, 0), read(CrossbarDevice::ideal(), Port::Forward, 0));
 }
 
 #[test]
 fn converters_follow_the_largest_value_of_a_read_if_asked() {
-    let device = CrossbarDevice { dac_bits: 6, adc_bits: 6, dac_range: 1.0, adc_range: 2.0, auto_range: true, ..CrossbarDevice::ideal() };
+    let device = CrossbarDevice {
+        dac_bits: 6,
+        adc_bits: 6,
+        dac_range: 1.0,
+        adc_range: 2.0,
+        auto_range: true,
+        ..CrossbarDevice::ideal()
+    };
     let weights = some_weights();
     // Far beyond one range, far below the other: as good as any, because the range follows.
     let values = DMatrix::from_fn(7, 2, |i, j| (i as f64 - 2.6) * [40.0, 1e-3][j]);
@@ -199,7 +299,12 @@ fn converters_follow_the_largest_value_of_a_read_if_asked() {
         assert!((found - exact.map(|current| adc.apply(current))).amax() < 1e-12 * exact.amax());
     }
     // With fixed ranges the first clips.
-    let fixed = Crossbar::new(CrossbarDevice { auto_range: false, ..device }, weights, Key::new(1, "cells")).unwrap();
+    let fixed = Crossbar::new(
+        CrossbarDevice { auto_range: false, ..device },
+        weights,
+        Key::new(1, "cells"),
+    )
+    .unwrap();
     assert!(currents(&fixed, Port::Forward, &values, 0).column(0).amax() <= 2.0);
 }
 
@@ -225,7 +330,8 @@ const MACHINE: &str = r#"
 
 /// The gradient of AsymEP against differences of the cost, on a feedforward machine of these cells.
 fn asym_ep_against_differences(settings: &[&str]) -> equilux::learning::Fidelity {
-    let settings: Vec<String> = settings.iter().map(|setting| format!("device.crossbar.{setting}")).collect();
+    let settings: Vec<String> =
+        settings.iter().map(|setting| format!("device.crossbar.{setting}")).collect();
     let experiment = Experiment::parse(MACHINE, "test", &settings).unwrap();
     let mut machine = experiment.machine::<f64>().unwrap();
     let inputs = DMatrix::from_fn(5, 7, |i, j| (1.3 * i as f64 + 0.7 * j as f64).sin());
@@ -234,7 +340,8 @@ fn asym_ep_against_differences(settings: &[&str]) -> equilux::learning::Fidelity
     let rule = LearningConfig { rule: RuleName::AsymEp, ..experiment.learning }.rule::<f64>(1);
     let estimate = rule.gradient(&mut machine, &batch).unwrap();
     assert_eq!(estimate.unsettled, 0);
-    let values: Vec<DMatrix<f64>> = machine.parameters().into_iter().map(|parameter| parameter.values).collect();
+    let values: Vec<DMatrix<f64>> =
+        machine.parameters().into_iter().map(|parameter| parameter.values).collect();
     let outputs = machine.outputs();
     let mut cost = |values: &[DMatrix<f64>]| {
         machine.program(values).unwrap();
@@ -244,7 +351,9 @@ fn asym_ep_against_differences(settings: &[&str]) -> equilux::learning::Fidelity
     };
     let h = 1e-5;
     let mut exact = values.clone();
-    for (index, k) in (0..values.len()).flat_map(|index| (0..values[index].len()).map(move |k| (index, k))) {
+    for (index, k) in
+        (0..values.len()).flat_map(|index| (0..values[index].len()).map(move |k| (index, k)))
+    {
         let mut at = |step: f64| {
             let mut moved = values.clone();
             moved[index][k] += step;

@@ -34,8 +34,14 @@ impl Place {
 
     fn equilux(&self, arguments: &[&str]) -> Command {
         let mut command = Command::cargo_bin("equilux").unwrap();
-        command.current_dir(self.0.path()).env("EQUILUX_DATA", self.store()).arg("data").args(arguments);
-        for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY"] {
+        command
+            .current_dir(self.0.path())
+            .env("EQUILUX_DATA", self.store())
+            .arg("data")
+            .args(arguments);
+        for proxy in
+            ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY"]
+        {
             command.env_remove(proxy);
         }
         command
@@ -44,7 +50,8 @@ impl Place {
     /// The one JSON object on standard output.
     #[track_caller]
     fn json(&self, arguments: &[&str]) -> Value {
-        let output = self.equilux(arguments).arg("--json").assert().success().get_output().stdout.clone();
+        let output =
+            self.equilux(arguments).arg("--json").assert().success().get_output().stdout.clone();
         serde_json::from_slice(&output).unwrap()
     }
 
@@ -80,7 +87,10 @@ fn gzip(content: &[u8]) -> Vec<u8> {
 
 /// An idx file of unsigned bytes.
 fn idx(dimensions: &[u32], bytes: &[u8]) -> Vec<u8> {
-    let header = [&[0, 0, 8, dimensions.len() as u8][..], &dimensions.iter().flat_map(|size| size.to_be_bytes()).collect::<Vec<_>>()];
+    let header = [
+        &[0, 0, 8, dimensions.len() as u8][..],
+        &dimensions.iter().flat_map(|size| size.to_be_bytes()).collect::<Vec<_>>(),
+    ];
     [&header.concat(), bytes].concat()
 }
 
@@ -88,7 +98,10 @@ fn idx(dimensions: &[u32], bytes: &[u8]) -> Vec<u8> {
 fn write_shapes(place: &Place) {
     place.write("shapes/train-images-idx3-ubyte", idx(&[3, 2, 2], &(0..12).collect::<Vec<u8>>()));
     place.write("shapes/train-labels-idx1-ubyte.gz", gzip(&idx(&[3], &[0, 1, 9])));
-    place.write("shapes/t10k-images-idx3-ubyte.gz", gzip(&idx(&[2, 2, 2], &(100..108).collect::<Vec<u8>>())));
+    place.write(
+        "shapes/t10k-images-idx3-ubyte.gz",
+        gzip(&idx(&[2, 2, 2], &(100..108).collect::<Vec<u8>>())),
+    );
     place.write("shapes/t10k-labels-idx1-ubyte", idx(&[2], &[1, 0]));
 }
 
@@ -101,12 +114,20 @@ fn serve(directory: &Path) -> String {
         for mut stream in listener.incoming().flatten() {
             let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
             let request: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-            let file = request.first().and_then(|line| line.split(' ').nth(1)).unwrap_or("/").trim_start_matches('/').to_owned();
+            let file = request
+                .first()
+                .and_then(|line| line.split(' ').nth(1))
+                .unwrap_or("/")
+                .trim_start_matches('/')
+                .to_owned();
             let (status, body) = match fs::read(directory.join(file)) {
                 Ok(body) => ("200 OK", body),
                 Err(_) => ("404 Not Found", Vec::new()),
             };
-            let header = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let header = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
             let _ = stream.write_all(header.as_bytes()).and_then(|()| stream.write_all(&body));
         }
     });
@@ -115,10 +136,15 @@ fn serve(directory: &Path) -> String {
 
 /// The directory of the real MNIST, or `None`, said aloud, where there is none.
 fn real_mnist() -> Option<PathBuf> {
-    let directory = std::env::var_os("EQUILUX_DATA").map(|store| PathBuf::from(store).join("mnist")).filter(|path| path.is_dir());
+    let directory = std::env::var_os("EQUILUX_DATA")
+        .map(|store| PathBuf::from(store).join("mnist"))
+        .filter(|path| path.is_dir());
     if directory.is_none() {
         // Not eprintln!, which the test harness keeps to itself.
-        let _ = writeln!(std::io::stderr(), "SKIPPED the tests of the real MNIST: $EQUILUX_DATA names no directory with mnist/");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED the tests of the real MNIST: $EQUILUX_DATA names no directory with mnist/"
+        );
     }
     directory
 }
@@ -127,13 +153,23 @@ fn real_mnist() -> Option<PathBuf> {
 fn a_new_user_sees_built_in_sets_and_how_to_get_more() {
     let place = Place::new();
     let sets = place.list();
-    assert_eq!(sets.iter().map(|set| set["name"].as_str().unwrap()).collect::<Vec<_>>(), ["digits", "wine", "mnist", "fashion-mnist"]);
-    assert_eq!((&sets[1]["samples"], &sets[1]["features"], &sets[1]["classes"]), (&178.into(), &13.into(), &3.into()));
+    assert_eq!(
+        sets.iter().map(|set| set["name"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["digits", "wine", "mnist", "fashion-mnist"]
+    );
+    assert_eq!(
+        (&sets[1]["samples"], &sets[1]["features"], &sets[1]["classes"]),
+        (&178.into(), &13.into(), &3.into())
+    );
     assert_eq!((&sets[0]["status"], &sets[2]["status"]), (&"built-in".into(), &"absent".into()));
     assert_eq!(sets[2]["command"], "equilux data fetch mnist");
     let output = place.equilux(&["list"]).assert().success().get_output().stdout.clone();
     let table = String::from_utf8(output).unwrap();
-    assert!(table.lines().any(|line| line.split_whitespace().collect::<Vec<_>>() == ["wine", "178", "13", "3", "built", "in"]), "{table}");
+    assert!(
+        table.lines().any(|line| line.split_whitespace().collect::<Vec<_>>()
+            == ["wine", "178", "13", "3", "built", "in"]),
+        "{table}"
+    );
     assert!(table.contains("not here: equilux data fetch fashion-mnist"), "{table}");
     assert!(!place.store().exists(), "listing writes nothing");
 }
@@ -143,17 +179,26 @@ fn an_imported_csv_is_a_set_by_name() {
     let place = Place::new();
     place.write("flowers.csv", "length,species,width\r\n1.5,setosa,2\r\n3,\"big, blue\",4\r\n");
     let imported = place.json(&["import", "flowers.csv", "--label", "species"]);
-    assert_eq!((&imported["name"], &imported["samples"], &imported["features"]), (&"flowers".into(), &2.into(), &2.into()));
+    assert_eq!(
+        (&imported["name"], &imported["samples"], &imported["features"]),
+        (&"flowers".into(), &2.into(), &2.into())
+    );
     assert_eq!(place.listing("flowers")["classes"], 2);
     let set = Store::at(place.store()).load("flowers").unwrap();
     assert_eq!(set.features.as_slice(), [1.5, 2.0, 3.0, 4.0]);
-    assert_eq!((set.labels, set.classes), (vec![1, 0], vec!["big, blue".to_owned(), "setosa".into()]));
+    assert_eq!(
+        (set.labels, set.classes),
+        (vec![1, 0], vec!["big, blue".to_owned(), "setosa".into()])
+    );
     assert_eq!(set.feature_names, ["length", "width"]);
 
     place.write("flowers.csv", "length,species\n1,a\n2,b\n3,c\n");
     place.equilux(&["import", "flowers.csv", "--label", "species"]).assert().success();
     assert_eq!(place.listing("flowers")["samples"], 3, "replaced");
-    assert_eq!(fs::read_to_string(place.store().join("flowers.csv")).unwrap(), "length,class\n1,a\n2,b\n3,c\n");
+    assert_eq!(
+        fs::read_to_string(place.store().join("flowers.csv")).unwrap(),
+        "length,class\n1,a\n2,b\n3,c\n"
+    );
 }
 
 #[test]
@@ -162,7 +207,10 @@ fn a_csv_that_is_no_set_is_refused_where_it_is_wrong() {
     for (content, expected) in [
         ("a,b,class\n1,2,x\n1,y\n", "bad.csv: line 3: 2 values: expected 3"),
         ("a,b,class\n1,2,x\n1,two,y\n", "bad.csv: line 3, column `b`: `two` is not a number"),
-        ("a,b,class\n1,inf,x\n1,2,y\n", "bad.csv: line 2, column `b`: `inf` is not a finite number"),
+        (
+            "a,b,class\n1,inf,x\n1,2,y\n",
+            "bad.csv: line 2, column `b`: `inf` is not a finite number",
+        ),
         ("a,b,clas\n1,2,x\n1,2,y\n", "bad.csv: no label column `class`; did you mean `clas`?"),
         ("a,b,class\n1,2,x\n1,2,x\n", "bad.csv: every label in column `class` is `x`"),
         ("", "bad.csv: the file is empty"),
@@ -187,7 +235,10 @@ fn names_that_mean_something_else_are_refused() {
     for (arguments, expected) in [
         (&["import", "a.csv", "--name", "wine"][..], "`wine` is a set of its own"),
         (&["import", "shapes", "--name", "mnist"], "`equilux data fetch mnist --mirror DIRECTORY`"),
-        (&["import", "a.csv", "--name", "../a"], "`../a` cannot name a set: expected letters, digits"),
+        (
+            &["import", "a.csv", "--name", "../a"],
+            "`../a` cannot name a set: expected letters, digits",
+        ),
         (&["import", "a.csv", "--name", "a.csv"], "`a.csv` cannot name a set"),
         (&["import", "a.csv", "--name", ""], "`` cannot name a set"),
     ] {
@@ -205,12 +256,17 @@ fn an_imported_directory_is_a_set_by_name() {
     let place = Place::new();
     write_shapes(&place);
     let imported = place.json(&["import", "shapes", "--name", "squares"]);
-    assert_eq!((&imported["name"], &imported["samples"], &imported["features"]), (&"squares".into(), &5.into(), &4.into()));
+    assert_eq!(
+        (&imported["name"], &imported["samples"], &imported["features"]),
+        (&"squares".into(), &5.into(), &4.into())
+    );
     assert_eq!(place.listing("squares")["samples"], 5);
     let set = Store::at(place.store()).load("squares").unwrap();
     assert_eq!((set.labels.as_slice(), set.test_from), (&[0, 1, 9, 1, 0][..], Some(3)));
     assert_eq!(set.features.column(3).as_slice(), [100.0, 101.0, 102.0, 103.0]);
-    let parts: Parts<f32> = Parts::prepare(set, &DataConfig { scaling: Scaling::None, ..DataConfig::default() }, 1).unwrap();
+    let parts: Parts<f32> =
+        Parts::prepare(set, &DataConfig { scaling: Scaling::None, ..DataConfig::default() }, 1)
+            .unwrap();
     assert_eq!((parts.train.len(), parts.test.labels), (3, vec![1, 0]));
 }
 
@@ -223,13 +279,29 @@ fn a_damaged_directory_is_refused_with_file_found_and_expected() {
     let middle = flipped.len() - 6; // in the check sum at the end
     flipped[middle] ^= 1;
     for (file, content, expected) in [
-        (images, idx(&[12], &[0; 12]), format!("{images}: magic number 0x00000801: expected 0x00000803")),
-        (images, good[..20].to_vec(), format!("{images}: truncated: 4 bytes behind the header: expected 12")),
+        (
+            images,
+            idx(&[12], &[0; 12]),
+            format!("{images}: magic number 0x00000801: expected 0x00000803"),
+        ),
+        (
+            images,
+            good[..20].to_vec(),
+            format!("{images}: truncated: 4 bytes behind the header: expected 12"),
+        ),
         (images, [&good[..], &[0]].concat(), format!("{images}: bytes left over: expected 12")),
         (images, zipped[..zipped.len() / 2].to_vec(), format!("{images}: damaged gzip file")),
         (images, flipped, format!("{images}: damaged gzip file")),
-        ("t10k-labels-idx1-ubyte", idx(&[2], &[1, 10]), "t10k-labels-idx1-ubyte: label 10 of sample 1: expected 0 to 9".into()),
-        ("t10k-labels-idx1-ubyte", idx(&[3], &[1, 1, 1]), "t10k-labels-idx1-ubyte: 3 labels: expected 2".into()),
+        (
+            "t10k-labels-idx1-ubyte",
+            idx(&[2], &[1, 10]),
+            "t10k-labels-idx1-ubyte: label 10 of sample 1: expected 0 to 9".into(),
+        ),
+        (
+            "t10k-labels-idx1-ubyte",
+            idx(&[3], &[1, 1, 1]),
+            "t10k-labels-idx1-ubyte: 3 labels: expected 2".into(),
+        ),
     ] {
         let place = Place::new();
         write_shapes(&place);
@@ -242,7 +314,10 @@ fn a_damaged_directory_is_refused_with_file_found_and_expected() {
     write_shapes(&place);
     fs::remove_file(place.path("shapes/t10k-labels-idx1-ubyte")).unwrap();
     let message = place.refused(&["import", "shapes"]);
-    assert!(message.contains("no file `t10k-labels-idx1-ubyte` or `t10k-labels-idx1-ubyte.gz`"), "{message}");
+    assert!(
+        message.contains("no file `t10k-labels-idx1-ubyte` or `t10k-labels-idx1-ubyte.gz`"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -252,21 +327,37 @@ fn a_damaged_set_in_the_store_is_listed_as_such() {
     place.write("store/mnist/train-images-idx3-ubyte", "");
     place.write("store/notes/readme.txt", "not a set");
     assert_eq!(place.listing("bad")["status"], "damaged");
-    assert!(place.listing("bad")["problem"].as_str().unwrap().contains("expected at least two classes"));
-    assert!(place.listing("mnist")["problem"].as_str().unwrap().contains("no file `train-labels-idx1-ubyte`"));
+    assert!(
+        place.listing("bad")["problem"].as_str().unwrap().contains("expected at least two classes")
+    );
+    assert!(
+        place.listing("mnist")["problem"]
+            .as_str()
+            .unwrap()
+            .contains("no file `train-labels-idx1-ubyte`")
+    );
     assert_eq!(place.list().len(), 5);
 }
 
 #[test]
 fn a_forged_copy_is_refused_and_nothing_kept() {
     let place = Place::new();
-    for file in ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
+    for file in [
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    ] {
         place.write(&format!("copies/{file}.gz"), gzip(b"forged"));
     }
     for mirror in [serve(&place.path("copies")), "copies".to_owned()] {
         let message = place.refused(&["fetch", "mnist", "--mirror", &mirror]);
         let expected = "expected ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db";
-        assert!(message.contains("train-images-idx3-ubyte: its unpacked content has SHA-256 ") && message.contains(expected), "{message}");
+        assert!(
+            message.contains("train-images-idx3-ubyte: its unpacked content has SHA-256 ")
+                && message.contains(expected),
+            "{message}"
+        );
         place.nothing_kept();
     }
 }
@@ -277,7 +368,11 @@ fn mirrors_without_the_files_are_named() {
     fs::create_dir(place.path("empty")).unwrap();
     let address = serve(&place.path("empty"));
     let message = place.refused(&["fetch", "fashion-mnist", "--json", "--mirror", &address]);
-    assert!(message.contains(&format!("{address}/train-images-idx3-ubyte.gz: ")) && message.contains("404"), "{message}");
+    assert!(
+        message.contains(&format!("{address}/train-images-idx3-ubyte.gz: "))
+            && message.contains("404"),
+        "{message}"
+    );
     let message = place.refused(&["fetch", "fashion-mnist", "--mirror", "empty"]);
     assert!(message.contains("empty: no file `train-images-idx3-ubyte`"), "{message}");
     let message = place.refused(&["fetch", "fashion-mnist", "--mirror", "https://127.0.0.1/"]);
@@ -292,9 +387,18 @@ fn a_store_that_cannot_be_written_is_named() {
     place.write("file", "");
     place.write("a.csv", "a,class\n1,x\n2,y\n");
     write_shapes(&place);
-    for arguments in [&["import", "a.csv"][..], &["import", "shapes"], &["fetch", "mnist", "--mirror", "shapes"]] {
+    for arguments in
+        [&["import", "a.csv"][..], &["import", "shapes"], &["fetch", "mnist", "--mirror", "shapes"]]
+    {
         let store = place.path("file/store");
-        let output = place.equilux(arguments).env("EQUILUX_DATA", &store).assert().code(2).get_output().stderr.clone();
+        let output = place
+            .equilux(arguments)
+            .env("EQUILUX_DATA", &store)
+            .assert()
+            .code(2)
+            .get_output()
+            .stderr
+            .clone();
         let message = String::from_utf8(output).unwrap();
         assert!(message.contains(&format!("{}: cannot be written", store.display())), "{message}");
     }
@@ -320,9 +424,14 @@ fn the_store_is_where_the_platform_keeps_data() {
 fn a_path_ending_in_csv_is_a_set_without_import() {
     let place = Place::new();
     place.write("a.csv", "kind,a\n10,1\n9,2\n");
-    let config = DataConfig { set: place.path("a.csv").to_str().unwrap().into(), label: "kind".into(), ..DataConfig::default() };
+    let config = DataConfig {
+        set: place.path("a.csv").to_str().unwrap().into(),
+        label: "kind".into(),
+        ..DataConfig::default()
+    };
     assert_eq!(Dataset::load(&config).unwrap().classes, ["9", "10"]);
-    let message = Dataset::load(&DataConfig { set: "no/such.csv".into(), ..config }).unwrap_err().to_string();
+    let message =
+        Dataset::load(&DataConfig { set: "no/such.csv".into(), ..config }).unwrap_err().to_string();
     assert!(message.contains("no/such.csv: cannot be read"), "{message}");
 }
 
@@ -334,12 +443,26 @@ fn the_real_mnist_is_fetched_and_read() {
     assert_eq!(fetched["copied"], true);
     assert_eq!(place.json(&["fetch", "mnist"])["copied"], false);
     let mnist = Store::at(place.store()).load("mnist").unwrap();
-    assert_eq!((mnist.features.shape(), mnist.test_from, mnist.classes.len()), ((784, 70_000), Some(60_000), 10));
-    assert_eq!((&mnist.labels[..5], &mnist.labels[60_000..60_003]), (&[5, 0, 4, 1, 9][..], &[7, 2, 1][..]));
+    assert_eq!(
+        (mnist.features.shape(), mnist.test_from, mnist.classes.len()),
+        ((784, 70_000), Some(60_000), 10)
+    );
+    assert_eq!(
+        (&mnist.labels[..5], &mnist.labels[60_000..60_003]),
+        (&[5, 0, 4, 1, 9][..], &[7, 2, 1][..])
+    );
 
-    let config = DataConfig { scaling: Scaling::Centre, validation_fraction: 1.0 / 6.0, ..DataConfig::default() };
+    let config = DataConfig {
+        scaling: Scaling::Centre,
+        validation_fraction: 1.0 / 6.0,
+        ..DataConfig::default()
+    };
     let parts: Parts<f32> = Parts::prepare(mnist, &config, 1).unwrap();
-    assert_eq!((parts.train.len() + parts.validation.as_ref().unwrap().len(), parts.test.len()), (60_000, 10_000));
-    // The published mean of the training images is 0.1307 of full scale; that is what black becomes.
+    assert_eq!(
+        (parts.train.len() + parts.validation.as_ref().unwrap().len(), parts.test.len()),
+        (60_000, 10_000)
+    );
+    // The published mean of the training images is 0.1307 of full scale; that is what black
+    // becomes.
     assert!((parts.train.inputs.min() + 0.1307).abs() < 1e-3);
 }

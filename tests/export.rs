@@ -5,14 +5,17 @@ mod common;
 use std::fs;
 
 use common::Place;
-use equilux::matrix_file::write_matrix;
+use equilux::file::matrix::write_matrix;
 use nalgebra::DMatrix;
 use serde_json::Value;
 
 /// A place with a small trained machine on tiled crossbars (`run`).
 fn crossbar_run() -> Place {
     let place = Place::new();
-    place.file("x.toml", common::NOISY.replace("levels = 64", "levels = 64\ntile_rows = 20\ntile_cols = 8"));
+    place.file(
+        "x.toml",
+        common::NOISY.replace("levels = 64", "levels = 64\ntile_rows = 20\ntile_cols = 8"),
+    );
     place.printed(&["train", "x.toml", "--out", "run", "--set", "training.epochs=1"]);
     place
 }
@@ -49,17 +52,22 @@ fn conductances_come_back_as_the_same_machine() {
     let place = crossbar_run();
     let exported = place.json(&["export", "run", "--to", "crossbar", "--out", "maps"]);
     let files = exported["files"].as_array().unwrap();
-    // 64 x 12 in 4 x 2 tiles and 12 x 10 in one by two, plus and minus as .npy and .csv; biases; contact sheet; test samples in two files;
-    // predictions, README, manifest.
+    // 64 x 12 in 4 x 2 tiles and 12 x 10 in one by two, plus and minus as .npy and .csv; biases;
+    // contact sheet; test samples in two files; predictions, README, manifest.
     assert_eq!(files.len(), (8 + 2) * 4 + 2 + 1 + 2 + 3);
     assert!(files.iter().all(|file| place.path(file.as_str().unwrap()).is_file()));
     let verified = place.json(&["verify", "maps"]);
-    assert_eq!((&verified["ok"], &verified["problems"]), (&Value::Bool(true), &Value::Array(vec![])));
+    assert_eq!(
+        (&verified["ok"], &verified["problems"]),
+        (&Value::Bool(true), &Value::Array(vec![]))
+    );
     assert_eq!(verified["test_accuracy"], exported["expected"]["accuracy"]);
     // The machine built from the files is the trained one, sample by sample.
     assert_eq!(exported["expected"]["as_trained"], exported["expected"]["samples"]);
     // Every target is a level of the cells.
-    let cells = equilux::matrix_file::read_matrix(&place.path("maps/0-1.weights.tile-0-0.plus.npy")).unwrap();
+    let cells =
+        equilux::file::matrix::read_matrix(&place.path("maps/0-1.weights.tile-0-0.plus.npy"))
+            .unwrap();
     assert_eq!(cells.shape(), (8, 20));
     let array = &manifest(&place)["held"][0]["crossbar"];
     let (low, high) = (array["g_min_uS"].as_f64().unwrap(), array["g_max_uS"].as_f64().unwrap());
@@ -71,14 +79,31 @@ fn conductances_come_back_as_the_same_machine() {
 fn masks_come_back_as_the_same_machine() {
     for (settings, sheet, bits) in [
         (&[][..], "hamamatsu-x15213", 8),
-        (&["--set", "device.spim.pattern_values=continuous", "--set", "training.optimiser.adam.rate=0.1"][..], "ti-plm", 4),
+        (
+            &[
+                "--set",
+                "device.spim.pattern_values=continuous",
+                "--set",
+                "training.optimiser.adam.rate=0.1",
+            ][..],
+            "ti-plm",
+            4,
+        ),
         (&[][..], "santec-slm-200", 10),
     ] {
         let place = spim_run(settings);
-        let exported = place.json(&["export", "run", "--to", "slm", "--device", sheet, "--out", "maps"]);
-        assert_eq!(exported["files"].as_array().unwrap().len(), 6 + 1 + 2 + 2 + 1 + 2 + 3, "{sheet}");
+        let exported =
+            place.json(&["export", "run", "--to", "slm", "--device", sheet, "--out", "maps"]);
+        assert_eq!(
+            exported["files"].as_array().unwrap().len(),
+            6 + 1 + 2 + 2 + 1 + 2 + 3,
+            "{sheet}"
+        );
         let held = &manifest(&place)["held"][0]["slm"];
-        assert_eq!((&held["bits"], held["masks"].as_array().unwrap().len()), (&Value::from(bits), 6));
+        assert_eq!(
+            (&held["bits"], held["masks"].as_array().unwrap().len()),
+            (&Value::from(bits), 6)
+        );
         assert_eq!(place.json(&["verify", "maps"])["ok"], Value::Bool(true), "{sheet}");
     }
 }
@@ -93,10 +118,20 @@ fn binary_masks_are_the_trained_machine_sample_by_sample() {
 
 #[test]
 fn masks_for_real_panels_come_back_too() {
-    // Phases that curve, fall and end beyond a turn; a correction; gratings; many regions on one mask.
-    let place = spim_run(&["--set", "device.spim.pattern_values=continuous", "--set", "training.optimiser.adam.rate=0.1"]);
-    let trained = tensor(&fs::read(place.path("run/checkpoint.safetensors")).unwrap(), "parameters/all.patterns");
-    let response: Vec<String> = (0..256).map(|g| format!("{:.9}", 7.0 * (f64::from(g) / 256.0).powf(1.2))).collect();
+    // Phases that curve, fall and end beyond a turn; a correction; gratings; many regions on one
+    // mask.
+    let place = spim_run(&[
+        "--set",
+        "device.spim.pattern_values=continuous",
+        "--set",
+        "training.optimiser.adam.rate=0.1",
+    ]);
+    let trained = tensor(
+        &fs::read(place.path("run/checkpoint.safetensors")).unwrap(),
+        "parameters/all.patterns",
+    );
+    let response: Vec<String> =
+        (0..256).map(|g| format!("{:.9}", 7.0 * (f64::from(g) / 256.0).powf(1.2))).collect();
     place.file("response.csv", response.join("\n"));
     let table = place.path("response.csv").display().to_string();
     place.file(
@@ -106,31 +141,56 @@ fn masks_for_real_panels_come_back_too() {
              [phase_table]\nvalue = '{table}'\nunit = 'rad'\nsource = 'test'\n"
         ),
     );
-    let correction = DMatrix::from_fn(40, 40, |row, column| 0.004 * ((row as f64 - 20.0).powi(2) + (column as f64 - 20.0).powi(2)));
+    let correction = DMatrix::from_fn(40, 40, |row, column| {
+        0.004 * ((row as f64 - 20.0).powi(2) + (column as f64 - 20.0).powi(2))
+    });
     write_matrix(&place.path("correction.npy"), &correction).unwrap();
     let options: [&[&str]; 6] = [
         &["--sign", "minus"],
         &["--device", "curved.toml", "--response"],
         &["--correction", "correction.npy"],
         &["--carrier", "0.125,-0.07"],
-        &["--device", "curved.toml", "--response", "--correction", "correction.npy", "--carrier", "0.1,0.2", "--sign", "minus", "--phases"],
+        &[
+            "--device",
+            "curved.toml",
+            "--response",
+            "--correction",
+            "correction.npy",
+            "--carrier",
+            "0.1,0.2",
+            "--sign",
+            "minus",
+            "--phases",
+        ],
         &["--phases"],
     ];
     for option in options {
         place.printed(&[&["export", "run", "--to", "slm", "--out", "maps"], option].concat());
         let verified = place.json(&["verify", "maps"]);
-        assert_eq!((&verified["ok"], &verified["problems"]), (&Value::Bool(true), &Value::Array(vec![])), "{option:?}");
+        assert_eq!(
+            (&verified["ok"], &verified["problems"]),
+            (&Value::Bool(true), &Value::Array(vec![])),
+            "{option:?}"
+        );
         // Training goes on from what the masks show, within what a level rounds off a phase.
         place.printed(&["import", "maps", "--out", "again"]);
-        let back = tensor(&fs::read(place.path("again/checkpoint.safetensors")).unwrap(), "parameters/all.patterns");
-        let apart = trained.iter().zip(&back).map(|(a, b)| (a.clamp(-1.0, 1.0).acos() - b.acos()).abs()).fold(0.0, f64::max);
+        let back = tensor(
+            &fs::read(place.path("again/checkpoint.safetensors")).unwrap(),
+            "parameters/all.patterns",
+        );
+        let apart = trained
+            .iter()
+            .zip(&back)
+            .map(|(a, b)| (a.clamp(-1.0, 1.0).acos() - b.acos()).abs())
+            .fold(0.0, f64::max);
         assert!(apart < 0.8 * std::f64::consts::TAU / 256.0 * 1.5, "{option:?}: {apart} rad");
         for directory in ["maps", "again"] {
             fs::remove_dir_all(place.path(directory)).unwrap();
         }
     }
     let refused = |option: &[&str], expected: &str| {
-        let message = place.refused(2, &[&["export", "run", "--to", "slm", "--out", "maps"], option].concat());
+        let message = place
+            .refused(2, &[&["export", "run", "--to", "slm", "--out", "maps"], option].concat());
         assert!(message.contains(expected), "expected `{expected}` in: {message}");
         assert!(!place.path("maps").exists());
     };
@@ -138,7 +198,10 @@ fn masks_for_real_panels_come_back_too() {
     refused(&["--bits", "20"], "20 is not in 1..=16");
     refused(&["--carrier", "0.7,0"], "expected two numbers from -0.5 to 0.5");
     write_matrix(&place.path("correction.npy"), &correction.rows(0, 39).into_owned()).unwrap();
-    refused(&["--correction", "correction.npy"], "correction.npy: expected 40 x 40 radians, rows x columns of the panel, found 39 x 40");
+    refused(
+        &["--correction", "correction.npy"],
+        "correction.npy: expected 40 x 40 radians, rows x columns of the panel, found 39 x 40",
+    );
 }
 
 #[test]
@@ -162,14 +225,25 @@ fn tensors_are_written_for_other_programs() {
     let place = crossbar_run();
     place.printed(&["export", "run", "--to", "safetensors", "--out", "maps"]);
     let bytes = fs::read(place.path("maps/weights.safetensors")).unwrap();
-    assert_eq!(safetensors::SafeTensors::deserialize(&bytes).unwrap().tensor("0-1.weights").unwrap().shape(), [12, 64]);
+    assert_eq!(
+        safetensors::SafeTensors::deserialize(&bytes)
+            .unwrap()
+            .tensor("0-1.weights")
+            .unwrap()
+            .shape(),
+        [12, 64]
+    );
     for target in ["safetensors", "npz", "aihwkit"] {
         let out = format!("maps-{target}");
         place.printed(&["export", "run", "--to", target, "--out", &out]);
         assert_eq!(place.json(&["verify", &out])["ok"], Value::Bool(true), "{target}");
     }
     let optical = spim_run(&[]);
-    assert!(optical.refused(2, &["export", "run", "--to", "aihwkit", "--out", "m"]).contains("feedforward chains of arrays"));
+    assert!(
+        optical
+            .refused(2, &["export", "run", "--to", "aihwkit", "--out", "m"])
+            .contains("feedforward chains of arrays")
+    );
 }
 
 #[test]
@@ -181,13 +255,21 @@ fn training_goes_on_from_an_export() {
     // What comes in goes out again, to the last bit.
     place.printed(&["export", "again", "--to", "crossbar", "--out", "maps-2"]);
     for side in ["plus", "minus"] {
-        let cells = |maps: &str| fs::read(place.path(maps).join(format!("0-1.weights.tile-1-2.{side}.npy"))).unwrap();
+        let cells = |maps: &str| {
+            fs::read(place.path(maps).join(format!("0-1.weights.tile-1-2.{side}.npy"))).unwrap()
+        };
         assert_eq!(cells("maps"), cells("maps-2"));
     }
     place.printed(&["train", "again/config.toml", "--out", "again", "--resume"]);
     assert_eq!(fs::read_to_string(place.path("again/metrics.csv")).unwrap().lines().count(), 1 + 1);
-    assert!(place.refused(2, &["import", "maps", "--out", "again"]).contains("not an empty directory"));
-    assert!(place.refused(2, &["import", "nowhere", "--out", "m"]).contains("manifest.json: cannot be read"));
+    assert!(
+        place.refused(2, &["import", "maps", "--out", "again"]).contains("not an empty directory")
+    );
+    assert!(
+        place
+            .refused(2, &["import", "nowhere", "--out", "m"])
+            .contains("manifest.json: cannot be read")
+    );
 }
 
 #[test]
@@ -199,7 +281,9 @@ fn what_was_changed_is_found_and_named() {
         let message = place.refused(2, &["verify", "maps"]);
         assert!(message.contains(expected), "expected `{expected}` in: {message}");
     };
-    let file = |content: &[u8]| fs::write(place.path("maps/0-1.weights.tile-0-0.plus.npy"), content).unwrap();
+    let file = |content: &[u8]| {
+        fs::write(place.path("maps/0-1.weights.tile-0-0.plus.npy"), content).unwrap()
+    };
     let mut changed = whole.clone();
     *changed.last_mut().unwrap() ^= 1;
     file(&changed);
@@ -215,7 +299,10 @@ fn what_was_changed_is_found_and_named() {
     let scale = manifest(&place)["held"][0]["crossbar"]["weight_per_uS"].to_string();
     rewrite(&format!("\"weight_per_uS\": {scale}"), "\"weight_per_uS\": 0.5");
     problem("0-1.weights: weight_per_uS = 0.5: the device's range makes it");
-    rewrite("\"outputs\": [\n              0,\n              8\n", "\"outputs\": [\n              4,\n              12\n");
+    rewrite(
+        "\"outputs\": [\n              0,\n              8\n",
+        "\"outputs\": [\n              4,\n              12\n",
+    );
     problem("0-1.weights: its 768 pairs of cells do not tile 12 x 64 weights");
     rewrite("equilux-export", "somebody-else");
     problem("not a manifest of equilux");
@@ -236,7 +323,11 @@ fn masks_that_were_changed_are_found_and_named() {
         ("\"checker_px\": 1,", "\"checker_px\": 2,", "mask-001.png: not a mask of 21 values"),
         ("\"width_px\": 40,", "\"width_px\": 30,", "do not fit a panel of 30 x 40 pixels"),
         ("\"bits\": 8,", "\"bits\": 10,", "mask-001.png: expected 16-bit grey"),
-        ("\"orders\": [\n", "\"orders\": [\n 0.9,", "of the light into its order, the manifest says 0.9"),
+        (
+            "\"orders\": [\n",
+            "\"orders\": [\n 0.9,",
+            "of the light into its order, the manifest says 0.9",
+        ),
     ] {
         assert!(text.contains(from), "{from}");
         fs::write(place.path("maps/manifest.json"), text.replacen(from, to, 1)).unwrap();
@@ -249,7 +340,8 @@ fn masks_that_were_changed_are_found_and_named() {
 fn what_does_not_fit_a_device_is_not_exported() {
     let place = crossbar_run();
     let refused = |arguments: &[&str], expected: &str| {
-        let message = place.refused(2, &[&["export", "run", "--out", "maps"][..], arguments].concat());
+        let message =
+            place.refused(2, &[&["export", "run", "--out", "maps"][..], arguments].concat());
         assert!(message.contains(expected), "expected `{expected}` in: {message}");
         assert!(!place.path("maps").exists(), "something was left behind");
     };
@@ -257,14 +349,32 @@ fn what_does_not_fit_a_device_is_not_exported() {
     refused(&["--to", "crossbar", "--device", "no-such-sheet"], "no-such-sheet");
     place.file(
         "narrow.toml",
-        fs::read_to_string("devices/ideal-crossbar.toml").unwrap() + "\n[weight_max]\nvalue = 0.01\nunit = '1'\nsource = 'test'\n",
+        fs::read_to_string("devices/ideal-crossbar.toml").unwrap()
+            + "\n[weight_max]\nvalue = 0.01\nunit = '1'\nsource = 'test'\n",
     );
-    refused(&["--to", "crossbar", "--device", "narrow.toml"], "weights are beyond the range of the cells");
-    place.printed(&["export", "run", "--out", "maps", "--to", "crossbar", "--device", "narrow.toml", "--clip"]);
+    refused(
+        &["--to", "crossbar", "--device", "narrow.toml"],
+        "weights are beyond the range of the cells",
+    );
+    place.printed(&[
+        "export",
+        "run",
+        "--out",
+        "maps",
+        "--to",
+        "crossbar",
+        "--device",
+        "narrow.toml",
+        "--clip",
+    ]);
     assert!(manifest(&place)["held"][0]["crossbar"]["clipped"].as_u64().unwrap() > 0);
     let message = place.refused(2, &["export", "run", "--out", "maps", "--to", "crossbar"]);
     assert!(message.contains("maps: not an empty directory"), "{message}");
-    assert!(place.refused(2, &["export", "nowhere", "--out", "m", "--to", "crossbar"]).contains("nowhere"));
+    assert!(
+        place
+            .refused(2, &["export", "nowhere", "--out", "m", "--to", "crossbar"])
+            .contains("nowhere")
+    );
 
     let optical = spim_run(&[]);
     let small = ["export", "run", "--to", "slm", "--out", "maps", "--device", "small.toml"];
@@ -272,6 +382,9 @@ fn what_does_not_fit_a_device_is_not_exported() {
                  [panel_height_px]\nvalue = 16\nunit = 'px'\nsource = 'test'\n";
     optical.file("small.toml", sheet);
     let message = optical.refused(2, &small);
-    assert!(message.contains("a panel of 24 x 16 pixels has room for 3 x 2 macro-pixels"), "{message}");
+    assert!(
+        message.contains("a panel of 24 x 16 pixels has room for 3 x 2 macro-pixels"),
+        "{message}"
+    );
     assert!(!optical.path("maps").exists());
 }

@@ -1,8 +1,9 @@
-//! Every way of coupling nodes, every ideal device, both dynamics and both precisions: the gradient of the machine itself.
+//! Every way of coupling nodes, every ideal device, both dynamics and both precisions: the gradient
+//! of the machine itself.
 
-use equilux::config::{Experiment, LearningConfig, RuleName};
+use equilux::arithmetic::real::Real;
+use equilux::experiment::{Experiment, LearningConfig, RuleName};
 use equilux::learning::{Batch, Fidelity, fidelity};
-use equilux::real::Real;
 use equilux::system::{Cost, System};
 use nalgebra::DMatrix;
 
@@ -28,14 +29,23 @@ fn judge<T: Real>(rule: RuleName, settings: &[&str]) -> Fidelity {
     let values: Vec<DMatrix<T>> = machine
         .parameters()
         .into_iter()
-        .map(|p| if p.name == "bias" { p.values.map_with_location(|i, _, _| T::of(0.1 * i as f64 - 0.3)) } else { p.values })
+        .map(|p| {
+            if p.name == "bias" {
+                p.values.map_with_location(|i, _, _| T::of(0.1 * i as f64 - 0.3))
+            } else {
+                p.values
+            }
+        })
         .collect();
     machine.program(&values).unwrap();
     let inputs = DMatrix::from_fn(5, 7, |i, j| T::of((1.3 * i as f64 + 0.7 * j as f64).sin()));
     let targets = DMatrix::from_fn(2, 7, |i, j| T::of(0.8 * (i as f64 - 0.9 * j as f64).cos()));
     let batch = Batch { inputs: &inputs, targets: &targets, cost: Cost::SquaredError, update: 0 };
     let mut gradient = |rule| {
-        let estimate = LearningConfig { rule, ..experiment.learning }.rule::<T>(1).gradient(&mut machine, &batch).unwrap();
+        let estimate = LearningConfig { rule, ..experiment.learning }
+            .rule::<T>(1)
+            .gradient(&mut machine, &batch)
+            .unwrap();
         assert_eq!(estimate.unsettled, 0, "{settings:?}");
         estimate.gradient
     };
@@ -44,16 +54,26 @@ fn judge<T: Real>(rule: RuleName, settings: &[&str]) -> Fidelity {
 }
 
 const TOPOLOGIES: [&str; 4] = ["one-way", "reciprocal", "independent-feedback", "all-to-all"];
-const DYNAMICS: [&[&str]; 2] = [&[], &["network.dynamics.gradient.leak=2", "network.activation=sine"]];
+const DYNAMICS: [&[&str]; 2] =
+    [&[], &["network.dynamics.gradient.leak=2", "network.activation=sine"]];
 const DEVICES: [&str; 2] = ["device=exact", "device.crossbar.weight_max=9"];
 
 /// Every machine of layers and arrays, and every readout of a spatial photonic Ising machine.
 fn machines() -> Vec<Vec<String>> {
     let mut machines = Vec::new();
     for dynamics in DYNAMICS {
-        let with = |settings: &[String]| settings.iter().cloned().chain(dynamics.iter().map(|s| s.to_string())).collect::<Vec<_>>();
+        let with = |settings: &[String]| {
+            settings
+                .iter()
+                .cloned()
+                .chain(dynamics.iter().map(|s| s.to_string()))
+                .collect::<Vec<_>>()
+        };
         for topology in TOPOLOGIES {
-            machines.extend(DEVICES.map(|device| with(&[format!("network.topology={topology}"), device.into()])));
+            machines.extend(
+                DEVICES
+                    .map(|device| with(&[format!("network.topology={topology}"), device.into()])),
+            );
         }
         for readout in ["parameter-shift", "homodyne"] {
             for self_coupling in ["removed", "kept"] {
@@ -77,7 +97,11 @@ fn asym_ep_and_dyadic_ep_are_exact_on_every_machine() {
         // A centred nudge of 1e-3 has a bias of order 1e-6.
         let asym = judge::<f64>(RuleName::AsymEp, &settings).relative_error;
         assert!(asym < 1e-5, "{machine:?}: {asym:e}");
-        let four_point = judge::<f64>(RuleName::AsymEp, &[&settings[..], &["learning.nudging=four-point"]].concat()).relative_error;
+        let four_point = judge::<f64>(
+            RuleName::AsymEp,
+            &[&settings[..], &["learning.nudging=four-point"]].concat(),
+        )
+        .relative_error;
         assert!(four_point < 1e-7, "{machine:?}: {four_point:e}");
         let dyadic = judge::<f64>(RuleName::DyadicEp, &settings).relative_error;
         assert!(dyadic < 1e-9, "{machine:?}: {dyadic:e}");
@@ -87,10 +111,14 @@ fn asym_ep_and_dyadic_ep_are_exact_on_every_machine() {
 #[test]
 fn ep_is_exact_on_reciprocal_machines_only() {
     for dynamics in DYNAMICS {
-        let error = |topology| judge::<f64>(RuleName::Ep, &[&[topology][..], dynamics].concat()).relative_error;
+        let error = |topology| {
+            judge::<f64>(RuleName::Ep, &[&[topology][..], dynamics].concat()).relative_error
+        };
         assert!(error("network.topology=reciprocal") < 1e-5);
         let four_point = ["network.topology=reciprocal", "learning.nudging=four-point"];
-        assert!(judge::<f64>(RuleName::Ep, &[&four_point, dynamics].concat()).relative_error < 1e-7);
+        assert!(
+            judge::<f64>(RuleName::Ep, &[&four_point, dynamics].concat()).relative_error < 1e-7
+        );
         assert!(error("network.topology=one-way") > 0.1);
     }
 }
@@ -98,7 +126,12 @@ fn ep_is_exact_on_reciprocal_machines_only() {
 #[test]
 fn single_precision_agrees_within_its_rounding() {
     for topology in TOPOLOGIES {
-        let settings = [&format!("network.topology={topology}"), "relaxation.tolerance=2e-6", "learning.beta=0.1", "network.precision=f32"];
+        let settings = [
+            &format!("network.topology={topology}"),
+            "relaxation.tolerance=2e-6",
+            "learning.beta=0.1",
+            "network.precision=f32",
+        ];
         let single = judge::<f32>(RuleName::AsymEp, &settings).relative_error;
         let double = judge::<f64>(RuleName::AsymEp, &settings[..3]).relative_error;
         assert!((single - double).abs() < 1e-3, "{topology}: {single:e} against {double:e}");
@@ -116,7 +149,11 @@ fn masks_with_readers_and_writers_are_exact_to_the_bias_of_the_nudge() {
                 &["network.topology=reciprocal"],
             ] {
                 let readout = format!("device.spim.readout={readout}");
-                let common = ["device.spim.pattern_values=continuous", "device.spim.train_pattern_weights=true", "device.spim.patterns=6"];
+                let common = [
+                    "device.spim.pattern_values=continuous",
+                    "device.spim.train_pattern_weights=true",
+                    "device.spim.patterns=6",
+                ];
                 let settings = [layout, &common, dynamics, &[&readout]].concat();
                 machines.push(settings.iter().map(|s| s.to_string()).collect::<Vec<_>>());
             }
@@ -126,13 +163,21 @@ fn masks_with_readers_and_writers_are_exact_to_the_bias_of_the_nudge() {
         let settings: Vec<&str> = machine.iter().map(String::as_str).collect();
         let asym = judge::<f64>(RuleName::AsymEp, &settings).relative_error;
         assert!(asym < 1e-5, "{machine:?}: {asym:e}");
-        let four_point = judge::<f64>(RuleName::AsymEp, &[&settings[..], &["learning.nudging=four-point"]].concat()).relative_error;
+        let four_point = judge::<f64>(
+            RuleName::AsymEp,
+            &[&settings[..], &["learning.nudging=four-point"]].concat(),
+        )
+        .relative_error;
         assert!(four_point < 1e-7, "{machine:?}: {four_point:e}");
-        // Dyadic EP has no bias: at beta = 1e-3 what is left is rounding and the tolerance over beta.
+        // Dyadic EP has no bias: at beta = 1e-3 what is left is rounding and the tolerance over
+        // beta.
         let dyadic = judge::<f64>(RuleName::DyadicEp, &settings).relative_error;
         assert!(dyadic < 1e-7, "{machine:?}: {dyadic:e}");
-        // The bias of a centred nudge falls with its square: a third of the nudge, a ninth of the error.
-        let smaller = judge::<f64>(RuleName::AsymEp, &[&settings[..], &["learning.beta=3e-4"]].concat()).relative_error;
+        // The bias of a centred nudge falls with its square: a third of the nudge, a ninth of the
+        // error.
+        let smaller =
+            judge::<f64>(RuleName::AsymEp, &[&settings[..], &["learning.beta=3e-4"]].concat())
+                .relative_error;
         assert!(smaller < 0.2 * asym || smaller < 1e-7, "{machine:?}: {asym:e} {smaller:e}");
     }
 }

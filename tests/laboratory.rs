@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use equilux::config::{Experiment, RuleName};
 use equilux::coupler::{Expense, Parameter};
 use equilux::data::{Dataset, Parts};
+use equilux::experiment::{Experiment, RuleName};
 use equilux::learning::Batch;
 use equilux::system::{AnalogNetwork, Cost, HeldCurrent, LocalProduct, Measurement, Phase, System};
 use equilux::training::{Trainer, class_targets};
@@ -30,10 +30,19 @@ impl System<f64> for Laboratory {
     fn settle(&mut self, inputs: &DMatrix<f64>, phase: &Phase<f64>) -> Result<Measurement<f64>> {
         self.0.settle(inputs, phase)
     }
-    fn held_current(&mut self, inputs: &DMatrix<f64>, free: &Measurement<f64>) -> Result<HeldCurrent<f64>> {
+    fn held_current(
+        &mut self,
+        inputs: &DMatrix<f64>,
+        free: &Measurement<f64>,
+    ) -> Result<HeldCurrent<f64>> {
         self.0.held_current(inputs, free)
     }
-    fn local_product<'a>(&self, inputs: &'a DMatrix<f64>, d: &'a DMatrix<f64>, at: &'a DMatrix<f64>) -> LocalProduct<'a, f64> {
+    fn local_product<'a>(
+        &self,
+        inputs: &'a DMatrix<f64>,
+        d: &'a DMatrix<f64>,
+        at: &'a DMatrix<f64>,
+    ) -> LocalProduct<'a, f64> {
         self.0.local_product(inputs, d, at)
     }
     fn expense(&self) -> Expense {
@@ -61,15 +70,25 @@ fn experiment(settings: &[&str]) -> Experiment {
 }
 
 fn parts(experiment: &Experiment) -> Parts<f64> {
-    Parts::prepare(Dataset::load(&experiment.data).unwrap(), &experiment.data, experiment.seed).unwrap()
+    Parts::prepare(Dataset::load(&experiment.data).unwrap(), &experiment.data, experiment.seed)
+        .unwrap()
 }
 
 #[test]
 fn every_laboratory_rule_trains_without_a_model() {
-    for (rule, topology) in [("ep", "reciprocal"), ("vector-field", "reciprocal"), ("asym-ep", "one-way"), ("dyadic-ep", "one-way")] {
-        let experiment = experiment(&[&format!("learning.rule={rule}"), &format!("network.topology={topology}")]);
+    for (rule, topology) in [
+        ("ep", "reciprocal"),
+        ("vector-field", "reciprocal"),
+        ("asym-ep", "one-way"),
+        ("dyadic-ep", "one-way"),
+    ] {
+        let experiment = experiment(&[
+            &format!("learning.rule={rule}"),
+            &format!("network.topology={topology}"),
+        ]);
         let laboratory = Laboratory(experiment.machine().unwrap());
-        let mut trainer = Trainer::new(experiment.clone(), Box::new(laboratory), parts(&experiment)).unwrap();
+        let mut trainer =
+            Trainer::new(experiment.clone(), Box::new(laboratory), parts(&experiment)).unwrap();
         while !trainer.is_finished() {
             trainer.epoch(&mut |_| {}).unwrap();
         }
@@ -80,7 +99,11 @@ fn every_laboratory_rule_trains_without_a_model() {
 
 #[test]
 fn spsa_estimates_the_gradient_without_a_model() {
-    let experiment = experiment(&["learning.rule=spsa", "learning.perturbation=1e-3", "learning.perturbations=2000"]);
+    let experiment = experiment(&[
+        "learning.rule=spsa",
+        "learning.perturbation=1e-3",
+        "learning.perturbations=2000",
+    ]);
     let mut laboratory = Laboratory(experiment.machine().unwrap());
     let parts = parts(&experiment);
     let (inputs, labels) = parts.train.batch(&[0, 1, 2, 3]);
@@ -103,34 +126,56 @@ fn the_adjoint_says_that_it_needs_a_model() {
     let mut experiment = experiment(&[]);
     experiment.learning.rule = RuleName::Adjoint;
     let laboratory = Laboratory(experiment.machine().unwrap());
-    let mut trainer = Trainer::new(experiment.clone(), Box::new(laboratory), parts(&experiment)).unwrap();
+    let mut trainer =
+        Trainer::new(experiment.clone(), Box::new(laboratory), parts(&experiment)).unwrap();
     let error = trainer.epoch(&mut |_| {}).unwrap_err();
-    assert!(matches!(&error, Error::Input(message) if message.contains("needs a model")), "{error}");
+    assert!(
+        matches!(&error, Error::Input(message) if message.contains("needs a model")),
+        "{error}"
+    );
 }
 
 #[test]
 fn samples_that_do_not_settle_are_counted_and_not_used() {
     // One step is too few for any sample to be at rest.
     let hasty = experiment(&["relaxation.max_steps=1"]);
-    let mut trainer = Trainer::new(hasty.clone(), Box::new(hasty.machine::<f64>().unwrap()), parts(&hasty)).unwrap();
+    let mut trainer =
+        Trainer::new(hasty.clone(), Box::new(hasty.machine::<f64>().unwrap()), parts(&hasty))
+            .unwrap();
     let error = trainer.epoch(&mut |_| {}).unwrap_err().to_string();
-    assert!(error.contains("none of 142 samples settled") && error.contains("relaxation.max_steps = 1"), "{error}");
+    assert!(
+        error.contains("none of 142 samples settled") && error.contains("relaxation.max_steps = 1"),
+        "{error}"
+    );
 
     // Some samples settle and some do not: the gradient is that of those that do.
-    let experiment = experiment(&["network.topology=reciprocal", "relaxation.max_steps=21", "relaxation.tolerance=1e-4"]);
+    let experiment = experiment(&[
+        "network.topology=reciprocal",
+        "relaxation.max_steps=21",
+        "relaxation.tolerance=1e-4",
+    ]);
     let parts = parts(&experiment);
     let mut machine = experiment.machine::<f64>().unwrap();
     let rule = experiment.learning.rule::<f64>(1);
     let gradient = |machine: &mut AnalogNetwork<f64>, samples: &[usize]| {
         let (inputs, labels) = parts.train.batch(samples);
         let targets = class_targets(&experiment.learning, &labels, 3);
-        let batch = Batch { inputs: &inputs, targets: &targets, cost: Cost::SquaredError, update: 0 };
+        let batch =
+            Batch { inputs: &inputs, targets: &targets, cost: Cost::SquaredError, update: 0 };
         rule.gradient(machine, &batch).unwrap()
     };
     let all: Vec<usize> = (0..64).collect();
     let mixed = gradient(&mut machine, &all);
-    let settled: Vec<usize> = all.iter().copied().filter(|sample| gradient(&mut machine, &[*sample]).unsettled == 0).collect();
-    assert!(mixed.unsettled > 0 && mixed.unsettled < 64, "{} unsettled: choose another limit", mixed.unsettled);
+    let settled: Vec<usize> = all
+        .iter()
+        .copied()
+        .filter(|sample| gradient(&mut machine, &[*sample]).unsettled == 0)
+        .collect();
+    assert!(
+        mixed.unsettled > 0 && mixed.unsettled < 64,
+        "{} unsettled: choose another limit",
+        mixed.unsettled
+    );
     assert_eq!(settled.len(), 64 - mixed.unsettled);
     let alone = gradient(&mut machine, &settled);
     for (mixed, alone) in mixed.gradient.iter().zip(&alone.gradient) {
@@ -140,12 +185,15 @@ fn samples_that_do_not_settle_are_counted_and_not_used() {
 
 #[test]
 fn non_reciprocity_is_that_of_the_couplings_between_nodes() {
-    let of = |settings: &[&str]| experiment(settings).machine::<f64>().unwrap().non_reciprocity().unwrap();
+    let of = |settings: &[&str]| {
+        experiment(settings).machine::<f64>().unwrap().non_reciprocity().unwrap()
+    };
     assert_eq!(of(&[]), 1.0);
     assert_eq!(of(&["network.topology=reciprocal"]), 0.0);
     assert_eq!(of(&["network.topology=independent-feedback", "network.feedback_asymmetry=0"]), 0.0);
     // Two matrices of independent deviates: |W - B^T| and |W + B^T| have the same mean.
-    let independent = of(&["network.topology=independent-feedback", "network.layers=[13, 200, 200, 3]"]);
+    let independent =
+        of(&["network.topology=independent-feedback", "network.layers=[13, 200, 200, 3]"]);
     assert!((independent - 1.0).abs() < 0.05, "{independent}");
     let square = of(&["network.topology=all-to-all", "network.layers=[13, 100, 3]"]);
     assert!((square - 1.0).abs() < 0.1, "{square}");
@@ -157,7 +205,9 @@ fn non_reciprocity_is_that_of_the_couplings_between_nodes() {
 fn transposed_feedback_parts_from_reciprocity_as_it_learns() {
     let settings = ["network.topology=independent-feedback", "network.feedback_asymmetry=0"];
     let experiment = experiment(&settings);
-    let parts = Parts::prepare(Dataset::load(&experiment.data).unwrap(), &experiment.data, experiment.seed).unwrap();
+    let parts =
+        Parts::prepare(Dataset::load(&experiment.data).unwrap(), &experiment.data, experiment.seed)
+            .unwrap();
     let machine = experiment.machine::<f64>().unwrap();
     let mut trainer = Trainer::new(experiment, Box::new(machine), parts).unwrap();
     let first = trainer.epoch(&mut |_| ()).unwrap().non_reciprocity.unwrap();
@@ -167,8 +217,10 @@ fn transposed_feedback_parts_from_reciprocity_as_it_learns() {
 
 #[test]
 fn drift_is_an_offset_of_each_node_in_each_phase() {
-    let inputs = DMatrix::from_fn(13, 300, |i, sample| ((i * 31 + sample * 17) % 23) as f64 / 23.0 - 0.5);
-    let still = experiment(&[]).machine::<f64>().unwrap().settle(&inputs, &Phase::Free).unwrap().values;
+    let inputs =
+        DMatrix::from_fn(13, 300, |i, sample| ((i * 31 + sample * 17) % 23) as f64 / 23.0 - 0.5);
+    let still =
+        experiment(&[]).machine::<f64>().unwrap().settle(&inputs, &Phase::Free).unwrap().values;
     let mut drifting = experiment(&["measurement.drift=0.01"]).machine::<f64>().unwrap();
     let mut squares = 0.0;
     let mut before = DMatrix::zeros(still.nrows(), 1);

@@ -1,6 +1,7 @@
-//! Steady states found layer by layer are those of time stepping, and are refused where there are none.
+//! Steady states found layer by layer are those of time stepping, and are refused where there are
+//! none.
 
-use equilux::config::Experiment;
+use equilux::experiment::Experiment;
 use equilux::learning::{Batch, fidelity};
 use equilux::training::class_targets;
 use nalgebra::DMatrix;
@@ -36,15 +37,27 @@ fn every_rule_finds_the_gradient_of_time_stepping() {
                 let inputs = DMatrix::from_fn(64, 70, |i, j| ((i * 3 + j * 7) as f64).sin());
                 let labels: Vec<usize> = (0..70).map(|sample| sample % 10).collect();
                 let targets = class_targets(&experiment.learning, &labels, 10);
-                let batch = Batch { inputs: &inputs, targets: &targets, cost: experiment.learning.cost, update: 0 };
+                let batch = Batch {
+                    inputs: &inputs,
+                    targets: &targets,
+                    cost: experiment.learning.cost,
+                    update: 0,
+                };
                 experiment.learning.rule(1).gradient(&mut machine, &batch).unwrap()
             };
-            let (stepped, solved) = (estimate("relaxation.method=time-steps"), estimate("relaxation.method=layer-by-layer"));
+            let (stepped, solved) = (
+                estimate("relaxation.method=time-steps"),
+                estimate("relaxation.method=layer-by-layer"),
+            );
             assert_eq!((stepped.unsettled, solved.unsettled), (0, 0), "{rule} {cost}");
             assert!((&stepped.free.values - &solved.free.values).abs().max() < 1e-12);
             // Both contrasts carry rounding and tolerance over 2 beta.
             let agreement = fidelity(&solved.gradient, &stepped.gradient);
-            assert!(agreement.relative_error < 1e-11, "{rule} {cost}: {}", agreement.relative_error);
+            assert!(
+                agreement.relative_error < 1e-11,
+                "{rule} {cost}: {}",
+                agreement.relative_error
+            );
             assert!(solved.free.steps.iter().all(|steps| *steps == 3));
         }
     }
@@ -60,7 +73,11 @@ fn machines_with_loops_curvature_or_noise_are_refused() {
         ("device.crossbar.read_noise_uS=0.1", "noise or converters"),
     ] {
         let experiment = experiment(&[setting, "relaxation.method=layer-by-layer"]);
-        let refused = experiment.machine::<f64>().err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(refused.contains("relaxation.method") && refused.contains(why), "{setting}: {refused}");
+        let refused =
+            experiment.machine::<f64>().err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(
+            refused.contains("relaxation.method") && refused.contains(why),
+            "{setting}: {refused}"
+        );
     }
 }

@@ -1,10 +1,14 @@
-//! Every rule against independent reference values: six small machines from reciprocal to feedforward, additive and gradient nodes.
-//! The values were made by a numpy program; its equations stand in `convention` of the file.
+//! Every rule against independent reference values: six small machines from reciprocal to
+//! feedforward, additive and gradient nodes. The values were made by a numpy program; its equations
+//! stand in `convention` of the file.
 
 use std::path::Path;
 
-use equilux::config::Case;
-use equilux::learning::{Adjoint, AsymEp, Batch, CorrectionMethod, DyadicEp, EquilibriumPropagation, Nudges, Nudging, Rule, VectorField};
+use equilux::experiment::Case;
+use equilux::learning::{
+    Adjoint, AsymEp, Batch, CorrectionMethod, DyadicEp, EquilibriumPropagation, Nudges, Nudging,
+    Rule, VectorField,
+};
 use equilux::system::{Cost, Gradient, Measurement, Phase, System};
 use nalgebra::DMatrix;
 use serde_json::Value;
@@ -67,8 +71,16 @@ fn steady_states_and_exact_gradients() {
         assert!((cost - expected["cost"].as_f64().unwrap()).abs() < 1e-10, "{}: cost", case.name);
         assert!(relative(&exact[0], &matrix(&expected["exact"]["dW"])) < 1e-9, "{}: dW", case.name);
         if expected["exact"].get("dU").is_some() {
-            assert!(relative(&exact[1], &matrix(&expected["exact"]["dU"])) < 1e-9, "{}: dU", case.name);
-            assert!(relative(&exact[2], &vector(&expected["exact"]["db"])) < 1e-9, "{}: db", case.name);
+            assert!(
+                relative(&exact[1], &matrix(&expected["exact"]["dU"])) < 1e-9,
+                "{}: dU",
+                case.name
+            );
+            assert!(
+                relative(&exact[2], &vector(&expected["exact"]["db"])) < 1e-9,
+                "{}: db",
+                case.name
+            );
         }
     }
 }
@@ -80,9 +92,16 @@ fn every_rule_at_every_nudge() {
         for row in expected["rules"].as_array().unwrap() {
             let beta = row["beta"].as_f64().unwrap();
             let (found, reference) = match row["rule"].as_str().unwrap() {
-                "vector-field" => (gradient(&case, &VectorField(centred(beta))).0[0].clone(), &row["dW"]),
-                "asym-ep" => (gradient(&case, &asym(beta, Nudging::Centred)).0[0].clone(), &row["dW"]),
-                "ep" => (tied(&gradient(&case, &EquilibriumPropagation(centred(beta))).0[0]), &row["dW_tied"]),
+                "vector-field" => {
+                    (gradient(&case, &VectorField(centred(beta))).0[0].clone(), &row["dW"])
+                }
+                "asym-ep" => {
+                    (gradient(&case, &asym(beta, Nudging::Centred)).0[0].clone(), &row["dW"])
+                }
+                "ep" => (
+                    tied(&gradient(&case, &EquilibriumPropagation(centred(beta))).0[0]),
+                    &row["dW_tied"],
+                ),
                 other => panic!("a rule without a test: {other}"),
             };
             let error = relative(&found, &matrix(reference));
@@ -96,17 +115,28 @@ fn every_rule_at_every_nudge() {
 #[test]
 fn the_digital_model_of_exact_arrays_is_port_reversal() {
     for (case, _) in cases() {
-        let digital = AsymEp { correction: CorrectionMethod::DigitalModel, ..asym(0.1, Nudging::Centred) };
-        let (digital, ports) = (gradient(&case, &digital).0, gradient(&case, &asym(0.1, Nudging::Centred)).0);
-        // For gradient nodes both are exact as beta -> 0 and the phases are the same machine at any beta.
-        assert!(relative(&digital[0], &ports[0]) < 1e-9, "{}: {:e}", case.name, relative(&digital[0], &ports[0]));
+        let digital =
+            AsymEp { correction: CorrectionMethod::DigitalModel, ..asym(0.1, Nudging::Centred) };
+        let (digital, ports) =
+            (gradient(&case, &digital).0, gradient(&case, &asym(0.1, Nudging::Centred)).0);
+        // For gradient nodes both are exact as beta -> 0 and the phases are the same machine at any
+        // beta.
+        assert!(
+            relative(&digital[0], &ports[0]) < 1e-9,
+            "{}: {:e}",
+            case.name,
+            relative(&digital[0], &ports[0])
+        );
     }
 }
 
 #[test]
 fn asym_ep_is_the_vector_field_where_couplings_are_reciprocal() {
     for (case, _) in cases().into_iter().filter(|(case, _)| case.is_reciprocal()) {
-        let (asym, plain) = (gradient(&case, &asym(0.1, Nudging::Centred)).0, gradient(&case, &VectorField(centred(0.1))).0);
+        let (asym, plain) = (
+            gradient(&case, &asym(0.1, Nudging::Centred)).0,
+            gradient(&case, &VectorField(centred(0.1))).0,
+        );
         assert!(relative(&asym[0], &plain[0]) < 1e-11, "{}", case.name);
     }
 }
@@ -118,7 +148,12 @@ fn dyadic_ep_is_exact_at_any_nudge() {
         for beta in [0.1, 1.0] {
             let dyadic = gradient(&case, &DyadicEp { beta }).0;
             for (dyadic, exact) in dyadic.iter().zip(&exact) {
-                assert!(relative(dyadic, exact) < 1e-8, "{} beta {beta}: {:e}", case.name, relative(dyadic, exact));
+                assert!(
+                    relative(dyadic, exact) < 1e-8,
+                    "{} beta {beta}: {:e}",
+                    case.name,
+                    relative(dyadic, exact)
+                );
             }
         }
     }
@@ -157,7 +192,8 @@ fn the_error_of_asym_ep_falls_with_a_one_sided_nudge() {
     }
 }
 
-/// ds/dt = J s + theta with J = [[-2, 1], [0, -1]] and C = 1/2 |s - y|^2 + 0.1 |theta|^2: everything is known in closed form.
+/// ds/dt = J s + theta with J = [[-2, 1], [0, -1]] and C = 1/2 |s - y|^2 + 0.1 |theta|^2:
+/// everything is known in closed form.
 #[test]
 fn the_linear_machine() {
     let theta = [0.3, -0.2];
@@ -165,17 +201,29 @@ fn the_linear_machine() {
         "W": [[-1.0, 1.0], [0.0, 0.0]], "U": [[0.0], [0.0]], "b": theta, "x": [0.0], "target": [-0.4, 0.7], "activation": "identity"
     }))
     .unwrap();
-    let with_decay = |gradient: &DMatrix<f64>| [gradient[0] + 0.2 * theta[0], gradient[1] + 0.2 * theta[1]];
-    let close = |found: [f64; 2], expected: [f64; 2]| found.iter().zip(expected).all(|(f, e)| (f - e).abs() < 1e-10);
+    let with_decay =
+        |gradient: &DMatrix<f64>| [gradient[0] + 0.2 * theta[0], gradient[1] + 0.2 * theta[1]];
+    let close = |found: [f64; 2], expected: [f64; 2]| {
+        found.iter().zip(expected).all(|(f, e)| (f - e).abs() < 1e-10)
+    };
     let mut machine = case.machine(0.2).unwrap();
     let free = machine.settle(&case.inputs(), &Phase::Free).unwrap();
     assert!(close([free.values[0], free.values[1]], [0.05, -0.2]), "{}", free.values);
-    for rule in [&Adjoint as &dyn Rule<f64>, &DyadicEp { beta: 0.7 }, &asym(1e-3, Nudging::Centred)] {
+    for rule in [&Adjoint as &dyn Rule<f64>, &DyadicEp { beta: 0.7 }, &asym(1e-3, Nudging::Centred)]
+    {
         let found = with_decay(&gradient(&case, rule).0[2]);
-        // The nudge itself adds beta to the linear machine's J: the error of a centred nudge is of order beta^2 = 1e-6.
+        // The nudge itself adds beta to the linear machine's J: the error of a centred nudge is of
+        // order beta^2 = 1e-6.
         let tolerance = if rule.name() == "asym-ep" { 1e-5 } else { 1e-10 };
-        assert!((found[0] - 0.285).abs() < tolerance && (found[1] + 0.715).abs() < tolerance, "{}: {found:?}", rule.name());
+        assert!(
+            (found[0] - 0.285).abs() < tolerance && (found[1] + 0.715).abs() < tolerance,
+            "{}: {found:?}",
+            rule.name()
+        );
     }
     let uncorrected = with_decay(&gradient(&case, &VectorField(centred(1e-4))).0[2]);
-    assert!((uncorrected[0] + 0.165).abs() < 1e-6 && (uncorrected[1] + 0.94).abs() < 1e-6, "{uncorrected:?}");
+    assert!(
+        (uncorrected[0] + 0.165).abs() < 1e-6 && (uncorrected[1] + 0.94).abs() < 1e-6,
+        "{uncorrected:?}"
+    );
 }

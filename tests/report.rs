@@ -52,7 +52,8 @@ fn a_study_has_a_page_with_its_figures_and_its_device() {
     let told = place.json(&["report", "studies/gradients"]);
     assert_eq!(told["report"], "studies/gradients/report.html");
     let html = text(&place.path("studies/gradients/report.html"));
-    // Of each of cosine, bias and noise: a map for either rule, curves for each noise (by rule, over the nudge); and curves by array.
+    // Of each of cosine, bias and noise: a map for either rule, curves for each noise (by rule,
+    // over the nudge); and curves by array.
     assert_eq!(html.matches("<svg ").count(), 3 * (2 + 3) + 3 * 2);
     for part in [
         "<h1>How strong a &lt;nudge&gt;?</h1>",
@@ -68,9 +69,17 @@ fn a_study_has_a_page_with_its_figures_and_its_device() {
         assert!(!bytes(&place.path("studies/gradients/plots").join(file)).is_empty(), "{file}");
     }
     // A table of another study in its place.
-    fs::write(place.path("studies/gradients/results.csv"), "run,id,seed,learning.rule,test_accuracy,error\n").unwrap();
-    assert!(place.refused(2, &["report", "studies/gradients"]).contains("the results of another study"));
-    assert!(place.refused(2, &["report", "missing"]).contains("missing: not the directory of a run"));
+    fs::write(
+        place.path("studies/gradients/results.csv"),
+        "run,id,seed,learning.rule,test_accuracy,error\n",
+    )
+    .unwrap();
+    assert!(
+        place.refused(2, &["report", "studies/gradients"]).contains("the results of another study")
+    );
+    assert!(
+        place.refused(2, &["report", "missing"]).contains("missing: not the directory of a run")
+    );
 }
 
 #[test]
@@ -83,11 +92,18 @@ fn a_run_has_a_page_with_what_it_learnt() {
     place.json(&["report", "run"]);
     assert_eq!(bytes(&place.path("run/report.html")), first);
     let html = text(&place.path("run/report.html"));
-    for part in ["Trained weights of each array", "Conductances of the cells", "read_noise_uS", "datasheet crossbar-generic"] {
+    for part in [
+        "Trained weights of each array",
+        "Conductances of the cells",
+        "read_noise_uS",
+        "datasheet crossbar-generic",
+    ] {
         assert!(html.contains(part), "{part}");
     }
     fs::write(place.path("run/summary.json"), "{}").unwrap();
-    assert!(place.refused(2, &["report", "run"]).contains("summary.json: not the summary of a run"));
+    assert!(
+        place.refused(2, &["report", "run"]).contains("summary.json: not the summary of a run")
+    );
 }
 
 #[test]
@@ -98,12 +114,16 @@ fn an_optical_run_shows_its_mask_and_its_focal_plane() {
     place.json(&["train", "wine.toml", "--out", "run"]);
     assert_eq!(text(&place.path("run/report.html")).matches("<img alt=").count(), 2);
     let picture = |name: &str| {
-        let mut reader = png::Decoder::new(fs::File::open(place.path("run/plots").join(name)).unwrap()).read_info().unwrap();
+        let mut reader =
+            png::Decoder::new(fs::File::open(place.path("run/plots").join(name)).unwrap())
+                .read_info()
+                .unwrap();
         let mut grey = vec![0; reader.output_buffer_size()];
         let side = reader.next_frame(&mut grey).unwrap().width as usize;
         (side, grey)
     };
-    // 21 nodes of 8 x 8 pixels at 1 through a binary pattern: phase 0 or pi. Four places are free: the value 0, a quarter turn each way.
+    // 21 nodes of 8 x 8 pixels at 1 through a binary pattern: phase 0 or pi. Four places are free:
+    // the value 0, a quarter turn each way.
     let (side, mask) = picture("mask.png");
     let count = |levels: [u8; 2]| mask.iter().filter(|level| levels.contains(level)).count();
     assert_eq!((mask.len(), count([0, 128]), count([64, 192])), (40 * 40, 21 * 64, 4 * 64));
@@ -114,8 +134,9 @@ fn an_optical_run_shows_its_mask_and_its_focal_plane() {
 
 #[test]
 fn a_browser_shows_pages_whole_at_any_width() {
-    let browser =
-        ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| Command::new(name).arg("--version").output().is_ok());
+    let browser = ["chromium", "chromium-browser", "google-chrome"]
+        .into_iter()
+        .find(|name| Command::new(name).arg("--version").output().is_ok());
     let Some(browser) = browser else {
         eprintln!("skipped: there is no Chromium here");
         return;
@@ -131,15 +152,30 @@ fn a_browser_shows_pages_whole_at_any_width() {
         for width in [1280, 400] {
             let shown = |path: &Path| {
                 let mut command = Command::new(browser);
-                command.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]);
-                command.arg(format!("--window-size={width},900")).arg(format!("--user-data-dir={}", place.path("profile").display()));
+                command.args([
+                    "--headless=new",
+                    "--no-sandbox",
+                    "--disable-gpu",
+                    "--enable-logging=stderr",
+                    "--dump-dom",
+                ]);
+                command
+                    .arg(format!("--window-size={width},900"))
+                    .arg(format!("--user-data-dir={}", place.path("profile").display()));
                 let output = command.arg(format!("file://{}", path.display())).output().unwrap();
-                (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+                (
+                    String::from_utf8(output.stdout).unwrap(),
+                    String::from_utf8_lossy(&output.stderr).into_owned(),
+                )
             };
             // What a reader opens: no word on the console.
             let (dom, console) = shown(&path);
-            assert!(dom.contains("</h1>") && !console.contains("CONSOLE"), "{page} at {width}: {console}");
-            // The same page in a frame of this width (a window cannot be as narrow), measured by a script that it does not have itself.
+            assert!(
+                dom.contains("</h1>") && !console.contains("CONSOLE"),
+                "{page} at {width}: {console}"
+            );
+            // The same page in a frame of this width (a window cannot be as narrow), measured by a
+            // script that it does not have itself.
             let measuring = text(&path).replace("<meta http-equiv=\"Content-Security-Policy\"", "<meta name=\"policy\"").replace(
                 "</body>",
                 "<script>const b = document.documentElement, r = [...document.querySelectorAll('figure svg')].map(s => s.getBoundingClientRect());\
@@ -153,13 +189,25 @@ fn a_browser_shows_pages_whole_at_any_width() {
             );
             fs::write(place.path("frame.html"), frame).unwrap();
             let (dom, console) = shown(&place.path("frame.html"));
-            let measured =
-                dom.split("measured ").nth(1).and_then(|rest| rest.split('<').next()).unwrap_or_else(|| panic!("{dom}{console}"));
-            let numbers: Vec<usize> = measured.split(' ').map(|number| number.parse().unwrap()).collect();
-            let [client, scroll, plots, visible, outside] = numbers[..] else { panic!("{measured}") };
+            let measured = dom
+                .split("measured ")
+                .nth(1)
+                .and_then(|rest| rest.split('<').next())
+                .unwrap_or_else(|| panic!("{dom}{console}"));
+            let numbers: Vec<usize> =
+                measured.split(' ').map(|number| number.parse().unwrap()).collect();
+            let [client, scroll, plots, visible, outside] = numbers[..] else {
+                panic!("{measured}")
+            };
             assert!(client <= width && client + 20 > width, "{page}: {client} of {width} pixels");
-            assert!(scroll <= client && outside == 0, "{page} at {width}: {scroll} of {client} pixels, {outside} elements beyond");
-            assert!(plots >= 4 && plots == visible, "{page} at {width}: {visible} of {plots} plots");
+            assert!(
+                scroll <= client && outside == 0,
+                "{page} at {width}: {scroll} of {client} pixels, {outside} elements beyond"
+            );
+            assert!(
+                plots >= 4 && plots == visible,
+                "{page} at {width}: {visible} of {plots} plots"
+            );
         }
     }
 }
@@ -168,7 +216,14 @@ fn a_browser_shows_pages_whole_at_any_width() {
 fn runs_are_compared_by_what_differs() {
     let place = Place::new();
     place.file("small.toml", SMALL);
-    let settings = |beta: &str| ["--set".to_owned(), format!("learning.beta={beta}"), "--set".into(), "training.epochs=1".into()];
+    let settings = |beta: &str| {
+        [
+            "--set".to_owned(),
+            format!("learning.beta={beta}"),
+            "--set".into(),
+            "training.epochs=1".into(),
+        ]
+    };
     for (name, beta) in [("a", "0.1"), ("b", "0.2"), ("c", "0.2")] {
         let settings = settings(beta);
         let mut arguments = vec!["train", "small.toml", "--out", name];
@@ -179,9 +234,18 @@ fn runs_are_compared_by_what_differs() {
     assert_eq!(compared["differs"], serde_json::json!({ "learning.beta": ["0.1", "0.2", "0.2"] }));
     assert_eq!(compared["results"][1]["test_accuracy"], compared["results"][2]["test_accuracy"]);
     let printed = place.printed(&["compare", "a", "b"]);
-    assert!(printed.contains("learning.beta") && printed.contains("test accuracy") && !printed.contains("training.batch"), "{printed}");
+    assert!(
+        printed.contains("learning.beta")
+            && printed.contains("test accuracy")
+            && !printed.contains("training.batch"),
+        "{printed}"
+    );
     assert!(place.printed(&["compare", "b", "c"]).contains("(the same configuration)"));
-    assert!(place.refused(2, &["compare", "a", "missing"]).contains("missing: not the directory of a run"));
+    assert!(
+        place
+            .refused(2, &["compare", "a", "missing"])
+            .contains("missing: not the directory of a run")
+    );
     place.refused(2, &["compare", "a"]);
 }
 
@@ -189,8 +253,17 @@ fn runs_are_compared_by_what_differs() {
 fn a_suggested_nudge_has_the_smallest_error_and_says_why() {
     let place = Place::new();
     place.file("noisy.toml", NOISY);
-    let found = place.json(&["gradient", "noisy.toml", "--suggest-beta", "--rule", "asym-ep", "--beta", "0.4,0.05,0.1,0.2"]);
-    let error = |at: &serde_json::Value| at["bias"].as_f64().unwrap().hypot(at["noise"].as_f64().unwrap());
+    let found = place.json(&[
+        "gradient",
+        "noisy.toml",
+        "--suggest-beta",
+        "--rule",
+        "asym-ep",
+        "--beta",
+        "0.4,0.05,0.1,0.2",
+    ]);
+    let error =
+        |at: &serde_json::Value| at["bias"].as_f64().unwrap().hypot(at["noise"].as_f64().unwrap());
     let nudges = found["nudges"].as_array().unwrap();
     assert_eq!(nudges.len(), 4);
     let best = nudges.iter().min_by(|a, b| error(a).total_cmp(&error(b))).unwrap();
@@ -199,8 +272,25 @@ fn a_suggested_nudge_has_the_smallest_error_and_says_why() {
     let noise = |index: usize| nudges[index]["noise"].as_f64().unwrap();
     assert!((noise(0) / noise(1) - 2.0).abs() < 0.4, "{found}");
     let printed = place.printed(&["gradient", "noisy.toml", "--suggest-beta"]);
-    assert!(printed.contains("suggested beta") && printed.contains("because") && printed.contains("/ beta"), "{printed}");
-    assert!(place.refused(2, &["gradient", "noisy.toml", "--suggest-beta", "--rule", "adjoint"]).contains("has no nudge"));
-    assert!(place.refused(2, &["gradient", "noisy.toml", "--suggest-beta", "--rule", "ep,asym-ep"]).contains("one --rule"));
-    assert!(place.refused(2, &["gradient", "noisy.toml", "--suggest-beta", "--beta", "-0.1"]).contains("above 0"));
+    assert!(
+        printed.contains("suggested beta")
+            && printed.contains("because")
+            && printed.contains("/ beta"),
+        "{printed}"
+    );
+    assert!(
+        place
+            .refused(2, &["gradient", "noisy.toml", "--suggest-beta", "--rule", "adjoint"])
+            .contains("has no nudge")
+    );
+    assert!(
+        place
+            .refused(2, &["gradient", "noisy.toml", "--suggest-beta", "--rule", "ep,asym-ep"])
+            .contains("one --rule")
+    );
+    assert!(
+        place
+            .refused(2, &["gradient", "noisy.toml", "--suggest-beta", "--beta", "-0.1"])
+            .contains("above 0")
+    );
 }

@@ -1,4 +1,5 @@
-//! Same seed, same bits: whatever the number of threads, and whether or not the run was killed on the way.
+//! Same seed, same bits: whatever the number of threads, and whether or not the run was killed on
+//! the way.
 
 mod common;
 
@@ -40,9 +41,13 @@ fn a_killed_run_resumes_to_the_same_bits() {
     for kill_after in [1, 4] {
         let killed = format!("killed-{kill_after}");
         let arguments = [&["train", "noisy.toml", "--out", &killed][..], &epochs].concat();
-        let mut child = place.command(&arguments).stdout(std::process::Stdio::null()).spawn().unwrap();
+        let mut child =
+            place.command(&arguments).stdout(std::process::Stdio::null()).spawn().unwrap();
         let start = Instant::now();
-        let rows = || std::fs::read_to_string(place.path(&killed).join("metrics.csv")).map_or(0, |text| text.lines().count());
+        let rows = || {
+            std::fs::read_to_string(place.path(&killed).join("metrics.csv"))
+                .map_or(0, |text| text.lines().count())
+        };
         while rows() <= kill_after {
             assert!(start.elapsed() < Duration::from_secs(60), "no epoch was written");
             std::thread::sleep(Duration::from_millis(1));
@@ -60,6 +65,14 @@ fn a_finished_run_is_extended_as_if_it_had_been_longer() {
     place.file("noisy.toml", NOISY);
     place.printed(&["train", "noisy.toml", "--out", "whole", "--set", "training.epochs=5"]);
     place.printed(&["train", "noisy.toml", "--out", "extended", "--set", "training.epochs=2"]);
-    place.printed(&["train", "noisy.toml", "--out", "extended", "--set", "training.epochs=5", "--resume"]);
+    place.printed(&[
+        "train",
+        "noisy.toml",
+        "--out",
+        "extended",
+        "--set",
+        "training.epochs=5",
+        "--resume",
+    ]);
     assert!(results(&place, "extended") == results(&place, "whole"));
 }

@@ -1,7 +1,9 @@
-//! The light path of a spatial photonic Ising machine against independent sums, closed forms and itself in three tiers.
+//! The light path of a spatial photonic Ising machine against independent sums, closed forms and
+//! itself in three tiers.
 
 use std::f64::consts::TAU;
 
+use equilux::arithmetic::random::Key;
 use equilux::coupler::spim::optics::Optics;
 use equilux::coupler::spim::optics::effective::Effective;
 use equilux::coupler::spim::optics::fill_factor::sinc;
@@ -9,8 +11,7 @@ use equilux::coupler::spim::optics::gauge::Gauge;
 use equilux::coupler::spim::optics::mask::{Drive, Mask};
 use equilux::coupler::spim::optics::wave::{Moment, Wave};
 use equilux::coupler::spim::{SpimDevice, Tier};
-use equilux::matrix_file::write_matrix;
-use equilux::random::Key;
+use equilux::file::matrix::write_matrix;
 use nalgebra::DMatrix;
 use num_complex::Complex;
 use serde::Deserialize;
@@ -70,7 +71,10 @@ fn reference() -> Reference {
 /// Relative agreement of intensities to 1e-9, or 1e-12 absolute.
 #[track_caller]
 fn agrees(found: f64, expected: f64) {
-    assert!((found - expected).abs() <= 1e-12 + 1e-9 * expected.abs(), "{found} against {expected}");
+    assert!(
+        (found - expected).abs() <= 1e-12 + 1e-9 * expected.abs(),
+        "{found} against {expected}"
+    );
 }
 
 fn optics(device: &SpimDevice, nodes: usize) -> Optics {
@@ -88,7 +92,9 @@ fn intensities_agree_with_the_direct_sums() {
     let directory = tempfile::tempdir().unwrap();
     let beam = directory.path().join("beam.csv");
     // Intensities of the amplitude exp(-((y - 3.5)^2 + (x - 5.5)^2) / 25).
-    let gauss = DMatrix::from_fn(8, 12, |y, x| (-2.0 * ((y as f64 - 3.5).powi(2) + (x as f64 - 5.5).powi(2)) / 25.0).exp());
+    let gauss = DMatrix::from_fn(8, 12, |y, x| {
+        (-2.0 * ((y as f64 - 3.5).powi(2) + (x as f64 - 5.5).powi(2)) / 25.0).exp()
+    });
     write_matrix(&beam, &gauss).unwrap();
     let mut points = 0;
     for case in reference().cases {
@@ -99,7 +105,10 @@ fn intensities_agree_with_the_direct_sums() {
             macro_pixel_px: case.macro_pixel,
             fill_factor: case.fill,
             gap_reflectivity: if case.gaps == "reflecting" { 1.0 } else { 0.0 },
-            illumination: case.illumination.starts_with("gaussian").then(|| beam.display().to_string()),
+            illumination: case
+                .illumination
+                .starts_with("gaussian")
+                .then(|| beam.display().to_string()),
             tier: Tier::Effective,
             ..SpimDevice::ideal()
         };
@@ -119,7 +128,8 @@ fn intensities_agree_with_the_direct_sums() {
         let far = wave.far_field(near);
         agrees(far[0].norm_sqr(), case.intensity[0].value);
         let nyquist = far[case.grid.1 * case.macro_pixel / 2 * 8 + 4].norm_sqr();
-        let expected = case.intensity.iter().find(|point| point.fy == 0.5 && point.fx == 0.5).unwrap();
+        let expected =
+            case.intensity.iter().find(|point| point.fy == 0.5 && point.fx == 0.5).unwrap();
         agrees(nyquist, expected.value);
     }
     assert_eq!(points, 48);
@@ -130,9 +140,12 @@ fn the_cross_term_is_that_of_the_polarisation_identity() {
     let cross = reference().cross_term;
     let device = SpimDevice { macro_pixel_px: 2, ..SpimDevice::ideal() };
     let optics = optics(&device, 48);
-    let products = |a: &[f64], b: &[f64], sign: f64| a.iter().zip(b).map(|(a, b)| sign * a * b).collect::<Vec<_>>();
+    let products = |a: &[f64], b: &[f64], sign: f64| {
+        a.iter().zip(b).map(|(a, b)| sign * a * b).collect::<Vec<_>>()
+    };
     let frame = |sign: f64| {
-        let values = [products(&cross.v, &cross.s, 1.0), products(&cross.u, &cross.t, sign)].concat();
+        let values =
+            [products(&cross.v, &cross.s, 1.0), products(&cross.u, &cross.t, sign)].concat();
         let wave = Wave::new(&optics);
         let mask = Mask::encode(&optics.layout, &[&values], 0);
         let near = wave.near_field(&mask, Moment::default()).unwrap();
@@ -146,10 +159,17 @@ fn the_cross_term_is_that_of_the_polarisation_identity() {
     agrees(frame(1.0) - frame(-1.0), cross.value);
 }
 
-/// The far field's efficiency at (fy, fx) = (0, order / period) of a panel whose rows show `levels`.
+/// The far field's efficiency at (fy, fx) = (0, order / period) of a panel whose rows show
+/// `levels`.
 fn efficiency(levels: &[u16], bits: u32, order: f64) -> f64 {
     let (width, height) = (levels.len() * 8, 8);
-    let device = SpimDevice { phase_bits: bits, macro_pixel_px: 8, panel_width_px: width, panel_height_px: height, ..SpimDevice::ideal() };
+    let device = SpimDevice {
+        phase_bits: bits,
+        macro_pixel_px: 8,
+        panel_width_px: width,
+        panel_height_px: height,
+        ..SpimDevice::ideal()
+    };
     let optics = optics(&device, width / 8);
     let row: Vec<u16> = (0..width).map(|x| levels[x % levels.len()]).collect();
     let mask = Mask::from_levels(height, width, bits, row.repeat(height)).unwrap();
@@ -168,11 +188,16 @@ fn gratings_have_their_efficiencies() {
     for step in [32u16, 64, 128] {
         let levels = [[0u16; 16], [step; 16]].concat();
         for m in [1.0, 3.0, 5.0] {
-            let expected = (2.0 / (std::f64::consts::PI * m)).powi(2) * (TAU * f64::from(step) / 256.0 / 2.0).sin().powi(2);
+            let expected = (2.0 / (std::f64::consts::PI * m)).powi(2)
+                * (TAU * f64::from(step) / 256.0 / 2.0).sin().powi(2);
             let pixelated = expected * (sinc(m / 32.0) / sinc(0.0)).powi(2);
-            // 16 pixels stand for a continuous half period: sum of e^(i k) over pixels, times the pixel's own envelope.
+            // 16 pixels stand for a continuous half period: sum of e^(i k) over pixels, times the
+            // pixel's own envelope.
             let exact = efficiency(&levels, 8, m);
-            assert!((exact - expected).abs() < 1e-9 + 1e-9 * expected, "order {m}: {exact} against {expected} ({pixelated})");
+            assert!(
+                (exact - expected).abs() < 1e-9 + 1e-9 * expected,
+                "order {m}: {exact} against {expected} ({pixelated})"
+            );
         }
     }
 }
@@ -182,7 +207,9 @@ fn one_macro_pixel_sends_its_value_to_the_zero_order_and_the_rest_to_nyquist() {
     let optics = optics(&SpimDevice::ideal(), 1);
     let wave = Wave::new(&optics);
     for value in [-1.0, -0.3, 0.0, 0.6, 1.0] {
-        let near = wave.near_field(&Mask::encode(&optics.layout, &[&[value]], 0), Moment::default()).unwrap();
+        let near = wave
+            .near_field(&Mask::encode(&optics.layout, &[&[value]], 0), Moment::default())
+            .unwrap();
         agrees(wave.at(&near, 0.0, 0.0).norm_sqr(), value * value);
         let nyquist = wave.at(&near, 0.5, 0.5).norm_sqr() / sinc(0.5).powi(4);
         agrees(nyquist, 1.0 - value * value);
@@ -217,7 +244,10 @@ fn both(device: &SpimDevice, values: &[f64]) -> (Complex<f64>, Complex<f64>) {
     let mask = Mask::encode(&optics.layout, &[values], device.phase_bits);
     let near = wave.near_field(&mask, Moment::default()).unwrap();
     let scale = optics.light() / optics.light_on_nodes(0);
-    (Effective::new(&optics, 0).zero_order(values).0 / values.len() as f64, wave.at(&near, 0.0, 0.0) * scale)
+    (
+        Effective::new(&optics, 0).zero_order(values).0 / values.len() as f64,
+        wave.at(&near, 0.0, 0.0) * scale,
+    )
 }
 
 #[test]
@@ -241,11 +271,15 @@ fn effective_follows_fringing_fields_and_their_borders() {
             ignored += (both(&interior, &values).0 - wave).norm_sqr();
             largest += wave.norm_sqr();
         }
-        // What is left out, corners and the rim, is of the order of the kernel's reach over a macro-pixel, squared.
+        // What is left out, corners and the rim, is of the order of the kernel's reach over a
+        // macro-pixel, squared.
         let (error, without) = ((squares / largest).sqrt(), (ignored / largest).sqrt());
         println!("{checker_px} {error} {without}");
         assert!(error < 0.05, "checker {checker_px}: {error}");
-        assert!(error < 0.2 * without, "checker {checker_px}: {error} against {without} without fringing");
+        assert!(
+            error < 0.2 * without,
+            "checker {checker_px}: {error} against {without} without fringing"
+        );
     }
 }
 
@@ -272,22 +306,36 @@ fn regions_send_their_light_to_their_own_orders() {
         ..SpimDevice::ideal()
     };
     let optics = optics(&device, 100);
-    let values: Vec<Vec<f64>> = (0..4).map(|region| uniforms(100, region).iter().map(|v| v.abs()).collect()).collect();
-    let mask = Mask::encode(&optics.layout, &values.iter().map(Vec::as_slice).collect::<Vec<_>>(), 0);
+    let values: Vec<Vec<f64>> =
+        (0..4).map(|region| uniforms(100, region).iter().map(|v| v.abs()).collect()).collect();
+    let mask =
+        Mask::encode(&optics.layout, &values.iter().map(Vec::as_slice).collect::<Vec<_>>(), 0);
     let wave = Wave::new(&optics);
     let near = wave.near_field(&mask, Moment::default()).unwrap();
     for (region, values) in values.iter().enumerate() {
         let expected = (values.iter().sum::<f64>() / 100.0).powi(2);
         let found = wave.frame(&near, region, [0.0; 2], None);
-        // The other regions' light at this order: side lobes of their own, below a percent in amplitude each.
-        let envelope = (sinc(optics.layout.regions[region].carrier.0) * sinc(optics.layout.regions[region].carrier.1)).powi(2);
-        assert!((found / envelope - expected).abs() < 0.05 * expected, "region {region}: {} against {expected}", found / envelope);
+        // The other regions' light at this order: side lobes of their own, below a percent in
+        // amplitude each.
+        let envelope = (sinc(optics.layout.regions[region].carrier.0)
+            * sinc(optics.layout.regions[region].carrier.1))
+        .powi(2);
+        assert!(
+            (found / envelope - expected).abs() < 0.05 * expected,
+            "region {region}: {} against {expected}",
+            found / envelope
+        );
     }
 }
 
 #[test]
 fn pixel_flicker_of_a_whole_panel_has_the_mean_of_the_formula() {
-    let device = SpimDevice { pixel_flicker_rad: 0.5, macro_pixel_px: 4, tier: Tier::Effective, ..SpimDevice::ideal() };
+    let device = SpimDevice {
+        pixel_flicker_rad: 0.5,
+        macro_pixel_px: 4,
+        tier: Tier::Effective,
+        ..SpimDevice::ideal()
+    };
     let values = uniforms(9, 4);
     let optics = optics(&device, 9);
     let wave = Wave::new(&optics);
@@ -295,7 +343,8 @@ fn pixel_flicker_of_a_whole_panel_has_the_mean_of_the_formula() {
     let draws = 2000;
     let mean = (0..draws)
         .map(|draw| {
-            let moment = Moment { flicker: 0.0, pixel_key: Some(Key::new(1, "flicker").with(draw)) };
+            let moment =
+                Moment { flicker: 0.0, pixel_key: Some(Key::new(1, "flicker").with(draw)) };
             let near = wave.near_field(&mask, moment).unwrap();
             wave.at(&near, 0.0, 0.0).norm_sqr()
         })
@@ -304,7 +353,8 @@ fn pixel_flicker_of_a_whole_panel_has_the_mean_of_the_formula() {
     let (fade, pixels, field) = ((-0.25f64).exp(), 144.0, values.iter().sum::<f64>() / 9.0);
     let expected = fade * field * field + (1.0 - fade) / pixels;
     let spread = (1.0 - fade) / pixels;
-    let error = 5.0 * ((2.0 * fade * field * field * spread + spread * spread) / draws as f64).sqrt();
+    let error =
+        5.0 * ((2.0 * fade * field * field * spread + spread * spread) / draws as f64).sqrt();
     assert!((mean - expected).abs() < error, "{mean} {expected}");
     // The effective tier keeps the same account of its pixels.
     assert!((Effective::new(&optics, 0).power() / 81.0 - 1.0 / pixels).abs() < 1e-15);
@@ -312,12 +362,17 @@ fn pixel_flicker_of_a_whole_panel_has_the_mean_of_the_formula() {
 
 #[test]
 fn mattis_ground_state_is_the_pattern() {
-    // E = -1/2 sum_{i != j} xi_i xi_j s_i s_j; by enumeration of 2^10 states through the machine's zero order.
+    // E = -1/2 sum_{i != j} xi_i xi_j s_i s_j; by enumeration of 2^10 states through the machine's
+    // zero order.
     let pattern = uniforms(10, 9);
     let squares: f64 = pattern.iter().map(|xi| xi * xi).sum();
     let gauge = Gauge::new(0);
     let energy = |state: u32| {
-        let overlap: f64 = pattern.iter().enumerate().map(|(i, xi)| gauge.field(if state >> i & 1 == 1 { *xi } else { -xi })).sum();
+        let overlap: f64 = pattern
+            .iter()
+            .enumerate()
+            .map(|(i, xi)| gauge.field(if state >> i & 1 == 1 { *xi } else { -xi }))
+            .sum();
         -0.5 * (overlap * overlap - squares)
     };
     let best = (0..1024).min_by(|a, b| energy(*a).total_cmp(&energy(*b))).unwrap();
@@ -329,12 +384,14 @@ fn mattis_ground_state_is_the_pattern() {
 
 #[test]
 fn curie_weiss_magnetises_as_it_should() {
-    // H = -M^2 / 2N with a uniform pattern: exact mean |m| of N = 100 spins from the binomial weights of M.
+    // H = -M^2 / 2N with a uniform pattern: exact mean |m| of N = 100 spins from the binomial
+    // weights of M.
     let gauge = Gauge::new(0);
     let magnetisation = |temperature: f64| {
         let (mut weight, mut sum, mut binomial) = (0.0, 0.0, 0.0f64);
         for up in 0..=100u32 {
-            let order: f64 = f64::from(up) * gauge.field(1.0) + f64::from(100 - up) * gauge.field(-1.0);
+            let order: f64 =
+                f64::from(up) * gauge.field(1.0) + f64::from(100 - up) * gauge.field(-1.0);
             let boltzmann = (binomial + order * order / 200.0 / temperature - 100.0).exp();
             weight += boltzmann;
             sum += boltzmann * order.abs() / 100.0;
@@ -346,14 +403,16 @@ fn curie_weiss_magnetises_as_it_should() {
     assert!((magnetisation(1.0) - 0.2868).abs() < 5e-5, "{}", magnetisation(1.0));
 }
 
-/// The rms error of energies (sum xi s)^2 of 100 spins, relative to their rms, xi uniform in [-1, 1].
+/// The rms error of energies (sum xi s)^2 of 100 spins, relative to their rms, xi uniform in [-1,
+/// 1].
 fn gauge_energy_error(bits: u32) -> f64 {
     let gauge = Gauge::new(bits);
     let (mut error, mut power) = (0.0, 0.0);
     for sample in 0..4000 {
         let values = uniforms(100, sample);
         let exact = values.iter().sum::<f64>().powi(2);
-        error += (values.iter().map(|value| gauge.field(*value)).sum::<f64>().powi(2) - exact).powi(2);
+        error +=
+            (values.iter().map(|value| gauge.field(*value)).sum::<f64>().powi(2) - exact).powi(2);
         power += exact * exact;
     }
     (error / power).sqrt()
@@ -361,8 +420,8 @@ fn gauge_energy_error(bits: u32) -> f64 {
 
 #[test]
 fn energy_error_falls_with_the_bits_as_rounding_noise_does() {
-    // A phase error of variance step^2 / 12 moves a field by sin phi; E sin^2 = 2/3. The energy o^2 moves by 2 o delta:
-    // rms 2 sqrt(N 2/3 step^2 / 12) sqrt(N / 3) over sqrt(3) N / 3, whatever N.
+    // A phase error of variance step^2 / 12 moves a field by sin phi; E sin^2 = 2/3. The energy o^2
+    // moves by 2 o delta: rms 2 sqrt(N 2/3 step^2 / 12) sqrt(N / 3) over sqrt(3) N / 3, whatever N.
     for bits in [8, 6] {
         let step = TAU / 2f64.powi(bits as i32);
         let expected = 2.0 * (2.0 / 3.0 * step * step / 12.0f64).sqrt();
@@ -381,9 +440,11 @@ fn unit_normals_are_what_the_camera_adds() {
     let device = SpimDevice { camera_noise: 0.01, macro_pixel_px: 2, ..SpimDevice::ideal() };
     let optics = optics(&device, 4);
     let wave = Wave::new(&optics);
-    let near = wave.near_field(&Mask::encode(&optics.layout, &[&[0.5; 4]], 0), Moment::default()).unwrap();
+    let near =
+        wave.near_field(&Mask::encode(&optics.layout, &[&[0.5; 4]], 0), Moment::default()).unwrap();
     let mut stream = Key::new(1, "frames").stream();
-    let frames: Vec<f64> = (0..2000).map(|_| wave.frame(&near, 0, [0.0; 2], Some(&mut stream)) - 0.25).collect();
+    let frames: Vec<f64> =
+        (0..2000).map(|_| wave.frame(&near, 0, [0.0; 2], Some(&mut stream)) - 0.25).collect();
     let deviation = (frames.iter().map(|frame| frame * frame).sum::<f64>() / 2000.0).sqrt();
     assert!((deviation / 0.01 - 1.0).abs() < 5.0 / 4000f64.sqrt(), "{deviation}");
 }

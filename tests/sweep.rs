@@ -40,7 +40,12 @@ fn text(path: &Path) -> String {
 /// The cells of a CSV file under the head `name`.
 fn column(csv: &str, name: &str) -> Vec<String> {
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
-    let place = reader.headers().unwrap().iter().position(|head| head == name).unwrap_or_else(|| panic!("{name} in {csv}"));
+    let place = reader
+        .headers()
+        .unwrap()
+        .iter()
+        .position(|head| head == name)
+        .unwrap_or_else(|| panic!("{name} in {csv}"));
     reader.records().map(|record| record.unwrap()[place].to_owned()).collect()
 }
 
@@ -49,9 +54,13 @@ fn a_sweep_is_a_table_of_what_training_gives() {
     let place = Place::new();
     place.file("nudge.toml", STUDY);
     let swept = place.json(&["sweep", "nudge.toml"]);
-    for (key, expected) in
-        [("study", Value::from("studies/nudge")), ("runs", 40.into()), ("done", 40.into()), ("failed", 0.into()), ("ran", 40.into())]
-    {
+    for (key, expected) in [
+        ("study", Value::from("studies/nudge")),
+        ("runs", 40.into()),
+        ("done", 40.into()),
+        ("failed", 0.into()),
+        ("ran", 40.into()),
+    ] {
         assert_eq!(swept[key], expected, "{key}");
     }
     let results = text(&place.path(swept["results"].as_str().unwrap()));
@@ -63,18 +72,27 @@ fn a_sweep_is_a_table_of_what_training_gives() {
     let experiment: toml::Table = toml::from_str(STUDY).unwrap();
     place.file("alone.toml", experiment["experiment"].to_string().as_bytes());
     place.file("alone.toml", toml::to_string(&experiment["experiment"]).unwrap());
-    let settings = ["--set", "seed=6", "--set", "learning.rule=vector-field", "--set", "learning.beta=0.2"];
+    let settings =
+        ["--set", "seed=6", "--set", "learning.rule=vector-field", "--set", "learning.beta=0.2"];
     let alone = place.json(&[&["train", "alone.toml"][..], &settings].concat());
     assert_eq!(column(&results, "learning.rule")[25], "vector-field");
-    assert_eq!(column(&results, "test_accuracy")[25].parse::<f64>().unwrap(), alone["test_accuracy"].as_f64().unwrap());
+    assert_eq!(
+        column(&results, "test_accuracy")[25].parse::<f64>().unwrap(),
+        alone["test_accuracy"].as_f64().unwrap()
+    );
 
-    // Mean, standard deviation and interval over the four seeds of the first point; t of 3 degrees of freedom is 3.182446.
-    let of_seeds: Vec<f64> = column(&results, "test_accuracy")[..4].iter().map(|cell| cell.parse().unwrap()).collect();
+    // Mean, standard deviation and interval over the four seeds of the first point; t of 3 degrees
+    // of freedom is 3.182446.
+    let of_seeds: Vec<f64> =
+        column(&results, "test_accuracy")[..4].iter().map(|cell| cell.parse().unwrap()).collect();
     let mean = of_seeds.iter().sum::<f64>() / 4.0;
     let deviation = (of_seeds.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 3.0).sqrt();
     let summary = text(&place.path("studies/nudge/summary.csv"));
     let first = |name: &str| column(&summary, name)[0].parse::<f64>().unwrap();
-    assert!((first("test_accuracy") - mean).abs() < 1e-12 && (first("test_accuracy_sd") - deviation).abs() < 1e-12);
+    assert!(
+        (first("test_accuracy") - mean).abs() < 1e-12
+            && (first("test_accuracy_sd") - deviation).abs() < 1e-12
+    );
     assert!((first("test_accuracy_ci95") - 3.182446 * deviation / 2.0).abs() < 1e-6);
     assert!(place.printed(&["sweep", "nudge.toml"]).contains("40 of 40 done; 0 of them now"));
 }
@@ -91,14 +109,25 @@ fn the_table_is_the_same_on_any_number_of_cores_and_in_any_parts() {
     for shard in ["2/3", "1/3", "3/3"] {
         // In one directory, as on a shared disk, and each in its own, to be merged.
         place.json(&["sweep", "nudge.toml", "--out", "shared", "--shard", shard]);
-        place.json(&["sweep", "nudge.toml", "--out", &format!("part-{}", &shard[..1]), "--shard", shard]);
+        place.json(&[
+            "sweep",
+            "nudge.toml",
+            "--out",
+            &format!("part-{}", &shard[..1]),
+            "--shard",
+            shard,
+        ]);
     }
     let merged = place.json(&["merge", "part-1", "part-2", "part-3", "--out", "merged"]);
     assert_eq!((&merged["runs"], &merged["done"]), (&40.into(), &40.into()));
     assert_eq!(column(&text(&place.path("part-2/results.csv")), "run").len(), 13);
     for name in ["results.csv", "summary.csv"] {
         for directory in ["two", "shared", "merged"] {
-            assert_eq!(bytes(&place.path(directory).join(name)), expected(name), "{directory}/{name}");
+            assert_eq!(
+                bytes(&place.path(directory).join(name)),
+                expected(name),
+                "{directory}/{name}"
+            );
         }
     }
 }
@@ -116,7 +145,8 @@ fn a_killed_sweep_loses_no_more_than_the_runs_it_was_at() {
     for attempt in 0..200 {
         let before = fs::read_to_string(&records).unwrap_or_default();
         let before = &before[..before.rfind('\n').map_or(0, |end| end + 1)];
-        let mut sweep = place.command(&["sweep", "nudge.toml", "--out", "killed", "--jobs", &JOBS.to_string()]);
+        let mut sweep =
+            place.command(&["sweep", "nudge.toml", "--out", "killed", "--jobs", &JOBS.to_string()]);
         let mut sweep = sweep.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         // At moments that have nothing to do with what it is at, some of them before it has begun.
         let (start, lifetime) = (Instant::now(), Duration::from_millis(20 + 37 * attempt % 230));
@@ -133,15 +163,23 @@ fn a_killed_sweep_loses_no_more_than_the_runs_it_was_at() {
         sweep.kill().unwrap();
         sweep.wait().unwrap();
         kills += 1;
-        assert!(fs::read_to_string(&records).unwrap_or_default().starts_with(before), "a record was lost");
+        assert!(
+            fs::read_to_string(&records).unwrap_or_default().starts_with(before),
+            "a record was lost"
+        );
     }
     assert!(kills >= 3, "{kills} kills: it went too fast to be killed");
     let last = place.json(&["sweep", "nudge.toml", "--out", "killed"]);
     assert_eq!((&last["done"], &last["ran"]), (&40.into(), &0.into()));
-    // Every run was recorded once: what a kill lost is what was in flight, and nothing that ended was done again.
+    // Every run was recorded once: what a kill lost is what was in flight, and nothing that ended
+    // was done again.
     assert_eq!(whole_lines(), 40);
     for name in ["results.csv", "summary.csv"] {
-        assert_eq!(bytes(&place.path("killed").join(name)), bytes(&place.path("whole").join(name)), "{name}");
+        assert_eq!(
+            bytes(&place.path("killed").join(name)),
+            bytes(&place.path("whole").join(name)),
+            "{name}"
+        );
     }
 }
 
@@ -150,30 +188,50 @@ fn an_extended_study_runs_only_what_is_new() {
     let place = Place::new();
     place.file("nudge.toml", STUDY);
     place.json(&["sweep", "nudge.toml"]);
-    place.file("nudge.toml", STUDY.replace("seeds = 4", "seeds = 5").replace("\"vector-field\"]", "\"vector-field\", \"dyadic-ep\"]"));
+    place.file(
+        "nudge.toml",
+        STUDY
+            .replace("seeds = 4", "seeds = 5")
+            .replace("\"vector-field\"]", "\"vector-field\", \"dyadic-ep\"]"),
+    );
     let swept = place.json(&["sweep", "nudge.toml"]);
-    assert_eq!((&swept["runs"], &swept["ran"], &swept["done"]), (&75.into(), &35.into(), &75.into()));
+    assert_eq!(
+        (&swept["runs"], &swept["ran"], &swept["done"]),
+        (&75.into(), &35.into(), &75.into())
+    );
     // And back: what is no more asked for is not in the table, and nothing is run.
     place.file("nudge.toml", STUDY);
     let swept = place.json(&["sweep", "nudge.toml"]);
-    assert_eq!((&swept["runs"], &swept["ran"], &swept["done"]), (&40.into(), &0.into(), &40.into()));
+    assert_eq!(
+        (&swept["runs"], &swept["ran"], &swept["done"]),
+        (&40.into(), &0.into(), &40.into())
+    );
 }
 
 #[test]
 fn a_run_that_fails_stops_nothing() {
     let place = Place::new();
     // One step a phase: at this tolerance nothing settles.
-    let failing =
-        STUDY.replace("\"learning.beta\"\nlinear = { from = 0.1, to = 0.5, steps = 5 }", "\"relaxation.max_steps\"\nvalues = [1, 50]");
+    let failing = STUDY.replace(
+        "\"learning.beta\"\nlinear = { from = 0.1, to = 0.5, steps = 5 }",
+        "\"relaxation.max_steps\"\nvalues = [1, 50]",
+    );
     place.file("steps.toml", failing);
     let swept = place.json(&["sweep", "steps.toml"]);
-    assert_eq!((&swept["runs"], &swept["done"], &swept["failed"]), (&16.into(), &8.into(), &8.into()));
+    assert_eq!(
+        (&swept["runs"], &swept["done"], &swept["failed"]),
+        (&16.into(), &8.into(), &8.into())
+    );
     let results = text(&place.path("studies/steps/results.csv"));
     assert!(column(&results, "error")[0].contains("settled in every phase"), "{results}");
     assert_eq!(column(&results, "test_accuracy")[0], "");
     assert_eq!(place.json(&["sweep", "steps.toml"])["ran"], 0);
     assert_eq!(place.json(&["sweep", "steps.toml", "--retry-failed"])["ran"], 8);
-    assert!(place.printed(&["sweep", "steps.toml"]).contains("8 failed (--retry-failed tries them again)"));
+    assert!(
+        place
+            .printed(&["sweep", "steps.toml"])
+            .contains("8 failed (--retry-failed tries them again)")
+    );
 }
 
 #[test]
@@ -191,14 +249,32 @@ fn draws_zipped_axes_and_kept_runs() {
     let results = text(&place.path("studies/drawn/results.csv"));
     assert_eq!(column(&results, "seed")[..3], ["3", "1", "3"]);
     let together = |(epochs, batch): (&String, &String)| (epochs == "1") == (batch == "20");
-    assert!(column(&results, "training.epochs").iter().zip(&column(&results, "training.batch")).all(together));
-    let mut betas: Vec<f64> = column(&results, "learning.beta").iter().step_by(2).map(|beta| beta.parse().unwrap()).collect();
+    assert!(
+        column(&results, "training.epochs")
+            .iter()
+            .zip(&column(&results, "training.batch"))
+            .all(together)
+    );
+    let mut betas: Vec<f64> = column(&results, "learning.beta")
+        .iter()
+        .step_by(2)
+        .map(|beta| beta.parse().unwrap())
+        .collect();
     betas.sort_by(f64::total_cmp);
     // One in each sixth of two decades.
-    assert!(betas.iter().enumerate().all(|(slice, beta)| ((beta.log10() + 2.0) * 3.0).floor() == slice as f64), "{betas:?}");
+    assert!(
+        betas
+            .iter()
+            .enumerate()
+            .all(|(slice, beta)| ((beta.log10() + 2.0) * 3.0).floor() == slice as f64),
+        "{betas:?}"
+    );
     let id = &column(&results, "id")[0];
     let kept = place.json(&["evaluate", &format!("studies/drawn/runs/{id}")]);
-    assert_eq!(kept["test_accuracy"].as_f64().unwrap(), column(&results, "test_accuracy")[0].parse::<f64>().unwrap());
+    assert_eq!(
+        kept["test_accuracy"].as_f64().unwrap(),
+        column(&results, "test_accuracy")[0].parse::<f64>().unwrap()
+    );
 }
 
 #[test]
@@ -213,14 +289,26 @@ fn what_is_no_study_is_refused_before_anything_runs() {
         }
         assert!(!place.path("out").exists(), "something was written");
     };
-    refused("learning.beta", "learning.betta", &["axis `learning.betta` = 0.1", "did you mean `beta`?"]);
+    refused(
+        "learning.beta",
+        "learning.betta",
+        &["axis `learning.betta` = 0.1", "did you mean `beta`?"],
+    );
     refused("learning.beta", "lerning.beta", &["did you mean `learning`?"]);
     refused("learning.beta", "seed", &["seeds are not an axis"]);
     refused("learning.beta", "learning.rule", &["another axis has this key"]);
     refused("\"asym-ep\", \"vector-field\"", "", &["axis `learning.rule`: it has no values"]);
-    refused("\"vector-field\"", "\"vectorfield\"", &["axis `learning.rule` = \"vectorfield\"", "did you mean `vector-field`?"]);
+    refused(
+        "\"vector-field\"",
+        "\"vectorfield\"",
+        &["axis `learning.rule` = \"vectorfield\"", "did you mean `vector-field`?"],
+    );
     refused("from = 0.1", "from = nan", &["from = nan: expected a number"]);
-    refused("from = 0.1, to = 0.5, steps = 5", "from = -1, to = 1, steps = 3", &["axis `learning.beta` = 0", "other than 0"]);
+    refused(
+        "from = 0.1, to = 0.5, steps = 5",
+        "from = -1, to = 1, steps = 3",
+        &["axis `learning.beta` = 0", "other than 0"],
+    );
     refused("linear", "linaer", &["line 20", "did you mean `linear`?"]);
     refused("seeds = 4", "seeds = 0", &["seeds = 0: expected a whole number of at least 1"]);
     refused("seeds = 4", "seeds = [1, 1]", &["none of them twice"]);
@@ -232,10 +320,18 @@ fn what_is_no_study_is_refused_before_anything_runs() {
 
     place.file("nudge.toml", STUDY);
     for shard in ["0/8", "9/8", "eight", "1/0"] {
-        assert!(place.refused(2, &["sweep", "nudge.toml", "--out", "out", "--shard", shard]).contains("expected i/n with i from 1 to n"));
+        assert!(
+            place
+                .refused(2, &["sweep", "nudge.toml", "--out", "out", "--shard", shard])
+                .contains("expected i/n with i from 1 to n")
+        );
     }
     assert!(place.refused(2, &["sweep", "missing.toml"]).contains("missing.toml: cannot be read"));
-    assert!(place.refused(2, &["merge", "missing", "--out", "out"]).contains("missing: not the directory of a study"));
+    assert!(
+        place
+            .refused(2, &["merge", "missing", "--out", "out"])
+            .contains("missing: not the directory of a study")
+    );
     assert!(!place.path("out").exists() && !place.path("studies").exists());
 }
 
@@ -252,17 +348,30 @@ fn a_directory_of_another_study_is_left_alone() {
     ] {
         place.file("other.toml", STUDY.replace(from, to));
         let message = place.refused(2, &["sweep", "other.toml", "--out", "out"]);
-        assert!(message.contains("it holds another study") && message.contains(expected), "{message}");
+        assert!(
+            message.contains("it holds another study") && message.contains(expected),
+            "{message}"
+        );
         place.json(&["sweep", "other.toml", "--out", expected, "--shard", "1/40"]);
-        assert!(place.refused(2, &["merge", "out", expected, "--out", "out"]).contains("another study"));
+        assert!(
+            place.refused(2, &["merge", "out", expected, "--out", "out"]).contains("another study")
+        );
     }
     assert_eq!(bytes(&place.path("out/study.toml")), before);
     fs::create_dir(place.path("full")).unwrap();
     place.file("full/mine.txt", "mine");
-    assert!(place.refused(2, &["sweep", "nudge.toml", "--out", "full"]).contains("not the directory of a study"));
+    assert!(
+        place
+            .refused(2, &["sweep", "nudge.toml", "--out", "full"])
+            .contains("not the directory of a study")
+    );
     // Records that are none.
     fs::write(place.path("out/records/1-of-1.jsonl"), "{\"id\": 3}\n").unwrap();
-    assert!(place.refused(2, &["sweep", "nudge.toml", "--out", "out"]).contains("1-of-1.jsonl, line 1: not the record of a run"));
+    assert!(
+        place
+            .refused(2, &["sweep", "nudge.toml", "--out", "out"])
+            .contains("1-of-1.jsonl, line 1: not the record of a run")
+    );
 }
 
 #[test]
@@ -270,23 +379,44 @@ fn a_job_array_of_slurm_gives_the_same_table() {
     let place = Place::new();
     place.file("nudge.toml", STUDY);
     place.json(&["sweep", "nudge.toml", "--out", "one"]);
-    let written = place.json(&["sweep", "nudge.toml", "--out", "array", "--slurm", "array.sbatch", "--tasks", "8"]);
+    let written = place.json(&[
+        "sweep",
+        "nudge.toml",
+        "--out",
+        "array",
+        "--slurm",
+        "array.sbatch",
+        "--tasks",
+        "8",
+    ]);
     assert_eq!(written["runs"], 40);
     assert!(text(&place.path("array.sbatch")).contains("#SBATCH --array=1-8\n"));
     let nodes = Command::new("sinfo").args(["--noheader", "--format=%T"]).output();
-    let up =
-        nodes.is_ok_and(|nodes| ["idle", "mixed", "allocated"].iter().any(|state| String::from_utf8_lossy(&nodes.stdout).contains(state)));
+    let up = nodes.is_ok_and(|nodes| {
+        ["idle", "mixed", "allocated"]
+            .iter()
+            .any(|state| String::from_utf8_lossy(&nodes.stdout).contains(state))
+    });
     if !up {
         eprintln!("skipped: no Slurm runs here (tests/slurm/start.sh starts one)");
         return;
     }
-    let array = Command::new("sbatch").arg("--wait").arg(place.path("array.sbatch")).output().unwrap();
+    let array =
+        Command::new("sbatch").arg("--wait").arg(place.path("array.sbatch")).output().unwrap();
     assert!(array.status.success(), "{}", String::from_utf8_lossy(&array.stderr));
     let ran = |task: usize| {
-        serde_json::Deserializer::from_str(&text(&place.path(&format!("array/records/{task}-of-8.jsonl")))).into_iter::<Value>().count()
+        serde_json::Deserializer::from_str(&text(
+            &place.path(&format!("array/records/{task}-of-8.jsonl")),
+        ))
+        .into_iter::<Value>()
+        .count()
     };
     assert_eq!((1..=8).map(ran).collect::<Vec<_>>(), [5; 8]);
     for name in ["results.csv", "summary.csv"] {
-        assert_eq!(bytes(&place.path("array").join(name)), bytes(&place.path("one").join(name)), "{name}");
+        assert_eq!(
+            bytes(&place.path("array").join(name)),
+            bytes(&place.path("one").join(name)),
+            "{name}"
+        );
     }
 }

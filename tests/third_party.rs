@@ -1,5 +1,5 @@
-//! Exports looked at by programs that we did not write: numpy, Pillow, safetensors, jsonschema, slmsuite, badcrossbar. What is not
-//! installed is skipped, with a word.
+//! Exports looked at by programs that we did not write: numpy, Pillow, safetensors, jsonschema,
+//! slmsuite, badcrossbar. What is not installed is skipped, with a word.
 
 mod common;
 
@@ -12,12 +12,19 @@ use common::{NOISY, Place, SMALL};
 fn check(place: &Place, script: &str, more: &[&str]) {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/third_party");
     let mut command = Command::new("python3");
-    command.arg("-B").arg(scripts.join(script)).arg(env!("CARGO_BIN_EXE_equilux")).arg(place.path("maps")).args(more);
-    let Ok(output) = command.current_dir(place.path("")).env("PYTHONWARNINGS", "ignore").output() else {
+    command
+        .arg("-B")
+        .arg(scripts.join(script))
+        .arg(env!("CARGO_BIN_EXE_equilux"))
+        .arg(place.path("maps"))
+        .args(more);
+    let Ok(output) = command.current_dir(place.path("")).env("PYTHONWARNINGS", "ignore").output()
+    else {
         eprintln!("skipped: there is no python3 here");
         return;
     };
-    let (printed, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (printed, said) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     match output.status.code() {
         Some(77) => eprintln!("skipped: {script}: {printed}"),
         Some(0) => println!("{script}: {printed}"),
@@ -32,13 +39,16 @@ fn schema() -> String {
 fn trained(config: &str, settings: &[&str]) -> Place {
     let place = Place::new();
     place.file("x.toml", config);
-    place.printed(&[&["train", "x.toml", "--out", "run", "--set", "training.epochs=1"], settings].concat());
+    place.printed(
+        &[&["train", "x.toml", "--out", "run", "--set", "training.epochs=1"], settings].concat(),
+    );
     place
 }
 
 #[test]
 fn conductances_in_a_nodal_analysis() {
-    let place = trained(&NOISY.replace("levels = 64", "levels = 64\ntile_rows = 20\ntile_cols = 8"), &[]);
+    let place =
+        trained(&NOISY.replace("levels = 64", "levels = 64\ntile_rows = 20\ntile_cols = 8"), &[]);
     place.printed(&["export", "run", "--to", "crossbar", "--out", "maps"]);
     check(&place, "files.py", &[&schema()]);
     check(&place, "crossbar.py", &[]);
@@ -46,10 +56,17 @@ fn conductances_in_a_nodal_analysis() {
 
 #[test]
 fn masks_on_another_simulated_modulator() {
-    for (sheet, more) in [("spim-generic", &[][..]), ("santec-slm-200", &["--set", "device.spim.pattern_values=continuous"][..])] {
-        let wine = include_str!("../configs/wine-spim.toml").replace("patterns = 32", "patterns = 4");
-        let place = trained(&wine, &[more, &["--set", "training.optimiser.adam.rate=0.1"]].concat());
-        place.printed(&["export", "run", "--to", "slm", "--device", sheet, "--out", "maps", "--phases"]);
+    for (sheet, more) in [
+        ("spim-generic", &[][..]),
+        ("santec-slm-200", &["--set", "device.spim.pattern_values=continuous"][..]),
+    ] {
+        let wine =
+            include_str!("../configs/wine-spim.toml").replace("patterns = 32", "patterns = 4");
+        let place =
+            trained(&wine, &[more, &["--set", "training.optimiser.adam.rate=0.1"]].concat());
+        place.printed(&[
+            "export", "run", "--to", "slm", "--device", sheet, "--out", "maps", "--phases",
+        ]);
         check(&place, "files.py", &[&schema()]);
         if sheet == "spim-generic" {
             check(&place, "masks.py", &[]);
@@ -59,7 +76,9 @@ fn masks_on_another_simulated_modulator() {
 
 #[test]
 fn weights_in_numpy() {
-    for (target, device, rounding) in [("safetensors", "exact", "0"), ("npz", "exact", "0"), ("aihwkit", "exact", "1e-9")] {
+    for (target, device, rounding) in
+        [("safetensors", "exact", "0"), ("npz", "exact", "0"), ("aihwkit", "exact", "1e-9")]
+    {
         let place = trained(SMALL, &["--set", "training.epochs=2"]);
         place.printed(&["export", "run", "--to", target, "--device", device, "--out", "maps"]);
         check(&place, "files.py", &[&schema()]);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::print;
 use crate::Result;
-use crate::config::Experiment;
+use crate::experiment::Experiment;
 use crate::report::{aligned, format};
 use crate::training::{RunDirectory, Summary};
 
@@ -44,19 +44,32 @@ pub(super) fn run(command: &CompareCommand, json: bool) -> Result<()> {
     }
     let differing = differing(&configs);
     if json {
-        let differing: BTreeMap<&String, &Vec<Option<String>>> = differing.iter().map(|(key, values)| (key, values)).collect();
+        let differing: BTreeMap<&String, &Vec<Option<String>>> =
+            differing.iter().map(|(key, values)| (key, values)).collect();
         let results: Vec<Value> = summaries.iter().map(|summary| json!(summary)).collect();
-        return print(&json!({ "runs": command.runs, "differs": differing, "results": results }).to_string());
+        return print(
+            &json!({ "runs": command.runs, "differs": differing, "results": results }).to_string(),
+        );
     }
-    let mut rows = vec![std::iter::once(String::new()).chain(command.runs.iter().map(|run| name(run))).collect::<Vec<_>>()];
+    let mut rows = vec![
+        std::iter::once(String::new())
+            .chain(command.runs.iter().map(|run| name(run)))
+            .collect::<Vec<_>>(),
+    ];
     for (key, values) in &differing {
-        rows.push(std::iter::once(key.clone()).chain(values.iter().map(|value| value.clone().unwrap_or_else(|| "-".into()))).collect());
+        rows.push(
+            std::iter::once(key.clone())
+                .chain(values.iter().map(|value| value.clone().unwrap_or_else(|| "-".into())))
+                .collect(),
+        );
     }
     if differing.is_empty() {
         rows.push(vec!["(the same configuration)".into()]);
     }
     rows.push(Vec::new());
-    rows.extend(RESULTS.iter().map(|(label, read)| std::iter::once((*label).to_owned()).chain(summaries.iter().map(read)).collect()));
+    rows.extend(RESULTS.iter().map(|(label, read)| {
+        std::iter::once((*label).to_owned()).chain(summaries.iter().map(read)).collect()
+    }));
     print(&aligned(&rows).join("\n"))
 }
 
@@ -70,7 +83,11 @@ fn keys(experiment: &Experiment) -> BTreeMap<String, String> {
         match value {
             toml::Value::Table(table) => {
                 for (key, value) in table {
-                    collect(value, &if path.is_empty() { key.clone() } else { format!("{path}.{key}") }, keys);
+                    collect(
+                        value,
+                        &if path.is_empty() { key.clone() } else { format!("{path}.{key}") },
+                        keys,
+                    );
                 }
             }
             value => {
@@ -87,7 +104,12 @@ fn keys(experiment: &Experiment) -> BTreeMap<String, String> {
 
 /// The keys that are not the same in all of `configs`, with their values.
 fn differing(configs: &[BTreeMap<String, String>]) -> Vec<(String, Vec<Option<String>>)> {
-    let all: std::collections::BTreeSet<&String> = configs.iter().flat_map(BTreeMap::keys).collect();
-    let values = |key: &String| configs.iter().map(|config| config.get(key).cloned()).collect::<Vec<_>>();
-    all.into_iter().map(|key| (key.clone(), values(key))).filter(|(_, values)| values.iter().any(|value| *value != values[0])).collect()
+    let all: std::collections::BTreeSet<&String> =
+        configs.iter().flat_map(BTreeMap::keys).collect();
+    let values =
+        |key: &String| configs.iter().map(|config| config.get(key).cloned()).collect::<Vec<_>>();
+    all.into_iter()
+        .map(|key| (key.clone(), values(key)))
+        .filter(|(_, values)| values.iter().any(|value| *value != values[0]))
+        .collect()
 }

@@ -7,11 +7,13 @@ use nalgebra::{DMatrix, DVector};
 use serde_json::json;
 
 use super::print;
-use crate::config::{Device, Sheet};
+use crate::arithmetic::random::Key;
 use crate::coupler::Port;
-use crate::coupler::crossbar::{CellCurrent, CrossbarDevice, Wires, effective, program_once, solve};
-use crate::matrix_file::{read_matrix, read_vector, write_matrix};
-use crate::random::Key;
+use crate::coupler::crossbar::{
+    CellCurrent, CrossbarDevice, Wires, effective, program_once, solve,
+};
+use crate::experiment::{Device, Sheet};
+use crate::file::matrix::{read_matrix, read_vector, write_matrix};
 use crate::{Error, Result};
 
 /// Bench instruments for one resistive array
@@ -36,7 +38,8 @@ struct ArrayOptions {
     /// Resistance of a bit line's segment, ohm [default: the device's, or 0]
     #[arg(long, value_name = "OHM", allow_hyphen_values = true)]
     r_bit: Option<f64>,
-    /// Program the cells as this device does: its errors, its drift, its currents (a datasheet's name or path)
+    /// Program the cells as this device does: its errors, its drift, its currents (a datasheet's
+    /// name or path)
     #[arg(long, value_name = "SHEET")]
     device: Option<String>,
     /// Time after programming, for example "1 h"; needs --device
@@ -62,8 +65,9 @@ enum Unit {
 
 /// Currents, and node voltages, of an array behind its wires
 ///
-/// Word lines are driven at their left ends and every bit line ends at the bottom in a virtual ground; --reversed drives the bottom ends
-/// of the bit lines and reads the left ends of the word lines.
+/// Word lines are driven at their left ends and every bit line ends at the bottom in a virtual
+/// ground; --reversed drives the bottom ends of the bit lines and reads the left ends of the word
+/// lines.
 #[derive(Debug, Args)]
 pub struct SolveCommand {
     #[command(flatten)]
@@ -103,23 +107,33 @@ impl ArrayOptions {
         let mut cells = conductances(&self.cells, self.unit)?;
         let device = self.device.as_deref().map(crossbar_sheet).transpose()?;
         if let Some(device) = &device {
-            let at = self.at.as_deref().map(|at| crate::config::duration::parse(at).map_err(|e| Error::input(format!("--at {at}: {e}"))));
+            let at = self.at.as_deref().map(|at| {
+                crate::quantity::duration::parse(at)
+                    .map_err(|e| Error::input(format!("--at {at}: {e}")))
+            });
             let at_s = at.transpose()?.unwrap_or(device.at_s);
             check_range(&self.cells, &cells, device)?;
             let device = CrossbarDevice { at_s, ..device.clone() };
-            let programmed = program_once(&device, &cells.map(|g| g * 1e6), Key::new(self.seed, "bench"));
+            let programmed =
+                program_once(&device, &cells.map(|g| g * 1e6), Key::new(self.seed, "bench"));
             cells = programmed.map(|g_us| g_us * 1e-6);
         }
         let of_device = device.as_ref().map_or(Wires::default(), CrossbarDevice::wires);
         let resistance = |name: &str, given: Option<f64>, usual: f64| match given {
-            Some(r) if !r.is_finite() || r < 0.0 => Err(Error::input(format!("{name} {r}: expected a resistance of at least 0 ohm"))),
+            Some(r) if !r.is_finite() || r < 0.0 => {
+                Err(Error::input(format!("{name} {r}: expected a resistance of at least 0 ohm")))
+            }
             given => Ok(given.unwrap_or(usual)),
         };
         let wires = Wires {
             r_word_ohm: resistance("--r-word", self.r_word, of_device.r_word_ohm)?,
             r_bit_ohm: resistance("--r-bit", self.r_bit, of_device.r_bit_ohm)?,
         };
-        Ok(Bench { cells, wires, law: device.as_ref().map_or(CellCurrent::default(), CrossbarDevice::cell_current) })
+        Ok(Bench {
+            cells,
+            wires,
+            law: device.as_ref().map_or(CellCurrent::default(), CrossbarDevice::cell_current),
+        })
     }
 }
 
@@ -134,7 +148,11 @@ fn conductances(path: &Path, unit: Unit) -> Result<DMatrix<f64>> {
     for (column, values) in values.column_iter().enumerate() {
         if let Some(row) = values.iter().position(|value| !ok(*value)) {
             let (value, path) = (values[row], path.display());
-            return Err(Error::input(format!("{path}: row {}, column {}: expected {expected}, found {value}", row + 1, column + 1)));
+            return Err(Error::input(format!(
+                "{path}: row {}, column {}: expected {expected}, found {value}",
+                row + 1,
+                column + 1
+            )));
         }
     }
     Ok(values.map(|value| match unit {
@@ -182,9 +200,16 @@ impl SolveCommand {
         let driven = if self.reversed { cells.ncols() } else { cells.nrows() };
         if volts.len() != driven {
             let (lines, path) = (if self.reversed { "bit" } else { "word" }, self.volts.display());
-            return Err(Error::input(format!("{path}: expected {driven} voltages, one a {lines} line, found {}", volts.len())));
+            return Err(Error::input(format!(
+                "{path}: expected {driven} voltages, one a {lines} line, found {}",
+                volts.len()
+            )));
         }
-        let nodes = if self.voltages || !law.is_linear() { Some(solve(&cells, &law, wires, &volts, port)?) } else { None };
+        let nodes = if self.voltages || !law.is_linear() {
+            Some(solve(&cells, &law, wires, &volts, port)?)
+        } else {
+            None
+        };
         let currents: DVector<f64> = match &nodes {
             Some(solution) if !law.is_linear() => solution.currents.clone(),
             _ => {
@@ -196,7 +221,9 @@ impl SolveCommand {
         if json {
             let mut object = json!({ "currents_A": currents.as_slice() });
             if let Some(nodes) = &nodes {
-                let rows = |m: &DMatrix<f64>| m.row_iter().map(|row| row.iter().copied().collect()).collect::<Vec<Vec<f64>>>();
+                let rows = |m: &DMatrix<f64>| {
+                    m.row_iter().map(|row| row.iter().copied().collect()).collect::<Vec<Vec<f64>>>()
+                };
                 object["word_V"] = json!(rows(&nodes.word));
                 object["bit_V"] = json!(rows(&nodes.bit));
             }
@@ -204,11 +231,18 @@ impl SolveCommand {
         }
         let line = if self.reversed { "word" } else { "bit" };
         let mut lines = vec![format!("{line} line     current (A)")];
-        lines.extend(currents.iter().enumerate().map(|(index, current)| format!("{:>8} {current:>15.8e}", index + 1)));
+        lines.extend(
+            currents
+                .iter()
+                .enumerate()
+                .map(|(index, current)| format!("{:>8} {current:>15.8e}", index + 1)),
+        );
         if let Some(nodes) = &nodes {
             for (name, voltages) in [("word", &nodes.word), ("bit", &nodes.bit)] {
                 lines.push(format!("\nvoltages of the {name} lines' nodes (V)"));
-                let row = |row: nalgebra::DMatrixView<f64>| row.iter().map(|v| format!("{v:>12.8}")).collect::<Vec<_>>().join(" ");
+                let row = |row: nalgebra::DMatrixView<f64>| {
+                    row.iter().map(|v| format!("{v:>12.8}")).collect::<Vec<_>>().join(" ")
+                };
                 lines.extend((0..voltages.nrows()).map(|i| row(voltages.rows(i, 1))));
             }
         }
@@ -220,7 +254,9 @@ impl CompileCommand {
     fn run(&self, json: bool) -> Result<()> {
         let Bench { cells, wires, law } = self.array.bench()?;
         if !law.is_linear() {
-            return Err(Error::input("--device: its cells are not linear, so no matrix describes the array; use `equilux crossbar solve`"));
+            return Err(Error::input(
+                "--device: its cells are not linear, so no matrix describes the array; use `equilux crossbar solve`",
+            ));
         }
         let start = std::time::Instant::now();
         let matrix = effective(&cells, wires)?;
@@ -233,6 +269,9 @@ impl CompileCommand {
             return print(&object.to_string());
         }
         let out = self.out.display();
-        print(&format!("{rows} x {columns} effective conductances (S) in {out}: wires cost {:.3} % of the current", 100.0 * loss))
+        print(&format!(
+            "{rows} x {columns} effective conductances (S) in {out}: wires cost {:.3} % of the current",
+            100.0 * loss
+        ))
     }
 }

@@ -28,24 +28,28 @@ enum Action {
 
 /// Fetch a set into the store, its content checked
 ///
-/// The store is $EQUILUX_DATA, else $XDG_DATA_HOME/equilux, else ~/.local/share/equilux. Mirrors are plain HTTP: check sums of
-/// the content (SHA-256) guard against damage and forgery, and nothing is kept unless every file is right.
+/// The store is $EQUILUX_DATA, else $XDG_DATA_HOME/equilux, else ~/.local/share/equilux. Mirrors
+/// are plain HTTP: check sums of the content (SHA-256) guard against damage and forgery, and
+/// nothing is kept unless every file is right.
 #[derive(Debug, Args)]
 struct Fetch {
     /// The set
     #[arg(value_parser = ["mnist", "fashion-mnist"])]
     set: String,
-    /// Take the files from here: an address beginning with http://, or a directory with plain or .gz files
+    /// Take the files from here: an address beginning with http://, or a directory with plain or
+    /// .gz files
     #[arg(long, value_name = "URL_OR_DIRECTORY")]
     mirror: Option<String>,
 }
 
 /// Import a CSV file, or a directory in the layout of MNIST
 ///
-/// The set is checked in full, then copied into the store; a set imported before by the same name is replaced.
+/// The set is checked in full, then copied into the store; a set imported before by the same name
+/// is replaced.
 #[derive(Debug, Args)]
 struct Import {
-    /// A CSV with a header, or a directory with {train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz
+    /// A CSV with a header, or a directory with {train,t10k}-{images-idx3,labels-idx1}-ubyte, plain
+    /// or .gz
     path: PathBuf,
     /// What `data.set` will call it [default: the name of the file or directory]
     #[arg(long)]
@@ -58,8 +62,8 @@ struct Import {
 /// Does what `command` says; `json` asks for one JSON object on standard output.
 ///
 /// # Errors
-/// Those of [`data::fetch`], [`data::import_csv`] and [`data::import_directory`], and [`Error::Write`] when standard output
-/// cannot be written.
+/// Those of [`data::fetch`], [`data::import_csv`] and [`data::import_directory`], and
+/// [`Error::Write`] when standard output cannot be written.
 pub fn run(command: DataCommand, json: bool) -> Result<()> {
     let store = Store::open()?;
     match command.action {
@@ -73,13 +77,20 @@ fn list(store: &Store, json: bool) -> Result<()> {
     let sets = data::list(store);
     if json {
         let sets: Vec<Value> = sets.iter().map(listing_json).collect();
-        return print(&json!({ "store": store.directory().display().to_string(), "sets": sets }).to_string());
+        return print(
+            &json!({ "store": store.directory().display().to_string(), "sets": sets }).to_string(),
+        );
     }
     let width = sets.iter().map(|set| set.name.len()).max().unwrap_or_default().max(4);
-    let mut lines = vec![format!("{:width$}  {:>8}  {:>8}  {:>8}  where", "name", "samples", "features", "classes")];
+    let mut lines = vec![format!(
+        "{:width$}  {:>8}  {:>8}  {:>8}  where",
+        "name", "samples", "features", "classes"
+    )];
     for set in &sets {
         let [samples, features, classes] = match set.size {
-            Some(Size { samples, features, classes }) => [samples, features, classes].map(|number| number.to_string()),
+            Some(Size { samples, features, classes }) => {
+                [samples, features, classes].map(|number| number.to_string())
+            }
             None => ["-", "-", "-"].map(str::to_owned),
         };
         let place = match &set.place {
@@ -88,7 +99,10 @@ fn list(store: &Store, json: bool) -> Result<()> {
             Place::Fetchable(command) => format!("not here: {command}"),
             Place::Damaged(_, problem) => format!("damaged: {problem}"),
         };
-        lines.push(format!("{:width$}  {samples:>8}  {features:>8}  {classes:>8}  {place}", set.name));
+        lines.push(format!(
+            "{:width$}  {samples:>8}  {features:>8}  {classes:>8}  {place}",
+            set.name
+        ));
     }
     print(&lines.join("\n"))
 }
@@ -120,8 +134,10 @@ fn listing_json(set: &Listing) -> Value {
 }
 
 fn fetch(store: &Store, command: &Fetch, json: bool) -> Result<()> {
-    let source = Source::named(&command.set).ok_or_else(|| Error::input(format!("`{}` cannot be fetched", command.set)))?;
-    let bar = if io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
+    let source = Source::named(&command.set)
+        .ok_or_else(|| Error::input(format!("`{}` cannot be fetched", command.set)))?;
+    let bar =
+        if io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
     if let Ok(style) = ProgressStyle::with_template("{msg} {bar:24} {bytes}/{total_bytes} {eta}") {
         bar.set_style(style);
     }
@@ -140,7 +156,11 @@ fn fetch(store: &Store, command: &Fetch, json: bool) -> Result<()> {
         let value = json!({ "name": source.name, "path": directory, "files": fetched.files, "copied": fetched.copied });
         print(&value.to_string())
     } else if fetched.copied {
-        print(&format!("{}: {} files, check sums right, in {directory}", source.name, fetched.files.len()))
+        print(&format!(
+            "{}: {} files, check sums right, in {directory}",
+            source.name,
+            fetched.files.len()
+        ))
     } else {
         print(&format!("{}: already in {directory}, check sums right", source.name))
     }
@@ -150,19 +170,30 @@ fn import(store: &Store, command: &Import, json: bool) -> Result<()> {
     let path = &command.path;
     let directory = path.is_dir();
     let name = command.name.clone().or_else(|| default_name(path, directory)).unwrap_or_default();
-    let imported =
-        if directory { data::import_directory(path, &name, store)? } else { data::import_csv(path, &name, &command.label, store)? };
-    let (Size { samples, features, classes }, kept) = (imported.size, imported.path.display().to_string());
+    let imported = if directory {
+        data::import_directory(path, &name, store)?
+    } else {
+        data::import_csv(path, &name, &command.label, store)?
+    };
+    let (Size { samples, features, classes }, kept) =
+        (imported.size, imported.path.display().to_string());
     if json {
         let name = imported.name;
         print(&json!({ "name": name, "path": kept, "samples": samples, "features": features, "classes": classes }).to_string())
     } else {
-        print(&format!("{}: {samples} samples, {features} features, {classes} classes, in {kept}", imported.name))
+        print(&format!(
+            "{}: {samples} samples, {features} features, {classes} classes, in {kept}",
+            imported.name
+        ))
     }
 }
 
 /// The name of a directory, `.` and `..` resolved, or that of a file without its extension.
 fn default_name(path: &Path, directory: bool) -> Option<String> {
-    let name = if directory { path.canonicalize().ok()?.file_name()?.to_owned() } else { path.file_stem()?.to_owned() };
+    let name = if directory {
+        path.canonicalize().ok()?.file_name()?.to_owned()
+    } else {
+        path.file_stem()?.to_owned()
+    };
     Some(name.to_string_lossy().into_owned())
 }

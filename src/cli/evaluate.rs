@@ -6,19 +6,23 @@ use clap::Args;
 
 use super::print;
 use crate::Result;
-use crate::config::{Experiment, in_precision};
+use crate::arithmetic::real::Real;
 use crate::coupler::Expense;
 use crate::data::{Dataset, Parts};
-use crate::real::Real;
+use crate::experiment::{Experiment, in_precision};
 use crate::system::System;
-use crate::training::{Checkpoint, LabSummary, RunDirectory, Summary, check_fit, evaluate, load_machine, unsettled_fraction};
+use crate::training::{
+    Checkpoint, LabSummary, RunDirectory, Summary, check_fit, evaluate, load_machine,
+    unsettled_fraction,
+};
 
 /// Evaluate a trained machine, as it is or on another device or noise
 #[derive(Debug, Args)]
 pub struct EvaluateCommand {
     /// The directory of a run
     run: PathBuf,
-    /// Change a key of the run's experiment, for example device.crossbar.read_noise_uS=0.5; may be repeated
+    /// Change a key of the run's experiment, for example device.crossbar.read_noise_uS=0.5; may be
+    /// repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     /// Program the parameters into this device: a datasheet's name or path, or `exact`
@@ -42,8 +46,13 @@ pub(super) fn run(command: &EvaluateCommand, json: bool) -> Result<()> {
     print(&super::train::describe(&summary))
 }
 
-fn evaluated<T: Real>(directory: &RunDirectory, experiment: &Experiment, same_hardware: bool) -> Result<Summary> {
-    let parts = Parts::<T>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
+fn evaluated<T: Real>(
+    directory: &RunDirectory,
+    experiment: &Experiment,
+    same_hardware: bool,
+) -> Result<Summary> {
+    let parts =
+        Parts::<T>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
     let mut machine = experiment.machine::<T>()?;
     check_fit(experiment, &machine, &parts)?;
     let checkpoint = Checkpoint::read(&directory.checkpoint())?;

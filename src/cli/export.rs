@@ -1,4 +1,5 @@
-//! `equilux export`, `verify` and `import`: a trained machine leaves the simulator, is looked at again, and comes back.
+//! `equilux export`, `verify` and `import`: a trained machine leaves the simulator, is looked at
+//! again, and comes back.
 
 use std::path::PathBuf;
 
@@ -30,13 +31,15 @@ pub struct ExportCommand {
     /// Masks: bits of the levels, where the modulator's are not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
     bits: Option<u32>,
-    /// Masks: choose levels by the modulator's own phase response, rather than round(phase 2^bits / 2 pi)
+    /// Masks: choose levels by the modulator's own phase response, rather than round(phase 2^bits /
+    /// 2 pi)
     #[arg(long)]
     response: bool,
     /// Masks: what a higher level does to the phase
     #[arg(long, value_enum, default_value = "plus")]
     sign: Sign,
-    /// Masks: add these phases, a matrix of radians (.npy, .csv) or a grey PNG of levels, as makers of modulators hand out
+    /// Masks: add these phases, a matrix of radians (.npy, .csv) or a grey PNG of levels, as makers
+    /// of modulators hand out
     #[arg(long, value_name = "FILE")]
     correction: Option<PathBuf>,
     /// Masks: add a grating to the nodes, cycles a pixel down and across
@@ -56,8 +59,10 @@ enum Sign {
 }
 
 fn parse_carrier(text: &str) -> Result<(f64, f64), String> {
-    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|frequency| frequency.abs() <= 0.5);
-    let both = text.split_once(',').and_then(|(down, across)| Some((number(down)?, number(across)?)));
+    let number =
+        |text: &str| text.trim().parse::<f64>().ok().filter(|frequency| frequency.abs() <= 0.5);
+    let both =
+        text.split_once(',').and_then(|(down, across)| Some((number(down)?, number(across)?)));
     both.ok_or_else(|| "expected two numbers from -0.5 to 0.5, as in 0.125,0".into())
 }
 
@@ -82,7 +87,8 @@ pub struct VerifyCommand {
     directory: PathBuf,
 }
 
-/// Make a run of an export, to go on training with `equilux train RUN/config.toml --out RUN --resume`
+/// Make a run of an export, to go on training with `equilux train RUN/config.toml --out RUN
+/// --resume`
 #[derive(Debug, Args)]
 pub struct ImportCommand {
     /// The directory of an export
@@ -98,7 +104,9 @@ pub(super) fn run_import(command: &ImportCommand, json: bool) -> Result<()> {
     if json {
         return print(&json!({ "run": out.to_string() }).to_string());
     }
-    print(&format!("{out} holds the machine before its first epoch; to train it:\nequilux train {out}/config.toml --out {out} --resume"))
+    print(&format!(
+        "{out} holds the machine before its first epoch; to train it:\nequilux train {out}/config.toml --out {out} --resume"
+    ))
 }
 
 pub(super) fn run(command: &ExportCommand, json: bool) -> Result<()> {
@@ -117,11 +125,13 @@ pub(super) fn run(command: &ExportCommand, json: bool) -> Result<()> {
         carrier: command.carrier.unwrap_or_default(),
         phases: command.phases,
     };
-    let options = ExportOptions { target, device: command.device.clone(), clip: command.clip, masks };
+    let options =
+        ExportOptions { target, device: command.device.clone(), clip: command.clip, masks };
     let manifest = export(&command.run, &options, &command.out)?;
     let expected = &manifest.expected;
     if json {
-        let files: Vec<String> = files(&command.out, &manifest).iter().map(|file| file.display().to_string()).collect();
+        let files: Vec<String> =
+            files(&command.out, &manifest).iter().map(|file| file.display().to_string()).collect();
         return print(&json!({ "files": files, "expected": expected }).to_string());
     }
     print(&format!(
@@ -150,5 +160,9 @@ pub(super) fn run_verify(command: &VerifyCommand, json: bool) -> Result<()> {
     if found.ok {
         return Ok(());
     }
-    Err(Error::input(format!("{}: not as its manifest says:\n  {}", command.directory.display(), found.problems.join("\n  "))))
+    Err(Error::input(format!(
+        "{}: not as its manifest says:\n  {}",
+        command.directory.display(),
+        found.problems.join("\n  ")
+    )))
 }

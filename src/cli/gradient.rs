@@ -7,10 +7,10 @@ use nalgebra::DMatrix;
 use serde_json::{Value, json};
 
 use super::print;
-use crate::config::{Case, Experiment, LearningConfig, RuleName};
 use crate::coupler::Domain;
 use crate::data::{Dataset, Parts};
 use crate::error::did_you_mean;
+use crate::experiment::{Case, Experiment, LearningConfig, RuleName};
 use crate::learning::{Batch, Estimate, Fidelity, fidelity};
 use crate::study::suggest_nudge;
 use crate::system::{AnalogNetwork, Cost, Gradient, System};
@@ -22,9 +22,10 @@ const CASE_STEP: f64 = 0.2;
 
 /// Compare every rule's gradient with the exact adjoint
 ///
-/// An experiment's untrained machine, or a run's trained one, learns from one batch of training samples, in double precision; all
-/// trained parameters are compared. In a case file (W, U, b, x, target) the gradient of W is compared. EP trains tied pairs
-/// W_ij = W_ji, so in a case file its gradient is that of tied pairs.
+/// An experiment's untrained machine, or a run's trained one, learns from one batch of training
+/// samples, in double precision; all trained parameters are compared. In a case file (W, U, b, x,
+/// target) the gradient of W is compared. EP trains tied pairs W_ij = W_ji, so in a case file its
+/// gradient is that of tied pairs.
 #[derive(Debug, Args)]
 pub struct GradientCommand {
     /// An experiment (.toml), a case file (.json) or the directory of a run
@@ -66,32 +67,52 @@ pub(super) fn run(command: &GradientCommand, json: bool) -> Result<()> {
     let rules = command.rules.iter().map(|name| rule_named(name)).collect::<Result<Vec<_>>>()?;
     if command.source.extension().is_some_and(|extension| extension == "json") {
         if !command.settings.is_empty() || command.samples.is_some() || command.suggest_beta {
-            return Err(Error::input("--set, --samples and --suggest-beta go with an experiment or a run, not with a case file"));
+            return Err(Error::input(
+                "--set, --samples and --suggest-beta go with an experiment or a run, not with a case file",
+            ));
         }
         return cases(command, &rules, json);
     }
     let bench = Bench::new(command)?;
-    if command.suggest_beta { suggest(command, &rules, bench, json) } else { experiment(command, &rules, bench, json) }
+    if command.suggest_beta {
+        suggest(command, &rules, bench, json)
+    } else {
+        experiment(command, &rules, bench, json)
+    }
 }
 
 fn rule_named(name: &str) -> Result<RuleName> {
     RuleName::ALL.into_iter().find(|rule| rule.name() == name).ok_or_else(|| {
         let names = RuleName::ALL.map(RuleName::name);
-        Error::input(format!("--rule {name}: expected one of {}{}", names.join(", "), did_you_mean(name, names)))
+        Error::input(format!(
+            "--rule {name}: expected one of {}{}",
+            names.join(", "),
+            did_you_mean(name, names)
+        ))
     })
 }
 
-/// The rules to compare at each nudge; the adjoint itself is the yardstick, and rules that cannot train `binary` patterns are left
-/// out unless asked for.
+/// The rules to compare at each nudge; the adjoint itself is the yardstick, and rules that cannot
+/// train `binary` patterns are left out unless asked for.
 fn plan(rules: &[RuleName], betas: &[f64], binary: bool) -> Vec<(RuleName, Option<f64>)> {
     let usual = RuleName::ALL.into_iter().filter(|rule| !(binary && *rule == RuleName::Spsa));
     let rules: Vec<RuleName> = if rules.is_empty() { usual.collect() } else { rules.to_vec() };
     let nudged = |rule: RuleName| !matches!(rule, RuleName::Adjoint | RuleName::Spsa);
-    let each = |rule| if nudged(rule) { betas.iter().map(|beta| Some(*beta)).collect() } else { vec![None] };
-    rules.into_iter().flat_map(|rule| each(rule).into_iter().map(move |beta| (rule, beta))).collect()
+    let each = |rule| {
+        if nudged(rule) { betas.iter().map(|beta| Some(*beta)).collect() } else { vec![None] }
+    };
+    rules
+        .into_iter()
+        .flat_map(|rule| each(rule).into_iter().map(move |beta| (rule, beta)))
+        .collect()
 }
 
-fn estimate(system: &mut dyn System<f64>, batch: &Batch<f64>, learning: LearningConfig, seed: u64) -> Result<Estimate<f64>> {
+fn estimate(
+    system: &mut dyn System<f64>,
+    batch: &Batch<f64>,
+    learning: LearningConfig,
+    seed: u64,
+) -> Result<Estimate<f64>> {
     learning.rule(seed).gradient(system, batch)
 }
 
@@ -106,16 +127,24 @@ struct Bench {
 impl Bench {
     /// An experiment's untrained machine, or the trained one of a run.
     fn new(command: &GradientCommand) -> Result<Self> {
-        let run = command.source.is_dir().then(|| RunDirectory::open(&command.source)).transpose()?;
+        let run =
+            command.source.is_dir().then(|| RunDirectory::open(&command.source)).transpose()?;
         let config = run.as_ref().map_or(command.source.clone(), RunDirectory::config);
         let experiment = Experiment::load(&config, &command.settings)?;
-        let parts = Parts::<f64>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
+        let parts = Parts::<f64>::prepare(
+            Dataset::load(&experiment.data)?,
+            &experiment.data,
+            experiment.seed,
+        )?;
         let mut machine = experiment.machine::<f64>()?;
         check_fit(&experiment, &machine, &parts)?;
         if let Some(run) = &run {
             load_trained(&mut machine, &experiment, &run.checkpoint())?;
         }
-        let samples = command.samples.map_or(experiment.training.batch, |samples| samples as usize).min(parts.train.len());
+        let samples = command
+            .samples
+            .map_or(experiment.training.batch, |samples| samples as usize)
+            .min(parts.train.len());
         let (inputs, labels) = parts.train.batch(&(0..samples).collect::<Vec<_>>());
         let targets = class_targets(&experiment.learning, &labels, parts.classes.len());
         Ok(Self { experiment, machine, inputs, targets })
@@ -133,24 +162,44 @@ fn suggest(command: &GradientCommand, rules: &[RuleName], bench: Bench, json: bo
     let batch = Batch { inputs: &inputs, targets: &targets, cost: learning.cost, update: 0 };
     let betas = if command.beta.is_empty() { None } else { Some(command.beta.as_slice()) };
     let repeats = command.repeats as usize;
-    let suggestion = suggest_nudge(&mut machine, &batch, learning, experiment.seed, repeats, betas)?;
+    let suggestion =
+        suggest_nudge(&mut machine, &batch, learning, experiment.seed, repeats, betas)?;
     if json {
         return print(&suggestion.json().to_string());
     }
     let samples = inputs.ncols();
-    print(&format!("{}, {samples} samples, {repeats} estimates a nudge\n{}", experiment.device.describe(), suggestion.describe()))
+    print(&format!(
+        "{}, {samples} samples, {repeats} estimates a nudge\n{}",
+        experiment.device.describe(),
+        suggestion.describe()
+    ))
 }
 
-fn experiment(command: &GradientCommand, rules: &[RuleName], bench: Bench, json: bool) -> Result<()> {
+fn experiment(
+    command: &GradientCommand,
+    rules: &[RuleName],
+    bench: Bench,
+    json: bool,
+) -> Result<()> {
     let Bench { experiment, mut machine, inputs, targets } = bench;
     let (learning, samples) = (experiment.learning, inputs.ncols());
     let batch = Batch { inputs: &inputs, targets: &targets, cost: learning.cost, update: 0 };
 
     let parameters = machine.parameters();
     let trained = |gradient: Gradient<f64>| -> Gradient<f64> {
-        gradient.into_iter().zip(&parameters).filter(|(_, p)| p.domain != Domain::Fixed).map(|(gradient, _)| gradient).collect()
+        gradient
+            .into_iter()
+            .zip(&parameters)
+            .filter(|(_, p)| p.domain != Domain::Fixed)
+            .map(|(gradient, _)| gradient)
+            .collect()
     };
-    let exact = estimate(&mut machine, &batch, LearningConfig { rule: RuleName::Adjoint, ..learning }, experiment.seed)?;
+    let exact = estimate(
+        &mut machine,
+        &batch,
+        LearningConfig { rule: RuleName::Adjoint, ..learning },
+        experiment.seed,
+    )?;
     let cost = mean_cost(&machine, &batch, &exact);
     let exact = trained(exact.gradient);
     let betas = if command.beta.is_empty() { vec![learning.beta] } else { command.beta.clone() };
@@ -160,22 +209,38 @@ fn experiment(command: &GradientCommand, rules: &[RuleName], bench: Bench, json:
         let learning = LearningConfig { rule, beta: beta.unwrap_or(learning.beta), ..learning };
         let estimate = estimate(&mut machine, &batch, learning, experiment.seed)?;
         let unsettled = estimate.unsettled;
-        rows.push(Row { rule, beta, fidelity: fidelity(&trained(estimate.gradient), &exact), unsettled, gradient: None });
+        rows.push(Row {
+            rule,
+            beta,
+            fidelity: fidelity(&trained(estimate.gradient), &exact),
+            unsettled,
+            gradient: None,
+        });
     }
     if json {
         let rows: Vec<Value> = rows.iter().map(Row::json).collect();
-        return print(&json!({ "rules": rows, "free": { "cost": cost }, "samples": samples }).to_string());
+        return print(
+            &json!({ "rules": rows, "free": { "cost": cost }, "samples": samples }).to_string(),
+        );
     }
-    print(&format!("{}, {samples} samples, mean cost {cost:.6}\n{}", experiment.device.describe(), table(&rows, samples)))
+    print(&format!(
+        "{}, {samples} samples, mean cost {cost:.6}\n{}",
+        experiment.device.describe(),
+        table(&rows, samples)
+    ))
 }
 
 /// Programs the parameters of a run, trained in whatever precision, into `machine`.
 fn load_trained(machine: &mut dyn System<f64>, experiment: &Experiment, path: &Path) -> Result<()> {
     let checkpoint = match experiment.network.precision {
-        crate::config::Precision::F64 => Checkpoint::<f64>::read(path)?,
-        crate::config::Precision::F32 => {
+        crate::experiment::Precision::F64 => Checkpoint::<f64>::read(path)?,
+        crate::experiment::Precision::F32 => {
             let single = Checkpoint::<f32>::read(path)?;
-            let tensors = single.tensors.into_iter().map(|(name, values)| (name, values.map(f64::from))).collect();
+            let tensors = single
+                .tensors
+                .into_iter()
+                .map(|(name, values)| (name, values.map(f64::from)))
+                .collect();
             Checkpoint { tensors, progress: single.progress }
         }
     };
@@ -185,7 +250,10 @@ fn load_trained(machine: &mut dyn System<f64>, experiment: &Experiment, path: &P
 /// The mean cost of the free phase.
 fn mean_cost(system: &dyn System<f64>, batch: &Batch<f64>, estimate: &Estimate<f64>) -> f64 {
     let outputs = estimate.free.values.rows_range(system.outputs()).into_owned();
-    let costs = outputs.column_iter().zip(batch.targets.column_iter()).map(|(v, y)| batch.cost.value(v.as_slice(), y.as_slice()));
+    let costs = outputs
+        .column_iter()
+        .zip(batch.targets.column_iter())
+        .map(|(v, y)| batch.cost.value(v.as_slice(), y.as_slice()));
     costs.sum::<f64>() / batch.targets.ncols() as f64
 }
 
@@ -196,10 +264,16 @@ fn cases(command: &GradientCommand, rules: &[RuleName], json: bool) -> Result<()
         let (rows, free, cost) = compare(&case, rules, &betas)?;
         if json {
             let rows: Vec<Value> = rows.iter().map(Row::json).collect();
-            results.push(json!({ "name": case.name, "rules": rows, "free": { "v0": free, "cost": cost } }));
+            results.push(
+                json!({ "name": case.name, "rules": rows, "free": { "v0": free, "cost": cost } }),
+            );
         } else {
             let values = free.iter().map(|v| format!("{v:.6}")).collect::<Vec<_>>().join(" ");
-            print(&format!("{}\nfree state {values}\ncost {cost:.9}\n{}\n", case.name, table(&rows, 1)))?;
+            print(&format!(
+                "{}\nfree state {values}\ncost {cost:.9}\n{}\n",
+                case.name,
+                table(&rows, 1)
+            ))?;
         }
     }
     match (json, results.len()) {
@@ -232,7 +306,9 @@ fn compare(case: &Case, rules: &[RuleName], betas: &[f64]) -> Result<(Vec<Row>, 
     let mut rows = Vec::new();
     for (rule, beta) in plan(rules, betas, false) {
         let found = of(rule, beta)?.gradient[0].clone();
-        let pair = |gradient: &DMatrix<f64>| if rule == RuleName::Ep { tied(gradient) } else { gradient.clone() };
+        let pair = |gradient: &DMatrix<f64>| {
+            if rule == RuleName::Ep { tied(gradient) } else { gradient.clone() }
+        };
         let (found, exact) = (pair(&found), pair(&exact.gradient[0]));
         let fidelity = fidelity(std::slice::from_ref(&found), &[exact]);
         rows.push(Row { rule, beta, fidelity, unsettled: 0, gradient: Some(found) });
@@ -254,7 +330,8 @@ impl Row {
         let mut row = json!({ "rule": self.rule.name(), "beta": self.beta, "cosine": cosine, "relative_error": relative_error });
         match &self.gradient {
             Some(gradient) => {
-                let rows: Vec<Vec<f64>> = gradient.row_iter().map(|row| row.iter().copied().collect()).collect();
+                let rows: Vec<Vec<f64>> =
+                    gradient.row_iter().map(|row| row.iter().copied().collect()).collect();
                 row[if self.rule == RuleName::Ep { "dW_tied" } else { "dW" }] = json!(rows);
             }
             None => row["unsettled"] = json!(self.unsettled),
@@ -264,11 +341,21 @@ impl Row {
 }
 
 fn table(rows: &[Row], samples: usize) -> String {
-    let mut lines = vec![format!("{:<14} {:>9} {:>12} {:>15}", "rule", "beta", "cosine", "relative error")];
+    let mut lines =
+        vec![format!("{:<14} {:>9} {:>12} {:>15}", "rule", "beta", "cosine", "relative error")];
     for Row { rule, beta, fidelity, unsettled, .. } in rows {
         let beta = beta.map_or("-".into(), |beta| beta.to_string());
-        let warning = if *unsettled > 0 { format!("   {unsettled} of {samples} samples did not settle") } else { String::new() };
-        lines.push(format!("{:<14} {beta:>9} {:>12.8} {:>15.3e}{warning}", rule.name(), fidelity.cosine, fidelity.relative_error));
+        let warning = if *unsettled > 0 {
+            format!("   {unsettled} of {samples} samples did not settle")
+        } else {
+            String::new()
+        };
+        lines.push(format!(
+            "{:<14} {beta:>9} {:>12.8} {:>15.3e}{warning}",
+            rule.name(),
+            fidelity.cosine,
+            fidelity.relative_error
+        ));
     }
     lines.join("\n")
 }

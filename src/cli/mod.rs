@@ -55,7 +55,8 @@ enum Command {
     Data(data::DataCommand),
 }
 
-/// Runs the program with the process's arguments; errors go to standard error and into the exit status.
+/// Runs the program with the process's arguments; errors go to standard error and into the exit
+/// status.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments) {
@@ -94,7 +95,9 @@ fn run(arguments: Arguments) -> Result<()> {
 /// Prints a line on standard output; a reader that has gone away is none of our concern.
 fn print(line: &str) -> Result<()> {
     match writeln!(io::stdout(), "{line}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::writing(Path::new("standard output"))(error)),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::writing(Path::new("standard output"))(error))
+        }
         _ => Ok(()),
     }
 }

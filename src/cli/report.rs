@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::print;
 use crate::Result;
-use crate::config::Experiment;
+use crate::experiment::Experiment;
 use crate::report::{write_run, write_study};
 use crate::study::StudyDirectory;
 use crate::training::RunDirectory;

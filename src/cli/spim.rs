@@ -7,7 +7,7 @@ use nalgebra::DMatrix;
 use serde_json::{Value, json};
 
 use super::print;
-use crate::config::Sheet;
+use crate::arithmetic::random::Key;
 use crate::coupler::spim::optics::Optics;
 use crate::coupler::spim::optics::agreement::{Deviation, agreement};
 use crate::coupler::spim::optics::effective::Effective;
@@ -15,8 +15,8 @@ use crate::coupler::spim::optics::gauge::Gauge;
 use crate::coupler::spim::optics::mask::{Mask, write_grey};
 use crate::coupler::spim::optics::wave::{Moment, Wave, focal_plane};
 use crate::coupler::spim::{Multiplexing, SpimDevice};
-use crate::matrix_file::{read_matrix, read_vector, write_matrix};
-use crate::random::Key;
+use crate::experiment::Sheet;
+use crate::file::matrix::{read_matrix, read_vector, write_matrix};
 use crate::report::format::percent;
 use crate::{Error, Result};
 
@@ -36,13 +36,15 @@ enum Action {
 
 /// Write the masks that show node values through patterns
 ///
-/// One PNG a pattern (NAME-1.png, NAME-2.png...), or one for all in focal-plane division; 8-bit grey, 16-bit for modulators of more than
-/// 8 bits. The grey value is the level: level g adds the phase +2 pi g / 2^bits.
+/// One PNG a pattern (NAME-1.png, NAME-2.png...), or one for all in focal-plane division; 8-bit
+/// grey, 16-bit for modulators of more than 8 bits. The grey value is the level: level g adds the
+/// phase +2 pi g / 2^bits.
 #[derive(Debug, Args)]
 struct Encode {
     /// Node values in [-1, 1]: a vector in an .npy or .csv file
     values: PathBuf,
-    /// Patterns in [-1, 1], one row a node and one column a pattern: an .npy or .csv file [default: one of ones]
+    /// Patterns in [-1, 1], one row a node and one column a pattern: an .npy or .csv file [default:
+    /// one of ones]
     #[arg(long, value_name = "FILE")]
     patterns: Option<PathBuf>,
     /// The mask to write
@@ -54,21 +56,25 @@ struct Encode {
 
 /// Show a mask and look at the focal plane
 ///
-/// Intensities are relative to the zero order of a flat phase on a panel without dead zones; frequencies are in cycles a pixel.
+/// Intensities are relative to the zero order of a flat phase on a panel without dead zones;
+/// frequencies are in cycles a pixel.
 #[derive(Debug, Args)]
 struct Frame {
     /// The mask: a grey PNG, or levels in an .npy or .csv file
     mask: PathBuf,
-    /// How much of the optics is followed; all but `wave` see the zero order of masks that show node values
+    /// How much of the optics is followed; all but `wave` see the zero order of masks that show
+    /// node values
     #[arg(long, value_enum, default_value = "wave")]
     tier: TierName,
-    /// A point of the focal plane, cycles a pixel down and across; may be repeated [default: zero order and Nyquist orders]
+    /// A point of the focal plane, cycles a pixel down and across; may be repeated [default: zero
+    /// order and Nyquist orders]
     #[arg(long = "at", value_name = "FY,FX", value_parser = point, allow_hyphen_values = true)]
     points: Vec<(f64, f64)>,
     /// Nodes on the mask, for the tiers that need to know
     #[arg(long, value_name = "N")]
     nodes: Option<usize>,
-    /// Write the focal plane, zero order in the middle: intensities in an .npy or .csv file, or what the camera shows in a .png
+    /// Write the focal plane, zero order in the middle: intensities in an .npy or .csv file, or
+    /// what the camera shows in a .png
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
     /// Names the noise of the frame
@@ -135,7 +141,11 @@ fn check_range(path: &Path, numbers: &DMatrix<f64>) -> Result<()> {
     let beyond = |value: &f64| !(-1.0..=1.0).contains(value);
     let Some(at) = numbers.iter().position(beyond) else { return Ok(()) };
     let (row, column) = (at % numbers.nrows() + 1, at / numbers.nrows() + 1);
-    Err(Error::input(format!("{}: row {row}, column {column}: expected a number in [-1, 1], found {}", path.display(), numbers[at])))
+    Err(Error::input(format!(
+        "{}: row {row}, column {column}: expected a number in [-1, 1], found {}",
+        path.display(),
+        numbers[at]
+    )))
 }
 
 fn encode(command: &Encode, json: bool) -> Result<()> {
@@ -148,7 +158,10 @@ fn encode(command: &Encode, json: bool) -> Result<()> {
             let patterns = read_matrix(path)?;
             if patterns.nrows() != nodes {
                 let rows = patterns.nrows();
-                return Err(Error::input(format!("{}: expected {nodes} rows, one a node value, found {rows}", path.display())));
+                return Err(Error::input(format!(
+                    "{}: expected {nodes} rows, one a node value, found {rows}",
+                    path.display()
+                )));
             }
             check_range(path, &patterns)?;
             patterns
@@ -160,14 +173,20 @@ fn encode(command: &Encode, json: bool) -> Result<()> {
     }
     device.patterns = patterns.ncols();
     let optics = Optics::new(&device, nodes)?;
-    let products: Vec<Vec<f64>> =
-        patterns.column_iter().map(|pattern| pattern.iter().zip(&values).map(|(xi, value)| xi * value).collect()).collect();
+    let products: Vec<Vec<f64>> = patterns
+        .column_iter()
+        .map(|pattern| pattern.iter().zip(&values).map(|(xi, value)| xi * value).collect())
+        .collect();
     let products: Vec<&[f64]> = products.iter().map(Vec::as_slice).collect();
-    let shows: Vec<&[&[f64]]> =
-        if device.multiplexing == Multiplexing::FocalPlane { vec![&products] } else { products.chunks(1).collect() };
+    let shows: Vec<&[&[f64]]> = if device.multiplexing == Multiplexing::FocalPlane {
+        vec![&products]
+    } else {
+        products.chunks(1).collect()
+    };
     let mut files = Vec::new();
     for (index, shown) in shows.iter().enumerate() {
-        let path = if shows.len() == 1 { command.out.clone() } else { numbered(&command.out, index + 1) };
+        let path =
+            if shows.len() == 1 { command.out.clone() } else { numbered(&command.out, index + 1) };
         Mask::encode(&optics.layout, shown, device.phase_bits).write_png(&path)?;
         files.push(path.display().to_string());
     }
@@ -203,21 +222,27 @@ fn encode(command: &Encode, json: bool) -> Result<()> {
 /// `name-3.png` for `name.png`.
 fn numbered(path: &Path, number: usize) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let extension = path.extension().map_or(String::new(), |extension| format!(".{}", extension.to_string_lossy()));
+    let extension = path
+        .extension()
+        .map_or(String::new(), |extension| format!(".{}", extension.to_string_lossy()));
     path.with_file_name(format!("{stem}-{number}{extension}"))
 }
 
-/// The mask and the light path that it meets: a sheet without a panel or levels takes those of the mask.
+/// The mask and the light path that it meets: a sheet without a panel or levels takes those of the
+/// mask.
 fn load(command: &Frame) -> Result<(Mask, Optics)> {
     let mut device = Sheet::spim(&command.device.sheet, &command.device.settings)?;
-    let panel = (device.panel_width_px > 0 && device.panel_height_px > 0).then_some((device.panel_height_px, device.panel_width_px));
+    let panel = (device.panel_width_px > 0 && device.panel_height_px > 0)
+        .then_some((device.panel_height_px, device.panel_width_px));
     let mask = Mask::read(&command.mask, device.phase_bits, panel)?;
-    (device.panel_height_px, device.panel_width_px, device.phase_bits) = (mask.height, mask.width, mask.bits);
+    (device.panel_height_px, device.panel_width_px, device.phase_bits) =
+        (mask.height, mask.width, mask.bits);
     device.multiplexing = Multiplexing::Time;
     if command.nodes.is_none() && command.tier == TierName::Wave {
         // The wave tier needs no nodes: one macro-pixel stands for the whole panel.
         device.checker_px = 1;
-        device.macro_pixel_px = device.macro_pixel_px.min(mask.width.min(mask.height) / 2 * 2).max(2) / 2 * 2;
+        device.macro_pixel_px =
+            device.macro_pixel_px.min(mask.width.min(mask.height) / 2 * 2).max(2) / 2 * 2;
     }
     let whole = (mask.width / device.macro_pixel_px) * (mask.height / device.macro_pixel_px);
     let optics = Optics::new(&device, command.nodes.unwrap_or(whole).max(1))?;
@@ -231,8 +256,13 @@ fn frame(command: &Frame, json: bool) -> Result<()> {
     }
     let mut wave = Wave::new(&optics);
     let near = wave.near_field(&mask, Moment::default())?;
-    let points = if command.points.is_empty() { vec![(0.0, 0.0), (0.0, 0.5), (0.5, 0.0), (0.5, 0.5)] } else { command.points.clone() };
-    let intensities: Vec<f64> = points.iter().map(|(fy, fx)| wave.at(&near, *fy, *fx).norm_sqr()).collect();
+    let points = if command.points.is_empty() {
+        vec![(0.0, 0.0), (0.0, 0.5), (0.5, 0.0), (0.5, 0.5)]
+    } else {
+        command.points.clone()
+    };
+    let intensities: Vec<f64> =
+        points.iter().map(|(fy, fx)| wave.at(&near, *fy, *fx).norm_sqr()).collect();
     let zero_order = wave.at(&near, 0.0, 0.0).norm_sqr();
     let mut stream = Key::new(command.seed, "bench frame").stream();
     let count = optics.camera.frame(optics.laser.shine(zero_order, &mut stream), &mut stream);
@@ -241,12 +271,20 @@ fn frame(command: &Frame, json: bool) -> Result<()> {
         write_image(path, &image, &optics, &mut stream)?;
     }
     if json {
-        let intensities: Vec<Value> =
-            points.iter().zip(&intensities).map(|((fy, fx), value)| json!({ "fy": fy, "fx": fx, "value": value })).collect();
+        let intensities: Vec<Value> = points
+            .iter()
+            .zip(&intensities)
+            .map(|((fy, fx), value)| json!({ "fy": fy, "fx": fx, "value": value }))
+            .collect();
         return print(&json!({ "tier": "wave", "zero_order": zero_order, "camera": count, "intensities": intensities }).to_string());
     }
     let mut lines = vec![format!("{:>9} {:>9}  intensity", "fy", "fx")];
-    lines.extend(points.iter().zip(&intensities).map(|((fy, fx), value)| format!("{fy:9.5} {fx:9.5}  {value:.9e}")));
+    lines.extend(
+        points
+            .iter()
+            .zip(&intensities)
+            .map(|((fy, fx), value)| format!("{fy:9.5} {fx:9.5}  {value:.9e}")),
+    );
     lines.push(format!("zero order {zero_order:.9e}, the camera reads {count:.9e}"));
     print(&lines.join("\n"))
 }
@@ -254,11 +292,17 @@ fn frame(command: &Frame, json: bool) -> Result<()> {
 /// The zero order from node values.
 fn node_frame(command: &Frame, mask: &Mask, optics: &Optics, json: bool) -> Result<()> {
     if !command.points.is_empty() || command.image.is_some() {
-        return Err(Error::input("--at and --image: only the wave tier sees more than the zero order; expected --tier wave"));
+        return Err(Error::input(
+            "--at and --image: only the wave tier sees more than the zero order; expected --tier wave",
+        ));
     }
-    let shown = mask.decode(&optics.layout).map_err(|e| Error::input(format!("{}: {e}", command.mask.display())))?;
+    let shown = mask
+        .decode(&optics.layout)
+        .map_err(|e| Error::input(format!("{}: {e}", command.mask.display())))?;
     let [values] = &shown[..] else {
-        return Err(Error::input("--tier: a mask of several regions has several orders, which only the wave tier sees; expected wave"));
+        return Err(Error::input(
+            "--tier: a mask of several regions has several orders, which only the wave tier sees; expected wave",
+        ));
     };
     let (name, field) = match command.tier {
         TierName::Analytic => {
@@ -278,14 +322,22 @@ fn node_frame(command: &Frame, mask: &Mask, optics: &Optics, json: bool) -> Resu
     print(&format!("zero order {zero_order:.9e}, the camera reads {count:.9e}"))
 }
 
-fn write_image(path: &Path, image: &DMatrix<f64>, optics: &Optics, stream: &mut crate::random::Stream) -> Result<()> {
+fn write_image(
+    path: &Path,
+    image: &DMatrix<f64>,
+    optics: &Optics,
+    stream: &mut crate::arithmetic::random::Stream,
+) -> Result<()> {
     if path.extension().is_none_or(|extension| extension != "png") {
         return write_matrix(path, image);
     }
     // The camera's own noise; the brightest pixel of the image at the top of a 16-bit scale.
-    let seen = DMatrix::from_fn(image.nrows(), image.ncols(), |row, column| optics.camera.pixel(image[(row, column)], stream).max(0.0));
+    let seen = DMatrix::from_fn(image.nrows(), image.ncols(), |row, column| {
+        optics.camera.pixel(image[(row, column)], stream).max(0.0)
+    });
     let scale = 65_535.0 / seen.max().max(f64::MIN_POSITIVE);
-    let grey: Vec<u16> = seen.transpose().iter().map(|value| (value * scale).round() as u16).collect();
+    let grey: Vec<u16> =
+        seen.transpose().iter().map(|value| (value * scale).round() as u16).collect();
     write_grey(path, image.shape(), true, &grey)
 }
 
@@ -297,21 +349,38 @@ fn agree(command: &Agree, json: bool) -> Result<()> {
     let found = agreement(&device, nodes, samples, command.seed)?;
     if json {
         let row = |name: &str, d: &Deviation| json!({ "effect": name, "analytic": d.analytic, "effective": d.effective });
-        let alone: Vec<Value> = found.alone.iter().map(|(name, deviation)| row(name, deviation)).collect();
+        let alone: Vec<Value> =
+            found.alone.iter().map(|(name, deviation)| row(name, deviation)).collect();
         return print(&json!({ "device": command.sheet, "nodes": nodes, "all": row("all", &found.all), "alone": alone }).to_string());
     }
-    let line = |name: &str, d: &Deviation| format!("{name:30} {:>10} {:>10}", percent(d.analytic), percent(d.effective));
+    let line = |name: &str, d: &Deviation| {
+        format!("{name:30} {:>10} {:>10}", percent(d.analytic), percent(d.effective))
+    };
     let mut lines = vec![
-        format!("zero-order intensities of {nodes} nodes on {}: rms error against the wave tier", command.sheet),
+        format!(
+            "zero-order intensities of {nodes} nodes on {}: rms error against the wave tier",
+            command.sheet
+        ),
         format!("{:30} {:>10} {:>10}", "effect", "analytic", "effective"),
     ];
-    lines.extend(found.alone.iter().map(|(name, deviation)| line(&format!("{name} alone"), deviation)));
+    lines.extend(
+        found.alone.iter().map(|(name, deviation)| line(&format!("{name} alone"), deviation)),
+    );
     lines.push(line("all together", &found.all));
     let worst = |of: fn(&Deviation) -> f64| {
-        found.alone.iter().max_by(|a, b| of(&a.1).total_cmp(&of(&b.1))).filter(|(_, d)| of(d) > 1e-6).map(|(name, _)| *name)
+        found
+            .alone
+            .iter()
+            .max_by(|a, b| of(&a.1).total_cmp(&of(&b.1)))
+            .filter(|(_, d)| of(d) > 1e-6)
+            .map(|(name, _)| *name)
     };
-    for (tier, of) in [("analytic", (|d| d.analytic) as fn(&Deviation) -> f64), ("effective", |d| d.effective)] {
-        let blame = worst(of).map_or("nothing parts it from the wave tier".into(), |name| format!("what parts it most is {name}"));
+    for (tier, of) in
+        [("analytic", (|d| d.analytic) as fn(&Deviation) -> f64), ("effective", |d| d.effective)]
+    {
+        let blame = worst(of).map_or("nothing parts it from the wave tier".into(), |name| {
+            format!("what parts it most is {name}")
+        });
         lines.push(format!("{tier} tier: {} off; {blame}", percent(of(&found.all))));
     }
     print(&lines.join("\n"))

@@ -16,9 +16,10 @@ const FAILURES_SHOWN: usize = 3;
 
 /// Do the runs of a study
 ///
-/// Runs go in parallel, each on one core; every one that ends is recorded at once. The same command goes on with a sweep that was stopped,
-/// and does only what is new of a study that was extended. Writes results.csv, one row a run, and summary.csv, one row a point with mean,
-/// standard deviation and 95 % interval over seeds.
+/// Runs go in parallel, each on one core; every one that ends is recorded at once. The same command
+/// goes on with a sweep that was stopped, and does only what is new of a study that was extended.
+/// Writes results.csv, one row a run, and summary.csv, one row a point with mean, standard
+/// deviation and 95 % interval over seeds.
 #[derive(Debug, Args)]
 pub struct SweepCommand {
     /// The study, a TOML file
@@ -60,7 +61,9 @@ pub struct MergeCommand {
 pub(super) fn run(command: &SweepCommand, json: bool) -> Result<()> {
     let shard = command.shard.as_deref().map_or(Ok(Shard::ALL), str::parse)?;
     let study = Study::load(&command.study)?;
-    let out = command.out.clone().unwrap_or_else(|| Path::new("studies").join(command.study.file_stem().unwrap_or_default()));
+    let out = command.out.clone().unwrap_or_else(|| {
+        Path::new("studies").join(command.study.file_stem().unwrap_or_default())
+    });
     if command.dry_run {
         let runs = study.runs()?.len();
         return print(&if json {
@@ -102,9 +105,16 @@ pub(super) fn merge(command: &MergeCommand, json: bool) -> Result<()> {
     tell(&study, &command.out, &table, runs.len(), None, json)
 }
 
-fn slurm(command: &SweepCommand, study: &Study, script: &Path, out: &Path, json: bool) -> Result<()> {
+fn slurm(
+    command: &SweepCommand,
+    study: &Study,
+    script: &Path,
+    out: &Path,
+    json: bool,
+) -> Result<()> {
     let runs = study.runs()?.len();
-    let program = std::env::current_exe().map_err(|e| Error::Machine(format!("where this program is: {e}")))?;
+    let program = std::env::current_exe()
+        .map_err(|e| Error::Machine(format!("where this program is: {e}")))?;
     let absolute = |path: &Path| std::path::absolute(path).map_err(Error::reading(path));
     let (study, out) = (absolute(&command.study)?, absolute(out)?);
     crate::file::write_text(script, &slurm_script(&program, &study, &out, command.tasks)?)?;
@@ -115,7 +125,14 @@ fn slurm(command: &SweepCommand, study: &Study, script: &Path, out: &Path, json:
 }
 
 /// What a user reads at the end: every point's result, what failed, where the tables are.
-fn tell(study: &Study, out: &Path, table: &Table, runs: usize, ran: Option<usize>, json: bool) -> Result<()> {
+fn tell(
+    study: &Study,
+    out: &Path,
+    table: &Table,
+    runs: usize,
+    ran: Option<usize>,
+    json: bool,
+) -> Result<()> {
     let results = out.join("results.csv");
     let (failed, ended) = (table.failed(), table.rows.len());
     if json {
@@ -124,7 +141,8 @@ fn tell(study: &Study, out: &Path, table: &Table, runs: usize, ran: Option<usize
     }
     let mut lines = describe_points(study, table);
     for row in table.rows.iter().filter(|row| row.outcome.is_err()).take(FAILURES_SHOWN) {
-        let error = row.outcome.as_ref().err().map_or("", |error| error.lines().next().unwrap_or_default());
+        let error =
+            row.outcome.as_ref().err().map_or("", |error| error.lines().next().unwrap_or_default());
         lines.push(format!("failed         run {}: {error}", row.number));
     }
     let count = |n: usize| format::count(n as f64);

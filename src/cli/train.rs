@@ -7,17 +7,18 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print;
-use crate::config::{Experiment, in_precision};
+use crate::arithmetic::real::Real;
 use crate::data::{Dataset, Parts};
-use crate::real::Real;
+use crate::experiment::{Experiment, in_precision};
 use crate::report::{self, format};
 use crate::training::{RunDirectory, Summary, Trainer};
 use crate::{Error, Result};
 
 /// Train a machine as an experiment says
 ///
-/// Writes a run directory with the resolved experiment, metrics, a checkpoint after every epoch, plots and a report. A run that was
-/// stopped goes on with --resume to the same bits as one that was not.
+/// Writes a run directory with the resolved experiment, metrics, a checkpoint after every epoch,
+/// plots and a report. A run that was stopped goes on with --resume to the same bits as one that
+/// was not.
 #[derive(Debug, Args)]
 pub struct TrainCommand {
     /// The experiment, a TOML file
@@ -39,8 +40,10 @@ pub(super) fn run(command: &TrainCommand, json: bool) -> Result<()> {
 }
 
 fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -> Result<()> {
-    let parts = Parts::<T>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
-    let mut trainer = Trainer::new(experiment.clone(), Box::new(experiment.machine::<T>()?), parts)?;
+    let parts =
+        Parts::<T>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
+    let mut trainer =
+        Trainer::new(experiment.clone(), Box::new(experiment.machine::<T>()?), parts)?;
     let directory = open_directory(command, experiment)?;
     if command.resume && directory.checkpoint().exists() {
         trainer.resume(&directory.checkpoint())?;
@@ -76,7 +79,11 @@ fn open_directory(command: &TrainCommand, experiment: &Experiment) -> Result<Run
 }
 
 /// Trains until all epochs are done; metrics and checkpoint are written after each.
-fn run_epochs<T: Real>(trainer: &mut Trainer<T>, experiment: &Experiment, directory: &RunDirectory) -> Result<()> {
+fn run_epochs<T: Real>(
+    trainer: &mut Trainer<T>,
+    experiment: &Experiment,
+    directory: &RunDirectory,
+) -> Result<()> {
     let (samples, epochs) = (trainer.parts().train.len(), experiment.training.epochs);
     // The bar is silent where standard error is no terminal.
     let bar = ProgressBar::new((samples * epochs) as u64);
@@ -86,7 +93,9 @@ fn run_epochs<T: Real>(trainer: &mut Trainer<T>, experiment: &Experiment, direct
     wide_awake(|| -> Result<()> {
         while !trainer.is_finished() {
             let done = trainer.metrics().len();
-            let last = trainer.metrics().last().map_or(String::new(), |row| format!("  test {}", format::percent(row.test_accuracy)));
+            let last = trainer.metrics().last().map_or(String::new(), |row| {
+                format!("  test {}", format::percent(row.test_accuracy))
+            });
             bar.set_message(format!("epoch {}/{epochs}{last}", done + 1));
             trainer.epoch(&mut |within| bar.set_position((done * samples + within) as u64))?;
             directory.write_metrics(trainer.metrics())?;
@@ -98,8 +107,8 @@ fn run_epochs<T: Real>(trainer: &mut Trainer<T>, experiment: &Experiment, direct
     Ok(())
 }
 
-/// Does `work` while the other threads look out for parts of it without falling asleep: to wake one takes longer than its part of a small
-/// batch.
+/// Does `work` while the other threads look out for parts of it without falling asleep: to wake one
+/// takes longer than its part of a small batch.
 fn wide_awake<R>(work: impl FnOnce() -> R) -> R {
     /// Lets the others rest, in whatever way the work ends.
     struct Rest<'a>(&'a AtomicBool);
@@ -122,7 +131,11 @@ fn wide_awake<R>(work: impl FnOnce() -> R) -> R {
 }
 
 /// Evaluates the trained machine and writes summary, plots and report.
-fn finish<T: Real>(trainer: &mut Trainer<T>, experiment: &Experiment, directory: &RunDirectory) -> Result<Summary> {
+fn finish<T: Real>(
+    trainer: &mut Trainer<T>,
+    experiment: &Experiment,
+    directory: &RunDirectory,
+) -> Result<Summary> {
     let summary = trainer.summary(directory.path().display().to_string())?;
     directory.write_summary(&summary)?;
     report::write_run(directory.path(), &summary, trainer.metrics(), experiment)?;
@@ -135,7 +148,10 @@ pub(super) fn describe(summary: &Summary) -> String {
     let right = (summary.test_accuracy * *test_samples as f64).round();
     let mut lines = vec![
         format!("machine        {}", summary.machine),
-        format!("test accuracy  {} ({right} of {test_samples})", format::percent(summary.test_accuracy)),
+        format!(
+            "test accuracy  {} ({right} of {test_samples})",
+            format::percent(summary.test_accuracy)
+        ),
         format!("train accuracy {}", format::percent(summary.train_accuracy)),
     ];
     lines.extend(summary.warnings().iter().map(|warning| format!("warning        {warning}")));
@@ -157,13 +173,19 @@ pub(super) fn describe(summary: &Summary) -> String {
         lines.push(spent);
     }
     if lab.joules > 0.0 {
-        lines.push(format!("energy         training {:.3e} J; one inference {:.3e} J", lab.joules, lab.joules_per_inference));
+        lines.push(format!(
+            "energy         training {:.3e} J; one inference {:.3e} J",
+            lab.joules, lab.joules_per_inference
+        ));
     }
     if lab.wire_staleness > 0.0 {
         lines.push(format!("wires          effective matrices off by at most {:.2e} before they were worked out anew", lab.wire_staleness));
     }
     if summary.samples_per_second > 0.0 {
-        lines.push(format!("speed          {} samples a second", format::count(summary.samples_per_second.round())));
+        lines.push(format!(
+            "speed          {} samples a second",
+            format::count(summary.samples_per_second.round())
+        ));
     }
     lines.push(format!("run            {}", summary.run));
     lines.join("\n")

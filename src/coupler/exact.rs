@@ -5,8 +5,8 @@ use nalgebra::DMatrix;
 use super::matrix::TwoWayMatrix;
 use super::{Coupler, Domain, Parameter, Read};
 use crate::Result;
-use crate::random::Key;
-use crate::real::{Real, ViewMut};
+use crate::arithmetic::random::Key;
+use crate::arithmetic::real::{Real, ViewMut};
 
 /// A matrix of weights, outputs x inputs, read without error.
 #[derive(Clone, Debug)]

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use nalgebra::{DMatrix, Dyn};
 
 use super::{Port, Read};
-use crate::real::{Factor, Packed, Real, View, ViewMut};
-use crate::simd;
+use crate::arithmetic::real::{Factor, Packed, Real, View, ViewMut};
+use crate::arithmetic::simd;
 
 /// Weights, outputs x inputs, laid out for products with W and, once they are asked for, with W^T.
 #[derive(Clone, Debug, Default)]
@@ -43,12 +43,21 @@ impl<T: Real> TwoWayMatrix<T> {
     fn packed(&self, port: Port) -> &Packed<T> {
         match port {
             Port::Forward => &self.forward,
-            Port::Reversed => self.reversed.get_or_init(|| Packed::new(&Factor::Transposed(self.weights().as_view()))),
+            Port::Reversed => self
+                .reversed
+                .get_or_init(|| Packed::new(&Factor::Transposed(self.weights().as_view()))),
         }
     }
 
-    /// Adds W v, or W^T v at reversed ports, of the `wanted` ports to `currents`, wanted ports x samples.
-    pub fn add_product(&self, port: Port, wanted: &Range<usize>, values: View<T>, currents: ViewMut<T>) {
+    /// Adds W v, or W^T v at reversed ports, of the `wanted` ports to `currents`, wanted ports x
+    /// samples.
+    pub fn add_product(
+        &self,
+        port: Port,
+        wanted: &Range<usize>,
+        values: View<T>,
+        currents: ViewMut<T>,
+    ) {
         self.packed(port).multiply(wanted, &Factor::Plain(values), T::one(), T::one(), currents);
     }
 
@@ -59,9 +68,23 @@ impl<T: Real> TwoWayMatrix<T> {
         };
         let (packed, mut common) = (self.packed(read.port), vec![T::zero(); read.wanted.len()]);
         let column = ViewMut::from_slice_generic(&mut common, Dyn(read.wanted.len()), Dyn(1));
-        packed.multiply(&read.wanted, &Factor::Plain(background.as_view()), T::one(), T::zero(), column);
-        packed.multiply_sparse(&read.wanted, &Factor::Plain(rest.as_view()), T::one(), T::one(), currents.as_view_mut());
-        currents.column_iter_mut().for_each(|mut currents| simd::add(currents.as_mut_slice(), &common));
+        packed.multiply(
+            &read.wanted,
+            &Factor::Plain(background.as_view()),
+            T::one(),
+            T::zero(),
+            column,
+        );
+        packed.multiply_sparse(
+            &read.wanted,
+            &Factor::Plain(rest.as_view()),
+            T::one(),
+            T::one(),
+            currents.as_view_mut(),
+        );
+        currents
+            .column_iter_mut()
+            .for_each(|mut currents| simd::add(currents.as_mut_slice(), &common));
     }
 
     /// Adds `gain * (W v)` of the wanted ports to `currents`: a read without an error.

@@ -1,13 +1,15 @@
 //! Couplers: hardware that turns node values into currents.
 //!
-//! A coupler has two sides of ports. Driven at its inputs with values v it delivers the currents W v at its outputs
-//! ([`Port::Forward`]); driven at its outputs it delivers W^T v at its inputs ([`Port::Reversed`]): a passive array is reciprocal.
-//! Training never asks for W. It needs only the *local product*: given a measured post-synaptic signal d and the values v that
-//! drove the coupler, the gradient of -d^T W v with respect to the coupler's own parameters. The two maps are bilinear, so one
-//! definition serves both sides: used backwards, the roles of d and v swap.
+//! A coupler has two sides of ports. Driven at its inputs with values v it delivers the currents W
+//! v at its outputs ([`Port::Forward`]); driven at its outputs it delivers W^T v at its inputs
+//! ([`Port::Reversed`]): a passive array is reciprocal. Training never asks for W. It needs only
+//! the *local product*: given a measured post-synaptic signal d and the values v that drove the
+//! coupler, the gradient of -d^T W v with respect to the coupler's own parameters. The two maps are
+//! bilinear, so one definition serves both sides: used backwards, the roles of d and v swap.
 //!
-//! What a coupler hands back may be the current W v, or, for hardware that measures energies, the whole force of a node,
-//! slope x current. [`Read::gain`] carries both: the coupler adds `gain * (W v)`, by whatever means its hardware has.
+//! What a coupler hands back may be the current W v, or, for hardware that measures energies, the
+//! whole force of a node, slope x current. [`Read::gain`] carries both: the coupler adds `gain * (W
+//! v)`, by whatever means its hardware has.
 
 pub mod crossbar;
 mod exact;
@@ -21,8 +23,8 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::random::{Key, Stream};
-use crate::real::{Factor, Real, View, ViewMut, add_product};
+use crate::arithmetic::random::{Key, Stream};
+use crate::arithmetic::real::{Factor, Real, View, ViewMut, add_product};
 
 pub use exact::Exact;
 
@@ -45,7 +47,8 @@ impl Port {
     }
 }
 
-/// The random streams of one read: one a sample, whatever the order or the thread in which samples are visited.
+/// The random streams of one read: one a sample, whatever the order or the thread in which samples
+/// are visited.
 #[derive(Clone, Copy)]
 pub struct ReadNoise<'a> {
     /// Names the array and the settling it takes part in.
@@ -76,7 +79,8 @@ pub struct Read<'a, T: Real> {
     pub values: View<'a, T>,
     /// What each current is multiplied by, wanted ports x samples; absent means one.
     pub gain: Option<View<'a, T>>,
-    /// The values taken apart into rest, ports x samples, and background, ports x 1, where they are mostly background.
+    /// The values taken apart into rest, ports x samples, and background, ports x 1, where they are
+    /// mostly background.
     pub foreground: Option<[View<'a, T>; 2]>,
     /// The ports whose currents are wanted. Reading fewer costs fewer measurements.
     pub wanted: Range<usize>,
@@ -143,7 +147,8 @@ pub trait Coupler<T: Real>: Send + Sync {
     /// Number of output ports and of input ports.
     fn shape(&self) -> (usize, usize);
 
-    /// Adds `gain * (W v)` of the wanted ports to `currents`, wanted ports x samples. `scratch` is the caller's to reuse.
+    /// Adds `gain * (W v)` of the wanted ports to `currents`, wanted ports x samples. `scratch` is
+    /// the caller's to reuse.
     fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>);
 
     /// Whether the one parameter is W itself, so that the gradient of -d^T W v is -d v^T.
@@ -151,8 +156,9 @@ pub trait Coupler<T: Real>: Send + Sync {
         true
     }
 
-    /// Adds the gradient of -sum over samples of d^T W v with respect to every parameter, in the order of
-    /// [`parameters`](Self::parameters), to `gradient`. `d` is outputs x samples, `v` is inputs x samples. Never asked of a plain matrix.
+    /// Adds the gradient of -sum over samples of d^T W v with respect to every parameter, in the
+    /// order of [`parameters`](Self::parameters), to `gradient`. `d` is outputs x samples, `v` is
+    /// inputs x samples. Never asked of a plain matrix.
     fn add_local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]) {
         add_product(gradient[0].as_view_mut(), -T::one(), Factor::Plain(d), Factor::Transposed(v));
     }
@@ -160,24 +166,29 @@ pub trait Coupler<T: Real>: Send + Sync {
     /// What can be programmed, with the values last programmed.
     fn parameters(&self) -> Vec<Parameter<T>>;
 
-    /// Programs new values, in the order and shapes of [`parameters`](Self::parameters). `key` names the random streams of this write.
+    /// Programs new values, in the order and shapes of [`parameters`](Self::parameters). `key`
+    /// names the random streams of this write.
     ///
     /// # Errors
     /// When the hardware cannot take the values.
     fn program(&mut self, values: &[DMatrix<T>], key: Key) -> Result<()>;
 
-    /// Replaces programmed `values` by what the hardware holds, where it is the only memory of them: pulsed cells.
+    /// Replaces programmed `values` by what the hardware holds, where it is the only memory of
+    /// them: pulsed cells.
     fn read_back(&self, values: &mut [DMatrix<T>]) {
         let _ = values;
     }
 
-    /// The W that was asked for: a digital model of the device, blind to its imperfections. Outputs x inputs.
+    /// The W that was asked for: a digital model of the device, blind to its imperfections. Outputs
+    /// x inputs.
     fn intended(&self) -> DMatrix<T>;
 
-    /// The W that the device has, noise apart. Only the adjoint yardstick may ask. Outputs x inputs.
+    /// The W that the device has, noise apart. Only the adjoint yardstick may ask. Outputs x
+    /// inputs.
     fn effective(&self) -> DMatrix<T>;
 
-    /// The smallest difference in a current that a single read resolves: noise and converter steps, as a standard deviation.
+    /// The smallest difference in a current that a single read resolves: noise and converter steps,
+    /// as a standard deviation.
     fn resolution(&self) -> f64 {
         0.0
     }
@@ -198,7 +209,8 @@ pub trait Coupler<T: Real>: Send + Sync {
         0.0
     }
 
-    /// The largest relative difference between an effective matrix that reads met and what it should have been at that time.
+    /// The largest relative difference between an effective matrix that reads met and what it
+    /// should have been at that time.
     fn staleness(&self) -> f64 {
         0.0
     }
@@ -208,7 +220,8 @@ pub trait Coupler<T: Real>: Send + Sync {
         Vec::new()
     }
 
-    /// Puts back what [`hardware_state`](Self::hardware_state) gave, after [`program`](Self::program) with the same parameters.
+    /// Puts back what [`hardware_state`](Self::hardware_state) gave, after
+    /// [`program`](Self::program) with the same parameters.
     fn restore_hardware_state(&mut self, state: &[DMatrix<T>]) {
         let _ = state;
     }

@@ -1,9 +1,10 @@
 //! Converters: a value becomes one of finitely many codes.
 
-use crate::real::Real;
-use crate::simd::vectorised;
+use crate::arithmetic::real::Real;
+use crate::arithmetic::simd::vectorised;
 
-/// A uniform mid-tread quantiser of b bits over [-range, range]: 2^b - 1 codes, zero among them, clipping beyond the range.
+/// A uniform mid-tread quantiser of b bits over [-range, range]: 2^b - 1 codes, zero among them,
+/// clipping beyond the range.
 ///
 /// ```
 /// let adc = equilux::coupler::quantiser::Quantiser::new(3, 1.0_f64);
@@ -31,7 +32,8 @@ impl<T: Real> Quantiser<T> {
         if value < -self.range { -self.range } else { value }
     }
 
-    /// Replaces each of `values` by its nearest code's: [`apply`](Self::apply) to the bit, on the vector unit.
+    /// Replaces each of `values` by its nearest code's: [`apply`](Self::apply) to the bit, on the
+    /// vector unit.
     pub fn apply_all(&self, values: &mut [T]) {
         apply_all(self, values);
     }

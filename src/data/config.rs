@@ -3,19 +3,23 @@
 use serde::{Deserialize, Serialize};
 
 use super::Scaling;
-use crate::config::range;
+use crate::quantity::range;
 
 /// Which set to learn, how to split it and how to scale it: the `[data]` table of an experiment.
 ///
-/// Numbers out of range are refused while this is deserialised, so that the error shows the line and column.
+/// Numbers out of range are refused while this is deserialised, so that the error shows the line
+/// and column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// `wine`, `digits`, `mnist`, `fashion-mnist`, the name of an imported set, or a path ending in `.csv`.
+    /// `wine`, `digits`, `mnist`, `fashion-mnist`, the name of an imported set, or a path ending in
+    /// `.csv`.
     pub set: String,
-    /// The label column of a CSV named by its path. An imported set had its label column named on import.
+    /// The label column of a CSV named by its path. An imported set had its label column named on
+    /// import.
     pub label: String,
-    /// The fraction of each class that tests, from 0 to below 1. Ignored for a set that brings its own test part, such as MNIST.
+    /// The fraction of each class that tests, from 0 to below 1. Ignored for a set that brings its
+    /// own test part, such as MNIST.
     #[serde(deserialize_with = "range::fraction")]
     pub test_fraction: f64,
     /// The fraction of each class, its test samples aside, that validates, from 0 to below 1.
@@ -27,10 +31,17 @@ pub struct DataConfig {
     #[serde(deserialize_with = "range::positive")]
     pub gain: f64,
     /// Inputs are clipped to `[-clip, clip]` after the gain; absent: they are not.
-    #[serde(deserialize_with = "range::optional_positive", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "range::optional_positive",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub clip: Option<f64>,
-    /// Train with only the first this many of the shuffled training samples; absent, or more than there are: with all.
-    #[serde(deserialize_with = "range::optional_positive_integer", skip_serializing_if = "Option::is_none")]
+    /// Train with only the first this many of the shuffled training samples; absent, or more than
+    /// there are: with all.
+    #[serde(
+        deserialize_with = "range::optional_positive_integer",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub train_limit: Option<usize>,
 }
 
@@ -78,7 +89,10 @@ mod tests {
         };
         let config: DataConfig = toml::from_str(text).unwrap();
         assert_eq!(config, expected);
-        assert_eq!(toml::from_str::<DataConfig>(&toml::to_string(&config).unwrap()).unwrap(), expected);
+        assert_eq!(
+            toml::from_str::<DataConfig>(&toml::to_string(&config).unwrap()).unwrap(),
+            expected
+        );
     }
 
     #[test]
@@ -86,7 +100,10 @@ mod tests {
         for (text, expected) in [
             ("gain = 0.0", "0.0 is out of range: expected a number above 0"),
             ("clip = -1.0", "-1.0 is out of range: expected a number above 0"),
-            ("test_fraction = 1.0", "1.0 is out of range: expected a number of at least 0 and below 1"),
+            (
+                "test_fraction = 1.0",
+                "1.0 is out of range: expected a number of at least 0 and below 1",
+            ),
             ("train_limit = 0", "0 is out of range: expected a whole number of at least 1"),
             ("scaling = 'log'", "expected one of"),
             ("scale = 1", "unknown field `scale`"),

@@ -31,7 +31,8 @@ impl Content {
         let file = open().map_err(Error::reading(path))?;
         let gzipped = start == GZIP;
         let whole = BufReader::with_capacity(1 << 16, io::Cursor::new(start).chain(file));
-        let reader: Box<dyn Read> = if gzipped { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        let reader: Box<dyn Read> =
+            if gzipped { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
         Ok(Self { path: path.to_owned(), gzipped, reader })
     }
 
@@ -55,7 +56,9 @@ impl Content {
         let mut buffer = vec![0; 1 << 16];
         loop {
             match self.reader.read(&mut buffer) {
-                Ok(0) => return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+                Ok(0) => {
+                    return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+                }
                 Ok(count) => digest.update(&buffer[..count]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.failure(error)),
@@ -64,7 +67,10 @@ impl Content {
     }
 
     fn failure(&self, error: io::Error) -> Error {
-        let damaged = matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof);
+        let damaged = matches!(
+            error.kind(),
+            ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof
+        );
         if self.gzipped && damaged {
             Error::input(format!("{}: damaged gzip file: {error}", self.path.display()))
         } else {
@@ -94,7 +100,11 @@ mod tests {
         std::fs::write(&path, &gzip).unwrap();
         let sum = Content::open(&path).unwrap().sha256().unwrap();
         assert_eq!(sum, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        for damaged in [&gzip[..gzip.len() - 2], &[&gzip[..gzip.len() - 8], &[0; 8]].concat(), &[&gzip[..], b"rest"].concat()] {
+        for damaged in [
+            &gzip[..gzip.len() - 2],
+            &[&gzip[..gzip.len() - 8], &[0; 8]].concat(),
+            &[&gzip[..], b"rest"].concat(),
+        ] {
             std::fs::write(&path, damaged).unwrap();
             let error = Content::open(&path).unwrap().sha256().unwrap_err().to_string();
             assert!(error.contains("x.gz: damaged gzip file"), "{error}");

@@ -1,6 +1,7 @@
 //! Comma-separated sets: a header, a column of labels, and numbers everywhere else.
 //!
-//! Labels may be any text. The classes are sorted by number when all of them are integers, else by alphabet.
+//! Labels may be any text. The classes are sorted by number when all of them are integers, else by
+//! alphabet.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -23,8 +24,9 @@ pub(super) fn read(path: &Path, label: &str) -> Result<Dataset> {
 /// The set that `content`, read from `file`, holds; `label` is the column of classes.
 ///
 /// # Errors
-/// [`Error::Input`] naming the file, the line and the column for ragged lines, missing, non-finite or non-numeric values and
-/// missing labels; for a missing label column, two columns of one name, no features, no samples and fewer than two classes.
+/// [`Error::Input`] naming the file, the line and the column for ragged lines, missing, non-finite
+/// or non-numeric values and missing labels; for a missing label column, two columns of one name,
+/// no features, no samples and fewer than two classes.
 pub(super) fn parse(content: &[u8], file: &Path, label: &str) -> Result<Dataset> {
     let wrong = |message: String| Error::input(format!("{}: {message}", file.display()));
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(content);
@@ -39,7 +41,9 @@ pub(super) fn parse(content: &[u8], file: &Path, label: &str) -> Result<Dataset>
         for (column, field) in record.iter().enumerate() {
             let place = || format!("line {line}, column `{}`", &header[column]);
             if column != label_column {
-                values.push(number(field).map_err(|message| wrong(format!("{}: {message}", place())))?);
+                values.push(
+                    number(field).map_err(|message| wrong(format!("{}: {message}", place())))?,
+                );
             } else if field.is_empty() {
                 return Err(wrong(format!("{}: the label is missing", place())));
             } else {
@@ -52,7 +56,10 @@ pub(super) fn parse(content: &[u8], file: &Path, label: &str) -> Result<Dataset>
     }
     let (labels, classes) = sort_classes(&texts);
     if classes.len() < 2 {
-        return Err(wrong(format!("every label in column `{label}` is `{}`: expected at least two classes", classes[0])));
+        return Err(wrong(format!(
+            "every label in column `{label}` is `{}`: expected at least two classes",
+            classes[0]
+        )));
     }
     Ok(Dataset {
         name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
@@ -75,11 +82,14 @@ fn columns(header: &StringRecord, label: &str) -> Result<usize, String> {
     }
     let Some(column) = header.iter().position(|name| name == label) else {
         let near = did_you_mean(label, header.iter());
-        let near = if near.is_empty() { format!("; the columns are: {}", brief(header)) } else { near };
+        let near =
+            if near.is_empty() { format!("; the columns are: {}", brief(header)) } else { near };
         return Err(format!("no label column `{label}`{near}"));
     };
     if header.len() < 2 {
-        return Err(format!("no column but the label column `{label}`: expected at least one feature"));
+        return Err(format!(
+            "no column but the label column `{label}`: expected at least one feature"
+        ));
     }
     Ok(column)
 }
@@ -103,28 +113,39 @@ fn number(field: &str) -> Result<f32, String> {
 
 /// The class of each text, and the classes in order.
 fn sort_classes(texts: &[String]) -> (Vec<usize>, Vec<String>) {
-    let mut classes: Vec<&str> = texts.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut classes: Vec<&str> =
+        texts.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
     let integers: Option<Vec<i128>> = classes.iter().map(|text| text.parse().ok()).collect();
     if integers.is_some() {
         classes.sort_by_key(|text| text.parse::<i128>().unwrap_or_default());
     }
-    let index: HashMap<&str, usize> = classes.iter().enumerate().map(|(index, &class)| (class, index)).collect();
-    (texts.iter().map(|text| index[text.as_str()]).collect(), classes.iter().map(|&class| class.to_owned()).collect())
+    let index: HashMap<&str, usize> =
+        classes.iter().enumerate().map(|(index, &class)| (class, index)).collect();
+    (
+        texts.iter().map(|text| index[text.as_str()]).collect(),
+        classes.iter().map(|&class| class.to_owned()).collect(),
+    )
 }
 
 /// What the parser has to say, with the line as an editor counts it.
 fn describe(error: &csv::Error, content: &[u8]) -> String {
-    let place = error.position().map(|position| format!("line {}: ", line(content, position.byte()))).unwrap_or_default();
+    let place = error
+        .position()
+        .map(|position| format!("line {}: ", line(content, position.byte())))
+        .unwrap_or_default();
     match error.kind() {
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("{place}{len} values: expected {expected_len}, as many as the header has columns")
+            format!(
+                "{place}{len} values: expected {expected_len}, as many as the header has columns"
+            )
         }
         ErrorKind::Utf8 { .. } => format!("{place}not UTF-8 text"),
         _ => error.to_string(),
     }
 }
 
-/// The line, from 1, of the record at or after `byte`. The parser's own count lags behind after blank lines and `\r\n`.
+/// The line, from 1, of the record at or after `byte`. The parser's own count lags behind after
+/// blank lines and `\r\n`.
 fn line(content: &[u8], byte: u64) -> usize {
     let start = usize::try_from(byte).map_or(content.len(), |byte| byte.min(content.len()));
     let blank = content[start..].iter().take_while(|&&b| matches!(b, b'\n' | b'\r')).count();
@@ -146,10 +167,14 @@ mod tests {
 
     #[test]
     fn columns_become_features_in_order() {
-        let set = parsed("\u{feff}a,class,b\r\n1, setosa ,2\r\n\r\n3.5,\"virginica, x\",-4e-1\r\n").unwrap();
+        let set = parsed("\u{feff}a,class,b\r\n1, setosa ,2\r\n\r\n3.5,\"virginica, x\",-4e-1\r\n")
+            .unwrap();
         assert_eq!(set.name, "iris");
         assert_eq!(set.features, DMatrix::from_row_slice(2, 2, &[1.0, 3.5, 2.0, -0.4]));
-        assert_eq!((set.labels, set.classes), (vec![0, 1], vec!["setosa".to_owned(), "virginica, x".into()]));
+        assert_eq!(
+            (set.labels, set.classes),
+            (vec![0, 1], vec!["setosa".to_owned(), "virginica, x".into()])
+        );
         assert_eq!((set.feature_names, set.test_from), (vec!["a".to_owned(), "b".into()], None));
     }
 
@@ -164,11 +189,23 @@ mod tests {
         let ragged = "line 3: 3 values: expected 2, as many as the header has columns";
         refused("a,class\n1,x\n2,y,3\n", ragged);
         refused("a,class\r\n1,x\r\n2,y,3\r\n", ragged);
-        refused("a,class\n\n\n1\n", "line 4: 1 values: expected 2, as many as the header has columns");
+        refused(
+            "a,class\n\n\n1\n",
+            "line 4: 1 values: expected 2, as many as the header has columns",
+        );
         refused("a,class\r\n1,x\r\n\r\nzwei,y\r\n", "line 4, column `a`: `zwei` is not a number");
-        refused("a,class\n1,x\n,y\n", "line 3, column `a`: the value is missing: expected a number");
-        refused("a,class\n1,x\nNaN,y\n", "line 3, column `a`: `NaN` is not a finite number of single precision");
-        refused("a,class\n1,x\n1e39,y\n", "line 3, column `a`: `1e39` is not a finite number of single precision");
+        refused(
+            "a,class\n1,x\n,y\n",
+            "line 3, column `a`: the value is missing: expected a number",
+        );
+        refused(
+            "a,class\n1,x\nNaN,y\n",
+            "line 3, column `a`: `NaN` is not a finite number of single precision",
+        );
+        refused(
+            "a,class\n1,x\n1e39,y\n",
+            "line 3, column `a`: `1e39` is not a finite number of single precision",
+        );
         refused("a,class\n1,x\n2,\n", "line 3, column `class`: the label is missing");
     }
 
@@ -176,8 +213,14 @@ mod tests {
     fn files_that_are_no_set() {
         refused("", "the file is empty: expected a header and samples");
         refused("a,class\n", "no samples: expected at least one line below the header");
-        refused("class\nx\ny\n", "no column but the label column `class`: expected at least one feature");
-        refused("a,class\n1,x\n2,x\n", "every label in column `class` is `x`: expected at least two classes");
+        refused(
+            "class\nx\ny\n",
+            "no column but the label column `class`: expected at least one feature",
+        );
+        refused(
+            "a,class\n1,x\n2,x\n",
+            "every label in column `class` is `x`: expected at least two classes",
+        );
         refused("a,Class\n1,x\n", "no label column `class`; did you mean `Class`?");
         refused("a,b\n1,x\n", "no label column `class`; the columns are: a, b");
         refused("a,a,class\n1,2,x\n", "two columns are called `a`: expected every name once");

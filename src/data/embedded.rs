@@ -23,7 +23,9 @@ mod tests {
     use super::*;
 
     fn counts(set: &Dataset) -> Vec<usize> {
-        (0..set.classes.len()).map(|class| set.labels.iter().filter(|&&label| label == class).count()).collect()
+        (0..set.classes.len())
+            .map(|class| set.labels.iter().filter(|&&label| label == class).count())
+            .collect()
     }
 
     #[test]
@@ -37,7 +39,10 @@ mod tests {
         let digits = load("digits").unwrap().unwrap();
         assert_eq!(digits.features.shape(), (64, 1797));
         assert_eq!(counts(&digits), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
-        assert_eq!(digits.features.iter().fold((0f32, 0f32), |(low, high), &x| (low.min(x), high.max(x))), (0.0, 16.0));
+        assert_eq!(
+            digits.features.iter().fold((0f32, 0f32), |(low, high), &x| (low.min(x), high.max(x))),
+            (0.0, 16.0)
+        );
         assert!(NAMES.iter().all(|name| load(name).is_some()));
     }
 }

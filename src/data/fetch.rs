@@ -19,13 +19,20 @@ pub struct Fetched {
     pub copied: bool,
 }
 
-/// Brings the files of `source` into `store`, from `mirror` (an address beginning with `http://`, or a directory) or else from
-/// the first of the source's own mirrors that gives a right copy, file by file. `progress` is told of each piece.
+/// Brings the files of `source` into `store`, from `mirror` (an address beginning with `http://`,
+/// or a directory) or else from the first of the source's own mirrors that gives a right copy, file
+/// by file. `progress` is told of each piece.
 ///
 /// # Errors
-/// [`Error::Input`] when no mirror gives a file whose unpacked content has the check sum expected, naming the file and what each
-/// mirror answered; [`Error::Write`] when the store cannot be written. Either way the store is left as it was.
-pub fn fetch(source: &Source, mirror: Option<&str>, store: &Store, progress: &mut dyn FnMut(Progress)) -> Result<Fetched> {
+/// [`Error::Input`] when no mirror gives a file whose unpacked content has the check sum expected,
+/// naming the file and what each mirror answered; [`Error::Write`] when the store cannot be
+/// written. Either way the store is left as it was.
+pub fn fetch(
+    source: &Source,
+    mirror: Option<&str>,
+    store: &Store,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Fetched> {
     let mirrors = match mirror {
         Some(place) => vec![Mirror::parse(place)?],
         None => source.mirrors.iter().map(|place| Mirror::parse(place)).collect::<Result<_>>()?,
@@ -54,7 +61,8 @@ fn complete(source: &Source, directory: &Path) -> Option<Vec<String>> {
     source.files.iter().map(right).collect()
 }
 
-/// Brings one file into `staging` from the first mirror that has it right; returns the name it is kept by.
+/// Brings one file into `staging` from the first mirror that has it right; returns the name it is
+/// kept by.
 fn fetch_file(
     source: &Source,
     file: &str,
@@ -78,15 +86,26 @@ fn fetch_file(
         }
     }
     let advice = "--mirror names another place, an http:// address or a directory";
-    Err(Error::input(format!("{}: {file} cannot be fetched: {}; {advice}", source.name, failures.join("; "))))
+    Err(Error::input(format!(
+        "{}: {file} cannot be fetched: {}; {advice}",
+        source.name,
+        failures.join("; ")
+    )))
 }
 
-/// Whether the file at `path` is gzipped; an error when its content is not the one that `sum` is of.
+/// Whether the file at `path` is gzipped; an error when its content is not the one that `sum` is
+/// of.
 fn check(path: &Path, file: &str, sum: &str) -> Result<bool> {
     let content = Content::open(path)?;
     let gzipped = content.is_gzipped();
     let found = content.sha256()?;
-    if found == sum { Ok(gzipped) } else { Err(Error::input(format!("{file}: its unpacked content has SHA-256 {found}: expected {sum}"))) }
+    if found == sum {
+        Ok(gzipped)
+    } else {
+        Err(Error::input(format!(
+            "{file}: its unpacked content has SHA-256 {found}: expected {sum}"
+        )))
+    }
 }
 
 #[cfg(test)]
@@ -102,8 +121,13 @@ mod tests {
     const NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     fn source(mirrors: &[&str]) -> Source {
-        let files = [("first", ABC), ("second", NOTHING)].map(|(file, sum)| (file.to_owned(), sum.to_owned()));
-        Source { name: "tiny".into(), files: files.into(), mirrors: mirrors.iter().map(|&mirror| mirror.to_owned()).collect() }
+        let files = [("first", ABC), ("second", NOTHING)]
+            .map(|(file, sum)| (file.to_owned(), sum.to_owned()));
+        Source {
+            name: "tiny".into(),
+            files: files.into(),
+            mirrors: mirrors.iter().map(|&mirror| mirror.to_owned()).collect(),
+        }
     }
 
     fn gzip(content: &[u8]) -> Vec<u8> {
@@ -112,18 +136,27 @@ mod tests {
         gzip.finish().unwrap()
     }
 
-    /// The address of a server that answers with these files, and with 404 to anything else, until the test's process ends.
+    /// The address of a server that answers with these files, and with 404 to anything else, until
+    /// the test's process ends.
     fn serve(files: &[(&str, Vec<u8>)]) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/sets", listener.local_addr().unwrap());
-        let files: HashMap<String, Vec<u8>> = files.iter().map(|(name, bytes)| (format!("/sets/{name}"), bytes.clone())).collect();
+        let files: HashMap<String, Vec<u8>> =
+            files.iter().map(|(name, bytes)| (format!("/sets/{name}"), bytes.clone())).collect();
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
-                let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(std::io::Result::ok);
+                let lines = BufReader::new(stream.try_clone().unwrap())
+                    .lines()
+                    .map_while(std::io::Result::ok);
                 let request: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-                let path = request.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
-                let (status, body) = files.get(path).map_or(("404 Not Found", &[][..]), |body| ("200 OK", body));
-                let header = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+                let path =
+                    request.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
+                let (status, body) =
+                    files.get(path).map_or(("404 Not Found", &[][..]), |body| ("200 OK", body));
+                let header = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                );
                 let _ = stream.write_all(header.as_bytes()).and_then(|()| stream.write_all(body));
             }
         });
@@ -158,7 +191,10 @@ mod tests {
         let mut seen = Vec::new();
         let mut progress = |at: Progress| seen.push((at.file.to_owned(), at.received, at.total));
         let fetched = fetch(&source(&[&address]), None, &place.store(), &mut progress).unwrap();
-        assert_eq!((fetched.files, fetched.copied), (vec!["first.gz".to_owned(), "second.gz".into()], true));
+        assert_eq!(
+            (fetched.files, fetched.copied),
+            (vec!["first.gz".to_owned(), "second.gz".into()], true)
+        );
         assert_eq!(fs::read(fetched.directory.join("first.gz")).unwrap(), gzip(b"abc"));
         let size = gzip(b"abc").len() as u64;
         assert!(seen.contains(&("first".into(), size, Some(size))), "{seen:?}");
@@ -191,13 +227,19 @@ mod tests {
     #[test]
     fn wrong_content_is_refused_and_nothing_kept() {
         for (second, expected) in [
-            (gzip(b"abc"), format!("second: its unpacked content has SHA-256 {ABC}: expected {NOTHING}")),
+            (
+                gzip(b"abc"),
+                format!("second: its unpacked content has SHA-256 {ABC}: expected {NOTHING}"),
+            ),
             (gzip(b"")[..12].to_vec(), "damaged gzip file".to_owned()),
         ] {
             let place = Place::new();
             let address = serve(&[("first.gz", gzip(b"abc")), ("second.gz", second)]);
             let error = place.fetch(&source(&[]), Some(&address)).unwrap_err().to_string();
-            assert!(error.starts_with("tiny: second cannot be fetched: ") && error.contains(&expected), "{error}");
+            assert!(
+                error.starts_with("tiny: second cannot be fetched: ") && error.contains(&expected),
+                "{error}"
+            );
             assert_eq!(place.kept(), 0);
         }
     }
@@ -206,8 +248,12 @@ mod tests {
     fn every_mirror_that_fails_is_named() {
         let place = Place::new();
         let mirrors = [serve(&[]), "http://127.0.0.1:1/".to_owned()];
-        let error = place.fetch(&source(&[&mirrors[0], &mirrors[1]]), None).unwrap_err().to_string();
-        assert!(error.contains(&format!("{}/first.gz: ", mirrors[0])) && error.contains("404"), "{error}");
+        let error =
+            place.fetch(&source(&[&mirrors[0], &mirrors[1]]), None).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("{}/first.gz: ", mirrors[0])) && error.contains("404"),
+            "{error}"
+        );
         assert!(error.contains("http://127.0.0.1:1/first.gz: "), "{error}");
         assert_eq!(place.kept(), 0);
     }

@@ -1,7 +1,8 @@
 //! Images in the layout of MNIST: four idx files, plain or gzipped, with a test part of their own.
 //!
-//! An idx file is a magic number (0, 0, 8 for unsigned bytes, the number of dimensions), each dimension as a big-endian 32-bit
-//! integer, then the bytes, last index fastest (LeCun, Cortes & Burges, "The MNIST database of handwritten digits", 1998).
+//! An idx file is a magic number (0, 0, 8 for unsigned bytes, the number of dimensions), each
+//! dimension as a big-endian 32-bit integer, then the bytes, last index fastest (LeCun, Cortes &
+//! Burges, "The MNIST database of handwritten digits", 1998).
 
 use std::path::{Path, PathBuf};
 
@@ -11,9 +12,14 @@ use super::content::Content;
 use super::{Dataset, Size};
 use crate::{Error, Result};
 
-/// The four files, each with or without `.gz` behind it: images and labels of the training part, then of the test part.
-pub(super) const FILES: [&str; 4] =
-    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+/// The four files, each with or without `.gz` behind it: images and labels of the training part,
+/// then of the test part.
+pub(super) const FILES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
 
 /// The number of classes that the layout has.
 pub(super) const CLASSES: usize = 10;
@@ -21,8 +27,9 @@ pub(super) const CLASSES: usize = 10;
 /// Reads the set in `directory`. Features are pixels from 0 to 255, row by row.
 ///
 /// # Errors
-/// [`Error::Read`] when a file cannot be read; [`Error::Input`] naming the file for one that is missing, for damaged gzip, a
-/// wrong magic number, missing or additional bytes, a label outside the ten classes, and for parts that do not fit together.
+/// [`Error::Read`] when a file cannot be read; [`Error::Input`] naming the file for one that is
+/// missing, for damaged gzip, a wrong magic number, missing or additional bytes, a label outside
+/// the ten classes, and for parts that do not fit together.
 pub(super) fn read(directory: &Path, name: &str, classes: Vec<String>) -> Result<Dataset> {
     let [train_images, train_labels, test_images, test_labels] = open(directory)?;
     let (rows, columns) = (train_images.dimensions[1], train_images.dimensions[2]);
@@ -31,7 +38,8 @@ pub(super) fn read(directory: &Path, name: &str, classes: Vec<String>) -> Result
 
     let mut labels = train_labels.labels()?;
     labels.extend(test_labels.labels()?);
-    // All bytes are read and counted before memory is asked for, so a false header cannot ask for more than the file holds.
+    // All bytes are read and counted before memory is asked for, so a false header cannot ask for
+    // more than the file holds.
     let parts = [train_images.bytes()?, test_images.bytes()?];
     let mut pixels = Vec::with_capacity(samples * rows * columns);
     for bytes in parts {
@@ -42,7 +50,9 @@ pub(super) fn read(directory: &Path, name: &str, classes: Vec<String>) -> Result
         features: DMatrix::from_vec(rows * columns, samples, pixels),
         labels,
         classes,
-        feature_names: (0..rows * columns).map(|pixel| format!("pixel_{}_{}", pixel / columns, pixel % columns)).collect(),
+        feature_names: (0..rows * columns)
+            .map(|pixel| format!("pixel_{}_{}", pixel / columns, pixel % columns))
+            .collect(),
         test_from: Some(test_from),
     })
 }
@@ -67,7 +77,9 @@ pub(super) fn locate(directory: &Path, file: &str) -> Result<PathBuf> {
     let plain = directory.join(file);
     let gzipped = directory.join(format!("{file}.gz"));
     let found = [plain, gzipped].into_iter().find(|path| path.is_file());
-    found.ok_or_else(|| Error::input(format!("{}: no file `{file}` or `{file}.gz`", directory.display())))
+    found.ok_or_else(|| {
+        Error::input(format!("{}: no file `{file}` or `{file}.gz`", directory.display()))
+    })
 }
 
 /// Opens the four files and checks that their headers fit together.
@@ -75,17 +87,30 @@ fn open(directory: &Path) -> Result<[Idx; 4]> {
     let paths = FILES.map(|file| locate(directory, file));
     let [train_images, train_labels, test_images, test_labels] = paths;
     let paths = [train_images?, train_labels?, test_images?, test_labels?];
-    let files = [Idx::open(&paths[0], 3)?, Idx::open(&paths[1], 1)?, Idx::open(&paths[2], 3)?, Idx::open(&paths[3], 1)?];
+    let files = [
+        Idx::open(&paths[0], 3)?,
+        Idx::open(&paths[1], 1)?,
+        Idx::open(&paths[2], 3)?,
+        Idx::open(&paths[3], 1)?,
+    ];
     for [images, labels] in [[&files[0], &files[1]], [&files[2], &files[3]]] {
         let (found, expected) = (labels.dimensions[0], images.dimensions[0]);
         if found != expected {
-            return Err(labels.wrong(format!("{found} labels: expected {expected}, as many as `{}` has images", images.name())));
+            return Err(labels.wrong(format!(
+                "{found} labels: expected {expected}, as many as `{}` has images",
+                images.name()
+            )));
         }
     }
     let [train, test] = [&files[0], &files[2]];
     if train.dimensions[1..] != test.dimensions[1..] {
         let shape = |images: &Idx| format!("{} x {}", images.dimensions[1], images.dimensions[2]);
-        let message = format!("images of {} pixels: expected {}, as in `{}`", shape(test), shape(train), train.name());
+        let message = format!(
+            "images of {} pixels: expected {}, as in `{}`",
+            shape(test),
+            shape(train),
+            train.name()
+        );
         return Err(test.wrong(message));
     }
     Ok(files)
@@ -101,39 +126,65 @@ struct Idx {
 impl Idx {
     /// Opens an array of `rank` dimensions.
     fn open(path: &Path, rank: u8) -> Result<Self> {
-        let mut idx = Self { path: path.to_owned(), dimensions: Vec::new(), content: Content::open(path)? };
+        let mut idx =
+            Self { path: path.to_owned(), dimensions: Vec::new(), content: Content::open(path)? };
         let header = idx.content.take(4 + 4 * u64::from(rank))?;
-        let mut words = header.chunks_exact(4).map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]));
+        let mut words = header
+            .chunks_exact(4)
+            .map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]));
         let magic = u32::from_be_bytes([0, 0, 8, rank]);
         match words.next() {
             Some(found) if found == magic => {}
-            Some(found) => return Err(idx.wrong(format!("magic number 0x{found:08x}: expected 0x{magic:08x}"))),
-            None => return Err(idx.wrong(format!("{} bytes: expected an idx file's header", header.len()))),
+            Some(found) => {
+                return Err(idx.wrong(format!("magic number 0x{found:08x}: expected 0x{magic:08x}")));
+            }
+            None => {
+                return Err(
+                    idx.wrong(format!("{} bytes: expected an idx file's header", header.len()))
+                );
+            }
         }
         idx.dimensions = words.map(|word| word as usize).collect();
         if idx.dimensions.len() < rank.into() {
-            return Err(idx.wrong(format!("truncated: {} bytes of a header of {}", header.len(), 4 + 4 * u32::from(rank))));
+            return Err(idx.wrong(format!(
+                "truncated: {} bytes of a header of {}",
+                header.len(),
+                4 + 4 * u32::from(rank)
+            )));
         }
         if idx.dimensions.contains(&0) {
-            return Err(idx.wrong(format!("dimensions {:?}: expected none to be 0", idx.dimensions)));
+            return Err(
+                idx.wrong(format!("dimensions {:?}: expected none to be 0", idx.dimensions))
+            );
         }
         Ok(idx)
     }
 
     /// All bytes behind the header, as many as its dimensions say.
     fn bytes(mut self) -> Result<Vec<u8>> {
-        let product = self.dimensions.iter().try_fold(1u64, |product, &size| product.checked_mul(size as u64));
+        let product = self
+            .dimensions
+            .iter()
+            .try_fold(1u64, |product, &size| product.checked_mul(size as u64));
         let Some(expected) = product.filter(|&product| product < 1 << 40) else {
-            return Err(self.wrong(format!("dimensions {:?}: expected less than 2^40 bytes", self.dimensions)));
+            return Err(self.wrong(format!(
+                "dimensions {:?}: expected less than 2^40 bytes",
+                self.dimensions
+            )));
         };
-        // One more than expected is enough to notice that there is more, and to have gzip's own check made at the end.
+        // One more than expected is enough to notice that there is more, and to have gzip's own
+        // check made at the end.
         let bytes = self.content.take(expected + 1)?;
         let found = bytes.len() as u64;
         if found < expected {
-            return Err(self.wrong(format!("truncated: {found} bytes behind the header: expected {expected}")));
+            return Err(self.wrong(format!(
+                "truncated: {found} bytes behind the header: expected {expected}"
+            )));
         }
         if found > expected {
-            return Err(self.wrong(format!("bytes left over: expected {expected} behind the header, and no more")));
+            return Err(self.wrong(format!(
+                "bytes left over: expected {expected} behind the header, and no more"
+            )));
         }
         Ok(bytes)
     }
@@ -143,7 +194,10 @@ impl Idx {
         let labels: Vec<usize> = self.bytes()?.into_iter().map(usize::from).collect();
         if let Some(sample) = labels.iter().position(|&label| label >= CLASSES) {
             let (label, last) = (labels[sample], CLASSES - 1);
-            return Err(Error::input(format!("{}: label {label} of sample {sample}: expected 0 to {last}", path.display())));
+            return Err(Error::input(format!(
+                "{}: label {label} of sample {sample}: expected 0 to {last}",
+                path.display()
+            )));
         }
         Ok(labels)
     }
@@ -171,7 +225,12 @@ mod tests {
     /// A set of 3 + 1 images of 1 x 2 pixels, with `file`, if any, replaced by `bytes`.
     fn set(replaced: Option<(usize, Vec<u8>)>) -> Result<Dataset> {
         let directory = tempfile::tempdir().unwrap();
-        let mut files = [idx(&[3, 1, 2], &[0, 1, 2, 3, 4, 255]), idx(&[3], &[9, 0, 1]), idx(&[1, 1, 2], &[7, 8]), idx(&[1], &[2])];
+        let mut files = [
+            idx(&[3, 1, 2], &[0, 1, 2, 3, 4, 255]),
+            idx(&[3], &[9, 0, 1]),
+            idx(&[1, 1, 2], &[7, 8]),
+            idx(&[1], &[2]),
+        ];
         if let Some((index, bytes)) = replaced {
             files[index] = bytes;
         }
@@ -184,7 +243,10 @@ mod tests {
     #[test]
     fn images_become_columns_and_the_test_part_follows() {
         let set = set(None).unwrap();
-        assert_eq!(set.features, DMatrix::from_column_slice(2, 4, &[0.0, 1.0, 2.0, 3.0, 4.0, 255.0, 7.0, 8.0]));
+        assert_eq!(
+            set.features,
+            DMatrix::from_column_slice(2, 4, &[0.0, 1.0, 2.0, 3.0, 4.0, 255.0, 7.0, 8.0])
+        );
         assert_eq!((set.labels, set.test_from), (vec![9, 0, 1, 2], Some(3)));
         assert_eq!(set.feature_names, ["pixel_0_0", "pixel_0_1"]);
     }
@@ -193,14 +255,26 @@ mod tests {
     fn errors_say_what_was_found_and_expected() {
         let huge = idx(&[u32::MAX, u32::MAX, u32::MAX], &[]);
         for (file, bytes, expected) in [
-            (0, idx(&[3], &[1, 2, 3]), "train-images-idx3-ubyte: magic number 0x00000801: expected 0x00000803"),
+            (
+                0,
+                idx(&[3], &[1, 2, 3]),
+                "train-images-idx3-ubyte: magic number 0x00000801: expected 0x00000803",
+            ),
             (1, vec![0, 0], "2 bytes: expected an idx file's header"),
             (2, vec![0, 0, 8, 3, 0, 0], "truncated: 6 bytes of a header of 16"),
             (2, vec![0, 0, 8, 3, 0, 0, 0, 1, 0], "truncated: 9 bytes of a header of 16"),
             (0, idx(&[3, 1, 2], &[1; 5]), "truncated: 5 bytes behind the header: expected 6"),
             (3, idx(&[1], &[1, 1]), "bytes left over: expected 1 behind the header"),
-            (1, idx(&[3], &[0, 10, 0]), "train-labels-idx1-ubyte: label 10 of sample 1: expected 0 to 9"),
-            (1, idx(&[2], &[0, 1]), "2 labels: expected 3, as many as `train-images-idx3-ubyte` has images"),
+            (
+                1,
+                idx(&[3], &[0, 10, 0]),
+                "train-labels-idx1-ubyte: label 10 of sample 1: expected 0 to 9",
+            ),
+            (
+                1,
+                idx(&[2], &[0, 1]),
+                "2 labels: expected 3, as many as `train-images-idx3-ubyte` has images",
+            ),
             (2, idx(&[1, 2, 1], &[0, 1]), "images of 2 x 1 pixels: expected 1 x 2"),
             (2, idx(&[0, 1, 2], &[]), "dimensions [0, 1, 2]: expected none to be 0"),
             (0, huge, "expected 4294967295, as many"),

@@ -21,24 +21,30 @@ pub struct Imported {
     pub size: Size,
 }
 
-/// Imports the CSV at `path`, whose classes are in column `label`, as `<store>/<name>.csv`; a set imported before by this name is
-/// replaced. The label column is called `class` from then on, so that the name alone tells how to read it.
+/// Imports the CSV at `path`, whose classes are in column `label`, as `<store>/<name>.csv`; a set
+/// imported before by this name is replaced. The label column is called `class` from then on, so
+/// that the name alone tells how to read it.
 ///
 /// # Errors
-/// [`Error::Input`] for a file that is not a set (line and column are named), for a name that is taken by another kind of set or
-/// cannot be a name, and when another column is called `class`; [`Error::Read`] and [`Error::Write`] for files.
+/// [`Error::Input`] for a file that is not a set (line and column are named), for a name that is
+/// taken by another kind of set or cannot be a name, and when another column is called `class`;
+/// [`Error::Read`] and [`Error::Write`] for files.
 pub fn import_csv(path: &Path, name: &str, label: &str, store: &Store) -> Result<Imported> {
     check_free(name, &store.images(name))?;
     let content = fs::read(path).map_err(Error::reading(path))?;
     let dataset = super::csv::parse(&content, path, label)?;
     if label != LABEL && dataset.feature_names.iter().any(|feature| feature == LABEL) {
-        let message = format!("{}: column `{LABEL}` is not the label column `{label}`: expected another name for it", path.display());
+        let message = format!(
+            "{}: column `{LABEL}` is not the label column `{label}`: expected another name for it",
+            path.display()
+        );
         return Err(Error::input(message));
     }
     create_directory(store.directory())?;
     let target = store.table(name);
     write_whole(&target, |file| {
-        let mut reader = ReaderBuilder::new().trim(Trim::All).has_headers(false).from_reader(&content[..]);
+        let mut reader =
+            ReaderBuilder::new().trim(Trim::All).has_headers(false).from_reader(&content[..]);
         let mut writer = Writer::from_writer(file);
         for (index, record) in reader.records().enumerate() {
             let record = record?;
@@ -50,12 +56,13 @@ pub fn import_csv(path: &Path, name: &str, label: &str, store: &Store) -> Result
     Ok(Imported { name: name.to_owned(), path: target, size: dataset.size() })
 }
 
-/// Imports the four files of MNIST's layout in the directory `path` as `<store>/<name>/`; a set imported before by this name is
-/// replaced.
+/// Imports the four files of MNIST's layout in the directory `path` as `<store>/<name>/`; a set
+/// imported before by this name is replaced.
 ///
 /// # Errors
-/// [`Error::Input`] for missing and damaged files and for parts that do not fit together, naming the file, and for a name that is
-/// taken by another kind of set or cannot be a name; [`Error::Read`] and [`Error::Write`] for files.
+/// [`Error::Input`] for missing and damaged files and for parts that do not fit together, naming
+/// the file, and for a name that is taken by another kind of set or cannot be a name;
+/// [`Error::Read`] and [`Error::Write`] for files.
 pub fn import_directory(path: &Path, name: &str, store: &Store) -> Result<Imported> {
     check_free(name, &store.table(name))?;
     let size = idx::read(path, name, source::classes(name))?.size();
@@ -81,10 +88,15 @@ fn check_free(name: &str, other: &Path) -> Result<()> {
         } else {
             String::new()
         };
-        return Err(Error::input(format!("`{name}` is a set of its own: choose another name with --name{advice}")));
+        return Err(Error::input(format!(
+            "`{name}` is a set of its own: choose another name with --name{advice}"
+        )));
     }
     if other.exists() {
-        let message = format!("`{name}` is taken by {}: remove that or choose another name with --name", other.display());
+        let message = format!(
+            "`{name}` is taken by {}: remove that or choose another name with --name",
+            other.display()
+        );
         return Err(Error::input(message));
     }
     Ok(())

@@ -39,7 +39,11 @@ pub fn list(store: &Store) -> Vec<Listing> {
         Listing { name: name.to_owned(), size, place: Place::BuiltIn }
     });
     let fetched = source::NAMES.iter().map(|&name| {
-        let absent = || Listing { name: name.to_owned(), size: Some(source::SIZE), place: Place::Fetchable(source::command(name)) };
+        let absent = || Listing {
+            name: name.to_owned(),
+            size: Some(source::SIZE),
+            place: Place::Fetchable(source::command(name)),
+        };
         stored(store, name).unwrap_or_else(absent)
     });
     let imported = store.imported();
@@ -48,7 +52,11 @@ pub fn list(store: &Store) -> Vec<Listing> {
 
 fn stored(store: &Store, name: &str) -> Option<Listing> {
     let path = store.find(name)?;
-    let size = if path.is_dir() { idx::size(&path) } else { csv::read(&path, LABEL).map(|dataset| dataset.size()) };
+    let size = if path.is_dir() {
+        idx::size(&path)
+    } else {
+        csv::read(&path, LABEL).map(|dataset| dataset.size())
+    };
     let (size, place) = match size {
         Ok(size) => (Some(size), Place::Stored(path)),
         Err(error) => (None, Place::Damaged(path, error.to_string())),

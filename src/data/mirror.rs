@@ -35,33 +35,46 @@ impl Mirror {
         } else if Path::new(place).is_dir() {
             Ok(Self::Directory(place.into()))
         } else if place.contains("://") {
-            let message =
-                format!("mirror {place}: expected an address beginning with http:// (check sums guard the content) or a directory");
+            let message = format!(
+                "mirror {place}: expected an address beginning with http:// (check sums guard the content) or a directory"
+            );
             Err(Error::input(message))
         } else {
-            Err(Error::input(format!("mirror {place}: there is no such directory; an address begins with http://")))
+            Err(Error::input(format!(
+                "mirror {place}: there is no such directory; an address begins with http://"
+            )))
         }
     }
 
     /// Copies `file` as it is, packed or not, into the new file `target`.
     ///
     /// # Errors
-    /// [`Error::Write`] when `target` cannot be written, any other when the mirror does not have or give the file.
-    pub fn copy(&self, file: &str, target: &Path, progress: &mut dyn FnMut(Progress)) -> Result<()> {
+    /// [`Error::Write`] when `target` cannot be written, any other when the mirror does not have or
+    /// give the file.
+    pub fn copy(
+        &self,
+        file: &str,
+        target: &Path,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<()> {
         match self {
             Self::Web(base) => {
                 let address = format!("{base}{file}.gz");
-                let failure = |error: &dyn std::fmt::Display| Error::input(format!("{address}: {error}"));
+                let failure =
+                    |error: &dyn std::fmt::Display| Error::input(format!("{address}: {error}"));
                 let mut response = agent().get(&address).call().map_err(|error| failure(&error))?;
                 let total = response.body().content_length();
-                let received = pour(response.body_mut().as_reader(), target, |received| progress(Progress { file, received, total }))?;
+                let received = pour(response.body_mut().as_reader(), target, |received| {
+                    progress(Progress { file, received, total })
+                })?;
                 received.map(drop).map_err(|error| failure(&error))
             }
             Self::Directory(directory) => {
                 let path = idx::locate(directory, file)?;
                 let source = File::open(&path).map_err(Error::reading(&path))?;
                 let total = fs::metadata(&path).ok().map(|metadata| metadata.len());
-                let received = pour(source, target, |received| progress(Progress { file, received, total }))?;
+                let received =
+                    pour(source, target, |received| progress(Progress { file, received, total }))?;
                 received.map(drop).map_err(Error::reading(&path))
             }
         }
@@ -81,8 +94,13 @@ fn agent() -> ureq::Agent {
         .into()
 }
 
-/// Copies `source` into the new file `target`; the outer error is one of writing, the inner one of reading.
-fn pour(mut source: impl Read, target: &Path, mut progress: impl FnMut(u64)) -> Result<io::Result<u64>> {
+/// Copies `source` into the new file `target`; the outer error is one of writing, the inner one of
+/// reading.
+fn pour(
+    mut source: impl Read,
+    target: &Path,
+    mut progress: impl FnMut(u64),
+) -> Result<io::Result<u64>> {
     let mut file = File::create(target).map_err(Error::writing(target))?;
     let mut buffer = vec![0; 1 << 16];
     let mut received = 0;
@@ -108,11 +126,19 @@ mod tests {
 
     #[test]
     fn a_mirror_is_an_address_or_a_directory() {
-        assert!(matches!(Mirror::parse("http://host/a").unwrap(), Mirror::Web(base) if base == "http://host/a/"));
-        assert!(matches!(Mirror::parse("http://host/a/").unwrap(), Mirror::Web(base) if base == "http://host/a/"));
-        assert!(matches!(Mirror::parse(".").unwrap(), Mirror::Directory(path) if path == Path::new(".")));
+        assert!(
+            matches!(Mirror::parse("http://host/a").unwrap(), Mirror::Web(base) if base == "http://host/a/")
+        );
+        assert!(
+            matches!(Mirror::parse("http://host/a/").unwrap(), Mirror::Web(base) if base == "http://host/a/")
+        );
+        assert!(
+            matches!(Mirror::parse(".").unwrap(), Mirror::Directory(path) if path == Path::new("."))
+        );
         let error = |place| Mirror::parse(place).err().unwrap().to_string();
         assert!(error("https://host/a").contains("expected an address beginning with http://"));
-        assert!(error("no/such/place").contains("mirror no/such/place: there is no such directory"));
+        assert!(
+            error("no/such/place").contains("mirror no/such/place: there is no such directory")
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! Labelled data: where sets come from, how they are split and scaled.
 //!
-//! Two sets are built in: `wine` (Aeberhard & Forina, doi:10.24432/C5PC7J) and `digits` (Alpaydin & Kaynak,
-//! doi:10.24432/C50P49), both of the UCI Machine Learning Repository under CC BY 4.0. [`fetch`] brings MNIST and Fashion-MNIST
-//! into the [`Store`], [`import_csv`] and [`import_directory`] bring a user's own.
+//! Two sets are built in: `wine` (Aeberhard & Forina, doi:10.24432/C5PC7J) and `digits` (Alpaydin &
+//! Kaynak, doi:10.24432/C50P49), both of the UCI Machine Learning Repository under CC BY 4.0.
+//! [`fetch`] brings MNIST and Fashion-MNIST into the [`Store`], [`import_csv`] and
+//! [`import_directory`] bring a user's own.
 //!
 //! ```
 //! use equilux::data::{DataConfig, Dataset, Parts};
@@ -73,11 +74,13 @@ pub struct Size {
 }
 
 impl Dataset {
-    /// The set that `config` names: a path ending in `.csv`, a built-in set, or a set of the [`Store`].
+    /// The set that `config` names: a path ending in `.csv`, a built-in set, or a set of the
+    /// [`Store`].
     ///
     /// # Errors
-    /// [`Error::Input`](crate::Error::Input) when there is no such set, saying what brings it or which name is near, and when
-    /// its files are damaged, saying where; [`Error::Read`](crate::Error::Read) when a file cannot be read.
+    /// [`Error::Input`](crate::Error::Input) when there is no such set, saying what brings it or
+    /// which name is near, and when its files are damaged, saying where;
+    /// [`Error::Read`](crate::Error::Read) when a file cannot be read.
     pub fn load(config: &DataConfig) -> Result<Self> {
         let set = config.set.as_str();
         if set.ends_with(".csv") {
@@ -91,6 +94,10 @@ impl Dataset {
 
     /// How large the set is.
     pub fn size(&self) -> Size {
-        Size { samples: self.features.ncols(), features: self.features.nrows(), classes: self.classes.len() }
+        Size {
+            samples: self.features.ncols(),
+            features: self.features.nrows(),
+            classes: self.classes.len(),
+        }
     }
 }

@@ -4,7 +4,7 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::{DataConfig, Dataset, Scaler, Split};
-use crate::real::Real;
+use crate::arithmetic::real::Real;
 use crate::{Error, Result};
 
 /// Inputs and labels of some samples.
@@ -35,8 +35,13 @@ impl<T: Real> Examples<T> {
         let rows = self.inputs.nrows();
         let mut inputs = DMatrix::zeros(rows, indices.len());
         // Samples lie far apart: threads wait for memory together.
-        let columns = inputs.as_mut_slice().par_chunks_mut(rows.max(1)).with_min_len((1 << 14) / rows.max(1) + 1);
-        columns.zip(indices).for_each(|(column, &index)| column.copy_from_slice(&self.inputs.as_slice()[index * rows..(index + 1) * rows]));
+        let columns = inputs
+            .as_mut_slice()
+            .par_chunks_mut(rows.max(1))
+            .with_min_len((1 << 14) / rows.max(1) + 1);
+        columns.zip(indices).for_each(|(column, &index)| {
+            column.copy_from_slice(&self.inputs.as_slice()[index * rows..(index + 1) * rows])
+        });
         (inputs, indices.iter().map(|&index| self.labels[index]).collect())
     }
 }
@@ -63,20 +68,33 @@ impl<T: Real> Parts<T> {
     /// [`Error::Input`] when a scaled input is too large for `T`, which takes an extreme gain.
     pub fn prepare(dataset: Dataset, config: &DataConfig, seed: u64) -> Result<Self> {
         let split = Split::new(&dataset, config, seed);
-        let scaler = Scaler::fit(config.scaling, config.gain, config.clip, &dataset.features, &split.train);
+        let scaler =
+            Scaler::fit(config.scaling, config.gain, config.clip, &dataset.features, &split.train);
         let examples = |samples: &[usize]| {
             let inputs: DMatrix<T> = scaler.inputs(&dataset.features, samples);
             if let Some(index) = inputs.iter().position(|x| !x.is_finite()) {
                 let feature = &dataset.feature_names[index % inputs.nrows()];
                 let (name, scaling, gain) = (&dataset.name, config.scaling, config.gain);
-                let message = format!("data.gain: feature `{feature}` of `{name}` has no finite input at {gain} and {scaling:?}");
+                let message = format!(
+                    "data.gain: feature `{feature}` of `{name}` has no finite input at {gain} and {scaling:?}"
+                );
                 return Err(Error::input(message));
             }
-            Ok(Examples { inputs, labels: samples.iter().map(|&sample| dataset.labels[sample]).collect() })
+            Ok(Examples {
+                inputs,
+                labels: samples.iter().map(|&sample| dataset.labels[sample]).collect(),
+            })
         };
-        let validation = if split.validation.is_empty() { None } else { Some(examples(&split.validation)?) };
+        let validation =
+            if split.validation.is_empty() { None } else { Some(examples(&split.validation)?) };
         let (train, test) = (examples(&split.train)?, examples(&split.test)?);
-        Ok(Self { train, validation, test, inputs: dataset.features.nrows(), classes: dataset.classes })
+        Ok(Self {
+            train,
+            validation,
+            test,
+            inputs: dataset.features.nrows(),
+            classes: dataset.classes,
+        })
     }
 }
 
@@ -86,14 +104,23 @@ mod tests {
 
     #[test]
     fn parts_hold_the_samples_of_the_split() {
-        let config = DataConfig { validation_fraction: 0.1, scaling: crate::data::Scaling::None, ..DataConfig::default() };
+        let config = DataConfig {
+            validation_fraction: 0.1,
+            scaling: crate::data::Scaling::None,
+            ..DataConfig::default()
+        };
         let wine = Dataset::load(&config).unwrap();
         let split = Split::new(&wine, &config, 9);
         let parts: Parts<f32> = Parts::prepare(wine.clone(), &config, 9).unwrap();
-        assert_eq!((parts.inputs, parts.classes.len(), parts.train.inputs.shape()), (13, 3, (13, split.train.len())));
-        for (examples, samples) in
-            [(&parts.train, &split.train), (parts.validation.as_ref().unwrap(), &split.validation), (&parts.test, &split.test)]
-        {
+        assert_eq!(
+            (parts.inputs, parts.classes.len(), parts.train.inputs.shape()),
+            (13, 3, (13, split.train.len()))
+        );
+        for (examples, samples) in [
+            (&parts.train, &split.train),
+            (parts.validation.as_ref().unwrap(), &split.validation),
+            (&parts.test, &split.test),
+        ] {
             for (column, &sample) in samples.iter().enumerate() {
                 assert_eq!(examples.inputs.column(column), wine.features.column(sample));
                 assert_eq!(examples.labels[column], wine.labels[sample]);
@@ -103,7 +130,12 @@ mod tests {
 
     #[test]
     fn a_batch_is_its_samples_in_order() {
-        let parts: Parts<f64> = Parts::prepare(Dataset::load(&DataConfig::default()).unwrap(), &DataConfig::default(), 0).unwrap();
+        let parts: Parts<f64> = Parts::prepare(
+            Dataset::load(&DataConfig::default()).unwrap(),
+            &DataConfig::default(),
+            0,
+        )
+        .unwrap();
         let (inputs, labels) = parts.train.batch(&[5, 0, 5]);
         for (column, sample) in [5, 0, 5].into_iter().enumerate() {
             assert_eq!(inputs.column(column), parts.train.inputs.column(sample));
@@ -117,7 +149,12 @@ mod tests {
     fn inputs_beyond_the_precision_are_refused() {
         let config = DataConfig { gain: 1e300, ..DataConfig::default() };
         let wine = Dataset::load(&config).unwrap();
-        assert!(Parts::<f32>::prepare(wine.clone(), &config, 0).unwrap_err().to_string().starts_with("data.gain: feature `"));
+        assert!(
+            Parts::<f32>::prepare(wine.clone(), &config, 0)
+                .unwrap_err()
+                .to_string()
+                .starts_with("data.gain: feature `")
+        );
         assert!(Parts::<f64>::prepare(wine, &config, 0).is_ok());
     }
 }

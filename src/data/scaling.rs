@@ -1,11 +1,13 @@
-//! From features to inputs: an offset and a factor for each feature, fitted to the training samples.
+//! From features to inputs: an offset and a factor for each feature, fitted to the training
+//! samples.
 
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
-use crate::real::Real;
+use crate::arithmetic::real::Real;
 
-/// How features are brought to one scale; whatever is measured is measured on the training samples alone.
+/// How features are brought to one scale; whatever is measured is measured on the training samples
+/// alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scaling {
@@ -14,7 +16,8 @@ pub enum Scaling {
     Standardise,
     /// Each feature's least and greatest value to -1 and 1.
     UnitRange,
-    /// All features divided by the largest absolute value, then the mean over all of them subtracted; usual for images.
+    /// All features divided by the largest absolute value, then the mean over all of them
+    /// subtracted; usual for images.
     Centre,
     /// As they are.
     None,
@@ -29,16 +32,26 @@ pub struct Scaler {
 }
 
 impl Scaler {
-    /// Fits `scaling` to the columns `train` of `features` (`features x samples`); `gain` multiplies what it gives.
+    /// Fits `scaling` to the columns `train` of `features` (`features x samples`); `gain`
+    /// multiplies what it gives.
     ///
-    /// [`Standardise`](Scaling::Standardise) and [`UnitRange`](Scaling::UnitRange) map a feature that is constant over the
-    /// training samples to 0 everywhere, since there is no scale to bring it to.
-    pub fn fit(scaling: Scaling, gain: f64, clip: Option<f64>, features: &DMatrix<f32>, train: &[usize]) -> Self {
+    /// [`Standardise`](Scaling::Standardise) and [`UnitRange`](Scaling::UnitRange) map a feature
+    /// that is constant over the training samples to 0 everywhere, since there is no scale to bring
+    /// it to.
+    pub fn fit(
+        scaling: Scaling,
+        gain: f64,
+        clip: Option<f64>,
+        features: &DMatrix<f32>,
+        train: &[usize],
+    ) -> Self {
         let (offset, factor) = match scaling {
             Scaling::Standardise => standardise(features, train),
             Scaling::UnitRange => unit_range(features, train),
             Scaling::Centre => centre(features, train),
-            Scaling::None => (DVector::zeros(features.nrows()), DVector::from_element(features.nrows(), 1.0)),
+            Scaling::None => {
+                (DVector::zeros(features.nrows()), DVector::from_element(features.nrows(), 1.0))
+            }
         };
         Self { offset, factor: factor * gain, clip: clip.unwrap_or(f64::INFINITY) }
     }
@@ -48,10 +61,14 @@ impl Scaler {
         let rows = features.nrows();
         let mut inputs = Vec::with_capacity(rows * samples.len());
         for &sample in samples {
-            let values = column(features, sample).iter().zip(self.offset.as_slice()).zip(self.factor.as_slice());
+            let values = column(features, sample)
+                .iter()
+                .zip(self.offset.as_slice())
+                .zip(self.factor.as_slice());
             inputs.extend(values.map(|((&x, offset), factor)| {
                 let input = (f64::from(x) - offset) * factor;
-                // Neither min and max, which would hide not-a-number behind the clip, nor clamp, which panics on odd limits.
+                // Neither min and max, which would hide not-a-number behind the clip, nor clamp,
+                // which panics on odd limits.
                 T::of(if input.abs() > self.clip { self.clip.copysign(input) } else { input })
             }));
         }
@@ -64,15 +81,22 @@ fn standardise(features: &DMatrix<f32>, train: &[usize]) -> (DVector<f64>, DVect
     let mean = moment(features, train, &DVector::zeros(rows), |x| x);
     let variance = moment(features, train, &mean, |x| x * x);
     let (least, greatest) = extremes(features, train);
-    // Rounding in the mean can leave a constant feature some variance, so it is told by its extremes.
-    let factor = DVector::from_fn(rows, |row, _| if least[row] < greatest[row] { variance[row].sqrt().recip() } else { 0.0 });
+    // Rounding in the mean can leave a constant feature some variance, so it is told by its
+    // extremes.
+    let factor = DVector::from_fn(rows, |row, _| {
+        if least[row] < greatest[row] { variance[row].sqrt().recip() } else { 0.0 }
+    });
     (mean, factor)
 }
 
 fn unit_range(features: &DMatrix<f32>, train: &[usize]) -> (DVector<f64>, DVector<f64>) {
     let (least, greatest) = extremes(features, train);
-    let factor = least.zip_map(&greatest, |low, high| if low < high { 2.0 / (high - low) } else { 0.0 });
-    (least.zip_map(&greatest, |low, high| if low < high { (low + high) / 2.0 } else { 0.0 }), factor)
+    let factor =
+        least.zip_map(&greatest, |low, high| if low < high { 2.0 / (high - low) } else { 0.0 });
+    (
+        least.zip_map(&greatest, |low, high| if low < high { (low + high) / 2.0 } else { 0.0 }),
+        factor,
+    )
 }
 
 fn centre(features: &DMatrix<f32>, train: &[usize]) -> (DVector<f64>, DVector<f64>) {
@@ -93,7 +117,12 @@ fn column(features: &DMatrix<f32>, sample: usize) -> &[f32] {
 }
 
 /// The mean of `power(x - about)` over the columns `samples`, row by row; 0 when there are none.
-fn moment(features: &DMatrix<f32>, samples: &[usize], about: &DVector<f64>, power: impl Fn(f64) -> f64) -> DVector<f64> {
+fn moment(
+    features: &DMatrix<f32>,
+    samples: &[usize],
+    about: &DVector<f64>,
+    power: impl Fn(f64) -> f64,
+) -> DVector<f64> {
     let mut sum = DVector::zeros(features.nrows());
     for &sample in samples {
         let rows = sum.as_mut_slice().iter_mut().zip(about.as_slice());
@@ -122,9 +151,14 @@ fn extremes(features: &DMatrix<f32>, samples: &[usize]) -> (DVector<f64>, DVecto
 mod tests {
     use super::*;
 
-    /// Two features that vary and one that the training samples hold constant; the last sample does not train.
+    /// Two features that vary and one that the training samples hold constant; the last sample does
+    /// not train.
     fn features() -> DMatrix<f32> {
-        DMatrix::from_row_slice(3, 5, &[1.0, 2.0, 3.0, 6.0, 100.0, -4.0, 0.0, 4.0, 8.0, -100.0, 0.1, 0.1, 0.1, 0.1, 7.0])
+        DMatrix::from_row_slice(
+            3,
+            5,
+            &[1.0, 2.0, 3.0, 6.0, 100.0, -4.0, 0.0, 4.0, 8.0, -100.0, 0.1, 0.1, 0.1, 0.1, 7.0],
+        )
     }
     const TRAIN: [usize; 4] = [2, 0, 3, 1];
     const ALL: [usize; 5] = [0, 1, 2, 3, 4];
@@ -154,7 +188,10 @@ mod tests {
     #[test]
     fn unit_range_reaches_minus_1_and_1() {
         let inputs = inputs(Scaling::UnitRange, 1.0, None);
-        assert_eq!(inputs.row(1), DMatrix::from_row_slice(1, 5, &[-1.0, -1.0 / 3.0, 1.0 / 3.0, 1.0, -17.0]).row(0));
+        assert_eq!(
+            inputs.row(1),
+            DMatrix::from_row_slice(1, 5, &[-1.0, -1.0 / 3.0, 1.0 / 3.0, 1.0, -17.0]).row(0)
+        );
         close(inputs.row(0).columns(0, 4).min(), -1.0);
         close(inputs.row(0).columns(0, 4).max(), 1.0);
         assert!(inputs.row(2).iter().all(|&x| x == 0.0));
@@ -183,7 +220,8 @@ mod tests {
         let zeros = DMatrix::zeros(2, 3);
         for scaling in [Scaling::Standardise, Scaling::UnitRange, Scaling::Centre, Scaling::None] {
             for train in [&[0, 1][..], &[]] {
-                let inputs: DMatrix<f32> = Scaler::fit(scaling, 1.0, None, &zeros, train).inputs(&zeros, &[0, 1, 2]);
+                let inputs: DMatrix<f32> =
+                    Scaler::fit(scaling, 1.0, None, &zeros, train).inputs(&zeros, &[0, 1, 2]);
                 assert_eq!(inputs, zeros, "{scaling:?} {train:?}");
             }
         }

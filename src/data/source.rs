@@ -8,11 +8,13 @@ use super::idx::{CLASSES, FILES};
 pub struct Source {
     /// The set's name, and its directory's in the [`Store`](super::Store).
     pub name: String,
-    /// Each file's name without `.gz`, and the SHA-256 of its unpacked content in lower-case hexadecimal digits.
+    /// Each file's name without `.gz`, and the SHA-256 of its unpacked content in lower-case
+    /// hexadecimal digits.
     pub files: Vec<(String, String)>,
     /// Addresses below which the files are, as `<file>.gz`, in the order to try them.
     ///
-    /// They are plain HTTP by choice: that needs no cryptography but the check sums, and those guard the content.
+    /// They are plain HTTP by choice: that needs no cryptography but the check sums, and those
+    /// guard the content.
     pub mirrors: Vec<String>,
 }
 
@@ -32,8 +34,8 @@ impl Source {
         }
     }
 
-    /// Handwritten digits, 28 x 28 pixels, 60,000 to train and 10,000 to test (LeCun, Bottou, Bengio & Haffner 1998,
-    /// doi:10.1109/5.726791).
+    /// Handwritten digits, 28 x 28 pixels, 60,000 to train and 10,000 to test (LeCun, Bottou,
+    /// Bengio & Haffner 1998, doi:10.1109/5.726791).
     pub fn mnist() -> Self {
         let sums = [
             "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -41,7 +43,10 @@ impl Source {
             "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
             "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
         ];
-        let mirrors = ["http://ossci-datasets.s3.amazonaws.com/mnist/", "http://storage.googleapis.com/cvdf-datasets/mnist/"];
+        let mirrors = [
+            "http://ossci-datasets.s3.amazonaws.com/mnist/",
+            "http://storage.googleapis.com/cvdf-datasets/mnist/",
+        ];
         Self::new("mnist", sums, &mirrors)
     }
 
@@ -53,13 +58,21 @@ impl Source {
             "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
             "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
         ];
-        Self::new("fashion-mnist", sums, &["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"])
+        Self::new(
+            "fashion-mnist",
+            sums,
+            &["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"],
+        )
     }
 
     fn new(name: &str, sums: [&str; 4], mirrors: &[&str]) -> Self {
         Self {
             name: name.to_owned(),
-            files: FILES.iter().zip(sums).map(|(file, sum)| ((*file).to_owned(), sum.to_owned())).collect(),
+            files: FILES
+                .iter()
+                .zip(sums)
+                .map(|(file, sum)| ((*file).to_owned(), sum.to_owned()))
+                .collect(),
             mirrors: mirrors.iter().map(|&mirror| mirror.to_owned()).collect(),
         }
     }
@@ -72,8 +85,18 @@ pub(super) fn command(name: &str) -> String {
 
 /// The classes' names of the set `name`: those of Fashion-MNIST, or digits.
 pub(super) fn classes(name: &str) -> Vec<String> {
-    const FASHION: [&str; CLASSES] =
-        ["T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"];
+    const FASHION: [&str; CLASSES] = [
+        "T-shirt/top",
+        "trouser",
+        "pullover",
+        "dress",
+        "coat",
+        "sandal",
+        "shirt",
+        "sneaker",
+        "bag",
+        "ankle boot",
+    ];
     match name {
         "fashion-mnist" => FASHION.iter().map(|&class| class.to_owned()).collect(),
         _ => (0..CLASSES).map(|class| class.to_string()).collect(),

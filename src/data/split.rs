@@ -3,7 +3,7 @@
 use rand::seq::SliceRandom;
 
 use super::{DataConfig, Dataset};
-use crate::random::{Key, Stream};
+use crate::arithmetic::random::{Key, Stream};
 
 /// The columns of a set that train, validate and test; no column is in two of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,9 +19,10 @@ pub struct Split {
 impl Split {
     /// Splits `dataset` class by class, by the streams of `Key::new(seed, "data split")`.
     ///
-    /// Of a class of n samples, round(`test_fraction` n) test; of the rest, by the same rule, `validation_fraction` validates.
-    /// While a fraction is above 0 and two samples are left, at least one is taken and at least one is left to train. A set that
-    /// brings its own test part is tested with that, and only the rest is split.
+    /// Of a class of n samples, round(`test_fraction` n) test; of the rest, by the same rule,
+    /// `validation_fraction` validates. While a fraction is above 0 and two samples are left, at
+    /// least one is taken and at least one is left to train. A set that brings its own test part is
+    /// tested with that, and only the rest is split.
     pub fn new(dataset: &Dataset, config: &DataConfig, seed: u64) -> Self {
         let samples = dataset.labels.len();
         let supplied = dataset.test_from.unwrap_or(samples);
@@ -32,7 +33,8 @@ impl Split {
         for (sample, &label) in dataset.labels[..supplied].iter().enumerate() {
             members[label].push(sample);
         }
-        let mut split = Self { train: Vec::new(), validation: Vec::new(), test: (supplied..samples).collect() };
+        let mut split =
+            Self { train: Vec::new(), validation: Vec::new(), test: (supplied..samples).collect() };
         for (class, mut left) in (0..).zip(members) {
             left.shuffle(&mut key.with(class).stream());
             split.test.extend(take(&mut left, test_fraction));
@@ -77,7 +79,9 @@ mod tests {
     }
 
     fn counts(dataset: &Dataset, samples: &[usize]) -> Vec<usize> {
-        (0..dataset.classes.len()).map(|class| samples.iter().filter(|&&s| dataset.labels[s] == class).count()).collect()
+        (0..dataset.classes.len())
+            .map(|class| samples.iter().filter(|&&s| dataset.labels[s] == class).count())
+            .collect()
     }
 
     fn config(test_fraction: f64, validation_fraction: f64) -> DataConfig {
@@ -113,7 +117,10 @@ mod tests {
             let split = Split::new(&small, &config(fraction, 0.0), 0);
             let (train, test) = (counts(&small, &split.train), counts(&small, &split.test));
             assert_eq!((train[0], test[0]), (1, 0));
-            assert!(train[1..].iter().chain(&test[1..]).all(|&count| count > 0), "{fraction}: {train:?} {test:?}");
+            assert!(
+                train[1..].iter().chain(&test[1..]).all(|&count| count > 0),
+                "{fraction}: {train:?} {test:?}"
+            );
         }
         assert!(Split::new(&small, &config(0.0, 0.0), 0).test.is_empty());
     }
@@ -134,6 +141,9 @@ mod tests {
         let few = Split::new(&wine, &DataConfig { train_limit: Some(20), ..config(0.2, 0.0) }, 5);
         assert_eq!(few.train, all.train[..20]);
         assert_eq!(few.test, all.test);
-        assert_eq!(Split::new(&wine, &DataConfig { train_limit: Some(1000), ..config(0.2, 0.0) }, 5), all);
+        assert_eq!(
+            Split::new(&wine, &DataConfig { train_limit: Some(1000), ..config(0.2, 0.0) }, 5),
+            all
+        );
     }
 }

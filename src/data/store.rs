@@ -1,6 +1,7 @@
 //! Where sets that are not built in live.
 //!
-//! `<store>/<name>.csv` is a set with a label column `class`; `<store>/<name>/` holds the four files of MNIST's layout.
+//! `<store>/<name>.csv` is a set with a label column `class`; `<store>/<name>/` holds the four
+//! files of MNIST's layout.
 
 use std::env;
 use std::fs;
@@ -21,16 +22,26 @@ pub struct Store {
 }
 
 impl Store {
-    /// The user's store: `$EQUILUX_DATA`, else `$XDG_DATA_HOME/equilux`, else `~/.local/share/equilux`. It need not exist.
+    /// The user's store: `$EQUILUX_DATA`, else `$XDG_DATA_HOME/equilux`, else
+    /// `~/.local/share/equilux`. It need not exist.
     ///
     /// # Errors
     /// [`Error::Input`] when none of these is known.
     pub fn open() -> Result<Self> {
-        let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let variable =
+            |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let directory = variable("EQUILUX_DATA")
-            .or_else(|| variable("XDG_DATA_HOME").filter(|path| path.is_absolute()).map(|path| path.join("equilux")))
+            .or_else(|| {
+                variable("XDG_DATA_HOME")
+                    .filter(|path| path.is_absolute())
+                    .map(|path| path.join("equilux"))
+            })
             .or_else(|| env::home_dir().map(|home| home.join(".local/share/equilux")));
-        directory.map(Self::at).ok_or_else(|| Error::input("no home directory is known: set EQUILUX_DATA to a directory for data sets"))
+        directory.map(Self::at).ok_or_else(|| {
+            Error::input(
+                "no home directory is known: set EQUILUX_DATA to a directory for data sets",
+            )
+        })
     }
 
     /// The store in `directory`.
@@ -46,15 +57,22 @@ impl Store {
     /// Reads the set `name`.
     ///
     /// # Errors
-    /// [`Error::Input`] when it is not there, naming the command that brings it or the nearest known name, and for damaged files.
+    /// [`Error::Input`] when it is not there, naming the command that brings it or the nearest
+    /// known name, and for damaged files.
     pub fn load(&self, name: &str) -> Result<Dataset> {
         let fetchable = source::NAMES.contains(&name);
         let Some(path) = check_name(name).ok().and_then(|()| self.find(name)) else {
             return Err(if fetchable { self.not_fetched(name) } else { self.unknown(name) });
         };
-        let set = if path.is_dir() { idx::read(&path, name, source::classes(name)) } else { csv::read(&path, LABEL) };
+        let set = if path.is_dir() {
+            idx::read(&path, name, source::classes(name))
+        } else {
+            csv::read(&path, LABEL)
+        };
         set.map_err(|error| match error {
-            Error::Input(message) if fetchable => Error::Input(format!("{message}; `{}` mends it", source::command(name))),
+            Error::Input(message) if fetchable => {
+                Error::Input(format!("{message}; `{}` mends it", source::command(name)))
+            }
             other => other,
         })
     }
@@ -62,7 +80,11 @@ impl Store {
     /// The path of the set `name`, if it is there.
     pub(super) fn find(&self, name: &str) -> Option<PathBuf> {
         let [directory, file] = [self.images(name), self.table(name)];
-        if idx::is_layout(&directory) { Some(directory) } else { (file.is_file() && !source::NAMES.contains(&name)).then_some(file) }
+        if idx::is_layout(&directory) {
+            Some(directory)
+        } else {
+            (file.is_file() && !source::NAMES.contains(&name)).then_some(file)
+        }
     }
 
     /// Where the set `name` is if it has MNIST's layout.
@@ -81,15 +103,22 @@ impl Store {
         let mut names: Vec<String> = entries
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .map(|name| name.strip_suffix(".csv").map(str::to_owned).unwrap_or(name))
-            .filter(|name| check_name(name).is_ok() && !is_reserved(name) && self.find(name).is_some())
+            .filter(|name| {
+                check_name(name).is_ok() && !is_reserved(name) && self.find(name).is_some()
+            })
             .collect();
         names.sort();
         names.dedup();
         names
     }
 
-    /// Puts the directory of files that `fill` makes in the place of the set `name`, whole or not at all.
-    pub(super) fn install(&self, name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    /// Puts the directory of files that `fill` makes in the place of the set `name`, whole or not
+    /// at all.
+    pub(super) fn install(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
         create_directory(&self.directory)?;
         let target = self.images(name);
         let failure = || Error::writing(&target);
@@ -112,10 +141,16 @@ impl Store {
 
     fn unknown(&self, name: &str) -> Error {
         let imported = self.imported();
-        let known: Vec<&str> = embedded::NAMES.into_iter().chain(source::NAMES).chain(imported.iter().map(String::as_str)).collect();
+        let known: Vec<&str> = embedded::NAMES
+            .into_iter()
+            .chain(source::NAMES)
+            .chain(imported.iter().map(String::as_str))
+            .collect();
         let near = did_you_mean(name, known.iter().copied());
         let (store, known) = (self.directory.display(), known.join(", "));
-        Error::input(format!("data.set: no set `{name}` in {store}{near}; expected one of {known}, or a path ending in .csv"))
+        Error::input(format!(
+            "data.set: no set `{name}` in {store}{near}; expected one of {known}, or a path ending in .csv"
+        ))
     }
 }
 
@@ -125,7 +160,9 @@ pub(super) fn check_name(name: &str) -> Result<()> {
     if !name.is_empty() && name.chars().all(accepted) {
         return Ok(());
     }
-    Err(Error::input(format!("`{name}` cannot name a set: expected letters, digits, `-` and `_`; choose a name with --name")))
+    Err(Error::input(format!(
+        "`{name}` cannot name a set: expected letters, digits, `-` and `_`; choose a name with --name"
+    )))
 }
 
 /// Whether `name` means a built-in or fetched set, whatever is in the store.
@@ -146,8 +183,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("iris.csv"), "a,class\n1,x\n2,y\n").unwrap();
         let error = |name: &str| store(&directory).load(name).unwrap_err().to_string();
-        assert!(error("mnist").contains("`equilux data fetch mnist` brings it"), "{}", error("mnist"));
-        assert!(error("fashion-mnst").contains("did you mean `fashion-mnist`?"), "{}", error("fashion-mnst"));
+        assert!(
+            error("mnist").contains("`equilux data fetch mnist` brings it"),
+            "{}",
+            error("mnist")
+        );
+        assert!(
+            error("fashion-mnst").contains("did you mean `fashion-mnist`?"),
+            "{}",
+            error("fashion-mnst")
+        );
         assert!(error("irs").contains("did you mean `iris`?"), "{}", error("irs"));
         assert!(error("../iris").contains("no set `../iris`"), "{}", error("../iris"));
         fs::create_dir(directory.path().join("mnist")).unwrap();
@@ -161,7 +206,9 @@ mod tests {
     #[test]
     fn a_failed_installation_leaves_what_was_there() {
         let directory = tempfile::tempdir().unwrap();
-        let write = |content: &'static str| move |new: &Path| fs::write(new.join("file"), content).map_err(Error::writing(new));
+        let write = |content: &'static str| {
+            move |new: &Path| fs::write(new.join("file"), content).map_err(Error::writing(new))
+        };
         let target = store(&directory).install("set", write("first")).unwrap();
         let failed = |new: &Path| write("second")(new).and(Err(Error::input("stopped")));
         store(&directory).install("set", failed).unwrap_err();

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{FileEntry, Manifest};
 use crate::file::create_directory;
-use crate::matrix_file::write_matrix;
+use crate::file::matrix::write_matrix;
 use crate::{Error, Result};
 
 /// Files on their way into a directory.
@@ -32,12 +32,24 @@ impl Bundle {
     /// # Errors
     /// When `target` holds something, or its parent cannot be written.
     pub fn new(target: &Path) -> Result<Self> {
-        if target.exists() && (!target.is_dir() || fs::read_dir(target).map_err(Error::reading(target))?.next().is_some()) {
-            return Err(Error::input(format!("{}: not an empty directory; --out names a new one", target.display())));
+        if target.exists()
+            && (!target.is_dir()
+                || fs::read_dir(target).map_err(Error::reading(target))?.next().is_some())
+        {
+            return Err(Error::input(format!(
+                "{}: not an empty directory; --out names a new one",
+                target.display()
+            )));
         }
-        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let parent = target
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         create_directory(parent)?;
-        let directory = tempfile::Builder::new().prefix(".equilux-export-").tempdir_in(parent).map_err(Error::writing(target))?;
+        let directory = tempfile::Builder::new()
+            .prefix(".equilux-export-")
+            .tempdir_in(parent)
+            .map_err(Error::writing(target))?;
         Ok(Self { target: target.to_owned(), directory, files: Vec::new() })
     }
 
@@ -51,7 +63,13 @@ impl Bundle {
     }
 
     /// Says what the finished file `name` is.
-    pub fn add(&mut self, name: &str, what: &str, unit: Option<&str>, shape: &[usize]) -> Result<()> {
+    pub fn add(
+        &mut self,
+        name: &str,
+        what: &str,
+        unit: Option<&str>,
+        shape: &[usize],
+    ) -> Result<()> {
         let sha256 = sha256(&self.path().join(name))?;
         let (what, unit) = (what.into(), unit.map(Into::into));
         self.files.push(FileEntry { file: name.into(), what, unit, shape: shape.to_vec(), sha256 });
@@ -59,7 +77,13 @@ impl Bundle {
     }
 
     /// Writes a file by `fill`.
-    pub fn write(&mut self, name: &str, what: &str, unit: Option<&str>, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    pub fn write(
+        &mut self,
+        name: &str,
+        what: &str,
+        unit: Option<&str>,
+        fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<()> {
         let path = self.path().join(name);
         let write = || {
             let mut file = BufWriter::new(fs::File::create(&path)?);
@@ -71,7 +95,13 @@ impl Bundle {
     }
 
     /// Writes a matrix as `stem.npy` and `stem.csv`; returns the first one's name.
-    pub fn write_matrix(&mut self, stem: &str, what: &str, unit: &str, matrix: &DMatrix<f64>) -> Result<String> {
+    pub fn write_matrix(
+        &mut self,
+        stem: &str,
+        what: &str,
+        unit: &str,
+        matrix: &DMatrix<f64>,
+    ) -> Result<String> {
         for extension in ["npy", "csv"] {
             let name = format!("{stem}.{extension}");
             write_matrix(&self.path().join(&name), matrix)?;
@@ -92,7 +122,8 @@ impl Bundle {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(Error::writing(&target))?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+                .map_err(Error::writing(&target))?;
         }
         fs::rename(&path, &target).map_err(|error| {
             let _ = fs::remove_dir_all(&path);

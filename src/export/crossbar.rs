@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::bundle::Bundle;
 use super::{Holder, file_name};
 use crate::coupler::crossbar::{CrossbarDevice, Mapping, Update};
-use crate::matrix_file::read_matrix;
+use crate::file::matrix::read_matrix;
 use crate::{Error, Result};
 
 /// An array of pairs of cells.
@@ -57,7 +57,13 @@ pub struct TileFiles {
 }
 
 /// Writes the targets of `weights`, outputs x inputs.
-pub(super) fn write(bundle: &mut Bundle, parameter: &str, weights: &DMatrix<f64>, device: &CrossbarDevice, clip: bool) -> Result<Holder> {
+pub(super) fn write(
+    bundle: &mut Bundle,
+    parameter: &str,
+    weights: &DMatrix<f64>,
+    device: &CrossbarDevice,
+    clip: bool,
+) -> Result<Holder> {
     // A rounding of single precision is not beyond the range.
     let bound = device.weight_max * (1.0 + f64::from(f32::EPSILON));
     let clipped = weights.iter().filter(|weight| weight.abs() > bound).count();
@@ -74,9 +80,16 @@ pub(super) fn write(bundle: &mut Bundle, parameter: &str, weights: &DMatrix<f64>
     let cells = [0, 1].map(|side| targets.map(|weight| device.conductances(weight)[side]));
     let mut tiles = Vec::new();
     for (outputs, inputs) in device.tiles(weights.shape()) {
-        let number = |range: &Range<usize>, limit: usize| range.start.checked_div(limit).unwrap_or(0);
-        let stem = format!(".tile-{}-{}", number(&outputs, device.tile_cols), number(&inputs, device.tile_rows));
-        let part = |matrix: &DMatrix<f64>| matrix.view((outputs.start, inputs.start), (outputs.len(), inputs.len())).into_owned();
+        let number =
+            |range: &Range<usize>, limit: usize| range.start.checked_div(limit).unwrap_or(0);
+        let stem = format!(
+            ".tile-{}-{}",
+            number(&outputs, device.tile_cols),
+            number(&inputs, device.tile_rows)
+        );
+        let part = |matrix: &DMatrix<f64>| {
+            matrix.view((outputs.start, inputs.start), (outputs.len(), inputs.len())).into_owned()
+        };
         let mut name = |side: &str, what: &str, unit: &str, matrix: &DMatrix<f64>| {
             bundle.write_matrix(
                 &file_name(parameter, &format!("{stem}.{side}")),
@@ -93,7 +106,8 @@ pub(super) fn write(bundle: &mut Bundle, parameter: &str, weights: &DMatrix<f64>
             pulses: match device.update {
                 Update::Write => None,
                 Update::Pulsed => {
-                    let pulses = part(&targets).map(|weight| (weight / device.weight_max / device.pulse_step).round());
+                    let pulses = part(&targets)
+                        .map(|weight| (weight / device.weight_max / device.pulse_step).round());
                     Some(name("pulses", "pulses from weight 0", "pulses", &pulses)?)
                 }
             },
@@ -114,17 +128,28 @@ pub(super) fn write(bundle: &mut Bundle, parameter: &str, weights: &DMatrix<f64>
 
 /// The weights, outputs x inputs, that the conductances in `directory` stand for.
 pub(super) fn read(directory: &Path, array: &CrossbarArray) -> Result<DMatrix<f64>> {
-    let differences = array.tiles.iter().map(|tile| difference(directory, array, tile)).collect::<Result<Vec<_>>>()?;
+    let differences = array
+        .tiles
+        .iter()
+        .map(|tile| difference(directory, array, tile))
+        .collect::<Result<Vec<_>>>()?;
     let end = |ends: fn(&TileFiles) -> usize| array.tiles.iter().map(ends).max().unwrap_or(0);
     let (outputs, inputs) = (end(|tile| tile.outputs[1]), end(|tile| tile.inputs[1]));
     let cells: usize = differences.iter().map(DMatrix::len).sum();
-    let uneven = || Error::input(format!("{}: its {cells} pairs of cells do not tile {outputs} x {inputs} weights", array.parameter));
+    let uneven = || {
+        Error::input(format!(
+            "{}: its {cells} pairs of cells do not tile {outputs} x {inputs} weights",
+            array.parameter
+        ))
+    };
     if outputs.checked_mul(inputs) != Some(cells) {
         return Err(uneven());
     }
     let mut weights = DMatrix::from_element(outputs, inputs, f64::NAN);
     for (tile, difference) in array.tiles.iter().zip(&differences) {
-        weights.view_mut((tile.outputs[0], tile.inputs[0]), difference.shape()).copy_from(&(difference * array.weight_per_us));
+        weights
+            .view_mut((tile.outputs[0], tile.inputs[0]), difference.shape())
+            .copy_from(&(difference * array.weight_per_us));
     }
     // As many cells as weights, and each weight written: none twice.
     if weights.iter().any(|weight| weight.is_nan()) { Err(uneven()) } else { Ok(weights) }
@@ -132,13 +157,21 @@ pub(super) fn read(directory: &Path, array: &CrossbarArray) -> Result<DMatrix<f6
 
 /// G+ - G- of one tile, outputs x inputs.
 fn difference(directory: &Path, array: &CrossbarArray, tile: &TileFiles) -> Result<DMatrix<f64>> {
-    let shape = (tile.outputs[1].saturating_sub(tile.outputs[0]), tile.inputs[1].saturating_sub(tile.inputs[0]));
+    let shape = (
+        tile.outputs[1].saturating_sub(tile.outputs[0]),
+        tile.inputs[1].saturating_sub(tile.inputs[0]),
+    );
     let cells = |file: &str| {
         let path = directory.join(file);
         let cells = read_matrix(&path)?;
         if cells.shape() != shape {
             let (rows, columns) = cells.shape();
-            return Err(Error::input(format!("{}: expected {} x {} cells, found {rows} x {columns}", path.display(), shape.0, shape.1)));
+            return Err(Error::input(format!(
+                "{}: expected {} x {} cells, found {rows} x {columns}",
+                path.display(),
+                shape.0,
+                shape.1
+            )));
         }
         let range = array.g_min_us * (1.0 - 1e-12)..=array.g_max_us * (1.0 + 1e-12);
         match cells.iter().find(|g| !range.contains(g)) {

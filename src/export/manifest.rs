@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::crossbar::CrossbarArray;
 use super::slm::Masks;
-use crate::config::Experiment;
+use crate::experiment::Experiment;
 use crate::file::read_text;
 use crate::{Error, Result};
 
@@ -103,7 +103,8 @@ pub struct Expected {
     pub accuracy: f64,
     /// 95 % interval of the accuracy on other samples of the same kind (Wilson 1927).
     pub interval_95: [f64; 2],
-    /// Test samples to which the trained machine gave the same class before it was exported: all but for what the device rounds.
+    /// Test samples to which the trained machine gave the same class before it was exported: all
+    /// but for what the device rounds.
     pub as_trained: usize,
 }
 
@@ -140,7 +141,17 @@ impl Manifest {
         files: Vec<FileEntry>,
     ) -> Self {
         let (equilux, config) = (env!("CARGO_PKG_VERSION").into(), experiment.to_toml());
-        Self { format: FORMAT.into(), version: VERSION, equilux, to, config, datasheet, held, expected: Expected::default(), files }
+        Self {
+            format: FORMAT.into(),
+            version: VERSION,
+            equilux,
+            to,
+            config,
+            datasheet,
+            held,
+            expected: Expected::default(),
+            files,
+        }
     }
 
     /// The manifest of the export in `directory`.
@@ -151,12 +162,19 @@ impl Manifest {
         let path = directory.join("manifest.json");
         let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
         let text = read_text(&path)?;
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| wrong(format!("damaged: {e}")))?;
+        let value: serde_json::Value =
+            serde_json::from_str(&text).map_err(|e| wrong(format!("damaged: {e}")))?;
         if value["format"] != FORMAT {
-            return Err(wrong(format!("not a manifest of equilux: expected \"format\": \"{FORMAT}\", found {}", value["format"])));
+            return Err(wrong(format!(
+                "not a manifest of equilux: expected \"format\": \"{FORMAT}\", found {}",
+                value["format"]
+            )));
         }
         if value["version"] != VERSION {
-            return Err(wrong(format!("expected \"version\": {VERSION}, found {}", value["version"])));
+            return Err(wrong(format!(
+                "expected \"version\": {VERSION}, found {}",
+                value["version"]
+            )));
         }
         serde_json::from_value(value).map_err(|e| wrong(format!("damaged: {e}")))
     }
@@ -166,7 +184,11 @@ impl Manifest {
     /// # Errors
     /// When the configuration is damaged.
     pub fn experiment(&self, directory: &Path) -> Result<Experiment> {
-        Experiment::parse(&self.config, &format!("{}: config", directory.join("manifest.json").display()), &[])
+        Experiment::parse(
+            &self.config,
+            &format!("{}: config", directory.join("manifest.json").display()),
+            &[],
+        )
     }
 
     /// What holds a parameter.
@@ -180,7 +202,8 @@ impl Manifest {
 
     /// What a technician should know.
     pub(super) fn instructions(&self) -> String {
-        let Expected { data, samples, accuracy, interval_95: [low, high], as_trained, .. } = &self.expected;
+        let Expected { data, samples, accuracy, interval_95: [low, high], as_trained, .. } =
+            &self.expected;
         let how = match self.to {
             Target::Crossbar => {
                 "Each parameter NAME.weights is an array of pairs of cells. For every tile,\n\
@@ -203,7 +226,9 @@ impl Manifest {
             Target::Safetensors => {
                 "weights.safetensors holds all parameters, row-major: NAME.weights is outputs x inputs, currents are weights @ v.\n"
             }
-            Target::Npz => "weights.npz holds all parameters (numpy.load): NAME.weights is outputs x inputs, currents are weights @ v.\n",
+            Target::Npz => {
+                "weights.npz holds all parameters (numpy.load): NAME.weights is outputs x inputs, currents are weights @ v.\n"
+            }
             Target::Aihwkit => {
                 "fusion.csv has the magnitudes of the conductances (uS) of AnalogSequential(AnalogLinear, activation, AnalogLinear, ...), as\n\
                  aihwkit.utils.export.fusion_import(\"fusion.csv\", model, params) reads them. Signs and scale come from\n\

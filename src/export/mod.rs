@@ -1,4 +1,5 @@
-//! Device-ready weight maps: a trained machine leaves the simulator, and a laboratory loads it as it is.
+//! Device-ready weight maps: a trained machine leaves the simulator, and a laboratory loads it as
+//! it is.
 //!
 //! | `--to` | what is written |
 //! |---|---|
@@ -7,10 +8,11 @@
 //! | `safetensors`, `npz` | the parameters, for PyTorch and numpy |
 //! | `aihwkit` | conductances that aihwkit's `fusion_import` reads, and the weights with their signs |
 //!
-//! Beside them, `contact-sheet.png` shows masks and conductances at a glance, and `manifest.json` says what each file is, in which unit,
-//! how to check it and what the machine should then do. An export is written into a neighbouring directory and renamed when it is
-//! whole. [`verify`] reads nothing else: it builds the machine anew from the exported files, and compares what it does with what the
-//! manifest says. [`import`] makes a run of it, to go on training.
+//! Beside them, `contact-sheet.png` shows masks and conductances at a glance, and `manifest.json`
+//! says what each file is, in which unit, how to check it and what the machine should then do. An
+//! export is written into a neighbouring directory and renamed when it is whole. [`verify`] reads
+//! nothing else: it builds the machine anew from the exported files, and compares what it does with
+//! what the manifest says. [`import`] makes a run of it, to go on training.
 
 mod bundle;
 mod crossbar;
@@ -26,11 +28,11 @@ use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
 
-use crate::config::{Device, Experiment, Precision, Sheet};
+use crate::arithmetic::real::Real;
+use crate::arithmetic::wilson;
 use crate::coupler::Parameter;
 use crate::data::{Dataset, Parts};
-use crate::real::Real;
-use crate::report::wilson;
+use crate::experiment::{Device, Experiment, Precision, Sheet};
 use crate::system::System;
 use crate::training::{Checkpoint, RunDirectory, check_fit, load_machine, predict};
 use crate::{Error, Result};
@@ -58,7 +60,8 @@ pub struct ExportOptions {
 /// Writes the trained machine of `run` into the new directory `out`; returns the manifest.
 ///
 /// # Errors
-/// When `run` is no run, its parameters do not fit the device, or `out` cannot be written or holds something.
+/// When `run` is no run, its parameters do not fit the device, or `out` cannot be written or holds
+/// something.
 pub fn export(run: &Path, options: &ExportOptions, out: &Path) -> Result<Manifest> {
     let directory = RunDirectory::open(run)?;
     let trained = Experiment::load(&directory.config(), &[])?;
@@ -92,12 +95,16 @@ fn exported<T: Real>(
             (Target::Crossbar, Device::Crossbar(device)) if name.ends_with(".weights") => {
                 crossbar::write(&mut bundle, name, &values, device, options.clip)?
             }
-            (Target::Slm, Device::Spim(device)) if !name.ends_with("pattern_weights") && name != "bias" => {
+            (Target::Slm, Device::Spim(device))
+                if !name.ends_with("pattern_weights") && name != "bias" =>
+            {
                 slm::write(&mut bundle, name, &values, device, &options.masks)?
             }
             (Target::Crossbar, Device::Crossbar(_))
             | (Target::Slm, Device::Spim(_))
-            | (Target::Safetensors | Target::Npz | Target::Aihwkit, _) => weights::write_plain(&mut bundle, name, &values)?,
+            | (Target::Safetensors | Target::Npz | Target::Aihwkit, _) => {
+                weights::write_plain(&mut bundle, name, &values)?
+            }
             (target, device) => {
                 return Err(Error::input(format!(
                     "--to {}: this run is on {}; --device names a {} to put it on",
@@ -122,17 +129,22 @@ fn exported<T: Real>(
         Device::Spim(device) => device.sheet.clone(),
         Device::Exact => None,
     };
-    let datasheet =
-        sheet.map(|name| Sheet::find(&name)).transpose()?.map(|sheet| serde_json::to_value(&sheet).expect("numbers and strings"));
-    let mut manifest = Manifest::new(options.target, experiment, datasheet, held, bundle.files().to_vec());
-    let parts = Parts::<T>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
+    let datasheet = sheet
+        .map(|name| Sheet::find(&name))
+        .transpose()?
+        .map(|sheet| serde_json::to_value(&sheet).expect("numbers and strings"));
+    let mut manifest =
+        Manifest::new(options.target, experiment, datasheet, held, bundle.files().to_vec());
+    let parts =
+        Parts::<T>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
     check_fit(experiment, &machine, &parts)?;
     test_set::write(&mut bundle, &parts.test)?;
     // What a reader of these files will find: the machine as it is built from them.
     let (mut expected, classes, _) = expectation::<T>(bundle.path(), &manifest)?;
     let mut own = trained.machine::<T>()?;
     load_machine(&mut own, &checkpoint, false, &run.checkpoint())?;
-    expected.as_trained = predict(&mut own, &parts.test)?.iter().zip(&classes).filter(|(a, b)| a == b).count();
+    expected.as_trained =
+        predict(&mut own, &parts.test)?.iter().zip(&classes).filter(|(a, b)| a == b).count();
     bundle.write(
         "predictions.csv",
         "class that each test sample is expected to be given, by its row in test-inputs.npy",
@@ -141,42 +153,60 @@ fn exported<T: Real>(
             let mut writer = csv::Writer::from_writer(file);
             writer.write_record(["sample", "class"]).map_err(std::io::Error::other)?;
             for (sample, class) in classes.iter().enumerate() {
-                writer.write_record([sample.to_string(), class.to_string()]).map_err(std::io::Error::other)?;
+                writer
+                    .write_record([sample.to_string(), class.to_string()])
+                    .map_err(std::io::Error::other)?;
             }
             writer.flush()
         },
     )?;
     manifest.expected = expected;
-    bundle.write("README.txt", "how to load this", None, |file| file.write_all(manifest.instructions().as_bytes()))?;
+    bundle.write("README.txt", "how to load this", None, |file| {
+        file.write_all(manifest.instructions().as_bytes())
+    })?;
     manifest.files = bundle.files().to_vec();
     bundle.publish(&manifest)?;
     Ok(manifest)
 }
 
 /// The values of all parameters as the files in `directory` hold them.
-fn values_held<T: Real>(directory: &Path, manifest: &Manifest, parameters: &[Parameter<T>]) -> Result<Vec<DMatrix<T>>> {
+fn values_held<T: Real>(
+    directory: &Path,
+    manifest: &Manifest,
+    parameters: &[Parameter<T>],
+) -> Result<Vec<DMatrix<T>>> {
     let value = |parameter: &Parameter<T>| {
         let holder = manifest.holder(&parameter.name).ok_or_else(|| {
-            Error::input(format!("{}: nothing holds the parameter {}", directory.join("manifest.json").display(), parameter.name))
+            Error::input(format!(
+                "{}: nothing holds the parameter {}",
+                directory.join("manifest.json").display(),
+                parameter.name
+            ))
         })?;
         let values = match holder {
             Holder::Crossbar(array) => crossbar::read(directory, array)?,
             Holder::Slm(masks) => slm::read(directory, masks)?,
-            Holder::Plain { file, .. } => crate::matrix_file::read_matrix(&directory.join(file))?,
+            Holder::Plain { file, .. } => crate::file::matrix::read_matrix(&directory.join(file))?,
         };
         if values.shape() != parameter.values.shape() {
-            let ((rows, columns), (found_rows, found_columns)) = (parameter.values.shape(), values.shape());
+            let ((rows, columns), (found_rows, found_columns)) =
+                (parameter.values.shape(), values.shape());
             let name = &parameter.name;
-            return Err(Error::input(format!("{name}: expected {rows} x {columns} values, the files hold {found_rows} x {found_columns}")));
+            return Err(Error::input(format!(
+                "{name}: expected {rows} x {columns} values, the files hold {found_rows} x {found_columns}"
+            )));
         }
         Ok(values.map(T::of))
     };
     parameters.iter().map(value).collect()
 }
 
-/// What the machine does that is built from the files in `directory`: the expectation, the class of each test sample, and masks that do
-/// not send the light that the manifest says.
-fn expectation<T: Real>(directory: &Path, manifest: &Manifest) -> Result<(Expected, Vec<usize>, Vec<String>)> {
+/// What the machine does that is built from the files in `directory`: the expectation, the class of
+/// each test sample, and masks that do not send the light that the manifest says.
+fn expectation<T: Real>(
+    directory: &Path,
+    manifest: &Manifest,
+) -> Result<(Expected, Vec<usize>, Vec<String>)> {
     let experiment = manifest.experiment(directory)?;
     let mut machine = experiment.machine::<T>()?;
     let test = test_set::read::<T>(directory, machine.inputs(), machine.outputs().len())?;
@@ -204,5 +234,10 @@ fn file_name(parameter: &str, rest: &str) -> String {
 
 /// The files of an export, for `--json`.
 pub fn files(out: &Path, manifest: &Manifest) -> Vec<PathBuf> {
-    manifest.files.iter().map(|entry| out.join(&entry.file)).chain([out.join("manifest.json")]).collect()
+    manifest
+        .files
+        .iter()
+        .map(|entry| out.join(&entry.file))
+        .chain([out.join("manifest.json")])
+        .collect()
 }

@@ -3,7 +3,7 @@
 use super::Holder;
 use super::bundle::Bundle;
 use crate::coupler::spim::optics::mask::{Drive, Mask};
-use crate::matrix_file::read_matrix;
+use crate::file::matrix::read_matrix;
 use crate::report::{ContactSheet, Thumbnail, png};
 use crate::{Error, Result};
 
@@ -19,35 +19,54 @@ pub(super) fn write(bundle: &mut Bundle, held: &[Holder]) -> Result<()> {
             Holder::Plain { .. } => {}
             Holder::Slm(masks) => {
                 let (side, highest) = (masks.layout.macro_pixel_px, (1u32 << masks.bits) - 1);
-                title = format!("Masks: the first pixel of each node, level 0 black, {highest} white");
+                title =
+                    format!("Masks: the first pixel of each node, level 0 black, {highest} white");
                 // One mask of many regions shows each; else the first region of each mask.
                 all += masks.masks.len() * masks.layout.regions.len();
                 for (index, mask) in masks.masks.iter().enumerate() {
                     if thumbnails.len() >= ContactSheet::MOST {
                         break;
                     }
-                    let Drive::Levels(levels) = Mask::read(&directory.join(&mask.file), masks.bits, None)?.drive else { continue };
+                    let Drive::Levels(levels) =
+                        Mask::read(&directory.join(&mask.file), masks.bits, None)?.drive
+                    else {
+                        continue;
+                    };
                     for (order, region) in masks.layout.regions.iter().enumerate() {
                         let pixel = |row: usize, column: usize| {
-                            (region.top_px + row * side) * masks.layout.width_px + region.left_px + column * side
+                            (region.top_px + row * side) * masks.layout.width_px
+                                + region.left_px
+                                + column * side
                         };
-                        let level = |row: usize, column: usize| f64::from(levels[pixel(row, column)]) / f64::from(highest);
-                        let cells = DMatrix::from_fn(masks.layout.rows, masks.layout.columns, level);
-                        thumbnails.push(Thumbnail { name: format!("{} {}", masks.parameter, index + order + 1), cells });
+                        let level = |row: usize, column: usize| {
+                            f64::from(levels[pixel(row, column)]) / f64::from(highest)
+                        };
+                        let cells =
+                            DMatrix::from_fn(masks.layout.rows, masks.layout.columns, level);
+                        thumbnails.push(Thumbnail {
+                            name: format!("{} {}", masks.parameter, index + order + 1),
+                            cells,
+                        });
                     }
                 }
             }
             Holder::Crossbar(array) => {
                 let (low, high) = (array.g_min_us, array.g_max_us);
-                title = format!("Target conductances, bit lines down, word lines across: dark {low} uS, bright {high} uS");
+                title = format!(
+                    "Target conductances, bit lines down, word lines across: dark {low} uS, bright {high} uS"
+                );
                 all += 2 * array.tiles.len();
                 for tile in &array.tiles {
                     if thumbnails.len() >= ContactSheet::MOST {
                         break;
                     }
                     for file in [&tile.plus, &tile.minus] {
-                        let cells = read_matrix(&directory.join(file))?.map(|g| (g - low) / (high - low));
-                        thumbnails.push(Thumbnail { name: file.trim_end_matches(".npy").replace(".weights.tile-", " "), cells });
+                        let cells =
+                            read_matrix(&directory.join(file))?.map(|g| (g - low) / (high - low));
+                        thumbnails.push(Thumbnail {
+                            name: file.trim_end_matches(".npy").replace(".weights.tile-", " "),
+                            cells,
+                        });
                     }
                 }
             }

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::bundle::Bundle;
 use super::{Holder, file_name};
+use crate::arithmetic::real::Real;
 use crate::coupler::spim::optics::Optics;
 use crate::coupler::spim::optics::layout::{Layout, Region};
 use crate::coupler::spim::optics::mask::{Drive, Mask, decode_phases};
 use crate::coupler::spim::{Multiplexing, SpimDevice};
-use crate::matrix_file::{read_matrix, read_vector, write_matrix_f32};
-use crate::real::Real;
+use crate::file::matrix::{read_matrix, read_vector, write_matrix_f32};
 use crate::{Error, Result};
 
 /// How masks are written.
@@ -70,7 +70,8 @@ pub struct MaskFile {
     pub file: String,
     /// The phases of its pixels in radians, where they are written.
     pub phases: Option<String>,
-    /// What each region sends into its order, over the light of the panel: what a perfect modulator in an even beam would show.
+    /// What each region sends into its order, over the light of the panel: what a perfect modulator
+    /// in an even beam would show.
     pub orders: Vec<f64>,
 }
 
@@ -110,7 +111,11 @@ pub struct MaskRegion {
 
 impl MaskLayout {
     fn of(layout: &Layout) -> Self {
-        let region = |region: &Region| MaskRegion { top_px: region.top, left_px: region.left, carrier: region.carrier };
+        let region = |region: &Region| MaskRegion {
+            top_px: region.top,
+            left_px: region.left,
+            carrier: region.carrier,
+        };
         Self {
             width_px: layout.width,
             height_px: layout.height,
@@ -129,13 +134,25 @@ impl MaskLayout {
             region.top_px.saturating_add(side(self.rows)) > self.height_px
                 || region.left_px.saturating_add(side(self.columns)) > self.width_px
         };
-        if self.checker_px == 0 || self.nodes > self.rows.saturating_mul(self.columns) || self.regions.iter().any(outside) {
+        if self.checker_px == 0
+            || self.nodes > self.rows.saturating_mul(self.columns)
+            || self.regions.iter().any(outside)
+        {
             return Err(Error::input(format!(
                 "layout: {} x {} macro-pixels of {} px for {} nodes do not fit a panel of {} x {} pixels",
-                self.columns, self.rows, self.macro_pixel_px, self.nodes, self.width_px, self.height_px
+                self.columns,
+                self.rows,
+                self.macro_pixel_px,
+                self.nodes,
+                self.width_px,
+                self.height_px
             )));
         }
-        let region = |region: &MaskRegion| Region { top: region.top_px, left: region.left_px, carrier: region.carrier };
+        let region = |region: &MaskRegion| Region {
+            top: region.top_px,
+            left: region.left_px,
+            carrier: region.carrier,
+        };
         Ok(Layout {
             width: self.width_px,
             height: self.height_px,
@@ -168,8 +185,11 @@ struct Levels {
 impl Levels {
     fn new(bits: u32, sign: i8, response: Option<Vec<f64>>) -> Self {
         let levels = 1u32 << bits;
-        let response = response.unwrap_or_else(|| (0..levels).map(|level| TAU * f64::from(level) / f64::from(levels)).collect());
-        let mut sorted: Vec<(f64, u16)> = response.iter().zip(0..).map(|(phase, level)| (phase.rem_euclid(TAU), level)).collect();
+        let response = response.unwrap_or_else(|| {
+            (0..levels).map(|level| TAU * f64::from(level) / f64::from(levels)).collect()
+        });
+        let mut sorted: Vec<(f64, u16)> =
+            response.iter().zip(0..).map(|(phase, level)| (phase.rem_euclid(TAU), level)).collect();
         sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
         Self { bits, sign: f64::from(sign), response, sorted }
     }
@@ -221,7 +241,9 @@ fn bits(device: &SpimDevice, asked: Option<u32>) -> Result<u32> {
 fn read_correction(path: &Path, layout: &Layout, bits: u32) -> Result<DMatrix<f64>> {
     let size = (layout.height, layout.width);
     if path.extension().is_some_and(|extension| extension == "png") {
-        let Drive::Levels(levels) = Mask::read(path, bits.min(8), Some(size))?.drive else { unreachable!("a file has levels") };
+        let Drive::Levels(levels) = Mask::read(path, bits.min(8), Some(size))?.drive else {
+            unreachable!("a file has levels")
+        };
         return Ok(DMatrix::from_row_iterator(
             size.0,
             size.1,
@@ -233,7 +255,10 @@ fn read_correction(path: &Path, layout: &Layout, bits: u32) -> Result<DMatrix<f6
         return Ok(radians);
     }
     let (path, (rows, columns)) = (path.display(), radians.shape());
-    Err(Error::input(format!("{path}: expected {} x {} radians, rows x columns of the panel, found {rows} x {columns}", size.0, size.1)))
+    Err(Error::input(format!(
+        "{path}: expected {} x {} radians, rows x columns of the panel, found {rows} x {columns}",
+        size.0, size.1
+    )))
 }
 
 /// Writes the masks of `patterns`, nodes x patterns.
@@ -249,22 +274,37 @@ pub(super) fn write(
     let optics = Optics::new(&device, patterns.nrows())?;
     let mut layout = optics.layout.clone();
     for region in &mut layout.regions {
-        region.carrier = (region.carrier.0 + options.carrier.0, region.carrier.1 + options.carrier.1);
+        region.carrier =
+            (region.carrier.0 + options.carrier.0, region.carrier.1 + options.carrier.1);
     }
     let count = 1u32 << device.phase_bits;
-    let response =
-        options.response.then(|| (0..count).map(|level| optics.response.phase(f64::from(level) / f64::from(count))).collect::<Vec<f64>>());
+    let response = options.response.then(|| {
+        (0..count)
+            .map(|level| optics.response.phase(f64::from(level) / f64::from(count)))
+            .collect::<Vec<f64>>()
+    });
     let sign = if options.falling { -1 } else { 1 };
     let levels = Levels::new(device.phase_bits, sign, response.clone());
-    let correction = options.correction.as_deref().map(|path| read_correction(path, &layout, device.phase_bits)).transpose()?;
+    let correction = options
+        .correction
+        .as_deref()
+        .map(|path| read_correction(path, &layout, device.phase_bits))
+        .transpose()?;
     let plain = response.is_none() && correction.is_none() && !options.falling;
 
     let columns: Vec<&[f64]> = patterns.as_slice().chunks(patterns.nrows().max(1)).collect();
-    let shows: Vec<&[&[f64]]> = if device.multiplexing == Multiplexing::FocalPlane { vec![&columns] } else { columns.chunks(1).collect() };
-    let name = |index: usize, rest: &str| file_name(parameter, &format!(".mask-{:03}{rest}", index + 1));
+    let shows: Vec<&[&[f64]]> = if device.multiplexing == Multiplexing::FocalPlane {
+        vec![&columns]
+    } else {
+        columns.chunks(1).collect()
+    };
+    let name =
+        |index: usize, rest: &str| file_name(parameter, &format!(".mask-{:03}{rest}", index + 1));
     let added = correction.as_ref().map(DMatrix::transpose);
     let phases = |shown: &[&[f64]]| {
-        let Drive::Phases(mut phases) = Mask::encode(&layout, shown, 0).drive else { unreachable!("0 bits are phases") };
+        let Drive::Phases(mut phases) = Mask::encode(&layout, shown, 0).drive else {
+            unreachable!("0 bits are phases")
+        };
         for (phase, more) in phases.iter_mut().zip(added.iter().flat_map(|added| added.iter())) {
             *phase = (*phase + more).rem_euclid(TAU);
         }
@@ -290,31 +330,45 @@ pub(super) fn write(
     let panel = [layout.height, layout.width];
     let mut masks = Vec::new();
     for (index, shown) in shows.iter().enumerate() {
-        let (file, what) = (name(index, ".png"), format!("mask of {parameter}, pattern {}", index + 1));
+        let (file, what) =
+            (name(index, ".png"), format!("mask of {parameter}, pattern {}", index + 1));
         bundle.add(&file, &what, Some("level"), &panel)?;
         let phases = options.phases.then(|| name(index, ".phase.npy"));
         if let Some(phases) = &phases {
             bundle.add(phases, &format!("phases of {file}, float32"), Some("rad"), &panel)?;
         }
-        masks.push(MaskFile { file, phases, orders: shown.iter().map(|values| held.order(values)).collect() });
+        masks.push(MaskFile {
+            file,
+            phases,
+            orders: shown.iter().map(|values| held.order(values)).collect(),
+        });
     }
     let node_phases = file_name(parameter, ".phases.npy");
-    write_matrix_f32(&directory.join(&node_phases), &patterns.transpose().map(|value| value.clamp(-1.0, 1.0).acos()))?;
+    write_matrix_f32(
+        &directory.join(&node_phases),
+        &patterns.transpose().map(|value| value.clamp(-1.0, 1.0).acos()),
+    )?;
     bundle.add(
         &node_phases,
         "phase of each node's first colour, patterns x nodes, float32",
         Some("rad"),
         &[patterns.ncols(), patterns.nrows()],
     )?;
-    let mut extra = |name: &str, what: &str, matrix: &DMatrix<f64>| bundle.write_matrix(&file_name(parameter, name), what, "rad", matrix);
+    let mut extra = |name: &str, what: &str, matrix: &DMatrix<f64>| {
+        bundle.write_matrix(&file_name(parameter, name), what, "rad", matrix)
+    };
     let of_levels = |phases: Vec<f64>| DMatrix::from_vec(phases.len(), 1, phases);
     Ok(Holder::Slm(Masks {
         parameter: parameter.into(),
         bits: device.phase_bits,
         sign,
         level_2pi: levels.level_2pi(),
-        response: response.map(|phases| extra(".response", "phase of each level", &of_levels(phases))).transpose()?,
-        correction: correction.map(|radians| extra(".correction", "phase added to every mask", &radians)).transpose()?,
+        response: response
+            .map(|phases| extra(".response", "phase of each level", &of_levels(phases)))
+            .transpose()?,
+        correction: correction
+            .map(|radians| extra(".correction", "phase added to every mask", &radians))
+            .transpose()?,
         wavelength_nm: device.wavelength_nm,
         pitch_um: device.pitch_um,
         layout: held,
@@ -327,7 +381,10 @@ pub(super) fn write(
 pub(super) fn read(directory: &Path, held: &Masks) -> Result<DMatrix<f64>> {
     let layout = held.layout.layout()?;
     if !(1..=16).contains(&held.bits) {
-        return Err(Error::input(format!("{}: bits = {}: expected 1 to 16", held.parameter, held.bits)));
+        return Err(Error::input(format!(
+            "{}: bits = {}: expected 1 to 16",
+            held.parameter, held.bits
+        )));
     }
     let response = held.response.as_ref().map(|file| -> Result<Vec<f64>> {
         let (path, levels) = (directory.join(file), 1usize << held.bits);
@@ -335,10 +392,18 @@ pub(super) fn read(directory: &Path, held: &Masks) -> Result<DMatrix<f64>> {
         if phases.len() == levels {
             return Ok(phases.as_slice().to_vec());
         }
-        Err(Error::input(format!("{}: expected {levels} phases, one a level, found {}", path.display(), phases.len())))
+        Err(Error::input(format!(
+            "{}: expected {levels} phases, one a level, found {}",
+            path.display(),
+            phases.len()
+        )))
     });
     let response = response.transpose()?;
-    let correction = held.correction.as_ref().map(|file| read_correction(&directory.join(file), &layout, held.bits)).transpose()?;
+    let correction = held
+        .correction
+        .as_ref()
+        .map(|file| read_correction(&directory.join(file), &layout, held.bits))
+        .transpose()?;
     let subtracted = correction.as_ref().map(DMatrix::transpose);
     let plain = response.is_none() && correction.is_none() && held.sign > 0;
     let levels = Levels::new(held.bits, held.sign, response);
@@ -348,7 +413,10 @@ pub(super) fn read(directory: &Path, held: &Masks) -> Result<DMatrix<f64>> {
         let values = match &shown.drive {
             Drive::Levels(shown) if !plain => {
                 let mut phases: Vec<f64> = shown.iter().map(|level| levels.phase(*level)).collect();
-                for (phase, less) in phases.iter_mut().zip(subtracted.iter().flat_map(|subtracted| subtracted.iter())) {
+                for (phase, less) in phases
+                    .iter_mut()
+                    .zip(subtracted.iter().flat_map(|subtracted| subtracted.iter()))
+                {
                     *phase -= less;
                 }
                 decode_phases(&layout, &phases, 1.01 * levels.coarseness())
@@ -362,14 +430,17 @@ pub(super) fn read(directory: &Path, held: &Masks) -> Result<DMatrix<f64>> {
     Ok(DMatrix::from_fn(layout.nodes, columns.len(), |node, pattern| columns[pattern][node]))
 }
 
-/// Masks whose patterns, among the `values` held by each of `holders`, do not send into their orders what is said of them.
+/// Masks whose patterns, among the `values` held by each of `holders`, do not send into their
+/// orders what is said of them.
 pub(super) fn wrong_light<T: Real>(holders: &[Holder], values: &[DMatrix<T>]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (holder, patterns) in holders.iter().zip(values) {
         let Holder::Slm(held) = holder else { continue };
-        let expected = held.masks.iter().flat_map(|mask| mask.orders.iter().map(|order| (&mask.file, *order)));
+        let expected =
+            held.masks.iter().flat_map(|mask| mask.orders.iter().map(|order| (&mask.file, *order)));
         // Rounding to levels moves no node's value by more than half a level of phase.
-        let rounding = held.layout.order(&vec![1.0; held.layout.nodes]).sqrt() * TAU / f64::from(1u32 << held.bits);
+        let rounding = held.layout.order(&vec![1.0; held.layout.nodes]).sqrt() * TAU
+            / f64::from(1u32 << held.bits);
         for ((file, order), pattern) in expected.zip(patterns.column_iter()) {
             let pattern: Vec<f64> = pattern.iter().map(|value| value.f64()).collect();
             let found = held.layout.order(&pattern);

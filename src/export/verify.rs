@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bundle::sha256;
 use super::{Holder, Manifest, expectation};
-use crate::config::{Device, Experiment, Precision};
+use crate::experiment::{Device, Experiment, Precision};
 use crate::file::read_text;
 use crate::{Error, Result};
 
@@ -23,8 +23,8 @@ pub struct Verification {
     pub test_samples: usize,
 }
 
-/// Checks the export in `directory`: every file by its check sum, scales against the device, and the machine built from the files against the
-/// predictions.
+/// Checks the export in `directory`: every file by its check sum, scales against the device, and
+/// the machine built from the files against the predictions.
 ///
 /// # Errors
 /// When there is no manifest, or it is damaged or somebody else's.
@@ -53,9 +53,16 @@ pub fn verify(directory: &Path) -> Result<Verification> {
             match predictions(directory) {
                 Err(error) => problems.push(error.to_string()),
                 Ok(expected) => {
-                    let differ = expected.iter().zip(&classes).filter(|(expected, found)| expected != found).count();
+                    let differ = expected
+                        .iter()
+                        .zip(&classes)
+                        .filter(|(expected, found)| expected != found)
+                        .count();
                     if differ > 0 || expected.len() != classes.len() {
-                        problems.push(format!("predictions.csv: {differ} of {} predictions differ from those found", expected.len()));
+                        problems.push(format!(
+                            "predictions.csv: {differ} of {} predictions differ from those found",
+                            expected.len()
+                        ));
                     }
                 }
             }
@@ -72,7 +79,9 @@ fn damaged_files(directory: &Path, manifest: &Manifest) -> Vec<String> {
         }
         match sha256(&path) {
             Err(error) => Some(error.to_string()),
-            Ok(found) if found != entry.sha256 => Some(format!("{}: changed: SHA-256 {found}, expected {}", entry.file, entry.sha256)),
+            Ok(found) if found != entry.sha256 => {
+                Some(format!("{}: changed: SHA-256 {found}, expected {}", entry.file, entry.sha256))
+            }
             Ok(_) => None,
         }
     };
@@ -82,7 +91,10 @@ fn damaged_files(directory: &Path, manifest: &Manifest) -> Vec<String> {
 /// Scales that are not those of the device in the configuration.
 fn wrong_scales(manifest: &Manifest, experiment: &Experiment) -> Vec<String> {
     let Device::Crossbar(device) = &experiment.device else { return Vec::new() };
-    let arrays = manifest.held.iter().filter_map(|holder| if let Holder::Crossbar(array) = holder { Some(array) } else { None });
+    let arrays = manifest
+        .held
+        .iter()
+        .filter_map(|holder| if let Holder::Crossbar(array) = holder { Some(array) } else { None });
     let check = |array: &super::crossbar::CrossbarArray| {
         let expected = device.weight_per_us();
         let wrong = array.weight_per_us != expected || array.mapping != device.mapping;
@@ -96,8 +108,16 @@ fn wrong_scales(manifest: &Manifest, experiment: &Experiment) -> Vec<String> {
 
 fn predictions(directory: &Path) -> Result<Vec<usize>> {
     let path = directory.join("predictions.csv");
-    let wrong = |line: usize| Error::input(format!("{}: line {line}: expected a sample and its class", path.display()));
+    let wrong = |line: usize| {
+        Error::input(format!("{}: line {line}: expected a sample and its class", path.display()))
+    };
     let text = read_text(&path)?;
     let lines = text.lines().enumerate().skip(1);
-    lines.map(|(at, line)| line.split_once(',').and_then(|(_, class)| class.parse().ok()).ok_or_else(|| wrong(at + 1))).collect()
+    lines
+        .map(|(at, line)| {
+            line.split_once(',')
+                .and_then(|(_, class)| class.parse().ok())
+                .ok_or_else(|| wrong(at + 1))
+        })
+        .collect()
 }

@@ -10,34 +10,63 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::bundle::Bundle;
 use super::{Holder, file_name};
-use crate::config::{Device, Experiment, Topology};
+use crate::arithmetic::real::Real;
 use crate::coupler::Parameter;
-use crate::matrix_file::npy_bytes;
-use crate::real::Real;
+use crate::experiment::{Device, Experiment, Topology};
+use crate::file::matrix::npy_bytes;
 use crate::{Error, Result};
 
 /// The highest conductance of aihwkit's fusion converter, microsiemens.
 const FUSION_G_MAX: f64 = 40.0;
 
 /// Writes the numbers of a parameter that is kept digitally.
-pub(super) fn write_plain(bundle: &mut Bundle, parameter: &str, values: &DMatrix<f64>) -> Result<Holder> {
-    let file = bundle.write_matrix(&file_name(parameter, ""), &format!("{parameter}, rows x columns"), "1", values)?;
+pub(super) fn write_plain(
+    bundle: &mut Bundle,
+    parameter: &str,
+    values: &DMatrix<f64>,
+) -> Result<Holder> {
+    let file = bundle.write_matrix(
+        &file_name(parameter, ""),
+        &format!("{parameter}, rows x columns"),
+        "1",
+        values,
+    )?;
     Ok(Holder::Plain { parameter: parameter.into(), file })
 }
 
 /// Writes all parameters into one file, row-major.
-pub(super) fn write_safetensors<T: Real>(bundle: &mut Bundle, parameters: &[Parameter<T>]) -> Result<()> {
+pub(super) fn write_safetensors<T: Real>(
+    bundle: &mut Bundle,
+    parameters: &[Parameter<T>],
+) -> Result<()> {
     let dtype = if T::NAME == "f32" { Dtype::F32 } else { Dtype::F64 };
-    let bytes = |parameter: &Parameter<T>| parameter.values.transpose().iter().flat_map(|value| value.bytes()).collect::<Vec<u8>>();
+    let bytes = |parameter: &Parameter<T>| {
+        parameter.values.transpose().iter().flat_map(|value| value.bytes()).collect::<Vec<u8>>()
+    };
     let tensors: Vec<(&str, Vec<usize>, Vec<u8>)> = parameters
         .iter()
-        .map(|parameter| (parameter.name.as_str(), vec![parameter.values.nrows(), parameter.values.ncols()], bytes(parameter)))
+        .map(|parameter| {
+            (
+                parameter.name.as_str(),
+                vec![parameter.values.nrows(), parameter.values.ncols()],
+                bytes(parameter),
+            )
+        })
         .collect();
-    let views = tensors
-        .iter()
-        .map(|(name, shape, bytes)| (*name, TensorView::new(dtype, shape.clone(), bytes).expect("as many bytes as the shape says")));
-    let file = safetensors::serialize(views, None).expect("tensors of one type with distinct names");
-    bundle.write("weights.safetensors", "all parameters, rows x columns, row-major", None, |writer| writer.write_all(&file))
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        (
+            *name,
+            TensorView::new(dtype, shape.clone(), bytes).expect("as many bytes as the shape says"),
+        )
+    });
+    let file =
+        safetensors::serialize(views, None).expect("tensors of one type with distinct names");
+    bundle.write(
+        "weights.safetensors",
+        "all parameters, rows x columns, row-major",
+        None,
+        |writer| writer.write_all(&file),
+    )
 }
 
 /// Writes all parameters into one archive of numpy arrays, float64, rows x columns.
@@ -51,19 +80,33 @@ pub(super) fn write_npz<T: Real>(bundle: &mut Bundle, parameters: &[Parameter<T>
         }
         Ok(archive.finish()?.into_inner())
     };
-    bundle.write("weights.npz", "all parameters, rows x columns, by name", None, |writer| writer.write_all(&archive()?))
+    bundle.write("weights.npz", "all parameters, rows x columns, by name", None, |writer| {
+        writer.write_all(&archive()?)
+    })
 }
 
-/// Writes what aihwkit's `fusion_import` reads: `fusion.csv`, the magnitudes of conductances in microsiemens of each layer, outputs x
-/// inputs row by row. Their signs are those of `weights.npz`, its `original_weights`.
+/// Writes what aihwkit's `fusion_import` reads: `fusion.csv`, the magnitudes of conductances in
+/// microsiemens of each layer, outputs x inputs row by row. Their signs are those of `weights.npz`,
+/// its `original_weights`.
 ///
 /// # Errors
 /// When the machine is no feedforward chain of arrays.
-pub(super) fn write_fusion<T: Real>(bundle: &mut Bundle, parameters: &[Parameter<T>], experiment: &Experiment) -> Result<()> {
-    let layers: Vec<DMatrix<f64>> =
-        parameters.iter().filter(|parameter| parameter.name.ends_with(".weights")).map(|parameter| parameter.values.map(T::f64)).collect();
-    if experiment.network.topology != Topology::OneWay || layers.len() + 1 != experiment.network.layers.len() {
-        return Err(Error::input("--to aihwkit: its models are feedforward chains of arrays; expected network.topology one-way"));
+pub(super) fn write_fusion<T: Real>(
+    bundle: &mut Bundle,
+    parameters: &[Parameter<T>],
+    experiment: &Experiment,
+) -> Result<()> {
+    let layers: Vec<DMatrix<f64>> = parameters
+        .iter()
+        .filter(|parameter| parameter.name.ends_with(".weights"))
+        .map(|parameter| parameter.values.map(T::f64))
+        .collect();
+    if experiment.network.topology != Topology::OneWay
+        || layers.len() + 1 != experiment.network.layers.len()
+    {
+        return Err(Error::input(
+            "--to aihwkit: its models are feedforward chains of arrays; expected network.topology one-way",
+        ));
     }
     let conductances = |weights: &DMatrix<f64>| match &experiment.device {
         Device::Crossbar(device) => weights.map(|weight| {
@@ -75,8 +118,11 @@ pub(super) fn write_fusion<T: Real>(bundle: &mut Bundle, parameters: &[Parameter
             weights.map(|weight| weight.abs() / largest * FUSION_G_MAX)
         }
     };
-    // In AnalogSequential(AnalogLinear, activation, AnalogLinear, ...) layer l is module 2 l, and module number 2 l + 1 from 1.
-    let head = |field: &dyn Fn(usize, &DMatrix<f64>) -> String| layers.iter().enumerate().map(|(l, w)| field(l, w)).collect::<Vec<_>>();
+    // In AnalogSequential(AnalogLinear, activation, AnalogLinear, ...) layer l is module 2 l, and
+    // module number 2 l + 1 from 1.
+    let head = |field: &dyn Fn(usize, &DMatrix<f64>) -> String| {
+        layers.iter().enumerate().map(|(l, w)| field(l, w)).collect::<Vec<_>>()
+    };
     let heads = [
         head(&|layer, _| (2 * layer + 1).to_string()),
         head(&|_, _| "AnalogLinear".into()),
@@ -85,14 +131,21 @@ pub(super) fn write_fusion<T: Real>(bundle: &mut Bundle, parameters: &[Parameter
         head(&|_, weights| weights.ncols().to_string()),
         head(&|layer, _| (2 * layer).to_string()),
     ];
-    bundle.write("fusion.csv", "magnitudes of conductances for aihwkit's fusion_import", Some("uS"), |file| {
-        let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(file);
-        for head in &heads {
-            writer.write_record(head).map_err(io::Error::other)?;
-        }
-        for weights in &layers {
-            writer.write_record(conductances(weights).transpose().iter().map(f64::to_string)).map_err(io::Error::other)?;
-        }
-        writer.flush()
-    })
+    bundle.write(
+        "fusion.csv",
+        "magnitudes of conductances for aihwkit's fusion_import",
+        Some("uS"),
+        |file| {
+            let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(file);
+            for head in &heads {
+                writer.write_record(head).map_err(io::Error::other)?;
+            }
+            for weights in &layers {
+                writer
+                    .write_record(conductances(weights).transpose().iter().map(f64::to_string))
+                    .map_err(io::Error::other)?;
+            }
+            writer.flush()
+        },
+    )
 }

@@ -4,10 +4,11 @@
 //! J^T a = dC/dv,      dC/dtheta = -a . dF/dtheta
 //! ```
 //!
-//! The one rule that looks inside the machine. It is the yardstick of the others, never a laboratory's method.
+//! The one rule that looks inside the machine. It is the yardstick of the others, never a
+//! laboratory's method.
 
 use super::{Batch, Rule, Signal};
-use crate::real::Real;
+use crate::arithmetic::real::Real;
 use crate::system::{Phase, System};
 use crate::{Error, Result};
 
@@ -22,7 +23,9 @@ impl<T: Real> Rule<T> for Adjoint {
 
     fn signal(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Signal<T>> {
         let twin = system.twin();
-        let mut twin = twin.ok_or_else(|| Error::input("the adjoint rule needs a model of the machine, and this machine has none"))?;
+        let mut twin = twin.ok_or_else(|| {
+            Error::input("the adjoint rule needs a model of the machine, and this machine has none")
+        })?;
         let free = twin.settle(batch.inputs, &Phase::Free)?;
         let adjoint = twin.adjoint(batch.inputs, &free, batch.cost, batch.targets)?;
         let settled = free.settled.clone();

@@ -4,14 +4,15 @@
 //! F(v+-) -+ beta dC/dv - (J - J^T)(v+- - v0) = 0,      d = (v+ - v-) / 2 beta,      dC/dW ~ -d v0^T
 //! ```
 //!
-//! The correction turns J into J^T around the free steady state, so d solves J^T d = dC/dv: exact as beta -> 0 for any couplings.
-//! A machine realises it by port reversal, or computes it from a digital model of what was programmed.
+//! The correction turns J into J^T around the free steady state, so d solves J^T d = dC/dv: exact
+//! as beta -> 0 for any couplings. A machine realises it by port reversal, or computes it from a
+//! digital model of what was programmed.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Batch, Nudges, Rule, Signal};
 use crate::Result;
-use crate::real::Real;
+use crate::arithmetic::real::Real;
 use crate::system::{Correction, Phase, System};
 
 /// How the machine realises the correction.
@@ -45,7 +46,9 @@ impl<T: Real> Rule<T> for AsymEp {
                 let held = system.held_current(batch.inputs, &free)?;
                 self.nudges.contrast(system, batch, &free, Correction::PortReversal(&held))?
             }
-            CorrectionMethod::DigitalModel => self.nudges.contrast(system, batch, &free, Correction::DigitalModel)?,
+            CorrectionMethod::DigitalModel => {
+                self.nudges.contrast(system, batch, &free, Correction::DigitalModel)?
+            }
         };
         Ok(Signal::local(contrast.d, free.values.clone(), free, &contrast.settled))
     }

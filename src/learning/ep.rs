@@ -4,13 +4,14 @@
 //! dC/dtheta = lim (dE/dtheta(v+) - dE/dtheta(v-)) / 2 beta,      v+-: steady states nudged by +-beta
 //! ```
 //!
-//! For couplings, (v+ v+^T - v- v-^T) / 2 beta = d m^T + m d^T with d = (v+ - v-) / 2 beta and the midpoint m = (v+ + v-) / 2: the
-//! energy contrast is the local product at the midpoint. Exact as beta -> 0 when couplings are reciprocal; there is no energy, and no
-//! guarantee, when they are not.
+//! For couplings, (v+ v+^T - v- v-^T) / 2 beta = d m^T + m d^T with d = (v+ - v-) / 2 beta and the
+//! midpoint m = (v+ + v-) / 2: the energy contrast is the local product at the midpoint. Exact as
+//! beta -> 0 when couplings are reciprocal; there is no energy, and no guarantee, when they are
+//! not.
 
 use super::{Batch, Nudges, Rule, Signal};
 use crate::Result;
-use crate::real::Real;
+use crate::arithmetic::real::Real;
 use crate::system::{Correction, Phase, System};
 
 /// Equilibrium Propagation: `ep`.

@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 
-use crate::real::Real;
+use crate::arithmetic::real::Real;
 
 /// Direction and size of an estimate's error, over all parameters together.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,5 +23,8 @@ pub fn fidelity<T: Real>(estimate: &[DMatrix<T>], exact: &[DMatrix<T>]) -> Fidel
         exact_square += exact * exact;
         error_square += (estimate - exact) * (estimate - exact);
     }
-    Fidelity { cosine: dot / (estimate_square * exact_square).sqrt(), relative_error: (error_square / exact_square).sqrt() }
+    Fidelity {
+        cosine: dot / (estimate_square * exact_square).sqrt(),
+        relative_error: (error_square / exact_square).sqrt(),
+    }
 }

@@ -1,7 +1,8 @@
 //! Learning rules: from measurements to a gradient.
 //!
-//! The gradient of a cost at a steady state F(v0) = 0 is dC/dtheta = -a . dF/dtheta with J^T a = dC/dv. Every rule estimates the
-//! adjoint a by settling again and comparing measurements, and forms the same local product at some point:
+//! The gradient of a cost at a steady state F(v0) = 0 is dC/dtheta = -a . dF/dtheta with J^T a =
+//! dC/dv. Every rule estimates the adjoint a by settling again and comparing measurements, and
+//! forms the same local product at some point:
 //!
 //! | rule | learning phase | a is | local product at |
 //! |---|---|---|---|
@@ -12,7 +13,8 @@
 //! | [`Adjoint`] | none | solved from the model | v0 |
 //! | [`Spsa`] | parameters perturbed | | |
 //!
-//! One rule a file. None but the adjoint asks the machine for anything that a laboratory could not measure.
+//! One rule a file. None but the adjoint asks the machine for anything that a laboratory could not
+//! measure.
 
 mod adjoint;
 mod asym_ep;
@@ -26,8 +28,8 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::real::Real;
-use crate::simd::{self, vectorised};
+use crate::arithmetic::real::Real;
+use crate::arithmetic::simd::{self, vectorised};
 use crate::system::{Correction, Cost, Gradient, LocalProduct, Measurement, Nudge, Phase, System};
 
 pub use adjoint::Adjoint;
@@ -73,7 +75,8 @@ pub struct Signal<T: Real> {
 pub enum Form<T: Real> {
     /// The gradient itself.
     Gradient(Gradient<T>),
-    /// A post-synaptic signal d and the node values at which its local product is formed, both nodes x samples.
+    /// A post-synaptic signal d and the node values at which its local product is formed, both
+    /// nodes x samples.
     Local {
         /// The signal, divided by the number of samples.
         d: DMatrix<T>,
@@ -89,7 +92,12 @@ impl<T: Real> Signal<T> {
     }
 
     /// The mean of the local products of `d` at `at` over the settled samples.
-    fn local(mut d: DMatrix<T>, mut at: DMatrix<T>, free: Measurement<T>, settled: &[bool]) -> Self {
+    fn local(
+        mut d: DMatrix<T>,
+        mut at: DMatrix<T>,
+        free: Measurement<T>,
+        settled: &[bool],
+    ) -> Self {
         let used = settled.iter().filter(|settled| **settled).count();
         simd::scale(d.as_mut_slice(), T::one() / T::of(used.max(1) as f64));
         for (sample, _) in settled.iter().enumerate().filter(|(_, settled)| !**settled) {
@@ -100,7 +108,11 @@ impl<T: Real> Signal<T> {
     }
 
     /// The gradient that this signal makes on `system`, which was driven by `inputs`.
-    pub fn product<'a>(&'a self, system: &dyn System<T>, inputs: &'a DMatrix<T>) -> LocalProduct<'a, T> {
+    pub fn product<'a>(
+        &'a self,
+        system: &dyn System<T>,
+        inputs: &'a DMatrix<T>,
+    ) -> LocalProduct<'a, T> {
         match &self.form {
             Form::Gradient(gradient) => LocalProduct::of(gradient),
             Form::Local { d, at } => system.local_product(inputs, d, at),
@@ -149,8 +161,8 @@ pub enum Nudging {
     Centred,
     /// +beta alone (beta may be negative): d = (v+ - v0) / beta, bias O(beta).
     OneSided,
-    /// +-beta/2 and +-beta: the centred d of each, extrapolated to no nudge, d = (4 d(beta/2) - d(beta)) / 3. Bias O(beta^4), for twice
-    /// the nudged phases and 2.7 times the noise.
+    /// +-beta/2 and +-beta: the centred d of each, extrapolated to no nudge, d = (4 d(beta/2) -
+    /// d(beta)) / 3. Bias O(beta^4), for twice the nudged phases and 2.7 times the noise.
     FourPoint,
 }
 
@@ -178,11 +190,13 @@ impl<T: Real> Contrast<T> {
     fn between(plus: Measurement<T>, minus: Measurement<T>, nudge: f64) -> Self {
         let (mut d, mut midpoint) = (plus.values, minus.values);
         compare(d.as_mut_slice(), midpoint.as_mut_slice(), T::of(1.0 / nudge));
-        let settled = plus.settled.iter().zip(&minus.settled).map(|(plus, minus)| *plus && *minus).collect();
+        let settled =
+            plus.settled.iter().zip(&minus.settled).map(|(plus, minus)| *plus && *minus).collect();
         Self { d, midpoint, settled }
     }
 
-    /// What this and the contrast at `twice` the nudge say of none (Richardson): errors of second order cancel.
+    /// What this and the contrast at `twice` the nudge say of none (Richardson): errors of second
+    /// order cancel.
     fn extrapolated(mut self, twice: &Self) -> Self {
         for (this, twice) in [(&mut self.d, &twice.d), (&mut self.midpoint, &twice.midpoint)] {
             simd::scale(this.as_mut_slice(), T::of(4.0 / 3.0));
@@ -211,14 +225,21 @@ impl Nudges {
         free: &Measurement<T>,
         correction: Correction<T>,
     ) -> Result<Contrast<T>> {
-        let mut nudged = |beta| system.settle(batch.inputs, &Phase::Nudged { nudge: batch.nudge(beta), correction, free });
+        let mut nudged = |beta| {
+            system
+                .settle(batch.inputs, &Phase::Nudged { nudge: batch.nudge(beta), correction, free })
+        };
         let mut centred = |beta| Ok(Contrast::between(nudged(beta)?, nudged(-beta)?, 2.0 * beta));
         let mut contrast = match self.nudging {
             Nudging::Centred => centred(self.beta)?,
             Nudging::FourPoint => centred(self.beta / 2.0)?.extrapolated(&centred(self.beta)?),
             Nudging::OneSided => Contrast::between(nudged(self.beta)?, free.clone(), self.beta),
         };
-        contrast.settled.iter_mut().zip(&free.settled).for_each(|(settled, free)| *settled &= *free);
+        contrast
+            .settled
+            .iter_mut()
+            .zip(&free.settled)
+            .for_each(|(settled, free)| *settled &= *free);
         Ok(contrast)
     }
 }

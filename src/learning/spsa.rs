@@ -4,16 +4,16 @@
 //! g = mean over perturbations of   (C(theta + c Delta) - C(theta - c Delta)) / 2c   Delta,      Delta_i = +-1
 //! ```
 //!
-//! The model-free baseline: two free phases a perturbation, right in expectation, with a variance that grows with the number of
-//! parameters.
+//! The model-free baseline: two free phases a perturbation, right in expectation, with a variance
+//! that grows with the number of parameters.
 
 use nalgebra::DMatrix;
 use rand::Rng;
 
 use super::{Batch, Form, Rule, Signal};
+use crate::arithmetic::random::Key;
+use crate::arithmetic::real::Real;
 use crate::coupler::Domain;
-use crate::random::Key;
-use crate::real::Real;
 use crate::system::{Measurement, Phase, System};
 use crate::{Error, Result};
 
@@ -35,12 +35,18 @@ impl<T: Real> Rule<T> for Spsa {
 
     fn signal(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Signal<T>> {
         let parameters = system.parameters();
-        if let Some(binary) = parameters.iter().find(|parameter| parameter.domain == Domain::Binary) {
-            return Err(Error::input(format!("spsa: {} are binary and cannot be perturbed a little", binary.name)));
+        if let Some(binary) = parameters.iter().find(|parameter| parameter.domain == Domain::Binary)
+        {
+            return Err(Error::input(format!(
+                "spsa: {} are binary and cannot be perturbed a little",
+                binary.name
+            )));
         }
         let free = system.settle(batch.inputs, &Phase::Free)?;
-        let programmed: Vec<DMatrix<T>> = parameters.iter().map(|parameter| parameter.values.clone()).collect();
-        let mut gradient: Vec<DMatrix<T>> = programmed.iter().map(|values| values.map(|_| T::zero())).collect();
+        let programmed: Vec<DMatrix<T>> =
+            parameters.iter().map(|parameter| parameter.values.clone()).collect();
+        let mut gradient: Vec<DMatrix<T>> =
+            programmed.iter().map(|values| values.map(|_| T::zero())).collect();
         let mut settled = free.settled.clone();
         let key = Key::new(self.seed, "perturbation").with(batch.update);
         let scale = 1.0 / (2.0 * self.perturbation * self.perturbations as f64);
@@ -50,18 +56,31 @@ impl<T: Real> Rule<T> for Spsa {
                 .iter()
                 .map(|parameter| match parameter.domain {
                     Domain::Fixed => parameter.values.map(|_| T::zero()),
-                    _ => parameter.values.map(|_| if stream.next_u64() >> 63 == 0 { T::one() } else { -T::one() }),
+                    _ => parameter
+                        .values
+                        .map(|_| if stream.next_u64() >> 63 == 0 { T::one() } else { -T::one() }),
                 })
                 .collect();
             let mut measure = |step: f64| -> Result<Measurement<T>> {
-                let moved: Vec<_> = programmed.iter().zip(&signs).map(|(values, signs)| values + signs * T::of(step)).collect();
+                let moved: Vec<_> = programmed
+                    .iter()
+                    .zip(&signs)
+                    .map(|(values, signs)| values + signs * T::of(step))
+                    .collect();
                 system.program(&moved)?;
                 system.settle(batch.inputs, &Phase::Free)
             };
             let (plus, minus) = (measure(self.perturbation)?, measure(-self.perturbation)?);
-            settled.iter_mut().zip(plus.settled.iter().zip(&minus.settled)).for_each(|(all, (plus, minus))| *all &= plus & minus);
-            let slope = mean_cost(system, batch, &plus, &settled) - mean_cost(system, batch, &minus, &settled);
-            gradient.iter_mut().zip(&signs).for_each(|(gradient, signs)| *gradient += signs * (slope * T::of(scale)));
+            settled
+                .iter_mut()
+                .zip(plus.settled.iter().zip(&minus.settled))
+                .for_each(|(all, (plus, minus))| *all &= plus & minus);
+            let slope = mean_cost(system, batch, &plus, &settled)
+                - mean_cost(system, batch, &minus, &settled);
+            gradient
+                .iter_mut()
+                .zip(&signs)
+                .for_each(|(gradient, signs)| *gradient += signs * (slope * T::of(scale)));
         }
         system.program(&programmed)?;
         Ok(Signal::new(Form::Gradient(gradient), free, &settled))
@@ -69,11 +88,17 @@ impl<T: Real> Rule<T> for Spsa {
 }
 
 /// The mean cost of the settled samples.
-fn mean_cost<T: Real>(system: &dyn System<T>, batch: &Batch<T>, measured: &Measurement<T>, settled: &[bool]) -> T {
+fn mean_cost<T: Real>(
+    system: &dyn System<T>,
+    batch: &Batch<T>,
+    measured: &Measurement<T>,
+    settled: &[bool],
+) -> T {
     let outputs = system.outputs();
     let used: Vec<usize> = (0..settled.len()).filter(|sample| settled[*sample]).collect();
     let total = used.iter().fold(T::zero(), |total, sample| {
-        let values: Vec<T> = measured.values.column(*sample).rows_range(outputs.clone()).iter().copied().collect();
+        let values: Vec<T> =
+            measured.values.column(*sample).rows_range(outputs.clone()).iter().copied().collect();
         total + batch.cost.value(&values, batch.targets.column(*sample).as_slice())
     });
     total / T::of(used.len().max(1) as f64)

@@ -4,12 +4,12 @@
 //! F(v+-) -+ beta dC/dv = 0,      d = (v+ - v-) / 2 beta,      dC/dW ~ -d v0^T
 //! ```
 //!
-//! d solves J d = dC/dv, where the gradient wants J^T a = dC/dv: exact as beta -> 0 when J is symmetric. In a feedforward network d
-//! never reaches the hidden layers.
+//! d solves J d = dC/dv, where the gradient wants J^T a = dC/dv: exact as beta -> 0 when J is
+//! symmetric. In a feedforward network d never reaches the hidden layers.
 
 use super::{Batch, Nudges, Rule, Signal};
 use crate::Result;
-use crate::real::Real;
+use crate::arithmetic::real::Real;
 use crate::system::{Correction, Phase, System};
 
 /// The vector-field rule: `vector-field`.

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
-/// The largest over the smallest value from which on a logarithmic axis shows more than a linear one.
+/// The largest over the smallest value from which on a logarithmic axis shows more than a linear
+/// one.
 const LOGARITHMIC_FROM: f64 = 30.0;
 /// About how many ticks an axis gets.
 const TICKS: f64 = 6.0;
@@ -24,7 +25,8 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// From `low` to `high` at least, with some room at both ends, ticks at multiples of 1, 2 or 5 times a power of ten.
+    /// From `low` to `high` at least, with some room at both ends, ticks at multiples of 1, 2 or 5
+    /// times a power of ten.
     pub fn linear(label: &str, low: f64, high: f64) -> Self {
         Self::with_smallest_step(label, low, high, 0.0)
     }
@@ -34,8 +36,9 @@ impl Axis {
         Self::with_smallest_step(label, low as f64, high as f64, 1.0)
     }
 
-    /// An axis that shows all of `values` (finite, below 1e300): logarithmic where they are positive and span more than a factor
-    /// of thirty, else linear, and from zero unless that would flatten the curve. Without values it goes from 0 to 1.
+    /// An axis that shows all of `values` (finite, below 1e300): logarithmic where they are
+    /// positive and span more than a factor of thirty, else linear, and from zero unless that would
+    /// flatten the curve. Without values it goes from 0 to 1.
     pub fn spanning(label: &str, values: impl Iterator<Item = f64>) -> Self {
         let Some((low, high)) = extremes(values) else { return Self::linear(label, 0.0, 1.0) };
         if low > 0.0 && high / low > LOGARITHMIC_FROM {
@@ -60,8 +63,14 @@ impl Axis {
 
     /// One place for each of `names`, at equal distances: 0, 1, 2...
     pub fn ordinal(label: &str, names: &[String]) -> Self {
-        let ticks = names.iter().enumerate().map(|(place, name)| (place as f64, name.clone())).collect();
-        Self { label: label.to_owned(), ticks, logarithmic: false, span: -0.5..names.len() as f64 - 0.5 }
+        let ticks =
+            names.iter().enumerate().map(|(place, name)| (place as f64, name.clone())).collect();
+        Self {
+            label: label.to_owned(),
+            ticks,
+            logarithmic: false,
+            span: -0.5..names.len() as f64 - 0.5,
+        }
     }
 
     fn with_smallest_step(label: &str, low: f64, high: f64, smallest_step: f64) -> Self {
@@ -72,7 +81,12 @@ impl Axis {
         let (first, last) = ((low / step - 1e-6).ceil(), (high / step + 1e-6).floor());
         let ticks = (0..=(last - first).max(0.0) as usize).map(|k| (first + k as f64) * step);
         let ticks = ticks.map(|at| (at, number(at, step))).collect();
-        Self { label: label.to_owned(), ticks, logarithmic: false, span: low - padding..high + padding }
+        Self {
+            label: label.to_owned(),
+            ticks,
+            logarithmic: false,
+            span: low - padding..high + padding,
+        }
     }
 
     fn logarithmic(label: &str, low: f64, high: f64) -> Self {
@@ -84,7 +98,9 @@ impl Axis {
         let every = ((high - low) / TICKS).ceil() as i32;
         let ticks = decades.filter(|decade| decade.rem_euclid(every) == 0).flat_map(|decade| {
             let power = 10f64.powi(decade);
-            multiples.iter().map(move |multiple| (multiple * power, number(multiple * power, power)))
+            multiples
+                .iter()
+                .map(move |multiple| (multiple * power, number(multiple * power, power)))
         });
         let ticks = ticks.filter(|(at, _)| span.contains(&at.log10())).collect();
         Self { label: label.to_owned(), ticks, logarithmic: true, span }
@@ -102,17 +118,29 @@ impl Ranged for Axis {
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.iter().map(|(at, _)| *at).collect() }
+        if hint.weight().allow_light_points() {
+            Vec::new()
+        } else {
+            self.ticks.iter().map(|(at, _)| *at).collect()
+        }
     }
 
     fn range(&self) -> Range<f64> {
-        if self.logarithmic { 10f64.powf(self.span.start)..10f64.powf(self.span.end) } else { self.span.clone() }
+        if self.logarithmic {
+            10f64.powf(self.span.start)..10f64.powf(self.span.end)
+        } else {
+            self.span.clone()
+        }
     }
 }
 
 impl ValueFormatter<f64> for Axis {
     fn format_ext(&self, value: &f64) -> String {
-        self.ticks.iter().find(|(at, _)| at == value).map(|(_, text)| text.clone()).unwrap_or_default()
+        self.ticks
+            .iter()
+            .find(|(at, _)| at == value)
+            .map(|(_, text)| text.clone())
+            .unwrap_or_default()
     }
 }
 
@@ -180,9 +208,18 @@ mod tests {
     #[test]
     fn ticks_are_round_numbers_within_the_range() {
         assert_eq!(labels(&Axis::linear("", 0.0, 1.0)), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
-        assert_eq!(labels(&Axis::linear("", 88.0, 100.0)), ["88", "90", "92", "94", "96", "98", "100"]);
-        assert_eq!(labels(&Axis::linear("", 1e-6, 3e-6)), ["1.0e-6", "1.5e-6", "2.0e-6", "2.5e-6", "3.0e-6"]);
-        assert_eq!(labels(&Axis::linear("", -3e7, 3e7)), ["-3e7", "-2e7", "-1e7", "0", "1e7", "2e7", "3e7"]);
+        assert_eq!(
+            labels(&Axis::linear("", 88.0, 100.0)),
+            ["88", "90", "92", "94", "96", "98", "100"]
+        );
+        assert_eq!(
+            labels(&Axis::linear("", 1e-6, 3e-6)),
+            ["1.0e-6", "1.5e-6", "2.0e-6", "2.5e-6", "3.0e-6"]
+        );
+        assert_eq!(
+            labels(&Axis::linear("", -3e7, 3e7)),
+            ["-3e7", "-2e7", "-1e7", "0", "1e7", "2e7", "3e7"]
+        );
     }
 
     #[test]
@@ -211,7 +248,14 @@ mod tests {
 
     #[test]
     fn no_span_is_no_obstacle() {
-        for values in [vec![], vec![0.0], vec![0.3, 0.3], vec![-5.0], vec![1e299, -1e299], vec![0.1, 0.1 + 1e-16]] {
+        for values in [
+            vec![],
+            vec![0.0],
+            vec![0.3, 0.3],
+            vec![-5.0],
+            vec![1e299, -1e299],
+            vec![0.1, 0.1 + 1e-16],
+        ] {
             let axis = Axis::spanning("", values.iter().copied());
             assert!(!axis.ticks.is_empty() && axis.ticks.len() < 12, "{values:?}: {axis:?}");
             assert!(values.iter().all(|v| axis.range().contains(v)), "{values:?}: {axis:?}");

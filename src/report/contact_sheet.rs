@@ -54,10 +54,17 @@ impl Picture for ContactSheet {
         let sheet = plot::title(area, style, &format!("{}{of}", self.title))?;
         for (index, thumbnail) in self.thumbnails.iter().enumerate() {
             let (row, column) = (index / COLUMNS, index % COLUMNS);
-            let place = (style.pixels(PLACE.0) * column as i32, style.pixels(PLACE.0 + PLACE.1) * row as i32);
+            let place = (
+                style.pixels(PLACE.0) * column as i32,
+                style.pixels(PLACE.0 + PLACE.1) * row as i32,
+            );
             let room = style.pixels(PLACE.0 - 16);
-            let stride = thumbnail.cells.nrows().max(thumbnail.cells.ncols()).div_ceil(CELLS).max(1);
-            let (rows, columns) = (thumbnail.cells.nrows().div_ceil(stride), thumbnail.cells.ncols().div_ceil(stride));
+            let stride =
+                thumbnail.cells.nrows().max(thumbnail.cells.ncols()).div_ceil(CELLS).max(1);
+            let (rows, columns) = (
+                thumbnail.cells.nrows().div_ceil(stride),
+                thumbnail.cells.ncols().div_ceil(stride),
+            );
             let side = f64::from(room) / rows.max(columns).max(1) as f64;
             let left = place.0 + (style.pixels(PLACE.0) - (side * columns as f64) as i32) / 2;
             let top = place.1 + room - (side * rows as f64) as i32;
@@ -66,7 +73,8 @@ impl Picture for ContactSheet {
                 let value = thumbnail.cells[(i * stride, j * stride)].clamp(0.0, 1.0);
                 let level = (255.0 * value).round() as u8;
                 let fill = if self.grey { RGBColor(level, level, level) } else { colour(value) };
-                let corners = [(edge(left, j), edge(top, i)), (edge(left, j + 1), edge(top, i + 1))];
+                let corners =
+                    [(edge(left, j), edge(top, i)), (edge(left, j + 1), edge(top, i + 1))];
                 sheet.draw(&Rectangle::new(corners, fill.filled())).map_err(failed)?;
             }
             let below = (place.0 + style.pixels(PLACE.0) / 2, place.1 + style.pixels(PLACE.0));

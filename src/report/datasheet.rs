@@ -4,7 +4,7 @@ use toml::{Table, Value};
 
 use super::html::{escaped, table};
 use crate::Result;
-use crate::config::{Device, Experiment, Sheet};
+use crate::experiment::{Device, Experiment, Sheet};
 
 /// The section of the device of `experiment`; empty for exact arrays.
 ///
@@ -16,7 +16,9 @@ pub fn datasheet(experiment: &Experiment) -> Result<String> {
         Device::Spim(spim) => ("spim", &spim.sheet),
         Device::Crossbar(crossbar) => ("crossbar", &crossbar.sheet),
     };
-    let Ok(Value::Table(mut device)) = Value::try_from(&experiment.device) else { return Ok(String::new()) };
+    let Ok(Value::Table(mut device)) = Value::try_from(&experiment.device) else {
+        return Ok(String::new());
+    };
     let Some(Value::Table(numbers)) = device.remove(kind) else { return Ok(String::new()) };
     let sheet = name.as_deref().map(Sheet::find).transpose()?;
     let title = match (&sheet, name) {
@@ -37,28 +39,41 @@ pub fn datasheet(experiment: &Experiment) -> Result<String> {
 fn without_effect(kind: &str) -> Table {
     let empty = Value::Table(Table::from_iter([(kind.to_owned(), Value::Table(Table::new()))]));
     match empty.try_into::<Device>().ok().and_then(|device| Value::try_from(device).ok()) {
-        Some(Value::Table(mut device)) => device.remove(kind).and_then(|numbers| numbers.as_table().cloned()).unwrap_or_default(),
+        Some(Value::Table(mut device)) => {
+            device.remove(kind).and_then(|numbers| numbers.as_table().cloned()).unwrap_or_default()
+        }
         _ => Table::new(),
     }
 }
 
-/// One row a number: those of the datasheet first, then the experiment's own that differ from the `usual` ones.
+/// One row a number: those of the datasheet first, then the experiment's own that differ from the
+/// `usual` ones.
 fn rows(numbers: &Table, usual: &Table, sheet: Option<&Sheet>) -> Vec<Vec<String>> {
     let known = |key: &String| sheet.and_then(|sheet| sheet.numbers.get(key));
     let row = |(key, value): (&String, &Value)| {
         let (unit, source) = match known(key) {
-            Some(number) if same(&number.value, value) => (number.unit.clone(), number.source.clone()),
-            Some(number) => (number.unit.clone(), format!("set by the experiment; the datasheet has {}", number.value)),
+            Some(number) if same(&number.value, value) => {
+                (number.unit.clone(), number.source.clone())
+            }
+            Some(number) => (
+                number.unit.clone(),
+                format!("set by the experiment; the datasheet has {}", number.value),
+            ),
             None => (String::new(), "set by the experiment".to_owned()),
         };
         vec![key.clone(), value.to_string(), unit, source]
     };
-    let (stated, others): (Vec<_>, Vec<_>) = numbers.iter().filter(|(key, _)| *key != "sheet").partition(|(key, _)| known(key).is_some());
+    let (stated, others): (Vec<_>, Vec<_>) = numbers
+        .iter()
+        .filter(|(key, _)| *key != "sheet")
+        .partition(|(key, _)| known(key).is_some());
     let own = others.into_iter().filter(|(key, value)| usual.get(*key) != Some(value));
     stated.into_iter().chain(own).map(row).collect()
 }
 
 fn same(a: &Value, b: &Value) -> bool {
-    let number = |value: &Value| value.as_float().or_else(|| value.as_integer().map(|integer| integer as f64));
+    let number = |value: &Value| {
+        value.as_float().or_else(|| value.as_integer().map(|integer| integer as f64))
+    };
     a == b || number(a).is_some_and(|a| number(b) == Some(a))
 }

@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use super::axis::Axis;
 use super::points::short;
-use crate::config::duration;
+use crate::quantity::duration;
 use crate::study::{Study, Table};
 
-/// From this ratio of the largest to the smallest number on, zero among them, numbers are put at equal distances.
+/// From this ratio of the largest to the smallest number on, zero among them, numbers are put at
+/// equal distances.
 const EQUAL_DISTANCES_FROM: f64 = 30.0;
 
 /// One axis of a study, with those of its values that the table has.
@@ -44,10 +45,16 @@ impl Dimension {
                     values.push(value.to_vec());
                 }
             }
-            let mut names: Vec<String> = values.iter().map(|value| axis.name_of(value).unwrap_or_else(|| plain(value))).collect();
-            let number = |name: &String| name.parse::<f64>().ok().filter(|number| number.is_finite());
+            let mut names: Vec<String> = values
+                .iter()
+                .map(|value| axis.name_of(value).unwrap_or_else(|| plain(value)))
+                .collect();
+            let number =
+                |name: &String| name.parse::<f64>().ok().filter(|number| number.is_finite());
             let seconds = |name: &String| duration::parse(name).ok();
-            let all = |of: &dyn Fn(&String) -> Option<f64>| names.iter().map(of).collect::<Option<Vec<f64>>>();
+            let all = |of: &dyn Fn(&String) -> Option<f64>| {
+                names.iter().map(of).collect::<Option<Vec<f64>>>()
+            };
             let numbers = all(&number);
             let durations = numbers.is_none();
             let numbers = numbers.or_else(|| all(&seconds));
@@ -61,8 +68,11 @@ impl Dimension {
                 numbers.sort_by(f64::total_cmp);
                 numbers
             });
-            let label = axis.label.clone().unwrap_or_else(|| keys.iter().map(|key| short(key)).collect::<Vec<_>>().join(", "));
-            let places = values.iter().enumerate().map(|(place, value)| (value.clone(), place)).collect();
+            let label = axis.label.clone().unwrap_or_else(|| {
+                keys.iter().map(|key| short(key)).collect::<Vec<_>>().join(", ")
+            });
+            let places =
+                values.iter().enumerate().map(|(place, value)| (value.clone(), place)).collect();
             Self { label, names, numbers, durations, columns, places }
         };
         study.axis.iter().map(of).collect()
@@ -94,19 +104,23 @@ impl Dimension {
     /// The axis of a plot.
     pub fn axis(&self) -> Axis {
         match &self.numbers {
-            Some(numbers) if !self.at_equal_distances() => Axis::spanning(&self.label, numbers.iter().copied()),
+            Some(numbers) if !self.at_equal_distances() => {
+                Axis::spanning(&self.label, numbers.iter().copied())
+            }
             _ => Axis::ordinal(&self.label, &self.names),
         }
     }
 
-    /// Names have no distances; and neither a linear nor a logarithmic axis shows zero and what spans decades.
+    /// Names have no distances; and neither a linear nor a logarithmic axis shows zero and what
+    /// spans decades.
     fn at_equal_distances(&self) -> bool {
         let Some(numbers) = &self.numbers else { return true };
         if self.durations {
             return true;
         }
         let sizes = || numbers.iter().map(|number| number.abs()).filter(|size| *size > 0.0);
-        let wide = sizes().fold(0.0, f64::max) > EQUAL_DISTANCES_FROM * sizes().fold(f64::INFINITY, f64::min);
+        let wide = sizes().fold(0.0, f64::max)
+            > EQUAL_DISTANCES_FROM * sizes().fold(f64::INFINITY, f64::min);
         numbers.iter().any(|number| *number <= 0.0) && wide
     }
 }

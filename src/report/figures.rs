@@ -1,4 +1,5 @@
-//! Which plots show a study: curves with bands over one axis, heat maps over two, one panel for each value of further axes.
+//! Which plots show a study: curves with bands over one axis, heat maps over two, one panel for
+//! each value of further axes.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,8 +11,9 @@ use super::heat_map::HeatMap;
 use super::plot::{self, LOOKS};
 use super::points::{digits, is_fraction};
 use crate::Result;
+use crate::arithmetic::Statistics;
 use crate::file::{create_directory, write_text};
-use crate::study::{Point, Procedure, Statistics, Study, Table};
+use crate::study::{Point, Procedure, Study, Table};
 
 /// More panels than this are not drawn.
 const PANELS: usize = 12;
@@ -72,7 +74,8 @@ impl Figure {
 /// The plots of a study.
 pub fn figures(study: &Study, table: &Table) -> Vec<Figure> {
     let points = table.points();
-    let dimensions: Vec<Dimension> = Dimension::all(study, table).into_iter().filter(|dimension| dimension.len() > 1).collect();
+    let dimensions: Vec<Dimension> =
+        Dimension::all(study, table).into_iter().filter(|dimension| dimension.len() > 1).collect();
     if dimensions.is_empty() {
         return Vec::new();
     }
@@ -111,9 +114,11 @@ fn metrics(study: &Study, table: &Table) -> Vec<String> {
         Procedure::InLoop | Procedure::Transfer => {
             let reached = ["lab_seconds_to_target", "frames_to_target"];
             metrics.extend(reached.map(String::from).into_iter().filter(|name| {
-                table
-                    .result(name)
-                    .is_some_and(|at| table.rows.iter().any(|row| row.outcome.as_ref().is_ok_and(|v| v[at].is_some_and(|v| v > 0.0))))
+                table.result(name).is_some_and(|at| {
+                    table.rows.iter().any(|row| {
+                        row.outcome.as_ref().is_ok_and(|v| v[at].is_some_and(|v| v > 0.0))
+                    })
+                })
             }));
         }
     }
@@ -135,7 +140,9 @@ pub(super) fn quantity(metric: &str) -> Quantity {
         "lab_seconds_to_target" => plain("Laboratory time to the target (s)", (0.0, f64::INFINITY)),
         "frames_to_target" => plain("Camera frames to the target", (0.0, f64::INFINITY)),
         "joules" => plain("Energy of training (J)", (0.0, f64::INFINITY)),
-        name if is_fraction(name) => Quantity { label: capitalised(name) + " (%)", factor: 100.0, limits: (0.0, 100.0) },
+        name if is_fraction(name) => {
+            Quantity { label: capitalised(name) + " (%)", factor: 100.0, limits: (0.0, 100.0) }
+        }
         name => plain(&capitalised(name), infinite),
     }
 }
@@ -152,8 +159,16 @@ type Fixed = Vec<Option<usize>>;
 
 impl<'a> Space<'a> {
     fn new(dimensions: &'a [Dimension], points: &'a [Point]) -> Self {
-        let places = |point: &Point| dimensions.iter().map(|dimension| dimension.place(&point.values)).collect::<Option<Vec<_>>>();
-        Self { dimensions, points: points.iter().filter_map(|point| Some((places(point)?, point))).collect() }
+        let places = |point: &Point| {
+            dimensions
+                .iter()
+                .map(|dimension| dimension.place(&point.values))
+                .collect::<Option<Vec<_>>>()
+        };
+        Self {
+            dimensions,
+            points: points.iter().filter_map(|point| Some((places(point)?, point))).collect(),
+        }
     }
 
     /// A result at `fixed` and at the places `more` on the other axes.
@@ -168,7 +183,8 @@ impl<'a> Space<'a> {
     /// The axis that curves are drawn over: numeric if there is one, and the longest of these.
     fn abscissa(&self) -> usize {
         let rank = |axis: usize| (self.dimensions[axis].is_numeric(), self.dimensions[axis].len());
-        (1..self.dimensions.len()).fold(0, |best, axis| if rank(axis) > rank(best) { axis } else { best })
+        (1..self.dimensions.len())
+            .fold(0, |best, axis| if rank(axis) > rank(best) { axis } else { best })
     }
 
     /// Every combination of places on all axes but `free`, at most as many as there may be panels.
@@ -181,13 +197,24 @@ impl<'a> Space<'a> {
                 panel
             };
             let places = 0..self.dimensions[axis].len();
-            panels = panels.iter().flat_map(|panel| places.clone().map(move |place| with(panel, place))).take(PANELS).collect();
+            panels = panels
+                .iter()
+                .flat_map(|panel| places.clone().map(move |place| with(panel, place)))
+                .take(PANELS)
+                .collect();
         }
         panels
     }
 
     /// A curve over the axis `x`.
-    fn curve(&self, name: &str, x: usize, fixed: &Fixed, more: Option<(usize, usize)>, result: usize) -> Series {
+    fn curve(
+        &self,
+        name: &str,
+        x: usize,
+        fixed: &Fixed,
+        more: Option<(usize, usize)>,
+        result: usize,
+    ) -> Series {
         let positions = self.dimensions[x].positions();
         let at = |place: usize| {
             let places: Vec<_> = more.into_iter().chain([(x, place)]).collect();
@@ -202,7 +229,8 @@ impl<'a> Space<'a> {
             place.map(|place| format!("{} {}", lowercase(&dimension.label), dimension.names[place]))
         };
         let at: Vec<String> = self.dimensions.iter().zip(fixed).filter_map(at).collect();
-        let caption = if at.is_empty() { caption } else { format!("{caption} – {}", at.join(", ")) };
+        let caption =
+            if at.is_empty() { caption } else { format!("{caption} – {}", at.join(", ")) };
         Figure { name: name.to_owned(), caption, picture }
     }
 }
@@ -219,21 +247,36 @@ impl Plots<'_> {
         let (space, dimensions) = (self.space, self.space.dimensions);
         let x = space.abscissa();
         let rest = || (0..dimensions.len()).filter(|axis| *axis != x);
-        let series = rest().filter(|axis| dimensions[*axis].len() <= LOOKS.len()).min_by_key(|axis| dimensions[*axis].is_numeric());
+        let series = rest()
+            .filter(|axis| dimensions[*axis].len() <= LOOKS.len())
+            .min_by_key(|axis| dimensions[*axis].is_numeric());
         let free: Vec<usize> = series.into_iter().chain([x]).collect();
         let y = quantity(self.metric);
-        let by = series.map_or(String::new(), |axis| format!(", by {}", lowercase(&dimensions[axis].label)));
+        let by = series
+            .map_or(String::new(), |axis| format!(", by {}", lowercase(&dimensions[axis].label)));
         let caption = format!("{} against {}{by}", y.label, lowercase(&dimensions[x].label));
         let panel = |fixed: Fixed| {
             let curves = match series {
                 Some(axis) => {
                     let names = dimensions[axis].names.iter().enumerate();
-                    names.map(|(place, name)| space.curve(name, x, &fixed, Some((axis, place)), self.result)).collect()
+                    names
+                        .map(|(place, name)| {
+                            space.curve(name, x, &fixed, Some((axis, place)), self.result)
+                        })
+                        .collect()
                 }
                 None => vec![space.curve("", x, &fixed, None, self.result)],
             };
-            let by = series.filter(|axis| dimensions[*axis].is_numeric()).map(|axis| dimensions[axis].label.clone());
-            let bands = Bands { x: dimensions[x].axis(), y: y.clone(), by, series: curves, joined: dimensions[x].is_numeric() };
+            let by = series
+                .filter(|axis| dimensions[*axis].is_numeric())
+                .map(|axis| dimensions[axis].label.clone());
+            let bands = Bands {
+                x: dimensions[x].axis(),
+                y: y.clone(),
+                by,
+                series: curves,
+                joined: dimensions[x].is_numeric(),
+            };
             space.figure(self.metric, caption.clone(), &fixed, Drawn::Bands(bands))
         };
         space.panels(&free).into_iter().map(panel).collect()
@@ -241,25 +284,44 @@ impl Plots<'_> {
 
     fn heat_maps(&self) -> Vec<Figure> {
         let (space, dimensions) = (self.space, self.space.dimensions);
-        let fits = |axis: &usize| dimensions[*axis].is_numeric() && (HEAT_MAP_FROM..=HEAT_MAP_TO).contains(&dimensions[*axis].len());
-        let [x, y] = (0..dimensions.len()).filter(fits).take(2).collect::<Vec<_>>()[..] else { return Vec::new() };
+        let fits = |axis: &usize| {
+            dimensions[*axis].is_numeric()
+                && (HEAT_MAP_FROM..=HEAT_MAP_TO).contains(&dimensions[*axis].len())
+        };
+        let [x, y] = (0..dimensions.len()).filter(fits).take(2).collect::<Vec<_>>()[..] else {
+            return Vec::new();
+        };
         let shown = quantity(self.metric);
         let framed = matches!(self.metric, "cosine" | "test_accuracy");
         let note = if framed { "; the best of each column is framed" } else { "" };
-        let axes = format!("{} and {}", lowercase(&dimensions[x].label), lowercase(&dimensions[y].label));
+        let axes =
+            format!("{} and {}", lowercase(&dimensions[x].label), lowercase(&dimensions[y].label));
         let caption = format!("{} over {axes}{note}; blank where there is none", shown.label);
         let panel = |fixed: Fixed| {
-            let cell = |row, column| space.at(&fixed, &[(x, column), (y, row)], self.result).map(|of| shown.factor * of.mean);
+            let cell = |row, column| {
+                space
+                    .at(&fixed, &[(x, column), (y, row)], self.result)
+                    .map(|of| shown.factor * of.mean)
+            };
             let row = |row| (0..dimensions[x].len()).map(|column| cell(row, column)).collect();
             let map = HeatMap {
                 x: Axis::ordinal(&dimensions[x].label, &dimensions[x].names),
                 y: Axis::ordinal(&dimensions[y].label, &dimensions[y].names),
                 label: shown.label.clone(),
                 cells: (0..dimensions[y].len()).map(row).collect(),
-                written: if shown.factor == 100.0 { |value| format!("{value:.1}") } else { short_number },
+                written: if shown.factor == 100.0 {
+                    |value| format!("{value:.1}")
+                } else {
+                    short_number
+                },
                 framed,
             };
-            space.figure(&format!("{}-map", self.metric), caption.clone(), &fixed, Drawn::HeatMap(map))
+            space.figure(
+                &format!("{}-map", self.metric),
+                caption.clone(),
+                &fixed,
+                Drawn::HeatMap(map),
+            )
         };
         space.panels(&[x, y]).into_iter().map(panel).collect()
     }
@@ -268,24 +330,47 @@ impl Plots<'_> {
     fn scatter(&self, x: &Dimension, points: &[Point]) -> Figure {
         let y = quantity(self.metric);
         let positions = x.positions();
-        let at = |point: &Point| Some((positions[x.place(&point.values)?], point.statistics[self.result]?));
-        let series = vec![Series { name: String::new(), points: points.iter().filter_map(at).collect() }];
+        let at = |point: &Point| {
+            Some((positions[x.place(&point.values)?], point.statistics[self.result]?))
+        };
+        let series =
+            vec![Series { name: String::new(), points: points.iter().filter_map(at).collect() }];
         let caption = format!("{} of every point drawn, against {}", y.label, lowercase(&x.label));
         let nothing = vec![None; self.space.dimensions.len()];
-        self.space.figure(self.metric, caption, &nothing, Drawn::Bands(Bands { x: x.axis(), y, by: None, series, joined: false }))
+        self.space.figure(
+            self.metric,
+            caption,
+            &nothing,
+            Drawn::Bands(Bands { x: x.axis(), y, by: None, series, joined: false }),
+        )
     }
 }
 
 /// The cosine of every array's gradient, one panel for each value of all axes but the abscissa.
 fn by_array(space: &Space, table: &Table) -> Vec<Figure> {
     let x = space.abscissa();
-    let arrays: Vec<(&str, usize)> =
-        table.results.iter().enumerate().filter_map(|(at, name)| Some((name.strip_prefix("cosine/")?, at))).take(LOOKS.len()).collect();
+    let arrays: Vec<(&str, usize)> = table
+        .results
+        .iter()
+        .enumerate()
+        .filter_map(|(at, name)| Some((name.strip_prefix("cosine/")?, at)))
+        .take(LOOKS.len())
+        .collect();
     let dimension = &space.dimensions[x];
     let panel = |fixed: Fixed| {
-        let series = arrays.iter().map(|(name, result)| space.curve(name, x, &fixed, None, *result)).collect();
-        let bands = Bands { x: dimension.axis(), y: quantity("cosine"), by: Some("Array".into()), series, joined: dimension.is_numeric() };
-        let caption = format!("Cosine of each array's gradient against {}", lowercase(&dimension.label));
+        let series = arrays
+            .iter()
+            .map(|(name, result)| space.curve(name, x, &fixed, None, *result))
+            .collect();
+        let bands = Bands {
+            x: dimension.axis(),
+            y: quantity("cosine"),
+            by: Some("Array".into()),
+            series,
+            joined: dimension.is_numeric(),
+        };
+        let caption =
+            format!("Cosine of each array's gradient against {}", lowercase(&dimension.label));
         space.figure("cosine-by-array", caption, &fixed, Drawn::Bands(bands))
     };
     space.panels(&[x]).into_iter().map(panel).collect()
@@ -302,7 +387,9 @@ fn capitalised(name: &str) -> String {
 fn lowercase(label: &str) -> String {
     let mut letters = label.chars();
     match (letters.next(), letters.next()) {
-        (Some(first), Some(second)) if second.is_lowercase() => format!("{}{}", first.to_lowercase(), &label[first.len_utf8()..]),
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            format!("{}{}", first.to_lowercase(), &label[first.len_utf8()..])
+        }
         _ => label.to_owned(),
     }
 }

@@ -7,8 +7,8 @@ use super::axis::Axis;
 use super::plot::{self, Area, Picture, Style, failed};
 use crate::Result;
 
-/// The perceptually uniform colours of cividis, for any colour vision (Nunez, Anderton & Renslow 2018,
-/// doi:10.1371/journal.pone.0199239), at equal distances.
+/// The perceptually uniform colours of cividis, for any colour vision (Nunez, Anderton & Renslow
+/// 2018, doi:10.1371/journal.pone.0199239), at equal distances.
 const CIVIDIS: [(f64, f64, f64); 9] = [
     (0.0, 34.0, 78.0),
     (18.0, 53.0, 112.0),
@@ -42,10 +42,14 @@ pub struct HeatMap {
 impl HeatMap {
     fn extremes(&self) -> (f64, f64) {
         let values = || self.cells.iter().flatten().flatten();
-        (values().copied().fold(f64::INFINITY, f64::min), values().copied().fold(f64::NEG_INFINITY, f64::max))
+        (
+            values().copied().fold(f64::INFINITY, f64::min),
+            values().copied().fold(f64::NEG_INFINITY, f64::max),
+        )
     }
 
-    /// Where `value` is between the smallest and the largest, 0 to 1: on a logarithmic scale where a quantity spans decades.
+    /// Where `value` is between the smallest and the largest, 0 to 1: on a logarithmic scale where
+    /// a quantity spans decades.
     fn place(&self, value: f64) -> f64 {
         let (low, high) = self.extremes();
         if high <= low {
@@ -73,7 +77,13 @@ impl HeatMap {
             let cell = [(x + k * step, y - height / 2), (x + (k + 1) * step, y + height / 2)];
             area.draw(&Rectangle::new(cell, colour.filled())).map_err(failed)?;
         }
-        style.write(area, &(self.written)(high), plot::TEXT, HPos::Left, (x + STEPS * step + gap, y))
+        style.write(
+            area,
+            &(self.written)(high),
+            plot::TEXT,
+            HPos::Left,
+            (x + STEPS * step + gap, y),
+        )
     }
 }
 
@@ -91,14 +101,27 @@ impl Picture for HeatMap {
             for (column, value) in values.iter().enumerate() {
                 let Some(value) = *value else { continue };
                 let (x, y, place) = (column as f64, row as f64, self.place(value));
-                cells.draw(&Rectangle::new([(x - 0.5, y - 0.5), (x + 0.5, y + 0.5)], colour(place).filled())).map_err(failed)?;
+                cells
+                    .draw(&Rectangle::new(
+                        [(x - 0.5, y - 0.5), (x + 0.5, y + 0.5)],
+                        colour(place).filled(),
+                    ))
+                    .map_err(failed)?;
                 if numbered {
                     let at = cells.map_coordinate(&(x, y));
                     let ink = if place < 0.5 { WHITE } else { BLACK };
                     let text = (self.written)(value);
                     let room = (cells.dim_in_pixel().0 as i32 / values.len() as i32) * 9 / 10;
-                    let size = plot::fitting(plot::TEXT, style.width(area, &text, plot::TEXT)?, room);
-                    style.write_in(ink, area, &text, size, HPos::Center, (at.0 - base.0, at.1 - base.1))?;
+                    let size =
+                        plot::fitting(plot::TEXT, style.width(area, &text, plot::TEXT)?, room);
+                    style.write_in(
+                        ink,
+                        area,
+                        &text,
+                        size,
+                        HPos::Center,
+                        (at.0 - base.0, at.1 - base.1),
+                    )?;
                 }
             }
         }
@@ -109,7 +132,9 @@ impl Picture for HeatMap {
             if let Some((_, row)) = best {
                 let (x, y) = (column as f64, row as f64);
                 let frame = [(x - 0.47, y - 0.47), (x + 0.47, y + 0.47)];
-                cells.draw(&Rectangle::new(frame, plot::FRAME.stroke_width(style.pixels(6) as u32))).map_err(failed)?;
+                cells
+                    .draw(&Rectangle::new(frame, plot::FRAME.stroke_width(style.pixels(6) as u32)))
+                    .map_err(failed)?;
             }
         }
         let left = cells.get_base_pixel().0 - base.0;

@@ -20,12 +20,16 @@ pub fn card(name: &str, value: &str, notes: &str) -> String {
 /// A plot with its caption, which is no HTML.
 pub fn figure(svg: &str, caption: &str) -> String {
     let caption = escaped(caption);
-    format!("<figure>\n<div role=\"img\" aria-label=\"{caption}\">\n{svg}</div>\n<figcaption>{caption}</figcaption>\n</figure>\n")
+    format!(
+        "<figure>\n<div role=\"img\" aria-label=\"{caption}\">\n{svg}</div>\n<figcaption>{caption}</figcaption>\n</figure>\n"
+    )
 }
 
-/// A table that scrolls within itself where it is too wide: `name` is what a screen reader calls it, the first cell of a row its head.
+/// A table that scrolls within itself where it is too wide: `name` is what a screen reader calls
+/// it, the first cell of a row its head.
 pub fn table(name: &str, heads: &[String], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let head: String = heads.iter().map(|head| format!("<th scope=\"col\">{}</th>", escaped(head))).collect();
+    let head: String =
+        heads.iter().map(|head| format!("<th scope=\"col\">{}</th>", escaped(head))).collect();
     let row = |cells: Vec<String>| {
         let cells: Vec<String> = cells.iter().map(|cell| escaped(cell)).collect();
         let rest: String = cells[1..].iter().map(|cell| format!("<td>{cell}</td>")).collect();

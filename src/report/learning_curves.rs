@@ -13,7 +13,8 @@ const TRAIN: Look = LOOKS[0];
 const TEST: Look = LOOKS[1];
 const VALIDATION: Look = LOOKS[2];
 
-/// The learning curves of a run as the text of an SVG file: training cost on the left, accuracies on the right.
+/// The learning curves of a run as the text of an SVG file: training cost on the left, accuracies
+/// on the right.
 ///
 /// A value that is not finite interrupts its curve. Errors without epochs.
 pub fn learning_curves(metrics: &[EpochMetrics], title: &str) -> Result<String> {
@@ -25,7 +26,8 @@ pub fn learning_curves_png(metrics: &[EpochMetrics], title: &str, path: &Path) -
     plot::png(&LearningCurves::new(metrics, title)?, path)
 }
 
-/// The two panels of the learning curves as pictures of their own, for pages that arrange them to their width.
+/// The two panels of the learning curves as pictures of their own, for pages that arrange them to
+/// their width.
 pub(super) fn panels(metrics: &[EpochMetrics]) -> Result<[String; 2]> {
     Ok([plot::svg(&CostPanel(metrics))?, plot::svg(&AccuracyPanel(metrics))?])
 }
@@ -38,7 +40,9 @@ struct LearningCurves<'a> {
 impl<'a> LearningCurves<'a> {
     fn new(metrics: &'a [EpochMetrics], title: &'a str) -> Result<Self> {
         if metrics.is_empty() {
-            return Err(Error::input("learning curves need at least one epoch of training, there is none"));
+            return Err(Error::input(
+                "learning curves need at least one epoch of training, there is none",
+            ));
         }
         Ok(Self { metrics, title })
     }
@@ -66,7 +70,8 @@ impl Picture for CostPanel<'_> {
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &Area<DB>, style: Style) -> Result<()> {
-        let costs = Series { name: "train", look: TRAIN, points: points(self.0, |m| Some(m.train_cost)) };
+        let costs =
+            Series { name: "train", look: TRAIN, points: points(self.0, |m| Some(m.train_cost)) };
         let y = Axis::spanning("Mean cost per sample (dimensionless)", costs.values());
         draw_panel(area, style, self.0, &y, &[costs])
     }
@@ -83,9 +88,21 @@ impl Picture for AccuracyPanel<'_> {
     fn draw<DB: DrawingBackend>(&self, area: &Area<DB>, style: Style) -> Result<()> {
         let percent = |fraction: f64| 100.0 * fraction;
         let mut series = vec![
-            Series { name: "train", look: TRAIN, points: points(self.0, |m| Some(percent(m.train_accuracy))) },
-            Series { name: "validation", look: VALIDATION, points: points(self.0, |m| m.validation_accuracy.map(percent)) },
-            Series { name: "test", look: TEST, points: points(self.0, |m| Some(percent(m.test_accuracy))) },
+            Series {
+                name: "train",
+                look: TRAIN,
+                points: points(self.0, |m| Some(percent(m.train_accuracy))),
+            },
+            Series {
+                name: "validation",
+                look: VALIDATION,
+                points: points(self.0, |m| m.validation_accuracy.map(percent)),
+            },
+            Series {
+                name: "test",
+                look: TEST,
+                points: points(self.0, |m| Some(percent(m.test_accuracy))),
+            },
         ];
         series.retain(|s| !s.points.is_empty());
         let y = Axis::percent("Accuracy (%)", series.iter().flat_map(|s| s.values()));
@@ -117,13 +134,22 @@ impl Series {
 }
 
 /// `value` against the epoch, for the epochs that have it.
-fn points(metrics: &[EpochMetrics], value: impl Fn(&EpochMetrics) -> Option<f64>) -> Vec<(f64, f64)> {
+fn points(
+    metrics: &[EpochMetrics],
+    value: impl Fn(&EpochMetrics) -> Option<f64>,
+) -> Vec<(f64, f64)> {
     // coordinates beyond this would overflow
     let drawable = |value: f64| if value.abs() < 1e300 { value } else { f64::NAN };
     metrics.iter().filter_map(|m| value(m).map(|v| (m.epoch as f64, drawable(v)))).collect()
 }
 
-fn draw_panel<DB: DrawingBackend>(area: &Area<DB>, style: Style, metrics: &[EpochMetrics], y: &Axis, series: &[Series]) -> Result<()> {
+fn draw_panel<DB: DrawingBackend>(
+    area: &Area<DB>,
+    style: Style,
+    metrics: &[EpochMetrics],
+    y: &Axis,
+    series: &[Series],
+) -> Result<()> {
     let epochs = || metrics.iter().map(|m| m.epoch);
     let x = Axis::whole("Epoch", epochs().min().unwrap_or(0), epochs().max().unwrap_or(1));
     let entries: Vec<_> = series.iter().map(|s| (s.look, s.label())).collect();
@@ -148,7 +174,8 @@ pub(super) mod tests {
                 rate_factor: 1.0,
                 train_cost: 0.45 * (-t / 8.0).exp() + 0.02 + 0.002 * wiggle,
                 train_accuracy: 0.985 - 0.13 * (-t / 9.0).exp(),
-                validation_accuracy: validation.then(|| 0.962 - 0.11 * (-t / 7.0).exp() + 0.002 * wiggle),
+                validation_accuracy: validation
+                    .then(|| 0.962 - 0.11 * (-t / 7.0).exp() + 0.002 * wiggle),
                 test_accuracy: 0.957 - 0.12 * (-t / 7.0).exp() + 0.003 * wiggle,
                 unsettled: epoch % 3,
                 test_unsettled: 0,
@@ -164,9 +191,15 @@ pub(super) mod tests {
     #[test]
     fn axes_have_labels_with_units() {
         let svg = learning_curves(&plausible(40, true), "digits <& more>").unwrap();
-        for text in
-            ["Epoch", "Mean cost per sample (dimensionless)", "Accuracy (%)", "train", "validation", "test", "digits &lt;&amp; more&gt;"]
-        {
+        for text in [
+            "Epoch",
+            "Mean cost per sample (dimensionless)",
+            "Accuracy (%)",
+            "train",
+            "validation",
+            "test",
+            "digits &lt;&amp; more&gt;",
+        ] {
             assert!(svg.contains(&format!(">\n{text}\n<")), "{text} in {svg}");
         }
         assert!(svg.contains("font-family=\"sans-serif\"") && svg.trim_end().ends_with("</svg>"));
@@ -184,7 +217,8 @@ pub(super) mod tests {
         }
         let mut constant = plausible(5, true);
         for m in &mut constant {
-            (m.train_cost, m.train_accuracy, m.validation_accuracy, m.test_accuracy) = (0.0, 1.0, Some(1.0), 1.0);
+            (m.train_cost, m.train_accuracy, m.validation_accuracy, m.test_accuracy) =
+                (0.0, 1.0, Some(1.0), 1.0);
         }
         learning_curves(&constant, "t").unwrap();
         let title = "An extraordinarily long title ".repeat(20);
@@ -194,7 +228,8 @@ pub(super) mod tests {
     #[test]
     fn values_that_are_not_finite_interrupt_a_curve() {
         let mut metrics = plausible(10, true);
-        (metrics[3].train_cost, metrics[4].train_cost, metrics[5].train_cost) = (f64::NAN, f64::INFINITY, f64::MAX);
+        (metrics[3].train_cost, metrics[4].train_cost, metrics[5].train_cost) =
+            (f64::NAN, f64::INFINITY, f64::MAX);
         metrics[4].test_accuracy = f64::NAN;
         let svg = learning_curves(&metrics, "t").unwrap();
         assert!(svg.contains("train (3 not finite)") && !svg.contains("NaN"));

@@ -1,4 +1,5 @@
-//! What an optical machine shows and sees: the mask of its first pattern, and the focal plane before the camera.
+//! What an optical machine shows and sees: the mask of its first pattern, and the focal plane
+//! before the camera.
 
 use std::path::Path;
 
@@ -8,12 +9,12 @@ use nalgebra::DMatrix;
 
 use super::histogram::tensors;
 use super::html::escaped;
-use crate::config::{Device, Experiment};
+use crate::arithmetic::random::Key;
 use crate::coupler::spim::Multiplexing;
 use crate::coupler::spim::optics::Optics;
 use crate::coupler::spim::optics::mask::{Drive, Mask, write_grey};
 use crate::coupler::spim::optics::wave::{Moment, Wave, focal_plane};
-use crate::random::Key;
+use crate::experiment::{Device, Experiment};
 use crate::{Error, Result};
 
 /// Decades of intensity from black to white.
@@ -37,7 +38,12 @@ impl Photograph {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let levels: Vec<u16> = self.grey.transpose().iter().map(|grey| (255.0 * grey.clamp(0.0, 1.0)).round() as u16).collect();
+        let levels: Vec<u16> = self
+            .grey
+            .transpose()
+            .iter()
+            .map(|grey| (255.0 * grey.clamp(0.0, 1.0)).round() as u16)
+            .collect();
         write_grey(path, self.grey.shape(), false, &levels)
     }
 
@@ -65,7 +71,10 @@ pub fn photographs(experiment: &Experiment, checkpoint: &Path) -> Result<Vec<Pho
         return Ok(Vec::new());
     }
     let tensors = tensors(experiment, checkpoint)?;
-    let shown = |name: &str| name.starts_with("parameters/") && (name.ends_with(".patterns") || name.ends_with(".readers"));
+    let shown = |name: &str| {
+        name.starts_with("parameters/")
+            && (name.ends_with(".patterns") || name.ends_with(".readers"))
+    };
     let patterns = tensors.iter().find(|(name, _)| shown(name));
     let Some((_, patterns)) = patterns else { return Ok(Vec::new()) };
     let pattern = &patterns[..patterns.len() / device.patterns];
@@ -78,7 +87,11 @@ pub fn photographs(experiment: &Experiment, checkpoint: &Path) -> Result<Vec<Pho
     let mask = Mask::encode(&optics.layout, &[pattern], device.phase_bits);
     let Drive::Levels(levels) = &mask.drive else { return Ok(Vec::new()) };
     let most = f64::from((1u32 << mask.bits) - 1);
-    let shown = DMatrix::from_row_iterator(mask.height, mask.width, levels.iter().map(|level| f64::from(*level) / most));
+    let shown = DMatrix::from_row_iterator(
+        mask.height,
+        mask.width,
+        levels.iter().map(|level| f64::from(*level) / most),
+    );
     let mut wave = Wave::new(&optics);
     let near = wave.near_field(&mask, Moment::default())?;
     let image = focal_plane(&optics.layout, wave.far_field(near));
@@ -86,7 +99,9 @@ pub fn photographs(experiment: &Experiment, checkpoint: &Path) -> Result<Vec<Pho
     // The zero order is at the pixel half the size down and across.
     let first = (image.nrows() / 2 - height / 2, image.ncols() / 2 - width / 2);
     let mut stream = Key::new(experiment.seed, "photograph").stream();
-    let seen = image.view(first, (height, width)).map(|intensity| optics.camera.pixel(intensity, &mut stream).max(0.0));
+    let seen = image
+        .view(first, (height, width))
+        .map(|intensity| optics.camera.pixel(intensity, &mut stream).max(0.0));
     let brightest = seen.max().max(f64::MIN_POSITIVE);
     let (across, down) = (width as f64 / mask.width as f64, height as f64 / mask.height as f64);
     Ok(vec![

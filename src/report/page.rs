@@ -2,21 +2,33 @@
 
 use super::format::{count, duration, percent};
 use super::html::{card, document, escaped, figure};
-use super::interval::wilson;
 use super::learning_curves::panels;
 use crate::Result;
+use crate::arithmetic::wilson;
 use crate::training::{EpochMetrics, LabSummary, Summary};
 
 /// An epoch table with more rows than this is collapsed.
 const ROWS_SHOWN: usize = 20;
 
-/// The page of a run: its results, learning curves, epochs and configuration. It loads nothing and runs no scripts.
+/// The page of a run: its results, learning curves, epochs and configuration. It loads nothing and
+/// runs no scripts.
 ///
 /// Without epochs (nothing was trained) it has no curves and no table.
 /// `more` is HTML that goes before the configuration.
-pub fn page(summary: &Summary, metrics: &[EpochMetrics], config_toml: &str, more: &str) -> Result<String> {
-    let body =
-        [header(summary), results(summary, metrics.len()), curves(metrics)?, epochs(metrics), more.to_owned(), configuration(config_toml)];
+pub fn page(
+    summary: &Summary,
+    metrics: &[EpochMetrics],
+    config_toml: &str,
+    more: &str,
+) -> Result<String> {
+    let body = [
+        header(summary),
+        results(summary, metrics.len()),
+        curves(metrics)?,
+        epochs(metrics),
+        more.to_owned(),
+        configuration(config_toml),
+    ];
     Ok(document(&summary.run, &body.concat()))
 }
 
@@ -32,7 +44,13 @@ fn header(summary: &Summary) -> String {
 
 /// The key results as big numbers.
 fn results(summary: &Summary, epochs: usize) -> String {
-    let cards = [test_card(summary), training_card(summary, epochs), laboratory_card(&summary.lab), inference_card(&summary.lab)].concat();
+    let cards = [
+        test_card(summary),
+        training_card(summary, epochs),
+        laboratory_card(&summary.lab),
+        inference_card(&summary.lab),
+    ]
+    .concat();
     format!("<main>\n<dl class=\"results\">\n{cards}</dl>\n{}", warnings(summary))
 }
 
@@ -66,7 +84,11 @@ fn training_card(summary: &Summary, epochs: usize) -> String {
 }
 
 fn laboratory_card(lab: &LabSummary) -> String {
-    let mut notes = format!("{} camera frames<br>{} conversions", count(lab.frames as f64), count(lab.conversions as f64));
+    let mut notes = format!(
+        "{} camera frames<br>{} conversions",
+        count(lab.frames as f64),
+        count(lab.conversions as f64)
+    );
     if lab.joules > 0.0 {
         notes += &format!("<br>{} write pulses<br>{:.3e} J", count(lab.pulses as f64), lab.joules);
     }
@@ -74,13 +96,21 @@ fn laboratory_card(lab: &LabSummary) -> String {
 }
 
 fn inference_card(lab: &LabSummary) -> String {
-    let notes = format!("{} camera frames<br>{} conversions", count(lab.frames_per_inference), count(lab.conversions_per_inference));
+    let notes = format!(
+        "{} camera frames<br>{} conversions",
+        count(lab.frames_per_inference),
+        count(lab.conversions_per_inference)
+    );
     card("Laboratory time of one inference", &duration(lab.seconds_per_inference), &notes)
 }
 
 /// A line for each thing that a reader of the accuracies should know.
 fn warnings(summary: &Summary) -> String {
-    summary.warnings().iter().map(|warning| format!("<p class=\"warning\">{warning}.</p>\n")).collect()
+    summary
+        .warnings()
+        .iter()
+        .map(|warning| format!("<p class=\"warning\">{warning}.</p>\n"))
+        .collect()
 }
 
 /// The learning curves, one figure a panel: side by side where there is room.
@@ -88,9 +118,15 @@ fn curves(metrics: &[EpochMetrics]) -> Result<String> {
     if metrics.is_empty() {
         return Ok(String::new());
     }
-    let captions = ["Training cost, free phases of each epoch", "Accuracy, test and validation after each epoch"];
-    let figures: String = panels(metrics)?.iter().zip(captions).map(|(svg, caption)| figure(svg, caption)).collect();
-    Ok(format!("<section>\n<h2>Learning curves</h2>\n<div class=\"plots\">\n{figures}</div>\n</section>\n"))
+    let captions = [
+        "Training cost, free phases of each epoch",
+        "Accuracy, test and validation after each epoch",
+    ];
+    let figures: String =
+        panels(metrics)?.iter().zip(captions).map(|(svg, caption)| figure(svg, caption)).collect();
+    Ok(format!(
+        "<section>\n<h2>Learning curves</h2>\n<div class=\"plots\">\n{figures}</div>\n</section>\n"
+    ))
 }
 
 /// The table of epochs, collapsed if it is long.
@@ -99,7 +135,8 @@ fn epochs(metrics: &[EpochMetrics]) -> String {
         return String::new();
     }
     let validation = metrics.iter().any(|m| m.validation_accuracy.is_some());
-    let head: String = heads(validation).map(|name| format!("<th scope=\"col\">{name}</th>")).collect();
+    let head: String =
+        heads(validation).map(|name| format!("<th scope=\"col\">{name}</th>")).collect();
     let rows: String = metrics.iter().map(|m| row(m, validation)).collect();
     let table = format!(
         "<div class=\"wide\" role=\"region\" aria-label=\"Epochs\" tabindex=\"0\">\n<table>\n<thead><tr>{head}</tr></thead>\n\
@@ -114,23 +151,33 @@ fn epochs(metrics: &[EpochMetrics]) -> String {
 }
 
 fn heads(validation: bool) -> impl Iterator<Item = &'static str> {
-    ["Epoch", "Rate factor", "Training cost", "Training accuracy"].into_iter().chain(validation.then_some("Validation accuracy")).chain([
-        "Test accuracy",
-        "Unsettled in training",
-        "Unsettled in test",
-        "Camera frames",
-        "Conversions",
-        "Laboratory time",
-    ])
+    ["Epoch", "Rate factor", "Training cost", "Training accuracy"]
+        .into_iter()
+        .chain(validation.then_some("Validation accuracy"))
+        .chain([
+            "Test accuracy",
+            "Unsettled in training",
+            "Unsettled in test",
+            "Camera frames",
+            "Conversions",
+            "Laboratory time",
+        ])
 }
 
 fn row(m: &EpochMetrics, validation: bool) -> String {
-    let mut cells = vec![format!("{:.4}", m.rate_factor), format!("{:.5}", m.train_cost), percent(m.train_accuracy)];
+    let mut cells = vec![
+        format!("{:.4}", m.rate_factor),
+        format!("{:.5}", m.train_cost),
+        percent(m.train_accuracy),
+    ];
     if validation {
         cells.push(m.validation_accuracy.map(percent).unwrap_or_default());
     }
     cells.push(percent(m.test_accuracy));
-    cells.extend([m.unsettled as f64, m.test_unsettled as f64, m.frames as f64, m.conversions as f64].map(count));
+    cells.extend(
+        [m.unsettled as f64, m.test_unsettled as f64, m.frames as f64, m.conversions as f64]
+            .map(count),
+    );
     cells.push(duration(m.lab_seconds));
     let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
     format!("<tr><th scope=\"row\">{}</th>{cells}</tr>\n", m.epoch)
@@ -202,7 +249,13 @@ mod tests {
 
     #[test]
     fn text_of_others_is_escaped() {
-        let html = page(&summary(), &plausible(1, false), "name = \"</pre><script>alert('&')</script>\"", "").unwrap();
+        let html = page(
+            &summary(),
+            &plausible(1, false),
+            "name = \"</pre><script>alert('&')</script>\"",
+            "",
+        )
+        .unwrap();
         assert!(html.contains("<h1>runs/&lt;first&gt; &amp; &quot;best&quot;</h1>"));
         assert!(html.contains("ep &lt;symmetric&gt; on crossbar &#39;A&#39;"));
         assert!(html.contains("&lt;/pre&gt;&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;"));
@@ -213,7 +266,8 @@ mod tests {
     fn nothing_is_loaded() {
         let html = page(&summary(), &plausible(3, true), "seed = 1", "").unwrap();
         assert_eq!(html.matches("<svg ").count(), 2);
-        let without_names = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "").replace("http-equiv", "");
+        let without_names =
+            html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "").replace("http-equiv", "");
         for sign in ["http", "src=", "href=", "url(", "@import", "<script", "<link", "<img"] {
             assert!(!without_names.contains(sign), "{sign}");
         }
@@ -231,12 +285,18 @@ mod tests {
     fn a_run_without_training_or_test_has_a_page() {
         let nothing = Summary { test_accuracy: f64::NAN, test_samples: 0, ..summary() };
         let html = page(&nothing, &[], "", "").unwrap();
-        assert!(html.contains("unknown") && html.contains("no epochs trained") && !html.contains("<svg"));
+        assert!(
+            html.contains("unknown")
+                && html.contains("no epochs trained")
+                && !html.contains("<svg")
+        );
     }
 
     #[test]
     fn a_run_is_written_into_its_directory() {
-        let experiment = crate::config::Experiment::parse("[network]\nlayers = [2, 2]\n", "x.toml", &[]).unwrap();
+        let experiment =
+            crate::experiment::Experiment::parse("[network]\nlayers = [2, 2]\n", "x.toml", &[])
+                .unwrap();
         let directory = tempfile::tempdir().unwrap();
         let run = directory.path().join("run");
         write_run(&run, &summary(), &plausible(2, true), &experiment).unwrap();

@@ -42,8 +42,8 @@ const INK: RGBColor = RGBColor(40, 40, 40);
 pub const FRAME: RGBColor = RGBColor(213, 94, 0);
 const GRID: RGBColor = RGBColor(225, 225, 225);
 
-/// The colours of Okabe and Ito (Color Universal Design, 2008), told apart by readers with any colour vision; black and the
-/// yellow that white paper swallows left out.
+/// The colours of Okabe and Ito (Color Universal Design, 2008), told apart by readers with any
+/// colour vision; black and the yellow that white paper swallows left out.
 const BLUE: RGBColor = RGBColor(0, 114, 178);
 const VERMILION: RGBColor = RGBColor(213, 94, 0);
 const BLUISH_GREEN: RGBColor = RGBColor(0, 158, 115);
@@ -100,7 +100,8 @@ pub struct Style {
 
 impl Style {
     const SVG: Self = Self { scale: 1, drop: 0.0, joints: false };
-    // the bitmap backend sets its base line this much higher than a browser does, and tears lines at sharp turns
+    // the bitmap backend sets its base line this much higher than a browser does, and tears lines
+    // at sharp turns
     const BITMAP: Self = Self { scale: FINENESS as i32, drop: 0.12, joints: true };
 
     /// `length` in the backend's pixels.
@@ -121,7 +122,14 @@ impl Style {
     }
 
     /// Writes `text` of `height` beside `at`, vertically centred.
-    pub fn write<DB: DrawingBackend>(self, area: &Area<DB>, text: &str, height: i32, side: HPos, at: (i32, i32)) -> Result<()> {
+    pub fn write<DB: DrawingBackend>(
+        self,
+        area: &Area<DB>,
+        text: &str,
+        height: i32,
+        side: HPos,
+        at: (i32, i32),
+    ) -> Result<()> {
         self.write_in(INK, area, text, height, side, at)
     }
 
@@ -140,7 +148,12 @@ impl Style {
     }
 
     /// The width of `text`, with some reserve for the fonts browsers take.
-    pub fn width<DB: DrawingBackend>(self, area: &Area<DB>, text: &str, height: i32) -> Result<i32> {
+    pub fn width<DB: DrawingBackend>(
+        self,
+        area: &Area<DB>,
+        text: &str,
+        height: i32,
+    ) -> Result<i32> {
         let (width, _) = area.estimate_text_size(text, &self.text(height)).map_err(failed)?;
         Ok((f64::from(width) * 1.1) as i32)
     }
@@ -169,17 +182,23 @@ pub fn png(picture: &impl Picture, path: &Path) -> Result<()> {
     let pixels = averaged(&fine, width as usize);
     write_whole_by_name(path, |temporary| {
         let mut file = BitMapBackend::new(temporary, (width, height));
-        file.blit_bitmap((0, 0), (width, height), &pixels).map_err(|e| io::Error::other(e.to_string()))?;
+        file.blit_bitmap((0, 0), (width, height), &pixels)
+            .map_err(|e| io::Error::other(e.to_string()))?;
         file.present().map_err(|e| io::Error::other(e.to_string()))
     })
 }
 
 /// The font of all plots, under the name that a browser takes for its own plain font.
 fn register_text_font() -> Result<()> {
-    register_font("sans-serif", FontStyle::Normal, include_bytes!("font/Roboto-Regular.ttf")).map_err(|_| failed("its font is not valid"))
+    register_font("sans-serif", FontStyle::Normal, include_bytes!("font/Roboto-Regular.ttf"))
+        .map_err(|_| failed("its font is not valid"))
 }
 
-fn draw_on_white<DB: DrawingBackend>(picture: &impl Picture, backend: DB, style: Style) -> Result<()> {
+fn draw_on_white<DB: DrawingBackend>(
+    picture: &impl Picture,
+    backend: DB,
+    style: Style,
+) -> Result<()> {
     let area = backend.into_drawing_area();
     area.fill(&WHITE).map_err(failed)?;
     picture.draw(&area, style)?;
@@ -194,7 +213,9 @@ fn averaged(fine: &[u8], width: usize) -> Vec<u8> {
     for rows in fine.chunks_exact(fine_row * fineness) {
         for x in 0..width {
             for channel in 0..3 {
-                let square = (0..fineness * fineness).map(|i| (i / fineness) * fine_row + (x * fineness + i % fineness) * 3 + channel);
+                let square = (0..fineness * fineness).map(|i| {
+                    (i / fineness) * fine_row + (x * fineness + i % fineness) * 3 + channel
+                });
                 let sum: usize = square.map(|i| usize::from(rows[i])).sum();
                 pixels.push((sum / (fineness * fineness)) as u8);
             }
@@ -203,7 +224,8 @@ fn averaged(fine: &[u8], width: usize) -> Vec<u8> {
     pixels
 }
 
-/// Writes `text` over the top of `area`, smaller and then shortened where it is too long, and returns what is left of the area.
+/// Writes `text` over the top of `area`, smaller and then shortened where it is too long, and
+/// returns what is left of the area.
 pub fn title<DB: DrawingBackend>(area: &Area<DB>, style: Style, text: &str) -> Result<Area<DB>> {
     let (head, rest) = area.split_vertically(style.pixels(TITLE * 2));
     let (width, height) = head.dim_in_pixel();
@@ -219,7 +241,13 @@ pub fn title<DB: DrawingBackend>(area: &Area<DB>, style: Style, text: &str) -> R
 }
 
 /// Draws axes on `area`, below room for a [`legend`] of so many `rows`.
-pub fn axes<'a, DB: DrawingBackend>(area: &Area<DB>, style: Style, x: &Axis, y: &Axis, rows: usize) -> Result<Chart<'a, DB>> {
+pub fn axes<'a, DB: DrawingBackend>(
+    area: &Area<DB>,
+    style: Style,
+    x: &Axis,
+    y: &Axis,
+    rows: usize,
+) -> Result<Chart<'a, DB>> {
     let mut labels_width = 0;
     for (_, text) in &y.ticks {
         labels_width = labels_width.max(style.width(area, text, TEXT)?);
@@ -248,8 +276,14 @@ pub fn axes<'a, DB: DrawingBackend>(area: &Area<DB>, style: Style, x: &Axis, y: 
     Ok(chart)
 }
 
-/// Draws a curve through `points`, interrupted where one is not finite; about twenty of them get a marker.
-pub fn curve<DB: DrawingBackend>(chart: &mut Chart<DB>, style: Style, look: Look, points: &[(f64, f64)]) -> Result<()> {
+/// Draws a curve through `points`, interrupted where one is not finite; about twenty of them get a
+/// marker.
+pub fn curve<DB: DrawingBackend>(
+    chart: &mut Chart<DB>,
+    style: Style,
+    look: Look,
+    points: &[(f64, f64)],
+) -> Result<()> {
     let pieces = || points.split(|(x, y)| !(x.is_finite() && y.is_finite()));
     for piece in pieces() {
         line_through(chart, style, look, piece)?;
@@ -261,8 +295,13 @@ pub fn curve<DB: DrawingBackend>(chart: &mut Chart<DB>, style: Style, look: Look
     Ok(())
 }
 
-/// Draws the band between the lower and the upper of each x's two values, for values that are finite.
-pub fn band<DB: DrawingBackend>(chart: &Chart<DB>, look: Look, points: &[(f64, f64, f64)]) -> Result<()> {
+/// Draws the band between the lower and the upper of each x's two values, for values that are
+/// finite.
+pub fn band<DB: DrawingBackend>(
+    chart: &Chart<DB>,
+    look: Look,
+    points: &[(f64, f64, f64)],
+) -> Result<()> {
     if points.len() < 2 {
         return Ok(());
     }
@@ -273,14 +312,26 @@ pub fn band<DB: DrawingBackend>(chart: &Chart<DB>, look: Look, points: &[(f64, f
 }
 
 /// Draws a point with a bar from a lower to an upper value.
-pub fn error_bar<DB: DrawingBackend>(chart: &Chart<DB>, style: Style, look: Look, (x, middle): (f64, f64), ends: (f64, f64)) -> Result<()> {
+pub fn error_bar<DB: DrawingBackend>(
+    chart: &Chart<DB>,
+    style: Style,
+    look: Look,
+    (x, middle): (f64, f64),
+    ends: (f64, f64),
+) -> Result<()> {
     let area = chart.plotting_area();
-    area.draw(&PathElement::new([(x, ends.0), (x, ends.1)], style.line(look.colour, 3))).map_err(failed)?;
+    area.draw(&PathElement::new([(x, ends.0), (x, ends.1)], style.line(look.colour, 3)))
+        .map_err(failed)?;
     area.draw(&marker((x, middle), style, look)).map_err(failed)
 }
 
 /// Draws a line with round joints through `points`.
-fn line_through<DB: DrawingBackend>(chart: &Chart<DB>, style: Style, look: Look, points: &[(f64, f64)]) -> Result<()> {
+fn line_through<DB: DrawingBackend>(
+    chart: &Chart<DB>,
+    style: Style,
+    look: Look,
+    points: &[(f64, f64)],
+) -> Result<()> {
     let area = chart.plotting_area();
     let line = style.line(look.colour, CURVE);
     if !style.joints {
@@ -290,38 +341,52 @@ fn line_through<DB: DrawingBackend>(chart: &Chart<DB>, style: Style, look: Look,
         area.draw(&PathElement::new(ends, line)).map_err(failed)?;
     }
     for at in points {
-        area.draw(&Circle::new(*at, style.pixels(CURVE) / 2, look.colour.filled())).map_err(failed)?;
+        area.draw(&Circle::new(*at, style.pixels(CURVE) / 2, look.colour.filled()))
+            .map_err(failed)?;
     }
     Ok(())
 }
 
 /// The marker of `look` at `at`.
-fn marker<'a, DB: DrawingBackend + 'a, C: Clone + 'a>(at: C, style: Style, look: Look) -> DynElement<'a, DB, C> {
+fn marker<'a, DB: DrawingBackend + 'a, C: Clone + 'a>(
+    at: C,
+    style: Style,
+    look: Look,
+) -> DynElement<'a, DB, C> {
     let (r, filled) = (style.pixels(MARKER), look.colour.filled());
     match look.marker {
         Marker::Disc => Circle::new(at, r, filled).into_dyn(),
-        Marker::Square => (EmptyElement::at(at) + Rectangle::new([(-r, -r), (r, r)], filled)).into_dyn(),
-        Marker::Triangle => {
-            (EmptyElement::at(at) + Polygon::new(vec![(0, -r * 5 / 4), (r * 5 / 4, r), (-r * 5 / 4, r)], filled)).into_dyn()
+        Marker::Square => {
+            (EmptyElement::at(at) + Rectangle::new([(-r, -r), (r, r)], filled)).into_dyn()
         }
+        Marker::Triangle => (EmptyElement::at(at)
+            + Polygon::new(vec![(0, -r * 5 / 4), (r * 5 / 4, r), (-r * 5 / 4, r)], filled))
+        .into_dyn(),
         Marker::Diamond => {
             let d = r * 4 / 3;
-            (EmptyElement::at(at) + Polygon::new(vec![(0, -d), (d, 0), (0, d), (-d, 0)], filled)).into_dyn()
-        }
-        Marker::Ring => {
-            (EmptyElement::at(at) + Circle::new((0, 0), r, WHITE.filled()) + Circle::new((0, 0), r, style.line(look.colour, CURVE)))
+            (EmptyElement::at(at) + Polygon::new(vec![(0, -d), (d, 0), (0, d), (-d, 0)], filled))
                 .into_dyn()
         }
+        Marker::Ring => (EmptyElement::at(at)
+            + Circle::new((0, 0), r, WHITE.filled())
+            + Circle::new((0, 0), r, style.line(look.colour, CURVE)))
+        .into_dyn(),
         Marker::Cross => {
             let stroke = style.line(look.colour, CURVE);
-            (EmptyElement::at(at) + PathElement::new(vec![(-r, -r), (r, r)], stroke) + PathElement::new(vec![(-r, r), (r, -r)], stroke))
-                .into_dyn()
+            (EmptyElement::at(at)
+                + PathElement::new(vec![(-r, -r), (r, r)], stroke)
+                + PathElement::new(vec![(-r, r), (r, -r)], stroke))
+            .into_dyn()
         }
     }
 }
 
 /// The entries of a legend, row by row, as many in a row as there is room for.
-pub fn legend_rows<DB: DrawingBackend>(area: &Area<DB>, style: Style, entries: &[(Look, String)]) -> Result<Vec<Vec<(Look, String)>>> {
+pub fn legend_rows<DB: DrawingBackend>(
+    area: &Area<DB>,
+    style: Style,
+    entries: &[(Look, String)],
+) -> Result<Vec<Vec<(Look, String)>>> {
     let room = area.dim_in_pixel().0 as i32 - style.pixels(LEGEND_LEFT);
     let mut rows: Vec<Vec<(Look, String)>> = Vec::new();
     let mut left = 0;
@@ -337,8 +402,8 @@ pub fn legend_rows<DB: DrawingBackend>(area: &Area<DB>, style: Style, entries: &
     Ok(rows)
 }
 
-/// Writes what the curves are into the room above the axes of `chart`, where it hides none of them, below a `heading` if there is one;
-/// smaller where a text is too long.
+/// Writes what the curves are into the room above the axes of `chart`, where it hides none of them,
+/// below a `heading` if there is one; smaller where a text is too long.
 pub fn legend<DB: DrawingBackend>(
     area: &Area<DB>,
     chart: &Chart<DB>,
@@ -358,10 +423,12 @@ pub fn legend<DB: DrawingBackend>(
         for (_, text) in row {
             texts_width += style.width(area, text, TEXT)?;
         }
-        let room = area.dim_in_pixel().0 as i32 - x - (sample + gap + space) * row.len() as i32 + space;
+        let room =
+            area.dim_in_pixel().0 as i32 - x - (sample + gap + space) * row.len() as i32 + space;
         let height = fitting(TEXT, texts_width, room);
         for (look, text) in row {
-            area.draw(&PathElement::new([(x, y), (x + sample, y)], style.line(look.colour, CURVE))).map_err(failed)?;
+            area.draw(&PathElement::new([(x, y), (x + sample, y)], style.line(look.colour, CURVE)))
+                .map_err(failed)?;
             area.draw(&marker((x + sample / 2, y), style, *look)).map_err(failed)?;
             x += sample + gap;
             style.write(area, text, height, HPos::Left, (x, y))?;
@@ -371,7 +438,8 @@ pub fn legend<DB: DrawingBackend>(
     Ok(())
 }
 
-/// The height at which text that is `width` wide at `height` fits into `room`, but at least half of `height`.
+/// The height at which text that is `width` wide at `height` fits into `room`, but at least half of
+/// `height`.
 pub fn fitting(height: i32, width: i32, room: i32) -> i32 {
     if width <= room { height } else { (height * room / width).max(height / 2) }
 }

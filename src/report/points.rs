@@ -1,18 +1,26 @@
 //! The points of a study as lines of text.
 
 use super::format::percent;
-use crate::study::{Point, Statistics, Study, Table};
+use crate::arithmetic::Statistics;
+use crate::study::{Point, Study, Table};
 
 /// More points than this are left to the files.
 const SHOWN: usize = 60;
 
-/// One line a point: the values of its axes, the study's metric with its 95 % interval, how many runs it has.
+/// One line a point: the values of its axes, the study's metric with its 95 % interval, how many
+/// runs it has.
 pub fn describe_points(study: &Study, table: &Table) -> Vec<String> {
     let metric = study.metric();
     let Some(result) = table.result(&metric) else { return Vec::new() };
     let points = table.points();
-    let mut rows: Vec<Vec<String>> =
-        vec![table.keys.iter().map(|key| short(key).to_owned()).chain([metric.clone(), "runs".into()]).collect()];
+    let mut rows: Vec<Vec<String>> = vec![
+        table
+            .keys
+            .iter()
+            .map(|key| short(key).to_owned())
+            .chain([metric.clone(), "runs".into()])
+            .collect(),
+    ];
     rows.extend(points.iter().take(SHOWN).map(|point| row(point, &metric, result)));
     let mut lines = aligned(&rows);
     if points.len() > SHOWN {
@@ -25,15 +33,32 @@ pub fn describe_points(study: &Study, table: &Table) -> Vec<String> {
 /// Rows of cells as lines of text, each column as wide as its widest cell.
 pub fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
-    let pad = |(cell, width): (&String, &usize)| format!("{cell}{}", " ".repeat(width - cell.chars().count()));
-    rows.iter().map(|row| row.iter().zip(&widths).map(pad).collect::<Vec<_>>().join("  ").trim_end().to_owned()).collect()
+    let pad = |(cell, width): (&String, &usize)| {
+        format!("{cell}{}", " ".repeat(width - cell.chars().count()))
+    };
+    rows.iter()
+        .map(|row| {
+            row.iter().zip(&widths).map(pad).collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        })
+        .collect()
 }
 
 fn row(point: &Point, metric: &str, result: usize) -> Vec<String> {
-    let runs = if point.failed == 0 { point.done.to_string() } else { format!("{}, {} failed", point.done, point.failed) };
-    let value = point.statistics[result].map_or_else(|| "-".into(), |statistics| with_interval(metric, &statistics));
+    let runs = if point.failed == 0 {
+        point.done.to_string()
+    } else {
+        format!("{}, {} failed", point.done, point.failed)
+    };
+    let value = point.statistics[result]
+        .map_or_else(|| "-".into(), |statistics| with_interval(metric, &statistics));
     point.values.iter().cloned().chain([value, runs]).collect()
 }
 
@@ -42,7 +67,9 @@ pub(super) fn with_interval(metric: &str, statistics: &Statistics) -> String {
     let Statistics { mean, half_width, .. } = *statistics;
     if is_fraction(metric) {
         let mean = percent(mean);
-        return half_width.map_or(mean.clone(), |half| format!("{} ± {}", mean.trim_end_matches(" %"), percent(half)));
+        return half_width.map_or(mean.clone(), |half| {
+            format!("{} ± {}", mean.trim_end_matches(" %"), percent(half))
+        });
     }
     half_width.map_or(digits(mean), |half| format!("{} ± {}", digits(mean), digits(half)))
 }

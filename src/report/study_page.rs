@@ -8,7 +8,7 @@ use super::html::{card, document, escaped, figure, table};
 use super::nudges::best_nudges;
 use super::points::{digits, with_interval};
 use crate::Result;
-use crate::config::Experiment;
+use crate::experiment::Experiment;
 use crate::study::{Point, Study, Table};
 
 /// More points than this are left to `summary.csv`.
@@ -18,14 +18,22 @@ const POINTS_OPEN: usize = 40;
 /// Failures that are shown.
 const FAILURES_SHOWN: usize = 20;
 
-/// Results with this in their names are left to the files: of single arrays, and what follows from others.
+/// Results with this in their names are left to the files: of single arrays, and what follows from
+/// others.
 const UNLISTED: [&str; 4] = ["/", "_per_inference", "conversions", "pulses"];
 
-/// The page of a study called `name`: its question, results with intervals, plots, failures, the device, and how to repeat it.
+/// The page of a study called `name`: its question, results with intervals, plots, failures, the
+/// device, and how to repeat it.
 ///
 /// # Errors
 /// When a plot cannot be drawn, or a datasheet cannot be read.
-pub fn study_page(name: &str, study: &Study, runs: usize, data: &Table, figures: &[Figure]) -> Result<String> {
+pub fn study_page(
+    name: &str,
+    study: &Study,
+    runs: usize,
+    data: &Table,
+    figures: &[Figure],
+) -> Result<String> {
     let title = if study.title.is_empty() { name } else { &study.title };
     let experiment = study.base()?;
     let points = data.points();
@@ -43,7 +51,12 @@ pub fn study_page(name: &str, study: &Study, runs: usize, data: &Table, figures:
 }
 
 fn header(title: &str, name: &str, study: &Study, experiment: &Experiment) -> String {
-    let line = format!("{name}: {} on {}, {}", experiment.data.set, experiment.device.describe(), study.procedure.name());
+    let line = format!(
+        "{name}: {} on {}, {}",
+        experiment.data.set,
+        experiment.device.describe(),
+        study.procedure.name()
+    );
     format!("<header>\n<h1>{}</h1>\n<p>{}</p>\n</header>\n<main>\n", escaped(title), escaped(&line))
 }
 
@@ -58,11 +71,20 @@ fn cards(study: &Study, runs: usize, data: &Table, points: &[Point]) -> String {
     let metric = study.metric();
     if let Some(result) = data.result(&metric) {
         let ends = extremes(points, result);
-        for (title, point) in [("Best point", ends.map(|(_, best)| best)), ("Worst point", ends.map(|(worst, _)| worst))] {
-            let Some(statistics) = point.and_then(|point: &Point| point.statistics[result]) else { continue };
+        for (title, point) in [
+            ("Best point", ends.map(|(_, best)| best)),
+            ("Worst point", ends.map(|(worst, _)| worst)),
+        ] {
+            let Some(statistics) = point.and_then(|point: &Point| point.statistics[result]) else {
+                continue;
+            };
             let at = point.map_or(String::new(), |point| described(study, data, point));
             let value = with_interval(&metric, &statistics);
-            cards.push(card(&format!("{title}, {}", escaped(&metric.replace('_', " "))), &escaped(&value), &escaped(&at)));
+            cards.push(card(
+                &format!("{title}, {}", escaped(&metric.replace('_', " "))),
+                &escaped(&value),
+                &escaped(&at),
+            ));
         }
     }
     let sum = |name: &str| {
@@ -95,7 +117,9 @@ fn extremes(points: &[Point], result: usize) -> Option<(&Point, &Point)> {
 /// Where a point is, in words.
 fn described(study: &Study, data: &Table, point: &Point) -> String {
     let dimensions = Dimension::all(study, data);
-    let at = |dimension: &Dimension| Some(format!("{}: {}", dimension.label, dimension.names[dimension.place(&point.values)?]));
+    let at = |dimension: &Dimension| {
+        Some(format!("{}: {}", dimension.label, dimension.names[dimension.place(&point.values)?]))
+    };
     dimensions.iter().filter_map(at).collect::<Vec<_>>().join("; ")
 }
 
@@ -103,7 +127,10 @@ fn plots(figures: &[Figure]) -> Result<String> {
     if figures.is_empty() {
         return Ok(String::new());
     }
-    let drawn = figures.iter().map(|one| Ok(figure(&one.svg()?, &one.caption))).collect::<Result<Vec<_>>>()?;
+    let drawn = figures
+        .iter()
+        .map(|one| Ok(figure(&one.svg()?, &one.caption)))
+        .collect::<Result<Vec<_>>>()?;
     Ok(format!(
         "<section>\n<h2>Results</h2>\n<div class=\"plots\">\n{}</div>\n<p class=\"faint\">Lines are means over seeds, bands and bars \
          95 % intervals of the mean (Student).</p>\n</section>\n",
@@ -115,17 +142,31 @@ fn plots(figures: &[Figure]) -> Result<String> {
 fn results(study: &Study, data: &Table, points: &[Point]) -> String {
     let dimensions = Dimension::all(study, data);
     let listed = |result: &usize| !UNLISTED.iter().any(|part| data.results[*result].contains(part));
-    let shown: Vec<usize> = (0..data.results.len()).filter(|result| listed(result) && says_something(points, *result)).collect();
-    let mut heads: Vec<String> = dimensions.iter().map(|dimension| dimension.label.clone()).collect();
+    let shown: Vec<usize> = (0..data.results.len())
+        .filter(|result| listed(result) && says_something(points, *result))
+        .collect();
+    let mut heads: Vec<String> =
+        dimensions.iter().map(|dimension| dimension.label.clone()).collect();
     heads.push("Runs".into());
-    heads.extend(shown.iter().map(|result| quantity(&data.results[*result]).label.replace(" (%)", "")));
+    heads.extend(
+        shown.iter().map(|result| quantity(&data.results[*result]).label.replace(" (%)", "")),
+    );
     let row = |point: &Point| {
-        let name = |dimension: &Dimension| dimension.place(&point.values).map_or(String::new(), |place| dimension.names[place].clone());
+        let name = |dimension: &Dimension| {
+            dimension
+                .place(&point.values)
+                .map_or(String::new(), |place| dimension.names[place].clone())
+        };
         let mut cells: Vec<String> = dimensions.iter().map(name).collect();
-        cells.push(if point.failed == 0 { point.done.to_string() } else { format!("{}, {} failed", point.done, point.failed) });
-        cells.extend(
-            shown.iter().map(|result| point.statistics[*result].map_or("–".into(), |of| with_interval(&data.results[*result], &of))),
-        );
+        cells.push(if point.failed == 0 {
+            point.done.to_string()
+        } else {
+            format!("{}, {} failed", point.done, point.failed)
+        });
+        cells.extend(shown.iter().map(|result| {
+            point.statistics[*result]
+                .map_or("–".into(), |of| with_interval(&data.results[*result], &of))
+        }));
         cells
     };
     let listed = table("Points of the study", &heads, points.iter().take(POINTS_SHOWN).map(row));
@@ -134,16 +175,23 @@ fn results(study: &Study, data: &Table, points: &[Point]) -> String {
         more => format!("<p>{} more points are in summary.csv.</p>\n", count(more as f64)),
     };
     let listed = if points.len() > POINTS_OPEN {
-        format!("<details>\n<summary>{} points</summary>\n{listed}{more}</details>\n", count(points.len().min(POINTS_SHOWN) as f64))
+        format!(
+            "<details>\n<summary>{} points</summary>\n{listed}{more}</details>\n",
+            count(points.len().min(POINTS_SHOWN) as f64)
+        )
     } else {
         listed
     };
-    format!("<section>\n<h2>Points</h2>\n<p class=\"faint\">Mean ± half the 95 % interval over seeds.</p>\n{listed}</section>\n")
+    format!(
+        "<section>\n<h2>Points</h2>\n<p class=\"faint\">Mean ± half the 95 % interval over seeds.</p>\n{listed}</section>\n"
+    )
 }
 
 /// Whether a result differs from zero anywhere.
 fn says_something(points: &[Point], result: usize) -> bool {
-    points.iter().any(|point| point.statistics[result].is_some_and(|statistics| statistics.mean != 0.0))
+    points
+        .iter()
+        .any(|point| point.statistics[result].is_some_and(|statistics| statistics.mean != 0.0))
 }
 
 fn failures(data: &Table) -> String {
@@ -151,11 +199,20 @@ fn failures(data: &Table) -> String {
     if failed == 0 {
         return String::new();
     }
-    let heads: Vec<String> =
-        ["Run".to_owned(), "Seed".into()].into_iter().chain(data.keys.clone()).chain(["What went wrong".into()]).collect();
+    let heads: Vec<String> = ["Run".to_owned(), "Seed".into()]
+        .into_iter()
+        .chain(data.keys.clone())
+        .chain(["What went wrong".into()])
+        .collect();
     let rows = data.rows.iter().filter_map(|row| {
         let error = row.outcome.as_ref().err()?;
-        Some([row.number.to_string(), row.seed.to_string()].into_iter().chain(row.values.clone()).chain([error.clone()]).collect())
+        Some(
+            [row.number.to_string(), row.seed.to_string()]
+                .into_iter()
+                .chain(row.values.clone())
+                .chain([error.clone()])
+                .collect(),
+        )
     });
     format!(
         "<section class=\"device\">\n<h2>Failed runs</h2>\n<p class=\"warning\">{} runs failed; what follows shows up to {FAILURES_SHOWN}.</p>\n{}</section>\n",

@@ -5,11 +5,13 @@ use toml::Value;
 
 use crate::{Error, Result};
 
-/// One `[[axis]]`: `key` with `values`, `linear` or `logarithmic`, or several `keys` whose values change together.
+/// One `[[axis]]`: `key` with `values`, `linear` or `logarithmic`, or several `keys` whose values
+/// change together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Axis {
-    /// The key of the experiment that it changes, such as `device.crossbar.adc_bits`; `procedure` changes what a run does.
+    /// The key of the experiment that it changes, such as `device.crossbar.adc_bits`; `procedure`
+    /// changes what a run does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// Several keys that change together; each of `values` is then a list with one value a key.
@@ -32,7 +34,8 @@ pub struct Axis {
     pub logarithmic: Option<Range>,
 }
 
-/// From one number to another, both included. Where both ends are whole numbers, so are the values that come out whole.
+/// From one number to another, both included. Where both ends are whole numbers, so are the values
+/// that come out whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Range {
@@ -61,10 +64,22 @@ impl Axis {
         let wrong = |message: String| Err(Error::input(format!("{}: {message}", self.name())));
         match (&self.key, self.keys.len()) {
             (Some(_), 0) | (None, 1..) => {}
-            (Some(_), _) => return wrong("it has both `key` and `keys`: expected one of them".into()),
-            (None, 0) => return wrong("it has no `key`: expected a key of the experiment, such as learning.rule".into()),
+            (Some(_), _) => {
+                return wrong("it has both `key` and `keys`: expected one of them".into());
+            }
+            (None, 0) => {
+                return wrong(
+                    "it has no `key`: expected a key of the experiment, such as learning.rule"
+                        .into(),
+                );
+            }
         }
-        if [self.values.is_some(), self.linear.is_some(), self.logarithmic.is_some()].iter().filter(|present| **present).count() != 1 {
+        if [self.values.is_some(), self.linear.is_some(), self.logarithmic.is_some()]
+            .iter()
+            .filter(|present| **present)
+            .count()
+            != 1
+        {
             return wrong("expected one of `values`, `linear` and `logarithmic`".into());
         }
         if let Some(range) = self.linear.as_ref().or(self.logarithmic.as_ref()) {
@@ -79,7 +94,11 @@ impl Axis {
         }
         for (index, point) in points.iter().enumerate() {
             if point.len() != self.keys().len() {
-                return wrong(format!("value {}: expected a list of {} values, one a key", index + 1, self.keys().len()));
+                return wrong(format!(
+                    "value {}: expected a list of {} values, one a key",
+                    index + 1,
+                    self.keys().len()
+                ));
             }
             if points[..index].contains(point) {
                 return wrong(format!("the value {} is there twice", show(point)));
@@ -94,7 +113,8 @@ impl Axis {
     /// What a value, as tables show it, is called.
     pub(crate) fn name_of(&self, value: &[String]) -> Option<String> {
         let points = self.points()?;
-        let place = points.iter().position(|point| point.iter().map(text).eq(value.iter().cloned()))?;
+        let place =
+            points.iter().position(|point| point.iter().map(text).eq(value.iter().cloned()))?;
         self.names.get(place).cloned()
     }
 
@@ -110,13 +130,19 @@ impl Axis {
         let (range, steps) = self.range()?;
         let steps = steps?;
         let place = |step: usize| if steps == 1 { 0.0 } else { step as f64 / (steps - 1) as f64 };
-        Some((0..steps).map(|step| vec![range.at(place(step), self.logarithmic.is_some())]).collect())
+        Some(
+            (0..steps)
+                .map(|step| vec![range.at(place(step), self.logarithmic.is_some())])
+                .collect(),
+        )
     }
 
     /// The value at `place`, from 0 to below 1, of what the axis covers: how a draw chooses.
     pub(super) fn at(&self, place: f64) -> Vec<Value> {
         match (self.points(), self.range()) {
-            (Some(points), _) => points[((place * points.len() as f64) as usize).min(points.len() - 1)].clone(),
+            (Some(points), _) => {
+                points[((place * points.len() as f64) as usize).min(points.len() - 1)].clone()
+            }
             (None, Some((range, _))) => vec![range.at(place, self.logarithmic.is_some())],
             (None, None) => Vec::new(),
         }
@@ -133,13 +159,19 @@ impl Range {
         for (name, value) in [("from", &self.from), ("to", &self.to)] {
             match number(value) {
                 Some(number) if number.is_finite() && (!logarithmic || number > 0.0) => {}
-                _ if logarithmic => return Err(format!("{name} = {value}: expected a number above 0")),
+                _ if logarithmic => {
+                    return Err(format!("{name} = {value}: expected a number above 0"));
+                }
                 _ => return Err(format!("{name} = {value}: expected a number")),
             }
         }
         match self.steps {
-            None if !drawn => Err("it has no `steps`: expected how many values (a [draw] can do without)".into()),
-            Some(steps) if !(1..=100_000).contains(&steps) => Err(format!("steps = {steps}: expected a whole number from 1 to 100000")),
+            None if !drawn => {
+                Err("it has no `steps`: expected how many values (a [draw] can do without)".into())
+            }
+            Some(steps) if !(1..=100_000).contains(&steps) => {
+                Err(format!("steps = {steps}: expected a whole number from 1 to 100000"))
+            }
             _ => Ok(()),
         }
     }
@@ -148,10 +180,15 @@ impl Range {
     fn at(&self, place: f64, logarithmic: bool) -> Value {
         let (from, to) = (number(&self.from).unwrap_or(0.0), number(&self.to).unwrap_or(0.0));
         let whole = self.from.is_integer() && self.to.is_integer();
-        let value = if logarithmic { from * (to / from).powf(place) } else { from + (to - from) * place };
+        let value =
+            if logarithmic { from * (to / from).powf(place) } else { from + (to - from) * place };
         // The ends exactly as they were written, and no noise of the last digit between.
         let value = if place == 1.0 { to } else { rounded(value) };
-        if whole && (self.steps.is_none() || value.fract() == 0.0) { Value::Integer(value.round() as i64) } else { Value::Float(value) }
+        if whole && (self.steps.is_none() || value.fract() == 0.0) {
+            Value::Integer(value.round() as i64)
+        } else {
+            Value::Float(value)
+        }
     }
 }
 
@@ -195,9 +232,15 @@ mod tests {
     #[test]
     fn lists_and_ranges() {
         assert_eq!(values("key = 'a'\nvalues = [1, 2.5, 'x']"), "1 2.5 \"x\"");
-        assert_eq!(values("key = 'a'\nlinear = { from = 0.0, to = 1.0, steps = 11 }"), "0.0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9 1.0");
+        assert_eq!(
+            values("key = 'a'\nlinear = { from = 0.0, to = 1.0, steps = 11 }"),
+            "0.0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9 1.0"
+        );
         assert_eq!(values("key = 'a'\nlinear = { from = 2, to = 8, steps = 4 }"), "2 4 6 8");
-        assert_eq!(values("key = 'a'\nlogarithmic = { from = 0.01, to = 10.0, steps = 4 }"), "0.01 0.1 1.0 10.0");
+        assert_eq!(
+            values("key = 'a'\nlogarithmic = { from = 0.01, to = 10.0, steps = 4 }"),
+            "0.01 0.1 1.0 10.0"
+        );
         assert_eq!(values("keys = ['a', 'b']\nvalues = [[1, 2], [3, 4]]"), "1, 2 3, 4");
     }
 
@@ -207,7 +250,10 @@ mod tests {
         range.check(true).unwrap();
         assert_eq!([0.0, 0.3, 0.99].map(|place| show(&range.at(place))), ["2", "3", "4"]);
         let list = axis("key = 'a'\nvalues = ['x', 'y']");
-        assert_eq!([0.0, 0.49, 0.5, 0.999].map(|place| show(&list.at(place))), ["\"x\"", "\"x\"", "\"y\"", "\"y\""]);
+        assert_eq!(
+            [0.0, 0.49, 0.5, 0.999].map(|place| show(&list.at(place))),
+            ["\"x\"", "\"x\"", "\"y\"", "\"y\""]
+        );
     }
 
     #[test]
@@ -216,10 +262,16 @@ mod tests {
             ("key = 'a'\nvalues = []", "axis `a`: it has no values"),
             ("values = [1]", "it has no `key`"),
             ("key = 'a'", "expected one of `values`, `linear` and `logarithmic`"),
-            ("key = 'a'\nvalues = [1]\nlinear = { from = 1, to = 2, steps = 2 }", "expected one of `values`"),
+            (
+                "key = 'a'\nvalues = [1]\nlinear = { from = 1, to = 2, steps = 2 }",
+                "expected one of `values`",
+            ),
             ("key = 'a'\nvalues = [1, 2, 1]", "the value 1 is there twice"),
             ("keys = ['a', 'b']\nvalues = [[1, 2], [3]]", "value 2: expected a list of 2 values"),
-            ("key = 'a'\nlogarithmic = { from = 0, to = 1, steps = 3 }", "from = 0: expected a number above 0"),
+            (
+                "key = 'a'\nlogarithmic = { from = 0, to = 1, steps = 3 }",
+                "from = 0: expected a number above 0",
+            ),
             ("key = 'a'\nlinear = { from = 'x', to = 1, steps = 3 }", "expected a number"),
             ("key = 'a'\nlinear = { from = 0, to = 1, steps = 0 }", "steps = 0"),
             ("key = 'a'\nlinear = { from = 0, to = 1 }", "it has no `steps`"),

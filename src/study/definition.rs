@@ -7,12 +7,14 @@ use toml::{Table, Value};
 
 use super::procedure::RESULTS;
 use super::{Axis, Draw, GradientConfig};
-use crate::config::{Experiment, located, range, set_value};
 use crate::error::did_you_mean;
+use crate::experiment::{Experiment, located, set_value};
 use crate::file::read_text;
+use crate::quantity::range;
 use crate::{Error, Result};
 
-/// A study, as its TOML file states it. Every key but the base (or the experiment) and one axis has a default.
+/// A study, as its TOML file states it. Every key but the base (or the experiment) and one axis has
+/// a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Study {
@@ -35,7 +37,11 @@ pub struct Study {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
     /// The test accuracy whose cost in epochs, frames and laboratory seconds is reported, 0 to 1.
-    #[serde(default, deserialize_with = "range::optional_positive", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "range::optional_positive",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub target_accuracy: Option<f64>,
     /// Whether every run leaves a directory of its own, with checkpoint and report, in `runs/`.
     #[serde(default)]
@@ -86,7 +92,11 @@ impl Procedure {
         let name = value.as_str().unwrap_or_default();
         Self::ALL.into_iter().find(|procedure| procedure.name() == name).ok_or_else(|| {
             let names = Self::ALL.map(Self::name);
-            Error::input(format!("procedure = {value}: expected one of {}{}", names.join(", "), did_you_mean(name, names)))
+            Error::input(format!(
+                "procedure = {value}: expected one of {}{}",
+                names.join(", "),
+                did_you_mean(name, names)
+            ))
         })
     }
 
@@ -125,14 +135,15 @@ impl Seeds {
     }
 
     fn check(&self) -> Result<()> {
-        let duplicate = |seeds: &[u64]| (1..seeds.len()).any(|index| seeds[..index].contains(&seeds[index]));
+        let duplicate =
+            |seeds: &[u64]| (1..seeds.len()).any(|index| seeds[..index].contains(&seeds[index]));
         match self {
-            Self::Count(count) if !(1..=1_000_000).contains(count) => {
-                Err(Error::input(format!("seeds = {count}: expected a whole number of at least 1, or a list of seeds")))
-            }
-            Self::List(seeds) if seeds.is_empty() || duplicate(seeds) => {
-                Err(Error::input(format!("seeds = {seeds:?}: expected at least one seed, none of them twice")))
-            }
+            Self::Count(count) if !(1..=1_000_000).contains(count) => Err(Error::input(format!(
+                "seeds = {count}: expected a whole number of at least 1, or a list of seeds"
+            ))),
+            Self::List(seeds) if seeds.is_empty() || duplicate(seeds) => Err(Error::input(
+                format!("seeds = {seeds:?}: expected at least one seed, none of them twice"),
+            )),
             _ => Ok(()),
         }
     }
@@ -142,25 +153,31 @@ impl Study {
     /// The study of the TOML file `path`, its base read and its own changes applied.
     ///
     /// # Errors
-    /// When a file cannot be read; when a key is unknown (with the nearest known one) or a value is wrong, with line and column;
-    /// when an axis has no values or seeds are none.
+    /// When a file cannot be read; when a key is unknown (with the nearest known one) or a value is
+    /// wrong, with line and column; when an axis has no values or seeds are none.
     pub fn load(path: &Path) -> Result<Self> {
         let text = read_text(path)?;
         let name = path.display().to_string();
         let mut study: Self = toml::from_str(&text).map_err(|e| located(&name, &e))?;
         if let Some(base) = study.base.take() {
             if !study.experiment.is_empty() {
-                return Err(Error::input(format!("{name}: it has both `base` and [experiment]: expected one of them")));
+                return Err(Error::input(format!(
+                    "{name}: it has both `base` and [experiment]: expected one of them"
+                )));
             }
             let base = path.parent().unwrap_or(Path::new("")).join(base);
             // By itself first: its errors have lines and columns.
             Experiment::load(&base, &[])?;
-            study.experiment = toml::from_str(&read_text(&base)?).map_err(|e| located(&base.display().to_string(), &e))?;
+            study.experiment = toml::from_str(&read_text(&base)?)
+                .map_err(|e| located(&base.display().to_string(), &e))?;
         } else if study.experiment.is_empty() {
-            return Err(Error::input(format!("{name}: it has no experiment: expected base = \"FILE.toml\", or the table [experiment]")));
+            return Err(Error::input(format!(
+                "{name}: it has no experiment: expected base = \"FILE.toml\", or the table [experiment]"
+            )));
         }
         for (path, value) in leaves(&std::mem::take(&mut study.set), "") {
-            set_value(&mut study.experiment, &path, value).ok_or_else(|| Error::input(format!("{name}: [set] {path}: no such key")))?;
+            set_value(&mut study.experiment, &path, value)
+                .ok_or_else(|| Error::input(format!("{name}: [set] {path}: no such key")))?;
         }
         Experiment::resolve(study.experiment.clone(), &format!("{name}: the experiment"), "")?;
         study.check().map_err(|e| Error::input(format!("{name}: {e}")))?;
@@ -171,25 +188,36 @@ impl Study {
     fn check(&self) -> Result<()> {
         self.seeds.check()?;
         if self.axis.is_empty() {
-            return Err(Error::input("it has no [[axis]]: expected at least one, with a key and its values"));
+            return Err(Error::input(
+                "it has no [[axis]]: expected at least one, with a key and its values",
+            ));
         }
         if let Some(target) = self.target_accuracy.filter(|target| *target > 1.0) {
-            return Err(Error::input(format!("target_accuracy = {target}: expected a number above 0 and at most 1")));
+            return Err(Error::input(format!(
+                "target_accuracy = {target}: expected a number above 0 and at most 1"
+            )));
         }
         if let Some(metric) = &self.metric {
             let name = metric.split('/').next().unwrap_or(metric);
             if !RESULTS.contains(&name) {
                 let suggestion = did_you_mean(name, RESULTS);
-                return Err(Error::input(format!("metric = {metric:?}: expected one of {}{suggestion}", RESULTS.join(", "))));
+                return Err(Error::input(format!(
+                    "metric = {metric:?}: expected one of {}{suggestion}",
+                    RESULTS.join(", ")
+                )));
             }
         }
         let keys = self.keys();
         for (index, key) in keys.iter().enumerate() {
             if key == "seed" {
-                return Err(Error::input("axis `seed`: seeds are not an axis; expected seeds = 5, or a list"));
+                return Err(Error::input(
+                    "axis `seed`: seeds are not an axis; expected seeds = 5, or a list",
+                ));
             }
             if keys[..index].contains(key) {
-                return Err(Error::input(format!("axis `{key}`: another axis has this key already")));
+                return Err(Error::input(format!(
+                    "axis `{key}`: another axis has this key already"
+                )));
             }
         }
         self.axis.iter().try_for_each(|axis| axis.check(self.draw.is_some()))
@@ -205,7 +233,9 @@ impl Study {
 
     /// How many runs it has.
     pub fn size(&self) -> usize {
-        let grid = || self.axis.iter().map(|axis| axis.points().map_or(0, |points| points.len())).product();
+        let grid = || {
+            self.axis.iter().map(|axis| axis.points().map_or(0, |points| points.len())).product()
+        };
         self.draw.map_or_else(grid, |draw| draw.points) * self.seeds.list(0).len()
     }
 

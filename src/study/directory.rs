@@ -8,7 +8,8 @@ use super::{Run, Study, Table};
 use crate::file::{TEMPORARY, create_directory, write_text};
 use crate::{Error, Result};
 
-/// A study's directory: `study.toml`, `records/`, `results.csv`, `summary.csv`, and, where runs are kept, `runs/`.
+/// A study's directory: `study.toml`, `records/`, `results.csv`, `summary.csv`, and, where runs are
+/// kept, `runs/`.
 #[derive(Clone, Debug)]
 pub struct StudyDirectory {
     path: PathBuf,
@@ -18,7 +19,8 @@ impl StudyDirectory {
     /// The directory `path` of `study`: made, or gone on with.
     ///
     /// # Errors
-    /// When it holds something else, or another study: one with another base or procedure, or with axes that `study` has not.
+    /// When it holds something else, or another study: one with another base or procedure, or with
+    /// axes that `study` has not.
     pub fn for_study(path: &Path, study: &Study) -> Result<Self> {
         let directory = Self { path: path.to_owned() };
         if directory.definition().is_file() {
@@ -41,7 +43,10 @@ impl StudyDirectory {
     pub fn open(path: &Path) -> Result<(Self, Study)> {
         let directory = Self { path: path.to_owned() };
         if !directory.definition().is_file() {
-            return Err(Error::input(format!("{}: not the directory of a study: it has no study.toml", path.display())));
+            return Err(Error::input(format!(
+                "{}: not the directory of a study: it has no study.toml",
+                path.display()
+            )));
         }
         let study = Study::load(&directory.definition())?;
         Ok((directory, study))
@@ -100,8 +105,9 @@ impl StudyDirectory {
         Ok(records)
     }
 
-    /// Writes the tables of `runs` from all records there are, and returns that of the runs. Parts of a sweep that end at once take
-    /// turns, so that the last one's tables have the records of all.
+    /// Writes the tables of `runs` from all records there are, and returns that of the runs. Parts
+    /// of a sweep that end at once take turns, so that the last one's tables have the records of
+    /// all.
     ///
     /// # Errors
     /// When a file cannot be read or written.
@@ -124,7 +130,11 @@ impl StudyDirectory {
         study.continues(&theirs, other.path())?;
         let known = self.records()?;
         let mut log = self.log("merged")?;
-        let mut new: Vec<_> = other.records()?.into_values().filter(|record| known.get(&record.id) != Some(record)).collect();
+        let mut new: Vec<_> = other
+            .records()?
+            .into_values()
+            .filter(|record| known.get(&record.id) != Some(record))
+            .collect();
         new.sort_by(|a, b| a.id.cmp(&b.id));
         new.iter().try_for_each(|record| log.append(record))
     }
@@ -147,10 +157,16 @@ impl Study {
     fn continues(&self, before: &Self, path: &Path) -> Result<()> {
         let differs = |what: String| {
             let path = path.display();
-            Err(Error::input(format!("{path}: it holds another study ({what}); --out names another directory")))
+            Err(Error::input(format!(
+                "{path}: it holds another study ({what}); --out names another directory"
+            )))
         };
         if before.procedure != self.procedure {
-            return differs(format!("its procedure is {}, not {}", before.procedure.name(), self.procedure.name()));
+            return differs(format!(
+                "its procedure is {}, not {}",
+                before.procedure.name(),
+                self.procedure.name()
+            ));
         }
         if let Some(key) = before.keys().into_iter().find(|key| !self.keys().contains(key)) {
             return differs(format!("it has an axis `{key}`"));

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use toml::Value;
 
 use super::Axis;
-use crate::config::range;
-use crate::random::{Key, Stream};
+use crate::arithmetic::random::{Key, Stream};
+use crate::quantity::range;
 
-/// The table `[draw]`: points drawn from the space that the axes span, where a grid would be too large.
+/// The table `[draw]`: points drawn from the space that the axes span, where a grid would be too
+/// large.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Draw {
@@ -29,7 +30,8 @@ pub struct Draw {
 pub enum Method {
     /// Independently and uniformly; more points leave those that are there as they are.
     Random,
-    /// One point in each of n equal slices of every axis (McKay, Beckman & Conover 1979, doi:10.2307/1268522).
+    /// One point in each of n equal slices of every axis (McKay, Beckman & Conover 1979,
+    /// doi:10.2307/1268522).
     LatinHypercube,
 }
 
@@ -37,7 +39,9 @@ impl Draw {
     /// The points; each holds the values of all axes, one after the other.
     pub(super) fn points(&self, axes: &[Axis]) -> Vec<Vec<Value>> {
         let places: Vec<Vec<f64>> = (0..axes.len()).map(|axis| self.places(axis as u64)).collect();
-        let point = |index: usize| axes.iter().zip(&places).flat_map(|(axis, places)| axis.at(places[index])).collect();
+        let point = |index: usize| {
+            axes.iter().zip(&places).flat_map(|(axis, places)| axis.at(places[index])).collect()
+        };
         (0..self.points).map(point).collect()
     }
 
@@ -45,12 +49,17 @@ impl Draw {
     fn places(&self, axis: u64) -> Vec<f64> {
         let key = Key::new(self.seed, "draw").with(axis);
         match self.method {
-            Method::Random => (0..self.points).map(|point| uniform(&mut key.with(point as u64).stream())).collect(),
+            Method::Random => (0..self.points)
+                .map(|point| uniform(&mut key.with(point as u64).stream()))
+                .collect(),
             Method::LatinHypercube => {
                 let mut stream = key.stream();
                 let mut slices: Vec<usize> = (0..self.points).collect();
                 slices.shuffle(&mut stream);
-                slices.into_iter().map(|slice| (slice as f64 + uniform(&mut stream)) / self.points as f64).collect()
+                slices
+                    .into_iter()
+                    .map(|slice| (slice as f64 + uniform(&mut stream)) / self.points as f64)
+                    .collect()
             }
         }
     }
@@ -69,7 +78,8 @@ mod tests {
     fn a_latin_hypercube_has_one_point_in_every_slice_of_every_axis() {
         let draw = Draw { method: Method::LatinHypercube, points: 40, seed: 3 };
         for axis in 0..3 {
-            let mut slices: Vec<usize> = draw.places(axis).iter().map(|place| (place * 40.0) as usize).collect();
+            let mut slices: Vec<usize> =
+                draw.places(axis).iter().map(|place| (place * 40.0) as usize).collect();
             assert_ne!(slices, (0..40).collect::<Vec<_>>());
             slices.sort_unstable();
             assert_eq!(slices, (0..40).collect::<Vec<_>>());

@@ -1,13 +1,15 @@
-//! How good a rule's gradient is on a machine with noise: its direction, its bias and its noise, array by array.
+//! How good a rule's gradient is on a machine with noise: its direction, its bias and its noise,
+//! array by array.
 
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::config::{Experiment, LearningConfig, RuleName, range};
 use crate::coupler::Domain;
 use crate::data::{Dataset, Parts};
+use crate::experiment::{Experiment, LearningConfig, RuleName};
 use crate::learning::{Batch, fidelity};
+use crate::quantity::range;
 use crate::system::{Gradient, System};
 use crate::training::{check_fit, class_targets};
 
@@ -53,15 +55,27 @@ pub struct Quality {
     pub noise: f64,
 }
 
-/// Judges the gradient that `learning` finds on `machine`, in `repeats` estimates, against the exact adjoint.
+/// Judges the gradient that `learning` finds on `machine`, in `repeats` estimates, against the
+/// exact adjoint.
 ///
 /// # Errors
 /// When the machine does not take the batch, or cannot do what the rule needs.
-pub fn judge(machine: &mut dyn System<f64>, batch: &Batch<f64>, learning: LearningConfig, seed: u64, repeats: usize) -> Result<Judged> {
+pub fn judge(
+    machine: &mut dyn System<f64>,
+    batch: &Batch<f64>,
+    learning: LearningConfig,
+    seed: u64,
+    repeats: usize,
+) -> Result<Judged> {
     let parameters = machine.parameters();
-    let trained: Vec<usize> = (0..parameters.len()).filter(|index| parameters[*index].domain != Domain::Fixed).collect();
-    let of_trained = |gradient: Gradient<f64>| -> Gradient<f64> { trained.iter().map(|index| gradient[*index].clone()).collect() };
-    let exact = LearningConfig { rule: RuleName::Adjoint, ..learning }.rule(seed).gradient(machine, batch)?;
+    let trained: Vec<usize> =
+        (0..parameters.len()).filter(|index| parameters[*index].domain != Domain::Fixed).collect();
+    let of_trained = |gradient: Gradient<f64>| -> Gradient<f64> {
+        trained.iter().map(|index| gradient[*index].clone()).collect()
+    };
+    let exact = LearningConfig { rule: RuleName::Adjoint, ..learning }
+        .rule(seed)
+        .gradient(machine, batch)?;
     let exact = of_trained(exact.gradient);
     let rule = learning.rule(seed);
     let (mut estimates, mut unsettled) = (Vec::with_capacity(repeats), 0);
@@ -71,7 +85,8 @@ pub fn judge(machine: &mut dyn System<f64>, batch: &Batch<f64>, learning: Learni
         estimates.push(of_trained(estimate.gradient));
     }
     let array = |place: usize| {
-        let of_array: Vec<Gradient<f64>> = estimates.iter().map(|estimate| vec![estimate[place].clone()]).collect();
+        let of_array: Vec<Gradient<f64>> =
+            estimates.iter().map(|estimate| vec![estimate[place].clone()]).collect();
         (parameters[trained[place]].name.clone(), quality(&of_array, &exact[place..=place]))
     };
     Ok(Judged {
@@ -84,10 +99,14 @@ pub fn judge(machine: &mut dyn System<f64>, batch: &Batch<f64>, learning: Learni
 fn quality(estimates: &[Gradient<f64>], exact: &[DMatrix<f64>]) -> Quality {
     let n = estimates.len() as f64;
     let each: Vec<_> = estimates.iter().map(|estimate| fidelity(estimate, exact)).collect();
-    let square = |matrices: &[DMatrix<f64>]| matrices.iter().map(DMatrix::norm_squared).sum::<f64>();
-    let difference = |a: &[DMatrix<f64>], b: &[DMatrix<f64>]| a.iter().zip(b).map(|(a, b)| (a - b).norm_squared()).sum::<f64>();
-    let mean: Vec<DMatrix<f64>> =
-        (0..exact.len()).map(|place| estimates.iter().fold(exact[place].map(|_| 0.0), |sum, g| sum + &g[place]) / n).collect();
+    let square =
+        |matrices: &[DMatrix<f64>]| matrices.iter().map(DMatrix::norm_squared).sum::<f64>();
+    let difference = |a: &[DMatrix<f64>], b: &[DMatrix<f64>]| {
+        a.iter().zip(b).map(|(a, b)| (a - b).norm_squared()).sum::<f64>()
+    };
+    let mean: Vec<DMatrix<f64>> = (0..exact.len())
+        .map(|place| estimates.iter().fold(exact[place].map(|_| 0.0), |sum, g| sum + &g[place]) / n)
+        .collect();
     let spread: f64 = estimates.iter().map(|estimate| difference(estimate, &mean)).sum();
     let variance = if estimates.len() > 1 { spread / (n - 1.0) } else { 0.0 };
     let size = square(exact);
@@ -100,7 +119,11 @@ fn quality(estimates: &[Gradient<f64>], exact: &[DMatrix<f64>]) -> Quality {
 }
 
 /// Judges the rule of `experiment` on its untrained machine and the first training samples.
-pub(super) fn judge_experiment(experiment: &Experiment, config: GradientConfig, dataset: &Dataset) -> Result<Judged> {
+pub(super) fn judge_experiment(
+    experiment: &Experiment,
+    config: GradientConfig,
+    dataset: &Dataset,
+) -> Result<Judged> {
     let parts = Parts::<f64>::prepare(dataset.clone(), &experiment.data, experiment.seed)?;
     let mut machine = experiment.machine::<f64>()?;
     check_fit(experiment, &machine, &parts)?;
@@ -118,18 +141,22 @@ mod tests {
 
     #[test]
     fn bias_and_noise_are_told_apart() {
-        // Estimates e + bias + noise of known sizes: |e| = 5, bias 0.5 in one entry, deviation 0.2 in each of 100 entries.
+        // Estimates e + bias + noise of known sizes: |e| = 5, bias 0.5 in one entry, deviation 0.2
+        // in each of 100 entries.
         let mut exact = DMatrix::zeros(10, 10);
         (exact[(0, 0)], exact[(1, 1)]) = (3.0, 4.0);
         let estimate = |repeat: u64| {
             let mut g: DMatrix<f64> = exact.clone();
             g[(2, 2)] += 0.5;
-            crate::random::Key::new(1, "test").with(repeat).add_normals(g.as_mut_slice(), 0.2);
+            crate::arithmetic::random::Key::new(1, "test")
+                .with(repeat)
+                .add_normals(g.as_mut_slice(), 0.2);
             vec![g]
         };
         let estimates: Vec<_> = (0..400).map(estimate).collect();
         let found = quality(&estimates, std::slice::from_ref(&exact));
-        // 40,000 deviates: a relative error of 1/sqrt(80,000) = 0.35 % of the deviation; the mean is off by 0.1 of 25 squared at most.
+        // 40,000 deviates: a relative error of 1/sqrt(80,000) = 0.35 % of the deviation; the mean
+        // is off by 0.1 of 25 squared at most.
         assert!((found.noise - 2.0 / 5.0).abs() < 5.0 * 0.0035 * 0.4, "{found:?}");
         assert!((found.bias - 0.1).abs() < 5.0 * 0.2 / 20.0 / 5.0, "{found:?}");
         let once = quality(&estimates[..1], std::slice::from_ref(&exact));

@@ -16,9 +16,10 @@
 //! values = ["asym-ep", "vector-field"]
 //! ```
 //!
-//! [`Study::load`] reads it and [`Study::runs`] makes every run of it, resolved and checked, before anything runs. A run's identity
-//! is a hash of all that decides its results, so [`sweep`] does only what the [`StudyDirectory`] does not have yet: a stopped sweep goes
-//! on, an extended one runs what is new, and shards of one sweep meet in one table.
+//! [`Study::load`] reads it and [`Study::runs`] makes every run of it, resolved and checked, before
+//! anything runs. A run's identity is a hash of all that decides its results, so [`sweep`] does
+//! only what the [`StudyDirectory`] does not have yet: a stopped sweep goes on, an extended one
+//! runs what is new, and shards of one sweep meet in one table.
 
 mod axis;
 mod definition;
@@ -30,7 +31,6 @@ mod procedure;
 mod record;
 mod run;
 mod slurm;
-mod statistics;
 mod suggestion;
 mod sweep;
 mod table;
@@ -44,7 +44,6 @@ pub use nudge::{AtNudge, NudgeModel};
 pub use record::{Outcome, Record};
 pub use run::Run;
 pub use slurm::slurm_script;
-pub use statistics::Statistics;
 pub use suggestion::{Suggestion, suggest_nudge};
 pub use sweep::{Options, Progress, Shard, Swept, sweep};
 pub use table::{Point, Row, Table};

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::gradient::judge_experiment;
 use super::{Outcome, Procedure, Run, Study, StudyDirectory};
-use crate::config::{Device, Experiment, in_precision};
+use crate::arithmetic::real::Real;
 use crate::data::{Dataset, Parts};
-use crate::real::Real;
+use crate::experiment::{Device, Experiment, in_precision};
 use crate::report;
 use crate::system::System;
 use crate::training::{EpochMetrics, RunDirectory, Summary, Trainer, check_classes, evaluate};
@@ -65,12 +65,19 @@ impl Datasets {
 
     fn of(&self, experiment: &Experiment) -> Result<&Dataset> {
         let data = &experiment.data;
-        self.0.get(&(data.set.clone(), data.label.clone())).ok_or_else(|| Error::input(format!("data.set = {}: not read", data.set)))
+        self.0
+            .get(&(data.set.clone(), data.label.clone()))
+            .ok_or_else(|| Error::input(format!("data.set = {}: not read", data.set)))
     }
 }
 
 /// Does `run`; a failure is an outcome like any other.
-pub(super) fn execute(study: &Study, run: &Run, datasets: &Datasets, directory: &StudyDirectory) -> Outcome {
+pub(super) fn execute(
+    study: &Study,
+    run: &Run,
+    datasets: &Datasets,
+    directory: &StudyDirectory,
+) -> Outcome {
     let experiment = &run.experiment;
     let results = datasets.of(experiment).and_then(|dataset| match run.procedure {
         Procedure::InLoop => in_precision!(experiment, in_loop(study, run, dataset, directory)),
@@ -78,21 +85,32 @@ pub(super) fn execute(study: &Study, run: &Run, datasets: &Datasets, directory: 
         Procedure::Gradient => gradient(study, run, dataset),
     });
     match results {
-        Ok(results) => Outcome::Results(results.into_iter().map(|(name, value)| (name, value.filter(|value| value.is_finite()))).collect()),
+        Ok(results) => Outcome::Results(
+            results
+                .into_iter()
+                .map(|(name, value)| (name, value.filter(|value| value.is_finite())))
+                .collect(),
+        ),
         Err(error) => Outcome::Error(error.to_string()),
     }
 }
 
 fn trained<T: Real>(experiment: &Experiment, dataset: &Dataset) -> Result<Trainer<T>> {
     let parts = Parts::prepare(dataset.clone(), &experiment.data, experiment.seed)?;
-    let mut trainer = Trainer::new(experiment.clone(), Box::new(experiment.machine::<T>()?), parts)?;
+    let mut trainer =
+        Trainer::new(experiment.clone(), Box::new(experiment.machine::<T>()?), parts)?;
     while !trainer.is_finished() {
         trainer.epoch(&mut |_| {})?;
     }
     Ok(trainer)
 }
 
-fn in_loop<T: Real>(study: &Study, run: &Run, dataset: &Dataset, directory: &StudyDirectory) -> Result<Results> {
+fn in_loop<T: Real>(
+    study: &Study,
+    run: &Run,
+    dataset: &Dataset,
+    directory: &StudyDirectory,
+) -> Result<Results> {
     let mut trainer = trained::<T>(&run.experiment, dataset)?;
     let kept = directory.run(run);
     let summary = trainer.summary(kept.display().to_string())?;
@@ -107,7 +125,12 @@ fn in_loop<T: Real>(study: &Study, run: &Run, dataset: &Dataset, directory: &Stu
 }
 
 /// Writes the directory of a run, in place of what an interruption may have left of it.
-fn keep<T: Real>(path: &std::path::Path, experiment: &Experiment, trainer: &Trainer<T>, summary: &Summary) -> Result<()> {
+fn keep<T: Real>(
+    path: &std::path::Path,
+    experiment: &Experiment,
+    trainer: &Trainer<T>,
+    summary: &Summary,
+) -> Result<()> {
     if path.exists() {
         std::fs::remove_dir_all(path).map_err(Error::writing(path))?;
     }
@@ -180,10 +203,25 @@ fn gradient(study: &Study, run: &Run, dataset: &Dataset) -> Result<Results> {
         let q = if q.cosine.is_finite() {
             *q
         } else {
-            super::Quality { cosine: f64::NAN, relative_error: f64::NAN, bias: f64::NAN, noise: f64::NAN }
+            super::Quality {
+                cosine: f64::NAN,
+                relative_error: f64::NAN,
+                bias: f64::NAN,
+                noise: f64::NAN,
+            }
         };
-        let named = [("cosine", q.cosine), ("relative_error", q.relative_error), ("bias", q.bias), ("noise", q.noise)];
-        named.map(|(result, value)| (if name.is_empty() { result.to_owned() } else { format!("{result}/{name}") }, Some(value)))
+        let named = [
+            ("cosine", q.cosine),
+            ("relative_error", q.relative_error),
+            ("bias", q.bias),
+            ("noise", q.noise),
+        ];
+        named.map(|(result, value)| {
+            (
+                if name.is_empty() { result.to_owned() } else { format!("{result}/{name}") },
+                Some(value),
+            )
+        })
     };
     let mut results: Results = quality("", &judged.whole).into();
     results.push(("unsettled".into(), Some(judged.unsettled)));

@@ -35,14 +35,22 @@ pub enum Outcome {
 /// Records by the identity of their run.
 pub(super) type Records = HashMap<String, Record>;
 
-/// Adds the records of `path`; what was done is not undone by what failed. A line that an interruption left incomplete is no record.
+/// Adds the records of `path`; what was done is not undone by what failed. A line that an
+/// interruption left incomplete is no record.
 pub(super) fn read(path: &Path, records: &mut Records) -> Result<()> {
     let text = read_text(path)?;
     let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
     for (index, line) in whole.lines().enumerate() {
-        let record: Record = serde_json::from_str(line)
-            .map_err(|e| Error::input(format!("{}, line {}: not the record of a run: {e}", path.display(), index + 1)))?;
-        let done = records.get(&record.id).is_some_and(|known| matches!(known.outcome, Outcome::Results(_)));
+        let record: Record = serde_json::from_str(line).map_err(|e| {
+            Error::input(format!(
+                "{}, line {}: not the record of a run: {e}",
+                path.display(),
+                index + 1
+            ))
+        })?;
+        let done = records
+            .get(&record.id)
+            .is_some_and(|known| matches!(known.outcome, Outcome::Results(_)));
         if !done {
             records.insert(record.id.clone(), record);
         }
@@ -68,7 +76,10 @@ impl Log {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::input(format!("{}: another sweep is at work on this part of the study", path.display())));
+                return Err(Error::input(format!(
+                    "{}: another sweep is at work on this part of the study",
+                    path.display()
+                )));
             }
             Err(TryLockError::Error(error)) => return Err(Error::writing(path)(error)),
         }
@@ -110,9 +121,15 @@ mod tests {
     fn a_torn_line_is_cut_and_what_came_before_stays() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("records.jsonl");
-        let first = record("a", Outcome::Results(vec![("x".into(), Some(0.1 + 0.2)), ("y".into(), None)]));
+        let first =
+            record("a", Outcome::Results(vec![("x".into(), Some(0.1 + 0.2)), ("y".into(), None)]));
         Log::open(&path).unwrap().append(&first).unwrap();
-        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"id\":\"b\",\"res").unwrap();
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(b"{\"id\":\"b\",\"res")
+            .unwrap();
         let mut records = Records::new();
         read(&path, &mut records).unwrap();
         assert_eq!(records.len(), 1);
@@ -127,7 +144,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("records.jsonl");
         let mut log = Log::open(&path).unwrap();
-        for outcome in [Outcome::Error("x".into()), Outcome::Results(Vec::new()), Outcome::Error("y".into())] {
+        for outcome in
+            [Outcome::Error("x".into()), Outcome::Results(Vec::new()), Outcome::Error("y".into())]
+        {
             log.append(&record("a", outcome)).unwrap();
         }
         let mut records = Records::new();

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 
 use super::axis::{show, text};
 use super::{Procedure, Study};
-use crate::config::{Experiment, set_value};
+use crate::experiment::{Experiment, set_value};
 use crate::{Error, Result};
 
 /// Digits of a run's identity.
@@ -30,16 +30,23 @@ impl Study {
     /// Every run, in order: the first axis slowest, seeds fastest.
     ///
     /// # Errors
-    /// When an axis names no key of the experiment (with the nearest one), a value is none that its key takes, or values do not fit
-    /// each other.
+    /// When an axis names no key of the experiment (with the nearest one), a value is none that its
+    /// key takes, or values do not fit each other.
     pub fn runs(&self) -> Result<Vec<Run>> {
         let mut runs = Vec::new();
         for point in self.points() {
-            let (procedure, experiment) = self.resolve(&point).map_err(|error| self.located(error))?;
+            let (procedure, experiment) =
+                self.resolve(&point).map_err(|error| self.located(error))?;
             for seed in self.seeds.list(experiment.seed) {
                 let experiment = Experiment { seed, ..experiment.clone() };
                 let id = self.identity(procedure, &experiment);
-                runs.push(Run { number: runs.len() + 1, id, values: point.iter().map(text).collect(), procedure, experiment });
+                runs.push(Run {
+                    number: runs.len() + 1,
+                    id,
+                    values: point.iter().map(text).collect(),
+                    procedure,
+                    experiment,
+                });
             }
         }
         Ok(runs)
@@ -52,7 +59,12 @@ impl Study {
         }
         self.axis.iter().fold(vec![Vec::new()], |points, axis| {
             let values = axis.points().unwrap_or_default();
-            points.iter().flat_map(|point| values.iter().map(move |value| [point.as_slice(), value].concat())).collect()
+            points
+                .iter()
+                .flat_map(|point| {
+                    values.iter().map(move |value| [point.as_slice(), value].concat())
+                })
+                .collect()
         })
     }
 
@@ -61,7 +73,8 @@ impl Study {
         let keys = self.keys();
         let changes: Vec<(&str, &Value)> = keys.iter().map(String::as_str).zip(point).collect();
         self.changed(&changes, &keys.join(", ")).map_err(|error| {
-            // Where one axis by itself is wrong already, the others are only in the way of seeing it.
+            // Where one axis by itself is wrong already, the others are only in the way of seeing
+            // it.
             let mut start = 0;
             for axis in &self.axis {
                 let end = start + axis.keys().len();
@@ -84,8 +97,11 @@ impl Study {
             if *key == "procedure" {
                 procedure = Procedure::named(value)?;
             } else {
-                set_value(&mut table, key, (*value).clone())
-                    .ok_or_else(|| Error::input(format!("axis `{key}`: expected a key of the experiment, such as learning.rule")))?;
+                set_value(&mut table, key, (*value).clone()).ok_or_else(|| {
+                    Error::input(format!(
+                        "axis `{key}`: expected a key of the experiment, such as learning.rule"
+                    ))
+                })?;
             }
         }
         Ok((procedure, Experiment::resolve(table, "the study's experiment", &place)?))
@@ -97,7 +113,9 @@ impl Study {
         hash.update(procedure.name());
         match procedure {
             Procedure::Gradient => hash.update(format!("{:?}", self.gradient)),
-            Procedure::InLoop | Procedure::Transfer => hash.update(format!("{:?} {}", self.target_accuracy, self.keep)),
+            Procedure::InLoop | Procedure::Transfer => {
+                hash.update(format!("{:?} {}", self.target_accuracy, self.keep))
+            }
         }
         hash.update(experiment.to_toml());
         let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();

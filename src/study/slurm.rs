@@ -4,12 +4,17 @@ use std::path::Path;
 
 use crate::{Error, Result};
 
-/// The script of a job array of `tasks` tasks that does the study of the file `study` into the directory `out`, which all nodes see.
+/// The script of a job array of `tasks` tasks that does the study of the file `study` into the
+/// directory `out`, which all nodes see.
 ///
 /// # Errors
 /// When a path is not text, or has a line break in it.
 pub fn slurm_script(program: &Path, study: &Path, out: &Path, tasks: u16) -> Result<String> {
-    let name = study.file_stem().unwrap_or_default().to_string_lossy().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let name = study
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let (program, study, out) = (quoted(program)?, quoted(study)?, quoted(out)?);
     Ok(format!(
         "#!/bin/bash\n\
@@ -29,7 +34,9 @@ pub fn slurm_script(program: &Path, study: &Path, out: &Path, tasks: u16) -> Res
 /// `path` as one word of a shell.
 fn quoted(path: &Path) -> Result<String> {
     let text = path.to_str().filter(|text| !text.contains('\n'));
-    let text = text.ok_or_else(|| Error::input(format!("{}: a path that a script cannot name", path.display())))?;
+    let text = text.ok_or_else(|| {
+        Error::input(format!("{}: a path that a script cannot name", path.display()))
+    })?;
     Ok(format!("'{}'", text.replace('\'', "'\\''")))
 }
 
@@ -39,8 +46,19 @@ mod tests {
 
     #[test]
     fn paths_are_words() {
-        let script = slurm_script(Path::new("/a b/equilux"), Path::new("/it's/noise.toml"), Path::new("/out"), 8).unwrap();
-        for part in ["--array=1-8\n", "job-name=equilux-noise\n", "'/a b/equilux' sweep '/it'\\''s/noise.toml'", "$SLURM_ARRAY_TASK_ID/8"] {
+        let script = slurm_script(
+            Path::new("/a b/equilux"),
+            Path::new("/it's/noise.toml"),
+            Path::new("/out"),
+            8,
+        )
+        .unwrap();
+        for part in [
+            "--array=1-8\n",
+            "job-name=equilux-noise\n",
+            "'/a b/equilux' sweep '/it'\\''s/noise.toml'",
+            "$SLURM_ARRAY_TASK_ID/8",
+        ] {
             assert!(script.contains(part), "{part} in {script}");
         }
     }

@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{AtNudge, NudgeModel, judge};
-use crate::config::{LearningConfig, RuleName};
+use crate::experiment::{LearningConfig, RuleName};
 use crate::learning::{Batch, Nudging};
 use crate::system::System;
 use crate::{Error, Result};
 
-/// The nudges that are tried unless others are asked for: from 0.01 to about 10, a quarter of a decade apart.
+/// The nudges that are tried unless others are asked for: from 0.01 to about 10, a quarter of a
+/// decade apart.
 const TRIED: (f64, f64, usize) = (0.01, 1.778_279_41, 13);
 
 /// What was found at every nudge, and the nudge to use.
@@ -26,7 +27,8 @@ pub struct Suggestion {
     pub beta: f64,
 }
 
-/// Tries nudges on `machine` (`betas`, above 0, or the usual ones), judging the gradient of `learning`'s rule in `repeats` estimates each.
+/// Tries nudges on `machine` (`betas`, above 0, or the usual ones), judging the gradient of
+/// `learning`'s rule in `repeats` estimates each.
 ///
 /// # Errors
 /// When the rule has no nudge, a nudge is not above 0, or no estimate is finite.
@@ -39,21 +41,34 @@ pub fn suggest_nudge(
     betas: Option<&[f64]>,
 ) -> Result<Suggestion> {
     if matches!(learning.rule, RuleName::Adjoint | RuleName::Spsa) {
-        return Err(Error::input(format!("--suggest-beta: the rule {} has no nudge", learning.rule.name())));
+        return Err(Error::input(format!(
+            "--suggest-beta: the rule {} has no nudge",
+            learning.rule.name()
+        )));
     }
     let (first, ratio, count) = TRIED;
-    let mut betas = betas.map_or_else(|| (0..count).map(|k| first * ratio.powi(k as i32)).collect(), <[f64]>::to_vec);
+    let mut betas = betas.map_or_else(
+        || (0..count).map(|k| first * ratio.powi(k as i32)).collect(),
+        <[f64]>::to_vec,
+    );
     if let Some(beta) = betas.iter().find(|beta| **beta <= 0.0) {
-        return Err(Error::input(format!("--beta {beta}: expected numbers above 0 with --suggest-beta")));
+        return Err(Error::input(format!(
+            "--beta {beta}: expected numbers above 0 with --suggest-beta"
+        )));
     }
     betas.sort_by(f64::total_cmp);
     let mut found = Vec::with_capacity(betas.len());
     for beta in betas {
-        found.push(AtNudge::new(beta, &judge(machine, batch, LearningConfig { beta, ..learning }, seed, repeats)?));
+        found.push(AtNudge::new(
+            beta,
+            &judge(machine, batch, LearningConfig { beta, ..learning }, seed, repeats)?,
+        ));
     }
     let finite = found.iter().filter(|at| at.error().is_finite() && at.cosine.is_finite());
     let best = finite.min_by(|a, b| a.error().total_cmp(&b.error()));
-    let best = best.ok_or_else(|| Error::Machine("--suggest-beta: no nudge gave a gradient: did the machine settle?".into()))?;
+    let best = best.ok_or_else(|| {
+        Error::Machine("--suggest-beta: no nudge gave a gradient: did the machine settle?".into())
+    })?;
     let model = NudgeModel::fit(&found, learning.nudging);
     Ok(Suggestion { rule: learning.rule, nudging: learning.nudging, beta: best.beta, model, found })
 }
@@ -66,13 +81,23 @@ impl Suggestion {
 
     /// The table of what was found, the suggestion and the reasons.
     pub fn describe(&self) -> String {
-        let mut lines = vec![format!("{:>9}  {:>10}  {:>10}  {:>10}  {:>10}", "beta", "cosine", "bias", "noise", "error")];
+        let mut lines = vec![format!(
+            "{:>9}  {:>10}  {:>10}  {:>10}  {:>10}",
+            "beta", "cosine", "bias", "noise", "error"
+        )];
         lines.extend(self.found.iter().map(|at| {
             let mark = if at.beta == self.beta { "  <" } else { "" };
             if !at.cosine.is_finite() {
                 return format!("{:>9.4}  no sample settled", at.beta);
             }
-            format!("{:>9.4}  {:>10.6}  {:>10.3e}  {:>10.3e}  {:>10.3e}{mark}", at.beta, at.cosine, at.bias, at.noise, at.error().sqrt())
+            format!(
+                "{:>9.4}  {:>10.6}  {:>10.3e}  {:>10.3e}  {:>10.3e}{mark}",
+                at.beta,
+                at.cosine,
+                at.bias,
+                at.noise,
+                at.error().sqrt()
+            )
         }));
         lines.push(String::new());
         lines.push(format!("suggested beta  {:.3} for {}", self.beta, self.rule.name()));
@@ -91,12 +116,18 @@ impl Suggestion {
         }
         let Some(model) = self.model else { return reasons };
         let noise = format!("the noise of one estimate is {:.2e} / beta", model.noise);
-        let power = if model.order == 1 { "beta".to_owned() } else { format!("beta^{}", model.order) };
+        let power =
+            if model.order == 1 { "beta".to_owned() } else { format!("beta^{}", model.order) };
         let bias = format!("the bias grows as {:.2e} {power}", model.bias);
         match model.optimum() {
-            Some(optimum) => reasons.push(format!("{noise} and {bias}: they balance at beta = {optimum:.3}")),
-            None if model.noise <= 1e-9 => reasons.push(format!("there is no noise, and {bias}: the weakest nudge that settles is best")),
-            None => reasons.push(format!("{noise}, and no bias grows with the nudge: the strongest is best")),
+            Some(optimum) => {
+                reasons.push(format!("{noise} and {bias}: they balance at beta = {optimum:.3}"))
+            }
+            None if model.noise <= 1e-9 => reasons.push(format!(
+                "there is no noise, and {bias}: the weakest nudge that settles is best"
+            )),
+            None => reasons
+                .push(format!("{noise}, and no bias grows with the nudge: the strongest is best")),
         }
         if model.floor > 0.05 {
             let floor = model.floor;

@@ -35,10 +35,14 @@ impl std::str::FromStr for Shard {
 
     /// Reads `i/n`.
     fn from_str(text: &str) -> Result<Self> {
-        let parsed = text.split_once('/').and_then(|(index, of)| Some((index.trim().parse().ok()?, of.trim().parse().ok()?)));
+        let parsed = text
+            .split_once('/')
+            .and_then(|(index, of)| Some((index.trim().parse().ok()?, of.trim().parse().ok()?)));
         match parsed {
             Some((index, of)) if index >= 1 && index <= of => Ok(Self { index, of }),
-            _ => Err(Error::input(format!("--shard {text}: expected i/n with i from 1 to n, for example 2/8"))),
+            _ => Err(Error::input(format!(
+                "--shard {text}: expected i/n with i from 1 to n, for example 2/8"
+            ))),
         }
     }
 }
@@ -76,12 +80,12 @@ pub struct Swept {
     pub ran: usize,
 }
 
-/// Does the runs of `study` that `directory` does not have yet; `watch` hears of every run that ends. A killed sweep has lost no more than
-/// the runs it was at.
+/// Does the runs of `study` that `directory` does not have yet; `watch` hears of every run that
+/// ends. A killed sweep has lost no more than the runs it was at.
 ///
 /// # Errors
-/// When a run is not valid or its data set is not there, before any runs; when a file cannot be written. A run that fails is recorded with
-/// its error and stops nothing.
+/// When a run is not valid or its data set is not there, before any runs; when a file cannot be
+/// written. A run that fails is recorded with its error and stops nothing.
 pub fn sweep(
     study: &Study,
     directory: impl FnOnce() -> Result<StudyDirectory>,
@@ -125,7 +129,9 @@ fn wanted<'a>(runs: &'a [Run], records: &Records, options: &Options) -> Vec<&'a 
         None => false,
     };
     let mut seen = std::collections::HashSet::new();
-    runs.iter().filter(|run| options.shard.has(run) && !ended(run) && seen.insert(&run.id)).collect()
+    runs.iter()
+        .filter(|run| options.shard.has(run) && !ended(run) && seen.insert(&run.id))
+        .collect()
 }
 
 fn record(study: &Study, run: &Run, datasets: &Datasets, directory: &StudyDirectory) -> Record {
@@ -134,16 +140,19 @@ fn record(study: &Study, run: &Run, datasets: &Datasets, directory: &StudyDirect
     Record { id: run.id.clone(), outcome, seconds: start.elapsed().as_secs_f64() }
 }
 
-/// Does `work` on every item, `jobs` at a time, each on one thread of its own, and hands what comes out to `take` as it comes. An error of
-/// `take` ends it all.
+/// Does `work` on every item, `jobs` at a time, each on one thread of its own, and hands what comes
+/// out to `take` as it comes. An error of `take` ends it all.
 fn in_parallel<I: Sync, O: Send>(
     jobs: usize,
     items: &[I],
     work: impl Fn(&I) -> O + Sync,
     mut take: impl FnMut(O) -> Result<()>,
 ) -> Result<()> {
-    let pools = (0..jobs.min(items.len()).max(1)).map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build());
-    let pools = pools.collect::<Result<Vec<_>, _>>().map_err(|e| Error::Machine(format!("--jobs {jobs}: {e}")))?;
+    let pools = (0..jobs.min(items.len()).max(1))
+        .map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build());
+    let pools = pools
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| Error::Machine(format!("--jobs {jobs}: {e}")))?;
     let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (sender, receiver) = mpsc::channel();
     std::thread::scope(|scope| {
@@ -175,7 +184,13 @@ mod tests {
     fn shards_are_numbers_from_one() {
         assert_eq!("2/8".parse::<Shard>().unwrap(), Shard { index: 2, of: 8 });
         for text in ["0/4", "5/4", "1", "a/b", "-1/4", "1/0", ""] {
-            assert!(text.parse::<Shard>().unwrap_err().to_string().contains("expected i/n with i from 1 to n"), "{text}");
+            assert!(
+                text.parse::<Shard>()
+                    .unwrap_err()
+                    .to_string()
+                    .contains("expected i/n with i from 1 to n"),
+                "{text}"
+            );
         }
     }
 

@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 
 use super::record::Records;
-use super::{Outcome, Run, Statistics, Study};
+use super::{Outcome, Run, Study};
+use crate::arithmetic::Statistics;
 use crate::file::write_whole;
 use crate::{Error, Result};
 
@@ -56,7 +57,10 @@ impl Table {
     pub(super) fn new(study: &Study, runs: &[Run], records: &Records) -> Self {
         let mut results: Vec<String> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
-        let ended: Vec<_> = runs.iter().filter_map(|run| records.get(&run.id).map(|record| (run, record))).collect();
+        let ended: Vec<_> = runs
+            .iter()
+            .filter_map(|run| records.get(&run.id).map(|record| (run, record)))
+            .collect();
         for (_, record) in &ended {
             if let Outcome::Results(named) = &record.outcome {
                 for (name, _) in named {
@@ -78,7 +82,13 @@ impl Table {
                     Ok(values)
                 }
             };
-            Row { number: run.number, id: run.id.clone(), seed: run.experiment.seed, values: run.values.clone(), outcome }
+            Row {
+                number: run.number,
+                id: run.id.clone(),
+                seed: run.experiment.seed,
+                values: run.values.clone(),
+                outcome,
+            }
         };
         let rows = ended.iter().map(row).collect();
         Self { keys: study.keys(), results, rows }
@@ -109,8 +119,11 @@ impl Table {
     }
 
     fn point(&self, rows: &[&Row]) -> Point {
-        let done: Vec<&Vec<Option<f64>>> = rows.iter().filter_map(|row| row.outcome.as_ref().ok()).collect();
-        let of = |result: usize| Statistics::of(&done.iter().filter_map(|values| values[result]).collect::<Vec<_>>());
+        let done: Vec<&Vec<Option<f64>>> =
+            rows.iter().filter_map(|row| row.outcome.as_ref().ok()).collect();
+        let of = |result: usize| {
+            Statistics::of(&done.iter().filter_map(|values| values[result]).collect::<Vec<_>>())
+        };
         Point {
             values: rows[0].values.clone(),
             done: done.len(),
@@ -124,8 +137,11 @@ impl Table {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let heads: Vec<&str> =
-            FIRST.into_iter().chain(self.keys.iter().chain(&self.results).map(String::as_str)).chain(["error"]).collect();
+        let heads: Vec<&str> = FIRST
+            .into_iter()
+            .chain(self.keys.iter().chain(&self.results).map(String::as_str))
+            .chain(["error"])
+            .collect();
         write_whole(path, |file| {
             let mut writer = csv::Writer::from_writer(file);
             writer.write_record(&heads).map_err(io::Error::other)?;
@@ -143,14 +159,19 @@ impl Table {
         })
     }
 
-    /// Writes the points as a CSV file: the axes, `done`, `failed`, and for each result its mean, `_sd` and `_ci95` (half the
-    /// interval).
+    /// Writes the points as a CSV file: the axes, `done`, `failed`, and for each result its mean,
+    /// `_sd` and `_ci95` (half the interval).
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write_summary(&self, path: &Path) -> Result<()> {
-        let mut heads: Vec<String> = self.keys.iter().cloned().chain(["done".into(), "failed".into()]).collect();
-        heads.extend(self.results.iter().flat_map(|name| [name.clone(), format!("{name}_sd"), format!("{name}_ci95")]));
+        let mut heads: Vec<String> =
+            self.keys.iter().cloned().chain(["done".into(), "failed".into()]).collect();
+        heads.extend(
+            self.results
+                .iter()
+                .flat_map(|name| [name.clone(), format!("{name}_sd"), format!("{name}_ci95")]),
+        );
         write_whole(path, |file| {
             let mut writer = csv::Writer::from_writer(file);
             writer.write_record(&heads).map_err(io::Error::other)?;
@@ -158,7 +179,8 @@ impl Table {
                 let mut cells = point.values.clone();
                 cells.extend([point.done.to_string(), point.failed.to_string()]);
                 for statistics in &point.statistics {
-                    let three = statistics.map_or([None; 3], |s| [Some(s.mean), s.deviation, s.half_width]);
+                    let three =
+                        statistics.map_or([None; 3], |s| [Some(s.mean), s.deviation, s.half_width]);
                     cells.extend(three.iter().map(number));
                 }
                 writer.write_record(&cells).map_err(io::Error::other)?;
@@ -175,17 +197,24 @@ impl Table {
         let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
         let file = std::fs::File::open(path).map_err(Error::reading(path))?;
         let mut reader = csv::Reader::from_reader(io::BufReader::new(file));
-        let heads: Vec<String> = reader.headers().map_err(|e| wrong(e.to_string()))?.iter().map(String::from).collect();
-        let expected: Vec<&str> = FIRST.into_iter().chain(keys.iter().map(String::as_str)).collect();
-        let ours = heads.len() > expected.len() && heads.iter().zip(&expected).all(|(head, expected)| head == expected);
+        let heads: Vec<String> =
+            reader.headers().map_err(|e| wrong(e.to_string()))?.iter().map(String::from).collect();
+        let expected: Vec<&str> =
+            FIRST.into_iter().chain(keys.iter().map(String::as_str)).collect();
+        let ours = heads.len() > expected.len()
+            && heads.iter().zip(&expected).all(|(head, expected)| head == expected);
         if !ours || heads.last().is_none_or(|head| head != "error") {
-            return Err(wrong(format!("the results of another study: expected the columns {}, results, error", expected.join(", "))));
+            return Err(wrong(format!(
+                "the results of another study: expected the columns {}, results, error",
+                expected.join(", ")
+            )));
         }
         let results = heads[expected.len()..heads.len() - 1].to_vec();
         let mut rows = Vec::new();
         for (index, record) in reader.records().enumerate() {
             let record = record.map_err(|e| wrong(e.to_string()))?;
-            let row = row(&record, keys.len()).ok_or_else(|| wrong(format!("line {}: not the results of a run", index + 2)))?;
+            let row = row(&record, keys.len())
+                .ok_or_else(|| wrong(format!("line {}: not the results of a run", index + 2)))?;
             rows.push(row);
         }
         Ok(Self { keys: keys.to_vec(), results, rows })
@@ -197,10 +226,21 @@ fn row(record: &csv::StringRecord, keys: usize) -> Option<Row> {
     let cells: Vec<&str> = record.iter().collect();
     let (&error, cells) = cells.split_last()?;
     let (axes, results) = cells.get(FIRST.len()..)?.split_at_checked(keys)?;
-    let value = |cell: &&str| if cell.is_empty() { Some(None) } else { cell.parse().ok().map(Some) };
-    let outcome = if error.is_empty() { Ok(results.iter().map(value).collect::<Option<Vec<_>>>()?) } else { Err(error.to_owned()) };
+    let value =
+        |cell: &&str| if cell.is_empty() { Some(None) } else { cell.parse().ok().map(Some) };
+    let outcome = if error.is_empty() {
+        Ok(results.iter().map(value).collect::<Option<Vec<_>>>()?)
+    } else {
+        Err(error.to_owned())
+    };
     let values = axes.iter().map(|cell| (*cell).to_owned()).collect();
-    Some(Row { number: cells[0].parse().ok()?, id: cells[1].to_owned(), seed: cells[2].parse().ok()?, values, outcome })
+    Some(Row {
+        number: cells[0].parse().ok()?,
+        id: cells[1].to_owned(),
+        seed: cells[2].parse().ok()?,
+        values,
+        outcome,
+    })
 }
 
 /// A number that reads back to the same bits, or nothing.
@@ -213,8 +253,13 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        let row =
-            |number: usize, value: &str, outcome| Row { number, id: format!("{number}"), seed: 7, values: vec![value.into()], outcome };
+        let row = |number: usize, value: &str, outcome| Row {
+            number,
+            id: format!("{number}"),
+            seed: 7,
+            values: vec![value.into()],
+            outcome,
+        };
         let rows = vec![
             row(1, "a,b", Ok(vec![Some(0.1 + 0.2), None])),
             row(2, "a,b", Ok(vec![Some(0.5), Some(-1e-300)])),
@@ -230,14 +275,20 @@ mod tests {
         table().write(&path).unwrap();
         assert_eq!(Table::read(&path, &table().keys).unwrap(), table());
         let error = Table::read(&path, &["learning.beta".to_owned()]).unwrap_err().to_string();
-        assert!(error.contains("the results of another study") && error.contains("learning.beta"), "{error}");
+        assert!(
+            error.contains("the results of another study") && error.contains("learning.beta"),
+            "{error}"
+        );
     }
 
     #[test]
     fn points_have_the_statistics_of_their_seeds() {
         let points = table().points();
         assert_eq!(points.len(), 2);
-        assert_eq!((points[0].done, points[0].failed, points[1].done, points[1].failed), (2, 0, 0, 1));
+        assert_eq!(
+            (points[0].done, points[0].failed, points[1].done, points[1].failed),
+            (2, 0, 0, 1)
+        );
         assert_eq!(points[0].statistics[0], Statistics::of(&[0.1 + 0.2, 0.5]));
         assert_eq!(points[0].statistics[1].unwrap().n, 1);
         assert_eq!(points[1].statistics, [None, None]);

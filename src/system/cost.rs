@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::real::Real;
+use crate::arithmetic::real::Real;
 
 /// The cost C(v, y) of output values v against targets y, per sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +19,9 @@ impl Cost {
     pub fn value<T: Real>(self, values: &[T], targets: &[T]) -> T {
         let pairs = values.iter().zip(targets);
         match self {
-            Self::SquaredError => pairs.fold(T::zero(), |sum, (v, y)| sum + (*v - *y) * (*v - *y)) * T::of(0.5),
+            Self::SquaredError => {
+                pairs.fold(T::zero(), |sum, (v, y)| sum + (*v - *y) * (*v - *y)) * T::of(0.5)
+            }
             Self::CrossEntropy => {
                 let (shift, total) = log_sum(values);
                 pairs.fold(T::zero(), |sum, (v, y)| sum - *y * (*v - shift - total))
@@ -28,12 +30,18 @@ impl Cost {
     }
 
     /// Visits (i, dC/dv_i) of one sample.
-    pub fn for_each_slope<T: Real>(self, values: &[T], targets: &[T], mut visit: impl FnMut(usize, T)) {
+    pub fn for_each_slope<T: Real>(
+        self,
+        values: &[T],
+        targets: &[T],
+        mut visit: impl FnMut(usize, T),
+    ) {
         match self {
             Self::SquaredError => (0..values.len()).for_each(|i| visit(i, values[i] - targets[i])),
             Self::CrossEntropy => {
                 let (shift, total) = log_sum(values);
-                (0..values.len()).for_each(|i| visit(i, (values[i] - shift - total).exp() - targets[i]));
+                (0..values.len())
+                    .for_each(|i| visit(i, (values[i] - shift - total).exp() - targets[i]));
             }
         }
     }

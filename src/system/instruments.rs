@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::lane::Lane;
 use super::network::AnalogNetwork;
 use super::relaxation::Task;
-use crate::config::range;
+use crate::arithmetic::random::Key;
+use crate::arithmetic::real::Real;
+use crate::arithmetic::simd;
 use crate::coupler::quantiser::Quantiser;
-use crate::random::Key;
-use crate::real::Real;
-use crate::simd;
+use crate::quantity::range;
 
 /// The instruments that read nodes: the table `[measurement]`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,8 +24,9 @@ pub struct Instruments {
     /// Standard deviation of a read, in units of node values.
     #[serde(deserialize_with = "range::non_negative")]
     pub noise: f64,
-    /// Standard deviation of each node's offset, in units of node values: drawn anew for each phase, the same for all samples and reads
-    /// within it. What drifts between the free and the nudged phases looks like a signal.
+    /// Standard deviation of each node's offset, in units of node values: drawn anew for each
+    /// phase, the same for all samples and reads within it. What drifts between the free and the
+    /// nudged phases looks like a signal.
     #[serde(deserialize_with = "range::non_negative")]
     pub drift: f64,
     /// Reads averaged into one measurement.
@@ -79,12 +80,20 @@ const NODES: u64 = 1_000_001;
 const OFFSETS: u64 = 1_000_002;
 
 impl<T: Real> AnalogNetwork<T> {
-    /// Reads the nodes `instruments.samples` times and averages; a machine with noise goes on moving between the reads.
-    pub(super) fn measure(&self, lane: &mut Lane<T>, task: &Task<T>, settled: &[bool], reading: Reading<T>) {
+    /// Reads the nodes `instruments.samples` times and averages; a machine with noise goes on
+    /// moving between the reads.
+    pub(super) fn measure(
+        &self,
+        lane: &mut Lane<T>,
+        task: &Task<T>,
+        settled: &[bool],
+        reading: Reading<T>,
+    ) {
         let (nodes, count) = (self.node_count(), self.instruments().samples);
         let share = T::one() / T::of(count as f64);
         // One set of offsets for each copy of the machine.
-        let offsets = [0, 1].map(|copy| self.instruments().offsets(nodes, task.key.with(OFFSETS).with(copy)));
+        let offsets =
+            [0, 1].map(|copy| self.instruments().offsets(nodes, task.key.with(OFFSETS).with(copy)));
         for read in 0..count as u64 {
             if read > 0 && self.resolution > 0.0 {
                 self.move_on(lane, task, self.relaxation().max_steps as u64 + read);
@@ -95,7 +104,14 @@ impl<T: Real> AnalogNetwork<T> {
                 let values = &mut reading.values[at..at + nodes];
                 let key = task.key.with(NODES).with(sample as u64).with(read);
                 if task.dyadic {
-                    self.read_copies(lane, column, &offsets, key, share, [values, &mut reading.difference[at..at + nodes]]);
+                    self.read_copies(
+                        lane,
+                        column,
+                        &offsets,
+                        key,
+                        share,
+                        [values, &mut reading.difference[at..at + nodes]],
+                    );
                 } else {
                     self.show(lane, column);
                     self.instruments().read(&mut lane.seen, &offsets[0], key);
@@ -114,15 +130,21 @@ impl<T: Real> AnalogNetwork<T> {
         }
     }
 
-    /// Writes what the nodes of a column show, v of additive nodes and s of gradient nodes, to `lane.seen`.
+    /// Writes what the nodes of a column show, v of additive nodes and s of gradient nodes, to
+    /// `lane.seen`.
     fn show(&self, lane: &mut Lane<T>, column: usize) {
-        let shown = if self.dynamics().is_gradient() { lane.state.column(column) } else { lane.coupled.column(column) };
+        let shown = if self.dynamics().is_gradient() {
+            lane.state.column(column)
+        } else {
+            lane.coupled.column(column)
+        };
         let shown = &shown.as_slice()[shown.len() - self.node_count()..];
         lane.seen.clear();
         lane.seen.extend_from_slice(shown);
     }
 
-    /// Reads both copies of the machine and adds the share of one read to their midpoints and differences.
+    /// Reads both copies of the machine and adds the share of one read to their midpoints and
+    /// differences.
     fn read_copies(
         &self,
         lane: &mut Lane<T>,
@@ -136,7 +158,11 @@ impl<T: Real> AnalogNetwork<T> {
             self.show(lane, column);
             for (node, activation) in self.activations() {
                 let delta = lane.difference[(node, column)];
-                let slope = if self.dynamics().is_gradient() { T::one() } else { activation.slope(lane.state[(node, column)]) };
+                let slope = if self.dynamics().is_gradient() {
+                    T::one()
+                } else {
+                    activation.slope(lane.state[(node, column)])
+                };
                 lane.seen[node] += sign * T::of(0.5) * slope * delta;
             }
             self.instruments().read(&mut lane.seen, &offsets[copy], key.with(copy as u64));

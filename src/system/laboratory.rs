@@ -12,27 +12,35 @@ use super::lane::{LANE, Lane};
 use super::local_product::{Factors, Rows, Slope};
 use super::network::{AnalogNetwork, Reads};
 use super::relaxation::Task;
-use super::{CouplingKind, HeldCurrent, LocalProduct, MachineState, Measurement, Phase, Rest, System};
+use super::{
+    CouplingKind, HeldCurrent, LocalProduct, MachineState, Measurement, Phase, Rest, System,
+};
+use crate::arithmetic::random::Key;
+use crate::arithmetic::real::{Foreground, Real, ViewMut};
+use crate::arithmetic::simd;
 use crate::coupler::{Domain, Expense, Parameter, Port};
-use crate::random::Key;
-use crate::real::{Foreground, Real, ViewMut};
-use crate::simd;
 use crate::{Error, Result};
 
 impl<T: Real> AnalogNetwork<T> {
     fn check(&self, inputs: &DMatrix<T>, phase: &Phase<T>) -> Result<()> {
         let expect = |what: &str, found: (usize, usize), expected: (usize, usize)| {
-            let message = format!("{what}: expected {} x {} (rows x samples), found {} x {}", expected.0, expected.1, found.0, found.1);
+            let message = format!(
+                "{what}: expected {} x {} (rows x samples), found {} x {}",
+                expected.0, expected.1, found.0, found.1
+            );
             if found == expected { Ok(()) } else { Err(Error::input(message)) }
         };
         let samples = inputs.ncols();
         expect("inputs", inputs.shape(), (self.input_count(), samples))?;
-        let (Phase::Nudged { nudge, free, .. } | Phase::Dyadic { nudge, free }) = phase else { return Ok(()) };
+        let (Phase::Nudged { nudge, free, .. } | Phase::Dyadic { nudge, free }) = phase else {
+            return Ok(());
+        };
         expect("targets", nudge.targets.shape(), (self.output_rows().len(), samples))?;
         expect("free steady state", free.rest.state.shape(), (self.nodes, samples))
     }
 
-    /// Lets `work` loose on all lanes of a batch in parallel, each with its samples and its part of what is to be filled; counts reads.
+    /// Lets `work` loose on all lanes of a batch in parallel, each with its samples and its part of
+    /// what is to be filled; counts reads.
     fn on_lanes<P: Send>(
         &mut self,
         samples: usize,
@@ -45,15 +53,21 @@ impl<T: Real> AnalogNetwork<T> {
             lanes.resize_with(count, Lane::default);
         }
         let this = &*self;
-        let seats: Vec<(usize, &mut Lane<T>, P)> =
-            lanes.iter_mut().zip(parts).enumerate().map(|(i, (lane, part))| (i, lane, part)).collect();
-        seats.into_par_iter().for_each(|(index, lane, part)| work(this, lane, index * LANE..samples.min((index + 1) * LANE), part));
+        let seats: Vec<(usize, &mut Lane<T>, P)> = lanes
+            .iter_mut()
+            .zip(parts)
+            .enumerate()
+            .map(|(i, (lane, part))| (i, lane, part))
+            .collect();
+        seats.into_par_iter().for_each(|(index, lane, part)| {
+            work(this, lane, index * LANE..samples.min((index + 1) * LANE), part)
+        });
         lanes[..count].iter().for_each(|lane| self.count(&lane.reads));
         self.lanes = lanes;
     }
 
-    /// The constant currents of `inputs`, nodes x samples. Each thread drives as many samples at once as it can: an array is then read
-    /// from memory only once.
+    /// The constant currents of `inputs`, nodes x samples. Each thread drives as many samples at
+    /// once as it can: an array is then read from memory only once.
     fn read_drives(&mut self, inputs: &DMatrix<T>, key: Key) -> DMatrix<T> {
         let (nodes, samples) = (self.nodes, inputs.ncols());
         let foreground = Foreground::of(inputs);
@@ -62,16 +76,26 @@ impl<T: Real> AnalogNetwork<T> {
         let mut held = DMatrix::zeros(nodes, samples);
         let parts: Vec<&mut [T]> = held.as_mut_slice().chunks_mut((nodes * width).max(1)).collect();
         let this = &*self;
-        let counts = parts.into_par_iter().enumerate().map_init(Vec::new, |scratch, (index, held)| {
-            let order = &order[index * width..samples.min((index + 1) * width)];
-            let mut counts = vec![[0, 0]; this.reads.len()];
-            let columns = index * width..index * width + order.len();
-            let foreground = foreground.as_ref().map(|parts| [parts.rest(columns), parts.background()]);
-            let reads = Reads { first_row: 0, order, key, time: 0, foreground, scratch, counts: &mut counts };
-            let held = ViewMut::from_slice_generic(held, Dyn(nodes), Dyn(order.len()));
-            this.read_drive(inputs.columns(index * width, order.len()), held, reads);
-            counts
-        });
+        let counts =
+            parts.into_par_iter().enumerate().map_init(Vec::new, |scratch, (index, held)| {
+                let order = &order[index * width..samples.min((index + 1) * width)];
+                let mut counts = vec![[0, 0]; this.reads.len()];
+                let columns = index * width..index * width + order.len();
+                let foreground =
+                    foreground.as_ref().map(|parts| [parts.rest(columns), parts.background()]);
+                let reads = Reads {
+                    first_row: 0,
+                    order,
+                    key,
+                    time: 0,
+                    foreground,
+                    scratch,
+                    counts: &mut counts,
+                };
+                let held = ViewMut::from_slice_generic(held, Dyn(nodes), Dyn(order.len()));
+                this.read_drive(inputs.columns(index * width, order.len()), held, reads);
+                counts
+            });
         for counts in counts.collect::<Vec<_>>() {
             self.count(&counts);
         }
@@ -96,7 +120,8 @@ impl<T: Real> AnalogNetwork<T> {
 fn readings<T: Real>(whole: &mut Measurement<T>, nodes: usize) -> Vec<Reading<'_, T>> {
     let lane = (nodes * LANE).max(1);
     let mut states = whole.rest.state.as_mut_slice().chunks_mut(lane);
-    let mut differences = whole.difference.as_mut().map(|difference| difference.as_mut_slice().chunks_mut(lane));
+    let mut differences =
+        whole.difference.as_mut().map(|difference| difference.as_mut_slice().chunks_mut(lane));
     let settled = whole.settled.chunks_mut(LANE).zip(whole.steps.chunks_mut(LANE));
     let values = whole.values.as_mut_slice().chunks_mut(lane);
     let reading = |(values, (settled, steps))| Reading {
@@ -115,7 +140,11 @@ impl<T: Real> AnalogNetwork<T> {
         self.shapes.iter().flatten().copied().chain([(self.nodes, 1)])
     }
 
-    fn rows_of<'a>(&self, inputs: Option<&'a DMatrix<T>>, nodes: Cow<'a, DMatrix<T>>) -> Arc<Rows<'a, T>> {
+    fn rows_of<'a>(
+        &self,
+        inputs: Option<&'a DMatrix<T>>,
+        nodes: Cow<'a, DMatrix<T>>,
+    ) -> Arc<Rows<'a, T>> {
         let together = (self.shared_inputs > 0).then(|| {
             let mut together = DMatrix::zeros(self.shared_inputs + self.nodes, nodes.ncols());
             if let Some(inputs) = inputs {
@@ -135,7 +164,9 @@ impl<T: Real> AnalogNetwork<T> {
         }
         let mut signals = d.clone();
         for (node, activation) in self.activations() {
-            signals.row_mut(node).zip_apply(&at.row(node), |signal, state| *signal *= activation.slope(state));
+            signals
+                .row_mut(node)
+                .zip_apply(&at.row(node), |signal, state| *signal *= activation.slope(state));
         }
         self.rows_of(None, Cow::Owned(signals))
     }
@@ -172,7 +203,10 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
 
     fn parameters(&self) -> Vec<Parameter<T>> {
         let arrays = self.couplings().iter().flat_map(|coupling| {
-            let named = |parameter: Parameter<T>| Parameter { name: format!("{}.{}", coupling.name, parameter.name), ..parameter };
+            let named = |parameter: Parameter<T>| Parameter {
+                name: format!("{}.{}", coupling.name, parameter.name),
+                ..parameter
+            };
             coupling.coupler.parameters().into_iter().map(named)
         });
         let domain = if self.made_of.train_bias { Domain::Real } else { Domain::Fixed };
@@ -183,13 +217,20 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
     fn program(&mut self, values: &[DMatrix<T>]) -> Result<()> {
         let shapes: Vec<(usize, usize)> = self.all_shapes().collect();
         if shapes.len() != values.len() {
-            return Err(Error::input(format!("expected {} parameters, found {}", shapes.len(), values.len())));
+            return Err(Error::input(format!(
+                "expected {} parameters, found {}",
+                shapes.len(),
+                values.len()
+            )));
         }
         for (index, (shape, values)) in shapes.into_iter().zip(values).enumerate() {
             let name = || self.parameters().swap_remove(index).name;
             if values.shape() != shape {
                 let ((rows, columns), (found_rows, found_columns)) = (shape, values.shape());
-                return Err(Error::input(format!("{}: expected {rows} x {columns}, found {found_rows} x {found_columns}", name())));
+                return Err(Error::input(format!(
+                    "{}: expected {rows} x {columns}, found {found_rows} x {found_columns}",
+                    name()
+                )));
             }
         }
         self.programmings += 1;
@@ -217,17 +258,26 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
             steps: vec![0; samples],
             rest: Rest::new(if task.free.is_none() { self.nodes } else { 0 }, samples),
         };
-        let drive = if task.free.is_none() { self.read_drives(inputs, key) } else { DMatrix::zeros(0, 0) };
-        self.on_lanes(samples, readings(&mut whole, self.nodes), |network, lane, range, reading| {
-            lane.load(network, inputs, &drive, &task, range);
-            let settled = network.relax(lane, &task);
-            network.measure(lane, &task, &settled, reading);
-        });
+        let drive =
+            if task.free.is_none() { self.read_drives(inputs, key) } else { DMatrix::zeros(0, 0) };
+        self.on_lanes(
+            samples,
+            readings(&mut whole, self.nodes),
+            |network, lane, range, reading| {
+                lane.load(network, inputs, &drive, &task, range);
+                let settled = network.relax(lane, &task);
+                network.measure(lane, &task, &settled, reading);
+            },
+        );
         whole.rest.held = drive;
         Ok(whole)
     }
 
-    fn held_current(&mut self, inputs: &DMatrix<T>, free: &Measurement<T>) -> Result<HeldCurrent<T>> {
+    fn held_current(
+        &mut self,
+        inputs: &DMatrix<T>,
+        free: &Measurement<T>,
+    ) -> Result<HeldCurrent<T>> {
         let key = self.next_key("held current");
         let samples = inputs.ncols();
         let phase = Phase::Free;
@@ -242,9 +292,17 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
                 // Couplings add, so what is read with a minus sign is added to the negative.
                 current.scale_mut(sign);
                 for time in 0..count {
-                    let (order, scratch, counts) = (&lane.order[..], &mut lane.scratch, &mut lane.reads[..]);
-                    let context = Reads { first_row: 0, order, key, time, foreground: None, scratch, counts };
-                    network.read_couplings(port, lane.coupled.as_view(), None, &mut current, context);
+                    let (order, scratch, counts) =
+                        (&lane.order[..], &mut lane.scratch, &mut lane.reads[..]);
+                    let context =
+                        Reads { first_row: 0, order, key, time, foreground: None, scratch, counts };
+                    network.read_couplings(
+                        port,
+                        lane.coupled.as_view(),
+                        None,
+                        &mut current,
+                        context,
+                    );
                 }
                 current.scale_mut(sign);
             }
@@ -255,23 +313,32 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
         Ok(HeldCurrent(held))
     }
 
-    fn local_product<'a>(&self, inputs: &'a DMatrix<T>, d: &'a DMatrix<T>, at: &'a DMatrix<T>) -> LocalProduct<'a, T> {
+    fn local_product<'a>(
+        &self,
+        inputs: &'a DMatrix<T>,
+        d: &'a DMatrix<T>,
+        at: &'a DMatrix<T>,
+    ) -> LocalProduct<'a, T> {
         let (post, pre) = (self.signals(d, at), self.drives(inputs, at));
         let mut slopes = Vec::new();
         for (coupling, shapes) in self.couplings().iter().zip(&self.shapes) {
             let reaches_nodes = |reached: &Range<usize>| reached.end > self.input_count();
-            let uses = Self::uses(coupling, Port::Forward).filter(|(_, _, reached)| reaches_nodes(reached));
-            // Used backwards, the array's own outputs are driven and its inputs receive: the roles swap.
+            let uses = Self::uses(coupling, Port::Forward)
+                .filter(|(_, _, reached)| reaches_nodes(reached));
+            // Used backwards, the array's own outputs are driven and its inputs receive: the roles
+            // swap.
             let uses = uses.map(|(side, driving, reached)| match side {
                 Port::Forward => [(&post, reached), (&pre, driving)],
                 Port::Reversed => [(&pre, driving), (&post, reached)],
             });
             if coupling.coupler.is_plain_matrix() {
-                let factors = uses.map(|[(d, d_rows), (v, v_rows)]| Factors::new(d.rows(d_rows), v, v_rows));
+                let factors =
+                    uses.map(|[(d, d_rows), (v, v_rows)]| Factors::new(d.rows(d_rows), v, v_rows));
                 slopes.push(Slope::Outer(factors.collect(), shapes[0]));
                 continue;
             }
-            let mut own: Vec<DMatrix<T>> = shapes.iter().map(|(rows, columns)| DMatrix::zeros(*rows, *columns)).collect();
+            let mut own: Vec<DMatrix<T>> =
+                shapes.iter().map(|(rows, columns)| DMatrix::zeros(*rows, *columns)).collect();
             for [(d, d_rows), (v, v_rows)] in uses {
                 coupling.coupler.add_local_product(d.rows(d_rows), v.rows(v_rows), &mut own);
             }
@@ -280,7 +347,9 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
         let mut bias = DMatrix::zeros(self.nodes, 1);
         if self.made_of.train_bias {
             let signals = post.rows(&(self.input_count()..self.input_count() + self.nodes));
-            signals.column_iter().for_each(|column| simd::add_scaled(bias.as_mut_slice(), -T::one(), column.as_slice()));
+            signals.column_iter().for_each(|column| {
+                simd::add_scaled(bias.as_mut_slice(), -T::one(), column.as_slice())
+            });
         }
         slopes.push(Slope::Whole(Cow::Owned(bias)));
         LocalProduct(slopes)
@@ -291,7 +360,8 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
         let mut writing = 0.0;
         for (coupling, reads) in self.couplings().iter().zip(&self.reads) {
             let mut seconds = 0.0;
-            for (port, reached) in [(Port::Forward, &coupling.to), (Port::Reversed, &coupling.from)] {
+            for (port, reached) in [(Port::Forward, &coupling.to), (Port::Reversed, &coupling.from)]
+            {
                 let cost = coupling.coupler.read_expense(port, self.wanted(reached).0.len());
                 let count = reads[port as usize];
                 total.frames += count * cost.frames;
@@ -325,18 +395,21 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
 
     fn non_reciprocity(&self) -> Option<f64> {
         let clipped = |rows: &Range<usize>| rows.start.max(self.input_count())..rows.end;
-        let between_nodes = self.couplings().iter().filter(|coupling| coupling.from.end > self.input_count());
+        let between_nodes =
+            self.couplings().iter().filter(|coupling| coupling.from.end > self.input_count());
         let mut rest: Vec<Block<T>> = between_nodes
             .map(|coupling| {
                 let (from, to) = (clipped(&coupling.from), clipped(&coupling.to));
                 let first = (to.start - coupling.to.start, from.start - coupling.from.start);
-                let weights = coupling.coupler.intended().view(first, (to.len(), from.len())).into_owned();
+                let weights =
+                    coupling.coupler.intended().view(first, (to.len(), from.len())).into_owned();
                 Block { from, to, kind: coupling.kind, weights }
             })
             .collect();
         let (mut odd, mut even) = (0.0, 0.0);
         while let Some(Block { from, to, kind, weights: forward }) = rest.pop() {
-            // The array the other way, if there is one: then two blocks of W meet, else a block meets none.
+            // The array the other way, if there is one: then two blocks of W meet, else a block
+            // meets none.
             let back = rest.iter().position(|other| other.from == to && other.to == from);
             let back = match (kind, back) {
                 (CouplingKind::Reciprocal, _) => forward.clone(),
@@ -355,14 +428,18 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
             let named = |(name, values)| (format!("{}.{name}", coupling.name), values);
             coupling.coupler.hardware_state().into_iter().map(named)
         });
-        let counters = [self.settlings, self.programmings].into_iter().chain(self.reads.iter().flatten().copied());
+        let counters = [self.settlings, self.programmings]
+            .into_iter()
+            .chain(self.reads.iter().flatten().copied());
         MachineState { tensors: tensors.collect(), counters: counters.collect() }
     }
 
     fn restore(&mut self, state: &MachineState<T>) -> Result<()> {
         let foreign = || Error::input("the saved state belongs to another machine");
         let own = self.state();
-        let shapes = |state: &MachineState<T>| state.tensors.iter().map(|(name, m)| (name.clone(), m.shape())).collect::<Vec<_>>();
+        let shapes = |state: &MachineState<T>| {
+            state.tensors.iter().map(|(name, m)| (name.clone(), m.shape())).collect::<Vec<_>>()
+        };
         if shapes(&own) != shapes(state) || own.counters.len() != state.counters.len() {
             return Err(foreign());
         }

@@ -1,7 +1,7 @@
 //! Lanes: the samples that relax together, with every buffer they need.
 //!
-//! Samples relax in lanes of fixed size, so that results do not depend on the number of threads. A sample that has settled moves behind
-//! the active ones and costs nothing more.
+//! Samples relax in lanes of fixed size, so that results do not depend on the number of threads. A
+//! sample that has settled moves behind the active ones and costs nothing more.
 
 use std::ops::Range;
 
@@ -9,13 +9,14 @@ use nalgebra::DMatrix;
 
 use super::network::AnalogNetwork;
 use super::relaxation::Task;
-use crate::real::Real;
-use crate::simd;
+use crate::arithmetic::real::Real;
+use crate::arithmetic::simd;
 
 /// Samples that relax together.
 pub(super) const LANE: usize = 32;
 
-/// One lane of samples on their way to a steady state; every buffer is reused from settling to settling.
+/// One lane of samples on their way to a steady state; every buffer is reused from settling to
+/// settling.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lane<T: Real> {
     /// The sample in each column; settled ones are behind the first `active` columns.
@@ -68,12 +69,21 @@ fn reshape<T: Real>(matrix: &mut DMatrix<T>, rows: usize, columns: usize) {
 /// Copies columns `range` of `whole` to the first columns of `part`; both have the same rows.
 fn copy_columns<T: Real>(part: &mut DMatrix<T>, whole: &DMatrix<T>, range: &Range<usize>) {
     let rows = whole.nrows();
-    part.as_mut_slice()[..rows * range.len()].copy_from_slice(&whole.as_slice()[rows * range.start..rows * range.end]);
+    part.as_mut_slice()[..rows * range.len()]
+        .copy_from_slice(&whole.as_slice()[rows * range.start..rows * range.end]);
 }
 
 impl<T: Real> Lane<T> {
-    /// Takes on samples `range` of a batch, where `task` starts; `drive` is what inputs drive in the free phase.
-    pub fn load(&mut self, network: &AnalogNetwork<T>, inputs: &DMatrix<T>, drive: &DMatrix<T>, task: &Task<T>, range: Range<usize>) {
+    /// Takes on samples `range` of a batch, where `task` starts; `drive` is what inputs drive in
+    /// the free phase.
+    pub fn load(
+        &mut self,
+        network: &AnalogNetwork<T>,
+        inputs: &DMatrix<T>,
+        drive: &DMatrix<T>,
+        task: &Task<T>,
+        range: Range<usize>,
+    ) {
         let (nodes, samples) = (network.node_count(), range.len());
         self.seat(network, inputs, &range);
         match task.free {
@@ -87,7 +97,10 @@ impl<T: Real> Lane<T> {
             }
         }
         if let Some(held) = task.held {
-            simd::add(self.held.as_mut_slice(), &held.as_slice()[nodes * range.start..nodes * range.end]);
+            simd::add(
+                self.held.as_mut_slice(),
+                &held.as_slice()[nodes * range.start..nodes * range.end],
+            );
         }
         if let Some(nudge) = task.nudge {
             reshape(&mut self.targets, nudge.targets.nrows(), samples);
@@ -99,17 +112,26 @@ impl<T: Real> Lane<T> {
             reshape(&mut self.deviation, self.coupled.nrows(), samples);
         }
         if task.dyadic {
-            for (matrix, rows) in
-                [(&mut self.difference, nodes), (&mut self.difference_force, nodes), (&mut self.difference_coupled, self.coupled.nrows())]
-            {
+            for (matrix, rows) in [
+                (&mut self.difference, nodes),
+                (&mut self.difference_force, nodes),
+                (&mut self.difference_coupled, self.coupled.nrows()),
+            ] {
                 reshape(matrix, rows, samples);
                 matrix.as_mut_slice().fill(T::zero());
             }
         }
     }
 
-    /// Takes on samples `range` at the nodes' rest `state` (nodes x all samples), to be read and not moved.
-    pub fn rest_at(&mut self, network: &AnalogNetwork<T>, inputs: &DMatrix<T>, state: &DMatrix<T>, range: Range<usize>) {
+    /// Takes on samples `range` at the nodes' rest `state` (nodes x all samples), to be read and
+    /// not moved.
+    pub fn rest_at(
+        &mut self,
+        network: &AnalogNetwork<T>,
+        inputs: &DMatrix<T>,
+        state: &DMatrix<T>,
+        range: Range<usize>,
+    ) {
         self.seat(network, inputs, &range);
         copy_columns(&mut self.state, state, &range);
         network.express(self, range.len());
@@ -140,9 +162,11 @@ impl<T: Real> Lane<T> {
         self.reads.resize(network.couplings().len(), [0, 0]);
     }
 
-    /// Counts a step of every active sample, and moves those whose residual is within `tolerance` behind the others.
+    /// Counts a step of every active sample, and moves those whose residual is within `tolerance`
+    /// behind the others.
     pub fn retire_settled(&mut self, tolerance: T, task: &Task<T>) {
-        // From the last to the first: a column that takes a retired one's place has been seen already.
+        // From the last to the first: a column that takes a retired one's place has been seen
+        // already.
         for column in (0..self.active).rev() {
             self.steps[column] += 1;
             if self.residual[column] <= tolerance {
@@ -171,7 +195,9 @@ impl<T: Real> Lane<T> {
             self.rest_coupled.swap_columns(column, last);
         }
         if task.dyadic {
-            for matrix in [&mut self.difference, &mut self.difference_coupled, &mut self.difference_force] {
+            for matrix in
+                [&mut self.difference, &mut self.difference_coupled, &mut self.difference_force]
+            {
                 matrix.swap_columns(column, last);
             }
         }

@@ -1,7 +1,8 @@
 //! Local products, worked out part by part.
 //!
-//! The gradient of a plain matrix of weights is -d v^T summed over samples: many more numbers than its factors d and v. Whoever needs
-//! it, needs it once and in any order, so it is never whole in memory: the optimiser takes a few columns, uses them, and takes the next.
+//! The gradient of a plain matrix of weights is -d v^T summed over samples: many more numbers than
+//! its factors d and v. Whoever needs it, needs it once and in any order, so it is never whole in
+//! memory: the optimiser takes a few columns, uses them, and takes the next.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,8 +11,8 @@ use std::sync::Arc;
 use nalgebra::{DMatrix, Dyn};
 
 use super::Gradient;
-use crate::real::{Factor, Foreground, Packed, Real, View, ViewMut};
-use crate::simd;
+use crate::arithmetic::real::{Factor, Foreground, Packed, Real, View, ViewMut};
+use crate::arithmetic::simd;
 
 /// Columns of values that drive arrays, inputs and nodes apart.
 #[derive(Debug)]
@@ -30,7 +31,9 @@ impl<T: Real> Rows<'_, T> {
     pub fn rows(&self, range: &Range<usize>) -> View<'_, T> {
         match (&self.together, self.inputs) {
             (Some(together), _) => together.rows(range.start, range.len()),
-            (None, Some(inputs)) if range.end <= self.input_count => inputs.rows(range.start, range.len()),
+            (None, Some(inputs)) if range.end <= self.input_count => {
+                inputs.rows(range.start, range.len())
+            }
             (None, _) => self.nodes.rows(range.start - self.input_count, range.len()),
         }
     }
@@ -51,18 +54,24 @@ pub(super) struct Factors<'a, T: Real> {
 }
 
 impl<'a, T: Real> Factors<'a, T> {
-    /// The factors `d`, outputs x samples, and some rows of `v`. Where v has a foreground, d gets its sum over samples for the background.
+    /// The factors `d`, outputs x samples, and some rows of `v`. Where v has a foreground, d gets
+    /// its sum over samples for the background.
     pub fn new(d: View<T>, v: &Arc<Rows<'a, T>>, rows: &Range<usize>) -> Self {
         let d = match v.foreground(rows) {
             None => Packed::new(&Factor::Plain(d)),
             Some(_) => {
-                let (mut with_sum, mut sum) = (Vec::with_capacity(d.len() + d.nrows()), vec![T::zero(); d.nrows()]);
+                let (mut with_sum, mut sum) =
+                    (Vec::with_capacity(d.len() + d.nrows()), vec![T::zero(); d.nrows()]);
                 for column in d.column_iter() {
                     with_sum.extend_from_slice(column.as_slice());
                     simd::add(&mut sum, column.as_slice());
                 }
                 with_sum.append(&mut sum);
-                Packed::new(&Factor::Plain(View::from_slice_generic(&with_sum, Dyn(d.nrows()), Dyn(d.ncols() + 1))))
+                Packed::new(&Factor::Plain(View::from_slice_generic(
+                    &with_sum,
+                    Dyn(d.nrows()),
+                    Dyn(d.ncols() + 1),
+                )))
             }
         };
         Self { d, v: Arc::clone(v), rows: rows.clone() }
@@ -77,7 +86,8 @@ pub(super) enum Slope<'a, T: Real> {
     Outer(Vec<Factors<'a, T>>, (usize, usize)),
 }
 
-/// A gradient, one part a parameter in the order of [`System::parameters`](super::System::parameters), as it is or by its factors.
+/// A gradient, one part a parameter in the order of
+/// [`System::parameters`](super::System::parameters), as it is or by its factors.
 #[derive(Debug)]
 pub struct LocalProduct<'a, T: Real>(pub(super) Vec<Slope<'a, T>>);
 
@@ -87,11 +97,17 @@ impl<'a, T: Real> LocalProduct<'a, T> {
         Self(gradient.iter().map(|gradient| Slope::Whole(Cow::Borrowed(gradient))).collect())
     }
 
-    /// The gradient of some `columns` of a parameter, column by column; worked out in `scratch` unless it is at hand.
+    /// The gradient of some `columns` of a parameter, column by column; worked out in `scratch`
+    /// unless it is at hand.
     ///
     /// # Panics
     /// When there is no such parameter or column.
-    pub fn columns<'s>(&'s self, parameter: usize, columns: Range<usize>, scratch: &'s mut Vec<T>) -> &'s [T] {
+    pub fn columns<'s>(
+        &'s self,
+        parameter: usize,
+        columns: Range<usize>,
+        scratch: &'s mut Vec<T>,
+    ) -> &'s [T] {
         match &self.0[parameter] {
             Slope::Whole(gradient) => slice(gradient, columns),
             Slope::Outer(uses, (rows, _)) => {
@@ -102,7 +118,8 @@ impl<'a, T: Real> LocalProduct<'a, T> {
         }
     }
 
-    /// Adds the gradient of some `columns` of a parameter, times `scale`, to `sum`, column by column.
+    /// Adds the gradient of some `columns` of a parameter, times `scale`, to `sum`, column by
+    /// column.
     ///
     /// # Panics
     /// When there is no such parameter or column, or `sum` is of another size.
@@ -131,8 +148,16 @@ fn slice<T: Real>(matrix: &DMatrix<T>, columns: Range<usize>) -> &[T] {
     &matrix.as_slice()[columns.start * matrix.nrows()..columns.end * matrix.nrows()]
 }
 
-/// sum <- keep sum + scale d v^T over all uses of an array with `rows` outputs, some `columns` of it.
-fn add_outer<T: Real>(uses: &[Factors<T>], columns: Range<usize>, scale: T, mut keep: T, rows: usize, sum: &mut [T]) {
+/// sum <- keep sum + scale d v^T over all uses of an array with `rows` outputs, some `columns` of
+/// it.
+fn add_outer<T: Real>(
+    uses: &[Factors<T>],
+    columns: Range<usize>,
+    scale: T,
+    mut keep: T,
+    rows: usize,
+    sum: &mut [T],
+) {
     if uses.is_empty() && keep == T::zero() {
         sum.fill(T::zero());
     }
@@ -140,7 +165,9 @@ fn add_outer<T: Real>(uses: &[Factors<T>], columns: Range<usize>, scale: T, mut 
         let driving = driving.start + columns.start..driving.start + columns.end;
         let sum = ViewMut::from_slice_generic(sum, Dyn(rows), Dyn(columns.len()));
         match v.foreground(&driving) {
-            Some(parts) => d.multiply_sparse(&(0..rows), &Factor::Transposed(parts), scale, keep, sum),
+            Some(parts) => {
+                d.multiply_sparse(&(0..rows), &Factor::Transposed(parts), scale, keep, sum)
+            }
             None => d.multiply(&(0..rows), &Factor::Transposed(v.rows(&driving)), scale, keep, sum),
         }
         keep = T::one();
@@ -154,11 +181,18 @@ mod tests {
     #[test]
     fn some_columns_are_those_of_the_whole_and_add_up() {
         let d = DMatrix::from_fn(3, 12, |i, j| (i as f64 + 1.0) * 0.25 - 0.125 * (j % 5) as f64);
-        let inputs = DMatrix::from_fn(6, 12, |i, j| if (i + j) % 4 == 0 { 0.5 * j as f64 } else { -1.0 });
+        let inputs =
+            DMatrix::from_fn(6, 12, |i, j| if (i + j) % 4 == 0 { 0.5 * j as f64 } else { -1.0 });
         let nodes = DMatrix::from_fn(4, 12, |i, j| 0.25 * (i * j % 7) as f64 - 0.5);
         let foreground = Foreground::of(&inputs);
         assert!(foreground.is_some());
-        let v = Arc::new(Rows { inputs: Some(&inputs), nodes: Cow::Borrowed(&nodes), together: None, foreground, input_count: 6 });
+        let v = Arc::new(Rows {
+            inputs: Some(&inputs),
+            nodes: Cow::Borrowed(&nodes),
+            together: None,
+            foreground,
+            input_count: 6,
+        });
         let factors = |rows: Range<usize>| Factors::new(d.as_view(), &v, &rows);
         let at_hand = DMatrix::from_fn(3, 5, |i, j| (i * 3 + j) as f64);
         let product = LocalProduct(vec![
@@ -167,7 +201,12 @@ mod tests {
             Slope::Outer(Vec::new(), (3, 2)),
             Slope::Whole(Cow::Borrowed(&at_hand)),
         ]);
-        let expected = [-&d * inputs.transpose(), -2.0 * &d * nodes.transpose(), DMatrix::zeros(3, 2), at_hand.clone()];
+        let expected = [
+            -&d * inputs.transpose(),
+            -2.0 * &d * nodes.transpose(),
+            DMatrix::zeros(3, 2),
+            at_hand.clone(),
+        ];
         for ((parameter, expected), found) in expected.iter().enumerate().zip(product.whole()) {
             assert!((&found - expected).amax() < 1e-13, "parameter {parameter}");
             let columns = 1..expected.ncols();
@@ -178,7 +217,10 @@ mod tests {
             );
             let mut sum = DMatrix::from_element(3, columns.len(), 1.0);
             product.add_columns(parameter, columns, -0.5, sum.as_mut_slice());
-            assert!((sum - part.map(|slope| 1.0 - 0.5 * slope)).amax() < 1e-13, "parameter {parameter}");
+            assert!(
+                (sum - part.map(|slope| 1.0 - 0.5 * slope)).amax() < 1e-13,
+                "parameter {parameter}"
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Systems: machines that relax.
 //!
-//! A learning rule meets a machine only through [`System`]: it programs parameters, lets the machine settle in some [`Phase`],
-//! and reads a [`Measurement`]. Nothing here lets it look inside.
+//! A learning rule meets a machine only through [`System`]: it programs parameters, lets the
+//! machine settle in some [`Phase`], and reads a [`Measurement`]. Nothing here lets it look inside.
 //!
 //! # The phases
 //! With forces F(v) on nodes v, cost C at the outputs and nudge strength beta,
@@ -13,9 +13,10 @@
 //! | nudged and corrected | F(v) - beta dC/dv - (J - J^T)(v - v0) = 0 |
 //! | dyadic | midpoint F(m) = 0, difference J(m)^T d - beta dC/dm = 0 |
 //!
-//! For additive nodes J - J^T = W - W^T does not depend on the state, so the corrected phase has an exact physical form, *port
-//! reversal*: every array is driven through its other ports (W becomes W^T) while the constant current W v0 - W^T v0, measured once
-//! at the free steady state, is held ([`System::held_current`]). A machine that cannot be reversed computes the correction from a
+//! For additive nodes J - J^T = W - W^T does not depend on the state, so the corrected phase has an
+//! exact physical form, *port reversal*: every array is driven through its other ports (W becomes
+//! W^T) while the constant current W v0 - W^T v0, measured once at the free steady state, is held
+//! ([`System::held_current`]). A machine that cannot be reversed computes the correction from a
 //! *digital model* of its weights.
 
 mod adjoint;
@@ -34,8 +35,8 @@ use std::ops::Range;
 use nalgebra::DMatrix;
 
 use crate::Result;
+use crate::arithmetic::real::Real;
 use crate::coupler::{Expense, Parameter};
-use crate::real::Real;
 
 pub use cost::Cost;
 pub use instruments::Instruments;
@@ -60,7 +61,8 @@ pub struct Nudge<'a, T: Real> {
 pub enum Correction<'a, T: Real> {
     /// Not at all.
     None,
-    /// Arrays driven through their other ports, with the current held that was measured at the free steady state.
+    /// Arrays driven through their other ports, with the current held that was measured at the free
+    /// steady state.
     PortReversal(&'a HeldCurrent<T>),
     /// Arrays as they are, plus the current -(W_m - W_m^T)(v - v0) from what was programmed.
     DigitalModel,
@@ -105,12 +107,18 @@ pub struct Measurement<T: Real> {
 
 impl<T: Real> Measurement<T> {
     /// A measurement made elsewhere, by instruments of a machine that remembers its own free state.
-    pub fn new(values: DMatrix<T>, difference: Option<DMatrix<T>>, settled: Vec<bool>, steps: Vec<usize>) -> Self {
+    pub fn new(
+        values: DMatrix<T>,
+        difference: Option<DMatrix<T>>,
+        settled: Vec<bool>,
+        steps: Vec<usize>,
+    ) -> Self {
         Self { values, difference, settled, steps, rest: Rest::new(0, 0) }
     }
 }
 
-/// Where a simulated machine rests: the handle by which a learning phase starts from the free steady state. Not for rules.
+/// Where a simulated machine rests: the handle by which a learning phase starts from the free
+/// steady state. Not for rules.
 #[derive(Clone, Debug)]
 struct Rest<T: Real> {
     /// States u or s of the free steady state, nodes x samples; empty after other phases.
@@ -143,7 +151,8 @@ pub type Gradient<T> = Vec<DMatrix<T>>;
 
 /// A machine that relaxes, seen through its instruments.
 ///
-/// Batches are matrices with one column a sample. Node rows are the free nodes, layer by layer; inputs are not among them.
+/// Batches are matrices with one column a sample. Node rows are the free nodes, layer by layer;
+/// inputs are not among them.
 pub trait System<T: Real> {
     /// Number of driven inputs.
     fn inputs(&self) -> usize;
@@ -160,19 +169,21 @@ pub trait System<T: Real> {
     /// When the number or the shape of the values differs, or the hardware cannot take them.
     fn program(&mut self, values: &[DMatrix<T>]) -> Result<()>;
 
-    /// Replaces `values` that were programmed by what the hardware holds, where it is the only memory of them.
+    /// Replaces `values` that were programmed by what the hardware holds, where it is the only
+    /// memory of them.
     fn read_back(&self, values: &mut [DMatrix<T>]) {
         let _ = values;
     }
 
-    /// The largest relative difference between an array's effective matrix and what it should have been; see
-    /// [`Coupler::staleness`](crate::coupler::Coupler::staleness).
+    /// The largest relative difference between an array's effective matrix and what it should have
+    /// been; see [`Coupler::staleness`](crate::coupler::Coupler::staleness).
     fn staleness(&self) -> f64 {
         0.0
     }
 
-    /// How far the couplings between nodes are from reciprocal, as they were asked for: |W - W^T| / |W + W^T| in Frobenius norms, 0 for
-    /// reciprocal and 1 for feedforward machines; nothing where a laboratory cannot tell.
+    /// How far the couplings between nodes are from reciprocal, as they were asked for: |W - W^T| /
+    /// |W + W^T| in Frobenius norms, 0 for reciprocal and 1 for feedforward machines; nothing where
+    /// a laboratory cannot tell.
     fn non_reciprocity(&self) -> Option<f64> {
         None
     }
@@ -183,15 +194,26 @@ pub trait System<T: Real> {
     /// When a shape does not fit the machine.
     fn settle(&mut self, inputs: &DMatrix<T>, phase: &Phase<T>) -> Result<Measurement<T>>;
 
-    /// At the free steady state `free` of `inputs`: drives every array both ways and measures W v0 - W^T v0.
+    /// At the free steady state `free` of `inputs`: drives every array both ways and measures W v0
+    /// - W^T v0.
     ///
     /// # Errors
     /// When a shape does not fit the machine.
-    fn held_current(&mut self, inputs: &DMatrix<T>, free: &Measurement<T>) -> Result<HeldCurrent<T>>;
+    fn held_current(
+        &mut self,
+        inputs: &DMatrix<T>,
+        free: &Measurement<T>,
+    ) -> Result<HeldCurrent<T>>;
 
-    /// The gradient, summed over samples, that a post-synaptic signal `d` (nodes x samples) makes at node values `at` (nodes x
-    /// samples): -d dF/dtheta. Arithmetic on measured numbers; it needs no knowledge of W.
-    fn local_product<'a>(&self, inputs: &'a DMatrix<T>, d: &'a DMatrix<T>, at: &'a DMatrix<T>) -> LocalProduct<'a, T>;
+    /// The gradient, summed over samples, that a post-synaptic signal `d` (nodes x samples) makes
+    /// at node values `at` (nodes x samples): -d dF/dtheta. Arithmetic on measured numbers; it
+    /// needs no knowledge of W.
+    fn local_product<'a>(
+        &self,
+        inputs: &'a DMatrix<T>,
+        d: &'a DMatrix<T>,
+        at: &'a DMatrix<T>,
+    ) -> LocalProduct<'a, T>;
 
     /// What a laboratory would have spent on this machine so far.
     fn expense(&self) -> Expense;
@@ -210,7 +232,8 @@ pub trait System<T: Real> {
         Ok(())
     }
 
-    /// An exact, noise-free model of this machine; a laboratory has none. Only the adjoint yardstick asks for it.
+    /// An exact, noise-free model of this machine; a laboratory has none. Only the adjoint
+    /// yardstick asks for it.
     fn twin(&self) -> Option<AnalogNetwork<T>> {
         None
     }

@@ -9,10 +9,10 @@ use super::lane::Lane;
 use super::layer_by_layer;
 use super::relaxation::RelaxationMethod;
 use super::{Activation, Dynamics, Instruments, Relaxation};
+use crate::arithmetic::random::Key;
+use crate::arithmetic::real::{Real, View, ViewMut};
+use crate::arithmetic::simd;
 use crate::coupler::{Coupler, Exact, Port, Read, ReadNoise};
-use crate::random::Key;
-use crate::real::{Real, View, ViewMut};
-use crate::simd;
 use crate::{Error, Result};
 
 /// Nodes that share a response.
@@ -70,13 +70,15 @@ pub struct NetworkDescription<T: Real> {
     pub seed: u64,
 }
 
-/// A simulated machine of layers of nodes joined by couplings. Couplings that do not exist cost nothing.
+/// A simulated machine of layers of nodes joined by couplings. Couplings that do not exist cost
+/// nothing.
 pub struct AnalogNetwork<T: Real> {
     pub(super) made_of: NetworkDescription<T>,
     pub(super) nodes: usize,
     /// Neighbouring rows of nodes with one response.
     responses: Vec<(Range<usize>, Activation)>,
-    /// Rows of inputs among what nodes put on their couplings: none, unless an array is shared by inputs and nodes.
+    /// Rows of inputs among what nodes put on their couplings: none, unless an array is shared by
+    /// inputs and nodes.
     pub(super) shared_inputs: usize,
     /// The shapes of every coupling's parameters.
     pub(super) shapes: Vec<Vec<(usize, usize)>>,
@@ -135,12 +137,20 @@ impl<T: Real> AnalogNetwork<T> {
             }
         }
         if description.bias.shape() != (nodes, 1) {
-            return Err(Error::input(format!("bias: expected {nodes} values, one a node, found {}", description.bias.len())));
+            return Err(Error::input(format!(
+                "bias: expected {nodes} values, one a node, found {}",
+                description.bias.len()
+            )));
         }
         let driven = description.inputs;
         let straddles = |rows: &Range<usize>| rows.start < driven && driven < rows.end;
-        let shared = description.couplings.iter().any(|coupling| straddles(&coupling.from) || straddles(&coupling.to));
-        let shapes_of = |coupling: &Coupling<T>| coupling.coupler.parameters().iter().map(|p| p.values.shape()).collect();
+        let shared = description
+            .couplings
+            .iter()
+            .any(|coupling| straddles(&coupling.from) || straddles(&coupling.to));
+        let shapes_of = |coupling: &Coupling<T>| {
+            coupling.coupler.parameters().iter().map(|p| p.values.shape()).collect()
+        };
         let order = match description.relaxation.method {
             RelaxationMethod::TimeSteps => None,
             RelaxationMethod::LayerByLayer => Some(layer_by_layer::order(&description)?),
@@ -201,7 +211,12 @@ impl<T: Real> AnalogNetwork<T> {
     /// What this machine is made of, without its arrays.
     pub(super) fn description_without_couplings(&self) -> NetworkDescription<T> {
         let made_of = &self.made_of;
-        NetworkDescription { couplings: Vec::new(), layers: made_of.layers.clone(), bias: made_of.bias.clone(), ..*made_of }
+        NetworkDescription {
+            couplings: Vec::new(),
+            layers: made_of.layers.clone(),
+            bias: made_of.bias.clone(),
+            ..*made_of
+        }
     }
 
     pub(super) fn instruments(&self) -> &Instruments {
@@ -218,9 +233,14 @@ impl<T: Real> AnalogNetwork<T> {
         self.responses.iter().cloned()
     }
 
-    /// The response of all that drives the arrays while nodes relax, if it is one and the same: all samples are then one long array.
+    /// The response of all that drives the arrays while nodes relax, if it is one and the same: all
+    /// samples are then one long array.
     pub(super) fn only_response(&self) -> Option<Activation> {
-        if let ([(_, activation)], 0) = (&self.responses[..], self.shared_inputs) { Some(*activation) } else { None }
+        if let ([(_, activation)], 0) = (&self.responses[..], self.shared_inputs) {
+            Some(*activation)
+        } else {
+            None
+        }
     }
 
     /// Every node with its response.
@@ -230,7 +250,11 @@ impl<T: Real> AnalogNetwork<T> {
 
     /// To be called after every change of what the arrays hold.
     pub(super) fn update_resolution(&mut self) {
-        self.resolution = self.couplings().iter().map(|coupling| coupling.coupler.resolution()).fold(0.0, f64::hypot);
+        self.resolution = self
+            .couplings()
+            .iter()
+            .map(|coupling| coupling.coupler.resolution())
+            .fold(0.0, f64::hypot);
     }
 
     /// Digital models of all arrays, as they were programmed.
@@ -238,8 +262,12 @@ impl<T: Real> AnalogNetwork<T> {
         self.couplings().iter().map(|coupling| Exact::new(coupling.coupler.intended())).collect()
     }
 
-    /// The uses of a coupling's array when the machine's ports are at `port`: (driven side, driving rows, wanted rows).
-    pub(super) fn uses(coupling: &Coupling<T>, port: Port) -> impl Iterator<Item = (Port, &Range<usize>, &Range<usize>)> {
+    /// The uses of a coupling's array when the machine's ports are at `port`: (driven side, driving
+    /// rows, wanted rows).
+    pub(super) fn uses(
+        coupling: &Coupling<T>,
+        port: Port,
+    ) -> impl Iterator<Item = (Port, &Range<usize>, &Range<usize>)> {
         let forward = (Port::Forward, &coupling.from, &coupling.to);
         let reversed = (Port::Reversed, &coupling.to, &coupling.from);
         let both = coupling.kind == CouplingKind::Reciprocal;
@@ -261,8 +289,16 @@ impl<T: Real> AnalogNetwork<T> {
         rows.end <= self.input_count()
     }
 
-    /// Adds the currents of all couplings between nodes to `force`, nodes x samples; `coupled` is (shared inputs + nodes) x samples.
-    pub(super) fn read_couplings(&self, port: Port, coupled: View<T>, gain: Option<&View<T>>, force: &mut ViewMut<T>, reads: Reads<T>) {
+    /// Adds the currents of all couplings between nodes to `force`, nodes x samples; `coupled` is
+    /// (shared inputs + nodes) x samples.
+    pub(super) fn read_couplings(
+        &self,
+        port: Port,
+        coupled: View<T>,
+        gain: Option<&View<T>>,
+        force: &mut ViewMut<T>,
+        reads: Reads<T>,
+    ) {
         let reads = Reads { first_row: self.input_count() - self.shared_inputs, ..reads };
         self.read_selected(port, coupled, gain, force, reads, |driving, _| !self.is_drive(driving));
     }
@@ -290,7 +326,10 @@ impl<T: Real> AnalogNetwork<T> {
                     port: side,
                     values: coupled.rows(first, driving.len()),
                     gain: gain.map(|gain| gain.rows(rows.start, rows.len())),
-                    foreground: reads.foreground.as_ref().map(|parts| parts.each_ref().map(|part| part.rows(first, driving.len()))),
+                    foreground: reads
+                        .foreground
+                        .as_ref()
+                        .map(|parts| parts.each_ref().map(|part| part.rows(first, driving.len()))),
                     wanted,
                     noise: ReadNoise { key, samples: reads.order, step: reads.time },
                 };
@@ -300,15 +339,23 @@ impl<T: Real> AnalogNetwork<T> {
         }
     }
 
-    /// Reads the constant currents of some samples' `inputs` into `held`, nodes x samples, averaged over as many reads as a measurement,
-    /// and adds the biases.
+    /// Reads the constant currents of some samples' `inputs` into `held`, nodes x samples, averaged
+    /// over as many reads as a measurement, and adds the biases.
     pub(super) fn read_drive(&self, inputs: View<T>, mut held: ViewMut<T>, reads: Reads<T>) {
         let count = self.instruments().samples as u64;
         let Reads { first_row, order, key, foreground, scratch, counts, .. } = reads;
         held.column_iter_mut().for_each(|mut column| column.as_mut_slice().fill(T::zero()));
         for read in 0..count {
-            let reads = Reads { first_row, order, key, time: u64::MAX - read, foreground, scratch, counts };
-            self.read_selected(Port::Forward, inputs.as_view(), None, &mut held, reads, |driving, _| self.is_drive(driving));
+            let reads =
+                Reads { first_row, order, key, time: u64::MAX - read, foreground, scratch, counts };
+            self.read_selected(
+                Port::Forward,
+                inputs.as_view(),
+                None,
+                &mut held,
+                reads,
+                |driving, _| self.is_drive(driving),
+            );
         }
         for mut column in held.column_iter_mut() {
             if count > 1 {
@@ -318,7 +365,8 @@ impl<T: Real> AnalogNetwork<T> {
         }
     }
 
-    /// Adds `gain * W_m deviation`, or `gain * W_m^T deviation` at reversed ports, from digital models W_m of all arrays.
+    /// Adds `gain * W_m deviation`, or `gain * W_m^T deviation` at reversed ports, from digital
+    /// models W_m of all arrays.
     pub(super) fn read_model(
         &self,
         model: &[Exact<T>],
@@ -334,7 +382,8 @@ impl<T: Real> AnalogNetwork<T> {
                 if wanted.is_empty() || self.is_drive(driving) {
                     continue;
                 }
-                let values = deviation.rows(driving.start + self.shared_inputs - self.input_count(), driving.len());
+                let values = deviation
+                    .rows(driving.start + self.shared_inputs - self.input_count(), driving.len());
                 let gain = gain.map(|gain| gain.rows(rows.start, rows.len()));
                 let noise = ReadNoise { key: Key::new(0, "none"), samples: &[], step: 0 };
                 model.read(

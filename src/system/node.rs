@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::real::Real;
-use crate::simd::{self, vectorised};
+use crate::arithmetic::real::Real;
+use crate::arithmetic::simd::{self, vectorised};
 
 /// The response v = f(u) of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +65,9 @@ impl Activation {
     pub fn values<T: Real>(self, states: &[T], values: &mut [T]) {
         match self {
             Self::Tanh => tanh(states, values),
-            _ => values.iter_mut().zip(states).for_each(|(value, state)| *value = self.value(*state)),
+            _ => {
+                values.iter_mut().zip(states).for_each(|(value, state)| *value = self.value(*state))
+            }
         }
     }
 
@@ -74,8 +76,8 @@ impl Activation {
         slopes.iter_mut().zip(states).for_each(|(slope, state)| *slope = self.slope(*state));
     }
 
-    /// One step of additive nodes along their forces: u <- u + step force, v <- f(u), and the force that awaits the couplings' currents,
-    /// held - u.
+    /// One step of additive nodes along their forces: u <- u + step force, v <- f(u), and the force
+    /// that awaits the couplings' currents, held - u.
     pub(super) fn step<T: Real>(self, nodes: AdditiveNodes<T>, step: T) {
         if self == Self::Tanh {
             return tanh_step(nodes, step);
@@ -138,7 +140,8 @@ vectorised! {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dynamics {
-    /// tau du/dt = -u + I, seen and coupled as v = f(u) (Hopfield 1984, doi:10.1073/pnas.81.10.3088).
+    /// tau du/dt = -u + I, seen and coupled as v = f(u) (Hopfield 1984,
+    /// doi:10.1073/pnas.81.10.3088).
     Additive,
     /// tau ds/dt = -leak s + f'(s) I, seen as s and coupled as f(s) (arXiv 2606.13454).
     Gradient {
@@ -183,7 +186,10 @@ mod tests {
                 let slope = (activation.value(u + h) - activation.value(u - h)) / (2.0 * h);
                 let curvature = (activation.slope(u + h) - activation.slope(u - h)) / (2.0 * h);
                 assert!((activation.slope(u) - slope).abs() < 1e-9, "{activation:?} slope at {u}");
-                assert!((activation.curvature(u) - curvature).abs() < 1e-9, "{activation:?} curvature at {u}");
+                assert!(
+                    (activation.curvature(u) - curvature).abs() < 1e-9,
+                    "{activation:?} curvature at {u}"
+                );
             }
         }
     }

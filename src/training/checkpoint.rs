@@ -1,7 +1,9 @@
-//! Checkpoints: everything a run needs to go on as if it had never stopped, in one safetensors file.
+//! Checkpoints: everything a run needs to go on as if it had never stopped, in one safetensors
+//! file.
 //!
-//! Tensors are row-major, as PyTorch and numpy read them: `parameters/NAME`, `moments1/NAME`, `moments2/NAME` and `machine/NAME`.
-//! Counters and metrics are JSON under the metadata key `equilux`.
+//! Tensors are row-major, as PyTorch and numpy read them: `parameters/NAME`, `moments1/NAME`,
+//! `moments2/NAME` and `machine/NAME`. Counters and metrics are JSON under the metadata key
+//! `equilux`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -12,9 +14,9 @@ use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
 use super::EpochMetrics;
+use crate::arithmetic::real::Real;
 use crate::coupler::{Expense, Parameter};
 use crate::file::write_whole;
-use crate::real::Real;
 use crate::{Error, Result};
 
 /// The metadata key of [`Progress`].
@@ -56,15 +58,25 @@ impl<T: Real> Checkpoint<T> {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let rows_first = |matrix: &DMatrix<T>| matrix.transpose().iter().flat_map(|value| value.bytes()).collect::<Vec<u8>>();
-        let bytes: Vec<(&String, Vec<usize>, Vec<u8>)> =
-            self.tensors.iter().map(|(name, matrix)| (name, vec![matrix.nrows(), matrix.ncols()], rows_first(matrix))).collect();
+        let rows_first = |matrix: &DMatrix<T>| {
+            matrix.transpose().iter().flat_map(|value| value.bytes()).collect::<Vec<u8>>()
+        };
+        let bytes: Vec<(&String, Vec<usize>, Vec<u8>)> = self
+            .tensors
+            .iter()
+            .map(|(name, matrix)| (name, vec![matrix.nrows(), matrix.ncols()], rows_first(matrix)))
+            .collect();
         let views = bytes.iter().map(|(name, shape, bytes)| {
-            (name, TensorView::new(dtype::<T>(), shape.clone(), bytes).expect("as many bytes as the shape says"))
+            (
+                name,
+                TensorView::new(dtype::<T>(), shape.clone(), bytes)
+                    .expect("as many bytes as the shape says"),
+            )
         });
         let progress = serde_json::to_string(&self.progress).expect("counters and finite numbers");
         let metadata = HashMap::from([(METADATA.to_string(), progress)]);
-        let file = safetensors::serialize(views, Some(metadata)).expect("tensors of one type with distinct names");
+        let file = safetensors::serialize(views, Some(metadata))
+            .expect("tensors of one type with distinct names");
         write_whole(path, |writer| writer.write_all(&file))
     }
 
@@ -73,25 +85,40 @@ impl<T: Real> Checkpoint<T> {
     /// # Errors
     /// When the file cannot be read, is damaged, comes from elsewhere or has another precision.
     pub fn read(path: &Path) -> Result<Self> {
-        let damaged = |what: &str| Error::input(format!("{}: not a whole checkpoint of equilux: {what}", path.display()));
+        let damaged = |what: &str| {
+            Error::input(format!("{}: not a whole checkpoint of equilux: {what}", path.display()))
+        };
         let bytes = std::fs::read(path).map_err(Error::reading(path))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&e.to_string()))?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(&e.to_string()))?;
+        let (_, header) =
+            SafeTensors::read_metadata(&bytes).map_err(|e| damaged(&e.to_string()))?;
         let json = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA));
         let json = json.ok_or_else(|| damaged("its metadata has no entry `equilux`"))?;
         let progress: Progress = serde_json::from_str(json).map_err(|e| damaged(&e.to_string()))?;
         if progress.precision != T::NAME {
             let (found, expected) = (&progress.precision, T::NAME);
-            return Err(Error::input(format!("{}: a checkpoint in {found}, expected network.precision {expected}", path.display())));
+            return Err(Error::input(format!(
+                "{}: a checkpoint in {found}, expected network.precision {expected}",
+                path.display()
+            )));
         }
         let size = size_of::<T>();
         let mut tensors = BTreeMap::new();
         for (name, view) in file.iter() {
-            let &[rows, columns] = view.shape() else { return Err(damaged(&format!("{name} is not a matrix"))) };
+            let &[rows, columns] = view.shape() else {
+                return Err(damaged(&format!("{name} is not a matrix")));
+            };
             if view.dtype() != dtype::<T>() {
                 return Err(damaged(&format!("{name} is of type {:?}", view.dtype())));
             }
-            tensors.insert(name.to_string(), DMatrix::from_row_iterator(rows, columns, view.data().chunks_exact(size).map(T::from_bytes)));
+            tensors.insert(
+                name.to_string(),
+                DMatrix::from_row_iterator(
+                    rows,
+                    columns,
+                    view.data().chunks_exact(size).map(T::from_bytes),
+                ),
+            );
         }
         Ok(Self { tensors, progress })
     }
@@ -99,13 +126,25 @@ impl<T: Real> Checkpoint<T> {
     /// The values of `parameters` in this checkpoint.
     ///
     /// # Errors
-    /// When one is absent or has another shape: the checkpoint belongs to another machine. `path` names the file.
+    /// When one is absent or has another shape: the checkpoint belongs to another machine. `path`
+    /// names the file.
     pub fn parameters(&self, parameters: &[Parameter<T>], path: &Path) -> Result<Vec<DMatrix<T>>> {
-        parameters.iter().map(|parameter| self.matrix("parameters", &parameter.name, parameter.values.shape(), path)).collect()
+        parameters
+            .iter()
+            .map(|parameter| {
+                self.matrix("parameters", &parameter.name, parameter.values.shape(), path)
+            })
+            .collect()
     }
 
     /// The matrix `group/name`, of `shape`.
-    pub(super) fn matrix(&self, group: &str, name: &str, shape: (usize, usize), path: &Path) -> Result<DMatrix<T>> {
+    pub(super) fn matrix(
+        &self,
+        group: &str,
+        name: &str,
+        shape: (usize, usize),
+        path: &Path,
+    ) -> Result<DMatrix<T>> {
         let foreign = |what: String| {
             Error::input(format!(
                 "{}: a checkpoint of another machine: {group}/{name}: expected {} x {}, {what}",
@@ -114,7 +153,14 @@ impl<T: Real> Checkpoint<T> {
                 shape.1
             ))
         };
-        let matrix = self.tensors.get(&format!("{group}/{name}")).ok_or_else(|| foreign("there is none".into()))?;
-        if matrix.shape() == shape { Ok(matrix.clone()) } else { Err(foreign(format!("found {} x {}", matrix.nrows(), matrix.ncols()))) }
+        let matrix = self
+            .tensors
+            .get(&format!("{group}/{name}"))
+            .ok_or_else(|| foreign("there is none".into()))?;
+        if matrix.shape() == shape {
+            Ok(matrix.clone())
+        } else {
+            Err(foreign(format!("found {} x {}", matrix.nrows(), matrix.ncols())))
+        }
     }
 }

@@ -57,7 +57,8 @@ pub struct LabSummary {
     /// Energy of one inference, joule.
     #[serde(default)]
     pub joules_per_inference: f64,
-    /// The largest relative difference between an array's effective matrix in use and what it should have been.
+    /// The largest relative difference between an array's effective matrix in use and what it
+    /// should have been.
     #[serde(default)]
     pub wire_staleness: f64,
 }
@@ -104,7 +105,8 @@ pub struct Summary {
     pub test_samples: usize,
     /// Samples of the test part that had not settled when they were read.
     pub test_unsettled: usize,
-    /// The fraction of the training samples of all epochs that did not settle and took no part in the gradient, 0 to 1.
+    /// The fraction of the training samples of all epochs that did not settle and took no part in
+    /// the gradient, 0 to 1.
     pub train_unsettled: f64,
     /// Training samples a second of computing (of inference, where nothing was trained).
     pub samples_per_second: f64,
@@ -118,7 +120,9 @@ impl Summary {
         let mut warnings = Vec::new();
         if self.test_unsettled > 0 {
             let (unsettled, samples) = (self.test_unsettled, self.test_samples);
-            warnings.push(format!("{unsettled} of {samples} test samples had not settled when they were read"));
+            warnings.push(format!(
+                "{unsettled} of {samples} test samples had not settled when they were read"
+            ));
         }
         if self.train_unsettled > 0.0 {
             let percent = 100.0 * self.train_unsettled;
@@ -128,7 +132,8 @@ impl Summary {
     }
 }
 
-/// The fraction of the samples of all epochs that did not settle, 0 to 1, for a training part of `samples`.
+/// The fraction of the samples of all epochs that did not settle, 0 to 1, for a training part of
+/// `samples`.
 pub fn unsettled_fraction(metrics: &[EpochMetrics], samples: usize) -> f64 {
     let unsettled: usize = metrics.iter().map(|row| row.unsettled).sum();
     unsettled as f64 / (samples * metrics.len()).max(1) as f64

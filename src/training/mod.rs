@@ -12,4 +12,6 @@ pub use metrics::{EpochMetrics, LabSummary, Summary, unsettled_fraction};
 pub use optimiser::{Adam, Bop, Optimiser, OptimiserConfig, Sgd};
 pub use run_directory::RunDirectory;
 pub use schedule::Schedule;
-pub use trainer::{Evaluation, Trainer, check_classes, check_fit, class_targets, evaluate, load_machine, predict};
+pub use trainer::{
+    Evaluation, Trainer, check_classes, check_fit, class_targets, evaluate, load_machine, predict,
+};

@@ -6,8 +6,8 @@
 //! BOP    m <- (1 - gamma) m + gamma g                           flip where |m| > threshold and sign m = sign theta
 //! ```
 //!
-//! Adam: Kingma & Ba 2015, arXiv 1412.6980. BOP, for binary parameters: Helwegen et al. 2019, arXiv 1906.02107; a schedule acts on its gamma,
-//! as theirs does.
+//! Adam: Kingma & Ba 2015, arXiv 1412.6980. BOP, for binary parameters: Helwegen et al. 2019, arXiv
+//! 1906.02107; a schedule acts on its gamma, as theirs does.
 
 use std::ops::Range;
 
@@ -15,13 +15,14 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::config::range;
+use crate::arithmetic::real::Real;
+use crate::arithmetic::simd::{self, vectorised};
 use crate::coupler::{Domain, Parameter};
-use crate::real::Real;
-use crate::simd::{self, vectorised};
+use crate::quantity::range;
 use crate::system::LocalProduct;
 
-/// What trains parameters that are real numbers: the table `[training.optimiser.sgd]` or `[training.optimiser.adam]`.
+/// What trains parameters that are real numbers: the table `[training.optimiser.sgd]` or
+/// `[training.optimiser.adam]`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OptimiserConfig {
@@ -150,12 +151,20 @@ impl<T: Real> Optimiser<T> {
         Self { config, bop, domains, moments: moments.collect(), steps: 0 }
     }
 
-    /// One step down `gradient`, of the parameters this was made for; `rate_factor` scales the learning rate, and BOP's gamma. Values are
-    /// kept in their domains. Says which parameter, if any, is no longer finite.
-    pub fn step(&mut self, values: &mut [DMatrix<T>], gradient: &LocalProduct<T>, rate_factor: f64) -> Option<usize> {
+    /// One step down `gradient`, of the parameters this was made for; `rate_factor` scales the
+    /// learning rate, and BOP's gamma. Values are kept in their domains. Says which parameter, if
+    /// any, is no longer finite.
+    pub fn step(
+        &mut self,
+        values: &mut [DMatrix<T>],
+        gradient: &LocalProduct<T>,
+        rate_factor: f64,
+    ) -> Option<usize> {
         self.steps += 1;
         let (this, mut diverged) = (&self.rules(rate_factor), None);
-        for (index, (values, [first, second])) in values.iter_mut().zip(&mut self.moments).enumerate() {
+        for (index, (values, [first, second])) in
+            values.iter_mut().zip(&mut self.moments).enumerate()
+        {
             let domain = self.domains[index];
             if domain == Domain::Fixed {
                 continue;
@@ -170,9 +179,15 @@ impl<T: Real> Optimiser<T> {
                 second: second.next().unwrap_or_default(),
             });
             let chunks: Vec<Chunk<T>> = chunks.collect();
-            let finite = chunks.into_par_iter().enumerate().map_init(Vec::new, |scratch, (at, chunk)| {
-                this.step(domain, chunk, &Part { gradient, index, columns: at * width..all.min((at + 1) * width) }, scratch)
-            });
+            let finite =
+                chunks.into_par_iter().enumerate().map_init(Vec::new, |scratch, (at, chunk)| {
+                    this.step(
+                        domain,
+                        chunk,
+                        &Part { gradient, index, columns: at * width..all.min((at + 1) * width) },
+                        scratch,
+                    )
+                });
             if !finite.reduce(|| true, |all, one| all && one) {
                 diverged = diverged.or(Some(index));
             }
@@ -183,9 +198,15 @@ impl<T: Real> Optimiser<T> {
     /// The numbers of this step.
     fn rules(&self, rate_factor: f64) -> Rules<T> {
         Rules {
-            bop: BopStep { gamma: T::of(self.bop.gamma * rate_factor), threshold: T::of(self.bop.threshold) },
+            bop: BopStep {
+                gamma: T::of(self.bop.gamma * rate_factor),
+                threshold: T::of(self.bop.threshold),
+            },
             real: match self.config {
-                OptimiserConfig::Sgd(sgd) => RealStep::Sgd { momentum: T::of(sgd.momentum), rate: T::of(sgd.rate * rate_factor) },
+                OptimiserConfig::Sgd(sgd) => RealStep::Sgd {
+                    momentum: T::of(sgd.momentum),
+                    rate: T::of(sgd.rate * rate_factor),
+                },
                 OptimiserConfig::Adam(adam) => {
                     let unbias = |beta: f64| 1.0 - beta.powf(self.steps as f64);
                     RealStep::Adam(AdamStep {
@@ -235,8 +256,15 @@ struct BopStep<T> {
 }
 
 impl<T: Real> Rules<T> {
-    /// One step of `chunk` down its `gradient`; says whether all its numbers are finite, looked at while they are at hand.
-    fn step(&self, domain: Domain<T>, chunk: Chunk<T>, gradient: &Part<T>, scratch: &mut Vec<T>) -> bool {
+    /// One step of `chunk` down its `gradient`; says whether all its numbers are finite, looked at
+    /// while they are at hand.
+    fn step(
+        &self,
+        domain: Domain<T>,
+        chunk: Chunk<T>,
+        gradient: &Part<T>,
+        scratch: &mut Vec<T>,
+    ) -> bool {
         let Chunk { values, first, second } = chunk;
         if domain == Domain::Binary {
             return self.bop.step(values, gradient.whole(scratch), first);
@@ -286,15 +314,28 @@ mod tests {
     use super::*;
 
     fn parameter(domain: Domain<f64>, values: [f64; 2]) -> Vec<Parameter<f64>> {
-        vec![Parameter { name: "p".into(), values: DMatrix::from_column_slice(2, 1, &values), domain }]
+        vec![Parameter {
+            name: "p".into(),
+            values: DMatrix::from_column_slice(2, 1, &values),
+            domain,
+        }]
     }
 
-    fn run(config: OptimiserConfig, domain: Domain<f64>, start: [f64; 2], gradients: &[[f64; 2]]) -> Vec<f64> {
+    fn run(
+        config: OptimiserConfig,
+        domain: Domain<f64>,
+        start: [f64; 2],
+        gradients: &[[f64; 2]],
+    ) -> Vec<f64> {
         let parameters = parameter(domain, start);
         let mut optimiser = Optimiser::new(config, Bop { gamma: 0.5, threshold: 0.2 }, &parameters);
         let mut values = vec![parameters[0].values.clone()];
         for gradient in gradients {
-            optimiser.step(&mut values, &LocalProduct::of(&[DMatrix::from_column_slice(2, 1, gradient)]), 1.0);
+            optimiser.step(
+                &mut values,
+                &LocalProduct::of(&[DMatrix::from_column_slice(2, 1, gradient)]),
+                1.0,
+            );
         }
         values[0].as_slice().to_vec()
     }

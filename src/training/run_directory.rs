@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::{EpochMetrics, Summary};
-use crate::config::Experiment;
+use crate::experiment::Experiment;
 use crate::file::{create_directory, read_text, write_text, write_whole};
 use crate::{Error, Result};
 
-/// A run's directory: `config.toml`, `metrics.csv`, `checkpoint.safetensors`, `summary.json`, `plots/` and `report.html`.
+/// A run's directory: `config.toml`, `metrics.csv`, `checkpoint.safetensors`, `summary.json`,
+/// `plots/` and `report.html`.
 #[derive(Clone, Debug)]
 pub struct RunDirectory {
     path: PathBuf,
@@ -23,7 +24,9 @@ impl RunDirectory {
         let mut entries = std::fs::read_dir(path).map_err(Error::reading(path))?;
         if entries.next().is_some() {
             let path = path.display();
-            return Err(Error::input(format!("{path}: not an empty directory; --resume goes on with a run, --out names another place")));
+            return Err(Error::input(format!(
+                "{path}: not an empty directory; --resume goes on with a run, --out names another place"
+            )));
         }
         let directory = Self { path: path.to_owned() };
         write_text(&directory.config(), &experiment.to_toml())?;
@@ -39,14 +42,20 @@ impl RunDirectory {
         if directory.config().is_file() {
             Ok(directory)
         } else {
-            Err(Error::input(format!("{}: not the directory of a run: it has no config.toml", path.display())))
+            Err(Error::input(format!(
+                "{}: not the directory of a run: it has no config.toml",
+                path.display()
+            )))
         }
     }
 
     /// The first of `base`, `base-2`, `base-3`... that does not exist.
     pub fn unused(base: &Path) -> PathBuf {
         let numbered = (2..).map(|number| PathBuf::from(format!("{}-{number}", base.display())));
-        std::iter::once(base.to_owned()).chain(numbered).find(|path| !path.exists()).unwrap_or_else(|| base.to_owned())
+        std::iter::once(base.to_owned())
+            .chain(numbered)
+            .find(|path| !path.exists())
+            .unwrap_or_else(|| base.to_owned())
     }
 
     /// Where it is.
@@ -88,7 +97,9 @@ impl RunDirectory {
             return Ok(Vec::new());
         }
         let text = read_text(&path)?;
-        let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize().collect::<Result<_, csv::Error>>();
+        let rows = csv::Reader::from_reader(text.as_bytes())
+            .into_deserialize()
+            .collect::<Result<_, csv::Error>>();
         rows.map_err(|e| Error::input(format!("{}: not the metrics of a run: {e}", path.display())))
     }
 
@@ -99,7 +110,8 @@ impl RunDirectory {
     pub fn summary(&self) -> Result<Summary> {
         let path = self.path.join("summary.json");
         let text = read_text(&path)?;
-        serde_json::from_str(&text).map_err(|e| Error::input(format!("{}: not the summary of a run: {e}", path.display())))
+        serde_json::from_str(&text)
+            .map_err(|e| Error::input(format!("{}: not the summary of a run: {e}", path.display())))
     }
 
     /// Writes `summary.json`.

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::range;
+use crate::quantity::range;
 
-/// How the learning rate changes: `schedule = "constant"`, or the table `[training.schedule.step]` or `[training.schedule.cosine]`.
+/// How the learning rate changes: `schedule = "constant"`, or the table `[training.schedule.step]`
+/// or `[training.schedule.cosine]`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Schedule {

@@ -8,12 +8,12 @@ use rand::seq::SliceRandom;
 
 use super::checkpoint::{Checkpoint, Progress};
 use super::{EpochMetrics, LabSummary, Optimiser, Summary, unsettled_fraction};
-use crate::config::{Experiment, LearningConfig};
+use crate::arithmetic::random::Key;
+use crate::arithmetic::real::Real;
 use crate::coupler::{Expense, Parameter};
 use crate::data::{Examples, Parts};
+use crate::experiment::{Experiment, LearningConfig};
 use crate::learning::{Batch, Rule};
-use crate::random::Key;
-use crate::real::Real;
 use crate::system::{Cost, MachineState, Measurement, Phase, System};
 use crate::{Error, Result};
 
@@ -66,21 +66,31 @@ impl Evaluation {
     }
 }
 
-/// The targets of `labels`, outputs x samples: `target_on` for the class and `target_off` for the others under the squared error,
-/// 1 and 0 under the cross-entropy.
-pub fn class_targets<T: Real>(learning: &LearningConfig, labels: &[usize], classes: usize) -> DMatrix<T> {
+/// The targets of `labels`, outputs x samples: `target_on` for the class and `target_off` for the
+/// others under the squared error, 1 and 0 under the cross-entropy.
+pub fn class_targets<T: Real>(
+    learning: &LearningConfig,
+    labels: &[usize],
+    classes: usize,
+) -> DMatrix<T> {
     let (off, on) = match learning.cost {
         Cost::SquaredError => (learning.target_off, learning.target_on),
         Cost::CrossEntropy => (0.0, 1.0),
     };
-    DMatrix::from_fn(classes, labels.len(), |class, sample| T::of(if labels[sample] == class { on } else { off }))
+    DMatrix::from_fn(classes, labels.len(), |class, sample| {
+        T::of(if labels[sample] == class { on } else { off })
+    })
 }
 
 /// Settles `examples` freely and counts what the outputs say.
 ///
 /// # Errors
 /// When the machine does not take the examples.
-pub fn evaluate<T: Real>(system: &mut dyn System<T>, examples: &Examples<T>, learning: &LearningConfig) -> Result<Evaluation> {
+pub fn evaluate<T: Real>(
+    system: &mut dyn System<T>,
+    examples: &Examples<T>,
+    learning: &LearningConfig,
+) -> Result<Evaluation> {
     let mut evaluation = Evaluation::default();
     let all: Vec<usize> = (0..examples.len()).collect();
     let outputs = system.outputs();
@@ -103,7 +113,12 @@ pub fn predict<T: Real>(system: &mut dyn System<T>, examples: &Examples<T>) -> R
     let mut classes = Vec::with_capacity(all.len());
     for indices in all.chunks(EVALUATION_BATCH) {
         let measured = system.settle(&examples.batch(indices).0, &Phase::Free)?;
-        classes.extend(measured.values.column_iter().map(|column| largest(&column.as_slice()[outputs.clone()])));
+        classes.extend(
+            measured
+                .values
+                .column_iter()
+                .map(|column| largest(&column.as_slice()[outputs.clone()])),
+        );
     }
     Ok(classes)
 }
@@ -134,12 +149,20 @@ impl<T: Real> Trainer<T> {
     ///
     /// # Errors
     /// When the data do not fit the machine's inputs and outputs, or there is nothing to test.
-    pub fn new(experiment: Experiment, system: Box<dyn System<T>>, parts: Parts<T>) -> Result<Self> {
+    pub fn new(
+        experiment: Experiment,
+        system: Box<dyn System<T>>,
+        parts: Parts<T>,
+    ) -> Result<Self> {
         check_fit(&experiment, system.as_ref(), &parts)?;
         let parameters = system.parameters();
         Ok(Self {
             rule: experiment.learning.rule(experiment.seed),
-            optimiser: Optimiser::new(experiment.training.optimiser, experiment.training.bop, &parameters),
+            optimiser: Optimiser::new(
+                experiment.training.optimiser,
+                experiment.training.bop,
+                &parameters,
+            ),
             experiment,
             system,
             parts,
@@ -197,7 +220,8 @@ impl<T: Real> Trainer<T> {
     /// When the machine does not take the examples.
     pub fn evaluate_test(&mut self) -> Result<(Evaluation, Expense)> {
         let before = self.system.expense();
-        let evaluation = evaluate(self.system.as_mut(), &self.parts.test, &self.experiment.learning)?;
+        let evaluation =
+            evaluate(self.system.as_mut(), &self.parts.test, &self.experiment.learning)?;
         Ok((evaluation, Expense::default().plus(&self.system.expense(), &before)))
     }
 
@@ -221,7 +245,10 @@ impl<T: Real> Trainer<T> {
             test_unsettled: test.unsettled,
             train_unsettled: unsettled_fraction(&self.metrics, train.samples),
             samples_per_second: self.samples_per_second(),
-            lab: LabSummary { wire_staleness: self.staleness(), ..LabSummary::new(&self.spent, &inference, test.samples) },
+            lab: LabSummary {
+                wire_staleness: self.staleness(),
+                ..LabSummary::new(&self.spent, &inference, test.samples)
+            },
         })
     }
 
@@ -261,7 +288,9 @@ impl<T: Real> Trainer<T> {
         }
         self.spent = self.spent.plus(&self.system.expense(), &before);
         let validation_accuracy = match &self.parts.validation {
-            Some(examples) => Some(evaluate(self.system.as_mut(), examples, &self.experiment.learning)?.accuracy()),
+            Some(examples) => Some(
+                evaluate(self.system.as_mut(), examples, &self.experiment.learning)?.accuracy(),
+            ),
             None => None,
         };
         let test = evaluate(self.system.as_mut(), &self.parts.test, &self.experiment.learning)?;
@@ -283,19 +312,28 @@ impl<T: Real> Trainer<T> {
     }
 
     /// One update from the samples `indices`; returns how many did not settle.
-    fn update(&mut self, indices: &[usize], rate_factor: f64, seen: &mut Evaluation) -> Result<usize> {
+    fn update(
+        &mut self,
+        indices: &[usize],
+        rate_factor: f64,
+        seen: &mut Evaluation,
+    ) -> Result<usize> {
         let (inputs, labels) = self.parts.train.batch(indices);
         let learning = &self.experiment.learning;
         let outputs = self.system.outputs();
         let targets = class_targets(learning, &labels, outputs.len());
-        let batch = Batch { inputs: &inputs, targets: &targets, cost: learning.cost, update: self.updates };
+        let batch =
+            Batch { inputs: &inputs, targets: &targets, cost: learning.cost, update: self.updates };
         let signal = self.rule.signal(self.system.as_mut(), &batch)?;
         seen.count(outputs, &signal.free, &labels, &targets, learning.cost);
         self.updates += 1;
         if signal.unsettled < indices.len() {
             let gradient = signal.product(self.system.as_ref(), &inputs);
             if let Some(index) = self.optimiser.step(&mut self.values, &gradient, rate_factor) {
-                return Err(Error::Machine(format!("update {}: {} is not finite: training has diverged", self.updates, self.names[index])));
+                return Err(Error::Machine(format!(
+                    "update {}: {} is not finite: training has diverged",
+                    self.updates, self.names[index]
+                )));
             }
             self.system.program(&self.values)?;
             self.system.read_back(&mut self.values);
@@ -310,8 +348,11 @@ impl<T: Real> Trainer<T> {
     pub fn save(&self, path: &Path) -> Result<()> {
         let machine = self.system.state();
         let (moments, optimiser_steps) = self.optimiser.state();
-        let mut tensors: std::collections::BTreeMap<String, DMatrix<T>> =
-            machine.tensors.into_iter().map(|(name, values)| (format!("machine/{name}"), values)).collect();
+        let mut tensors: std::collections::BTreeMap<String, DMatrix<T>> = machine
+            .tensors
+            .into_iter()
+            .map(|(name, values)| (format!("machine/{name}"), values))
+            .collect();
         for ((name, values), [first, second]) in self.names.iter().zip(&self.values).zip(moments) {
             tensors.insert(format!("parameters/{name}"), values.clone());
             tensors.insert(format!("moments1/{name}"), first.clone());
@@ -337,7 +378,8 @@ impl<T: Real> Trainer<T> {
         load_machine(self.system.as_mut(), &checkpoint, true, path)?;
         let (moments, _) = self.optimiser.state();
         let restored = self.names.iter().zip(moments).map(|(name, [first, second])| {
-            let matrix = |group, like: &DMatrix<T>| checkpoint.matrix(group, name, like.shape(), path);
+            let matrix =
+                |group, like: &DMatrix<T>| checkpoint.matrix(group, name, like.shape(), path);
             Ok([matrix("moments1", first)?, matrix("moments2", second)?])
         });
         let restored = restored.collect::<Result<Vec<_>>>()?;
@@ -354,11 +396,17 @@ fn values<T: Real>(parameters: Vec<Parameter<T>>) -> Vec<DMatrix<T>> {
     parameters.into_iter().map(|parameter| parameter.values).collect()
 }
 
-/// Programs a machine with a checkpoint's parameters; `same_hardware` also restores what its devices really hold and its counters.
+/// Programs a machine with a checkpoint's parameters; `same_hardware` also restores what its
+/// devices really hold and its counters.
 ///
 /// # Errors
 /// When the checkpoint belongs to another machine; `path` names the file.
-pub fn load_machine<T: Real>(system: &mut dyn System<T>, checkpoint: &Checkpoint<T>, same_hardware: bool, path: &Path) -> Result<()> {
+pub fn load_machine<T: Real>(
+    system: &mut dyn System<T>,
+    checkpoint: &Checkpoint<T>,
+    same_hardware: bool,
+    path: &Path,
+) -> Result<()> {
     system.program(&checkpoint.parameters(&system.parameters(), path)?)?;
     if same_hardware {
         let tensors = system.state().tensors.into_iter().map(|(name, like)| {
@@ -375,12 +423,22 @@ pub fn load_machine<T: Real>(system: &mut dyn System<T>, checkpoint: &Checkpoint
 ///
 /// # Errors
 /// Naming `network.layers` or `data.test_fraction`.
-pub fn check_fit<T: Real>(experiment: &Experiment, system: &dyn System<T>, parts: &Parts<T>) -> Result<()> {
-    debug_assert_eq!((system.inputs(), Some(&system.outputs().len())), (experiment.network.layers[0], experiment.network.layers.last()));
+pub fn check_fit<T: Real>(
+    experiment: &Experiment,
+    system: &dyn System<T>,
+    parts: &Parts<T>,
+) -> Result<()> {
+    debug_assert_eq!(
+        (system.inputs(), Some(&system.outputs().len())),
+        (experiment.network.layers[0], experiment.network.layers.last())
+    );
     check_classes(experiment, parts.inputs, parts.classes.len())?;
     if parts.test.is_empty() {
         let set = &experiment.data.set;
-        return Err(Error::input(format!("data.test_fraction = {}: no sample of {set} is left to test", experiment.data.test_fraction)));
+        return Err(Error::input(format!(
+            "data.test_fraction = {}: no sample of {set} is left to test",
+            experiment.data.test_fraction
+        )));
     }
     Ok(())
 }

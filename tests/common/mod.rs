@@ -8,7 +8,8 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A small feedforward network on the embedded digits: trains in a moment, and more than one lane of samples a batch.
+/// A small feedforward network on the embedded digits: trains in a moment, and more than one lane
+/// of samples a batch.
 pub const SMALL: &str = r#"
 seed = 5
 [data]
@@ -86,7 +87,11 @@ impl Place {
     /// What the program printed, having succeeded.
     pub fn printed(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 

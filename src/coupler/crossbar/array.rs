@@ -7,9 +7,9 @@ use nalgebra::DMatrix;
 use super::device::CrossbarDevice;
 use super::tile::{self, Tile};
 use crate::Result;
+use crate::arithmetic::random::Key;
+use crate::arithmetic::real::Real;
 use crate::coupler::matrix::TwoWayMatrix;
-use crate::random::Key;
-use crate::real::Real;
 
 /// Amplifiers at the lines: constant in time, different from node to node.
 #[derive(Clone, Debug)]
@@ -31,7 +31,10 @@ impl<T: Real> Amplifiers<T> {
         };
         Self {
             gains: draw(device.gain_sd, 1.0, outputs, 0),
-            offsets: [draw(device.offset_sd, 0.0, outputs, 1), draw(device.reverse_offset_sd, 0.0, inputs, 2)],
+            offsets: [
+                draw(device.offset_sd, 0.0, outputs, 1),
+                draw(device.reverse_offset_sd, 0.0, inputs, 2),
+            ],
             reverse_gains: draw(device.reverse_gain_sd, 1.0, inputs, 3),
         }
     }
@@ -47,15 +50,18 @@ pub(super) struct Array<T: Real> {
     pub tiles: Vec<Tile<T>>,
     /// The conductance on every input and on every output, microsiemens.
     pub conductances: [Vec<T>; 2],
-    /// What wires make of a cell's conductance, a factor for each cell of both sides; empty where wires are perfect.
+    /// What wires make of a cell's conductance, a factor for each cell of both sides; empty where
+    /// wires are perfect.
     pub losses: Vec<DMatrix<T>>,
     /// Programmings since the wires' effect was worked out.
     pub age: usize,
-    /// The largest relative difference between an effective matrix with old losses and the one that replaced it.
+    /// The largest relative difference between an effective matrix with old losses and the one that
+    /// replaced it.
     pub staleness: f64,
 }
 
-/// The cells as they are: conductances in microsiemens, and, where neither wires nor time changed anything, their exact weights.
+/// The cells as they are: conductances in microsiemens, and, where neither wires nor time changed
+/// anything, their exact weights.
 pub(super) struct Held<'a, T: Real> {
     /// Empty where the weights are all that counts.
     pub cells: [DMatrix<f64>; 2],
@@ -78,9 +84,17 @@ impl CrossbarDevice {
 }
 
 impl<T: Real> Array<T> {
-    pub fn new(device: &CrossbarDevice, amplifiers: &Amplifiers<T>, held: &Held<T>, shape: (usize, usize)) -> Result<Self> {
+    pub fn new(
+        device: &CrossbarDevice,
+        amplifiers: &Amplifiers<T>,
+        held: &Held<T>,
+        shape: (usize, usize),
+    ) -> Result<Self> {
         let mut array = Self {
-            tiles: tile::converting(device, shape).into_iter().map(|(outputs, inputs)| Tile::blank(outputs, inputs)).collect(),
+            tiles: tile::converting(device, shape)
+                .into_iter()
+                .map(|(outputs, inputs)| Tile::blank(outputs, inputs))
+                .collect(),
             conductances: [Vec::new(), Vec::new()],
             losses: Vec::new(),
             age: 0,
@@ -91,31 +105,50 @@ impl<T: Real> Array<T> {
     }
 
     /// After a programming: the wires' losses are worked out anew every `wire_refresh` times.
-    pub fn update(&mut self, device: &CrossbarDevice, amplifiers: &Amplifiers<T>, held: &Held<T>) -> Result<()> {
+    pub fn update(
+        &mut self,
+        device: &CrossbarDevice,
+        amplifiers: &Amplifiers<T>,
+        held: &Held<T>,
+    ) -> Result<()> {
         self.age += 1;
         self.set(device, amplifiers, held, self.age >= device.wire_refresh)
     }
 
     /// Works out everything from the cells; the wires' losses only if `fresh`.
-    pub fn set(&mut self, device: &CrossbarDevice, amplifiers: &Amplifiers<T>, held: &Held<T>, fresh: bool) -> Result<()> {
+    pub fn set(
+        &mut self,
+        device: &CrossbarDevice,
+        amplifiers: &Amplifiers<T>,
+        held: &Held<T>,
+        fresh: bool,
+    ) -> Result<()> {
         let scale = device.weight_per_us() * held.compensation;
-        let difference = |[plus, minus]: &[DMatrix<f64>; 2]| plus.zip_map(minus, |plus, minus| T::of((plus - minus) * scale));
+        let difference = |[plus, minus]: &[DMatrix<f64>; 2]| {
+            plus.zip_map(minus, |plus, minus| T::of((plus - minus) * scale))
+        };
         let wires = !device.wires().are_perfect();
         let mut effective = match held.weights {
             Some(weights) => Cow::Borrowed(weights),
             None if !wires => Cow::Owned(difference(&held.cells)),
             None => {
-                let stale = (!self.losses.is_empty()).then(|| difference(&self.with_losses(&held.cells)));
+                let stale =
+                    (!self.losses.is_empty()).then(|| difference(&self.with_losses(&held.cells)));
                 Cow::Owned(match stale {
                     Some(stale) if !fresh => stale,
                     stale => {
                         let effective = tile::behind_wires(device, &held.cells)?;
-                        let loss = |behind: f64, cell: f64| if cell > 0.0 { T::of(behind / cell) } else { T::one() };
-                        self.losses = (0..2).map(|side| effective[side].zip_map(&held.cells[side], loss)).collect();
+                        let loss = |behind: f64, cell: f64| {
+                            if cell > 0.0 { T::of(behind / cell) } else { T::one() }
+                        };
+                        self.losses = (0..2)
+                            .map(|side| effective[side].zip_map(&held.cells[side], loss))
+                            .collect();
                         // Through the losses, as later reads and a resumed run will: the same bits.
                         let fresh = difference(&self.with_losses(&held.cells));
                         if let Some(stale) = stale {
-                            let relative = (&stale - &fresh).norm().f64() / fresh.norm().f64().max(f64::MIN_POSITIVE);
+                            let relative = (&stale - &fresh).norm().f64()
+                                / fresh.norm().f64().max(f64::MIN_POSITIVE);
                             self.staleness = self.staleness.max(relative);
                         }
                         self.age = 0;
@@ -143,7 +176,8 @@ impl<T: Real> Array<T> {
     /// Currents of the values, outputs x inputs, in weights: all tiles together.
     pub fn effective(&self) -> DMatrix<T> {
         let end = |ends: fn(&Tile<T>) -> usize| self.tiles.iter().map(ends).max().unwrap_or(0);
-        let mut effective = DMatrix::zeros(end(|tile| tile.outputs.end), end(|tile| tile.inputs.end));
+        let mut effective =
+            DMatrix::zeros(end(|tile| tile.outputs.end), end(|tile| tile.inputs.end));
         for Tile { outputs, inputs, linear, .. } in &self.tiles {
             let part = (outputs.len(), inputs.len());
             effective.view_mut((outputs.start, inputs.start), part).copy_from(&linear.weights());
@@ -161,25 +195,33 @@ impl<T: Real> Array<T> {
             [0, 1].map(|power| {
                 let factor = scale * 1e6 * per_value.powi(power as i32 + 1);
                 let term = |g_us: f64| law.coefficients(g_us * 1e-6)[power];
-                let mut matrix = plus.zip_map(minus, |plus, minus| T::of((term(plus) - term(minus)) * factor));
+                let mut matrix =
+                    plus.zip_map(minus, |plus, minus| T::of((term(plus) - term(minus)) * factor));
                 amplify(&mut matrix, &amplifiers.gains);
                 matrix
             })
         });
         let variances = (!device.read_noise_q.is_empty()).then(|| {
             let variance = |g_us: f64| device.read_noise(g_us).powi(2);
-            let mut matrix = plus.zip_map(minus, |plus, minus| T::of((variance(plus) + variance(minus)) * scale * scale));
+            let mut matrix = plus.zip_map(minus, |plus, minus| {
+                T::of((variance(plus) + variance(minus)) * scale * scale)
+            });
             (0..2).for_each(|_| amplify(&mut matrix, &amplifiers.gains));
             matrix
         });
         for tile in &mut self.tiles {
-            let part = |matrix: &DMatrix<T>| TwoWayMatrix::new(tile::part(matrix, &tile.outputs, &tile.inputs));
+            let part = |matrix: &DMatrix<T>| {
+                TwoWayMatrix::new(tile::part(matrix, &tile.outputs, &tile.inputs))
+            };
             tile.powers = powers.as_ref().map(|powers| powers.each_ref().map(part));
             tile.variances = variances.as_ref().map(part);
         }
         if device.read_time_us > 0.0 {
             let sum = plus + minus;
-            self.conductances = [sum.row_sum().iter().map(|g| T::of(*g)).collect(), sum.column_sum().iter().map(|g| T::of(*g)).collect()];
+            self.conductances = [
+                sum.row_sum().iter().map(|g| T::of(*g)).collect(),
+                sum.column_sum().iter().map(|g| T::of(*g)).collect(),
+            ];
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The cells of a crossbar: what was asked of them, what they became, and what time makes of them.
 //!
-//! A weight is a pair of cells, w ~ G+ - G-. Its target is clipped to the conductance range and rounded to the nearest of the device's
-//! levels; the [`Mapping`] makes two conductances of it. Writing a cell leaves a Gaussian programming error that may depend on the
-//! conductance (clipped to the range); write-and-verify tries again until the error is within a tolerance. A cell whose target has not
-//! changed, or that is within the tolerance of its new target, is not written again. A stuck cell never moves. With time t after a write
-//! a cell of coefficient nu of its own drifts,
+//! A weight is a pair of cells, w ~ G+ - G-. Its target is clipped to the conductance range and
+//! rounded to the nearest of the device's levels; the [`Mapping`] makes two conductances of it.
+//! Writing a cell leaves a Gaussian programming error that may depend on the conductance (clipped
+//! to the range); write-and-verify tries again until the error is within a tolerance. A cell whose
+//! target has not changed, or that is within the tolerance of its new target, is not written again.
+//! A stuck cell never moves. With time t after a write a cell of coefficient nu of its own drifts,
 //!
 //! ```text
 //! G(t) = G (t / t0)^-nu        (Nandakumar et al. 2019, doi:10.1109/ICECS46596.2019.8964852)
@@ -16,9 +17,9 @@ use rayon::prelude::*;
 
 use super::CrossbarDevice;
 use super::device::Mapping;
-use crate::random::{Key, Stream};
-use crate::real::Real;
-use crate::simd::vectorised;
+use crate::arithmetic::random::{Key, Stream};
+use crate::arithmetic::real::Real;
+use crate::arithmetic::simd::vectorised;
 
 /// Pairs of cells, outputs x inputs.
 #[derive(Clone, Debug)]
@@ -56,8 +57,13 @@ vectorised! {
 impl CrossbarDevice {
     /// Whether every cell becomes exactly its target, and stays there.
     fn writes_perfectly(&self) -> bool {
-        let errors = self.programming_error_us > 0.0 || !self.programming_error_terms.is_empty() || self.write_tolerance_us > 0.0;
-        !errors && self.levels == 0 && self.stuck_at_min + self.stuck_at_max == 0.0 && self.drift_nu.is_empty()
+        let errors = self.programming_error_us > 0.0
+            || !self.programming_error_terms.is_empty()
+            || self.write_tolerance_us > 0.0;
+        !errors
+            && self.levels == 0
+            && self.stuck_at_min + self.stuck_at_max == 0.0
+            && self.drift_nu.is_empty()
     }
 
     /// The nearest weight that the range and the levels can stand for.
@@ -71,12 +77,22 @@ impl CrossbarDevice {
         match self.mapping {
             Mapping::Differential => (wanted / (bound / steps)).round() * (bound / steps),
             // Levels span -bound to bound.
-            Mapping::Balanced | Mapping::Offset => ((wanted + bound) / (2.0 * bound / steps)).round() * (2.0 * bound / steps) - bound,
+            Mapping::Balanced | Mapping::Offset => {
+                ((wanted + bound) / (2.0 * bound / steps)).round() * (2.0 * bound / steps) - bound
+            }
         }
     }
 
-    /// What a cell that holds `held` becomes when `target` is asked of it: `first` is the deviate of the first attempt. Counts writes.
-    fn write(&self, target: f64, held: f64, first: f64, stream: &mut Stream, written: &mut u64) -> f64 {
+    /// What a cell that holds `held` becomes when `target` is asked of it: `first` is the deviate
+    /// of the first attempt. Counts writes.
+    fn write(
+        &self,
+        target: f64,
+        held: f64,
+        first: f64,
+        stream: &mut Stream,
+        written: &mut u64,
+    ) -> f64 {
         let tolerance = self.write_tolerance_us;
         if tolerance > 0.0 && (held - target).abs() <= tolerance {
             return held;
@@ -130,22 +146,34 @@ impl<T: Real> Part<'_, T> {
                 became[side] = match self.stuck[side].get(index) {
                     _ if reference => asked[side],
                     Some(stuck) if !stuck.is_nan() => *stuck,
-                    _ => device.write(asked[side], held, deviates[2 * index + side].f64(), &mut stream, &mut written),
+                    _ => device.write(
+                        asked[side],
+                        held,
+                        deviates[2 * index + side].f64(),
+                        &mut stream,
+                        &mut written,
+                    ),
                 };
                 if !self.drift[side].is_empty() && became[side] != held {
                     let [mean, deviation] = device.drift_coefficient(asked[side]);
-                    self.drift[side][index] = T::of((mean + deviation * f64::normal(&mut stream)).abs());
+                    self.drift[side][index] =
+                        T::of((mean + deviation * f64::normal(&mut stream)).abs());
                 }
                 self.programmed[side][index] = T::of(became[side]);
             }
-            self.weights[index] = if became == asked { self.targets[index] } else { T::of((became[0] - became[1]) * scale) };
+            self.weights[index] = if became == asked {
+                self.targets[index]
+            } else {
+                T::of((became[0] - became[1]) * scale)
+            };
         }
         written
     }
 }
 
 impl<T: Real> Cells<T> {
-    /// Blank cells of `device`, `shape` = (outputs, inputs); `key` names the stream that picks the stuck ones.
+    /// Blank cells of `device`, `shape` = (outputs, inputs); `key` names the stream that picks the
+    /// stuck ones.
     pub fn new(device: &CrossbarDevice, shape: (usize, usize), key: Key) -> Self {
         let nothing = T::of(f64::NAN); // no target yet: the first write reaches every cell
         let targets = DMatrix::from_element(shape.0, shape.1, nothing);
@@ -178,24 +206,42 @@ impl<T: Real> Cells<T> {
         if self.weights.is_empty() {
             let cells = if self.device.mapping == Mapping::Offset { 1 } else { 2 };
             let bound = T::of(self.device.weight_max);
-            self.written += cells * move_targets(self.targets.as_mut_slice(), weights.as_slice(), bound);
+            self.written +=
+                cells * move_targets(self.targets.as_mut_slice(), weights.as_slice(), bound);
             return;
         }
-        let [mut plus, mut minus] = self.programmed.each_mut().map(|cells| cells.as_mut_slice().chunks_mut(PART));
-        let [mut plus_drift, mut minus_drift] = self.drift.each_mut().map(|drift| drift.as_mut_slice().chunks_mut(PART));
-        let [mut plus_stuck, mut minus_stuck] = self.stuck.each_ref().map(|stuck| stuck.chunks(PART));
-        let held = self.targets.as_mut_slice().chunks_mut(PART).zip(self.weights.as_mut_slice().chunks_mut(PART));
-        let parts = weights.as_slice().chunks(PART).zip(held).map(|(wanted, (targets, weights))| Part {
-            wanted,
-            targets,
-            weights,
-            programmed: [plus.next().unwrap_or_default(), minus.next().unwrap_or_default()],
-            drift: [plus_drift.next().unwrap_or_default(), minus_drift.next().unwrap_or_default()],
-            stuck: [plus_stuck.next().unwrap_or_default(), minus_stuck.next().unwrap_or_default()],
-        });
+        let [mut plus, mut minus] =
+            self.programmed.each_mut().map(|cells| cells.as_mut_slice().chunks_mut(PART));
+        let [mut plus_drift, mut minus_drift] =
+            self.drift.each_mut().map(|drift| drift.as_mut_slice().chunks_mut(PART));
+        let [mut plus_stuck, mut minus_stuck] =
+            self.stuck.each_ref().map(|stuck| stuck.chunks(PART));
+        let held = self
+            .targets
+            .as_mut_slice()
+            .chunks_mut(PART)
+            .zip(self.weights.as_mut_slice().chunks_mut(PART));
+        let parts =
+            weights.as_slice().chunks(PART).zip(held).map(|(wanted, (targets, weights))| Part {
+                wanted,
+                targets,
+                weights,
+                programmed: [plus.next().unwrap_or_default(), minus.next().unwrap_or_default()],
+                drift: [
+                    plus_drift.next().unwrap_or_default(),
+                    minus_drift.next().unwrap_or_default(),
+                ],
+                stuck: [
+                    plus_stuck.next().unwrap_or_default(),
+                    minus_stuck.next().unwrap_or_default(),
+                ],
+            });
         let parts: Vec<Part<T>> = parts.collect();
         let device = &self.device;
-        let written = parts.into_par_iter().enumerate().map(|(index, mut part)| part.write(device, key.with(index as u64)));
+        let written = parts
+            .into_par_iter()
+            .enumerate()
+            .map(|(index, mut part)| part.write(device, key.with(index as u64)));
         self.written += written.sum::<u64>();
     }
 
@@ -217,19 +263,30 @@ impl<T: Real> Cells<T> {
     /// The conductances G+ and G- at the device's time, microsiemens, outputs x inputs.
     pub fn now(&self) -> [DMatrix<f64>; 2] {
         if self.weights.is_empty() {
-            return [0, 1].map(|side| self.targets.map(|weight| self.device.conductances(weight.f64())[side]));
+            return [0, 1].map(|side| {
+                self.targets.map(|weight| self.device.conductances(weight.f64())[side])
+            });
         }
-        let ln = if self.have_drifted() { (self.device.at_s / self.device.drift_t0_s).ln() } else { 0.0 };
+        let ln = if self.have_drifted() {
+            (self.device.at_s / self.device.drift_t0_s).ln()
+        } else {
+            0.0
+        };
         [0, 1].map(|side| {
             let cells = self.programmed[side].map(T::f64);
-            if ln > 0.0 { cells.zip_map(&self.drift[side], |g, nu| g * (-nu.f64() * ln).exp()) } else { cells }
+            if ln > 0.0 {
+                cells.zip_map(&self.drift[side], |g, nu| g * (-nu.f64() * ln).exp())
+            } else {
+                cells
+            }
         })
     }
 
     /// The conductance lost since programming, measured with all lines driven: then over now.
     pub fn lost(&self) -> f64 {
         let sum = |cells: &[DMatrix<f64>; 2]| cells.iter().map(|cells| cells.sum()).sum::<f64>();
-        let then: f64 = self.programmed.iter().flat_map(|cells| cells.iter().map(|g| g.f64())).sum();
+        let then: f64 =
+            self.programmed.iter().flat_map(|cells| cells.iter().map(|g| g.f64())).sum();
         let now = sum(&self.now());
         if now > 0.0 { then / now } else { 1.0 }
     }
@@ -240,7 +297,8 @@ impl<T: Real> Cells<T> {
     }
 
     pub(super) fn state(&self) -> Vec<(&'static str, DMatrix<T>)> {
-        let mut state = vec![("cell_targets", self.targets.clone()), ("cells_written", digits(self.written))];
+        let mut state =
+            vec![("cell_targets", self.targets.clone()), ("cells_written", digits(self.written))];
         let [plus, minus] = &self.programmed;
         let [plus_drift, minus_drift] = &self.drift;
         let more = [
@@ -250,7 +308,11 @@ impl<T: Real> Cells<T> {
             ("drift_plus", plus_drift),
             ("drift_minus", minus_drift),
         ];
-        state.extend(more.into_iter().filter(|(_, matrix)| !matrix.is_empty()).map(|(name, matrix)| (name, matrix.clone())));
+        state.extend(
+            more.into_iter()
+                .filter(|(_, matrix)| !matrix.is_empty())
+                .map(|(name, matrix)| (name, matrix.clone())),
+        );
         state
     }
 
@@ -260,25 +322,34 @@ impl<T: Real> Cells<T> {
         self.written = count(&state[1]);
         let [plus, minus] = &mut self.programmed;
         let [plus_drift, minus_drift] = &mut self.drift;
-        let own = [&mut self.weights, plus, minus, plus_drift, minus_drift].into_iter().filter(|matrix| !matrix.is_empty());
+        let own = [&mut self.weights, plus, minus, plus_drift, minus_drift]
+            .into_iter()
+            .filter(|matrix| !matrix.is_empty());
         own.zip(&state[2..]).for_each(|(own, saved)| own.copy_from(saved));
     }
 }
 
-/// The conductances, microsiemens, of cells that are asked to be `targets_us` once, at the device's time.
+/// The conductances, microsiemens, of cells that are asked to be `targets_us` once, at the device's
+/// time.
 pub fn program_once(device: &CrossbarDevice, targets_us: &DMatrix<f64>, key: Key) -> DMatrix<f64> {
     let mut written = 0;
     let (mut stream, mut stuck) = (key.stream(), key.with(1).stream());
-    let ln = if device.at_s > device.drift_t0_s { (device.at_s / device.drift_t0_s).ln() } else { 0.0 };
+    let ln =
+        if device.at_s > device.drift_t0_s { (device.at_s / device.drift_t0_s).ln() } else { 0.0 };
     targets_us.map(|target| {
-        let chance: f64 = if device.stuck_at_min + device.stuck_at_max > 0.0 { stuck.random() } else { 1.0 };
+        let chance: f64 =
+            if device.stuck_at_min + device.stuck_at_max > 0.0 { stuck.random() } else { 1.0 };
         if chance < device.stuck_at_min + device.stuck_at_max {
             return if chance < device.stuck_at_min { device.g_min_us } else { device.g_max_us };
         }
         let first = f64::normal(&mut stream);
         let cell = device.write(target, f64::NAN, first, &mut stream, &mut written);
         let [mean, deviation] = device.drift_coefficient(target);
-        if mean > 0.0 && ln > 0.0 { cell * (-(mean + deviation * f64::normal(&mut stream)).abs() * ln).exp() } else { cell }
+        if mean > 0.0 && ln > 0.0 {
+            cell * (-(mean + deviation * f64::normal(&mut stream)).abs() * ln).exp()
+        } else {
+            cell
+        }
     })
 }
 
@@ -299,7 +370,8 @@ mod tests {
 
     #[test]
     fn programming_errors_have_the_stated_deviation() {
-        // Mid-range pairs, so that the other cell alone is clipped at g_min: its error is a half-normal.
+        // Mid-range pairs, so that the other cell alone is clipped at g_min: its error is a
+        // half-normal.
         let device = CrossbarDevice { programming_error_us: 0.3, ..CrossbarDevice::ideal() };
         let scale = device.weight_per_us();
         let mut cells = Cells::<f64>::new(&device, (300, 300), Key::new(1, "cells"));
@@ -311,12 +383,16 @@ mod tests {
         // N(0, 1) minus max(0, N(0, 1)): mean -1/sqrt(2 pi), variance 1 + 1/2 - 1/(2 pi).
         let tau = std::f64::consts::TAU;
         assert!((mean + 1.0 / tau.sqrt()).abs() < 5.0 * (1.34f64 / n).sqrt(), "mean {mean}");
-        assert!((variance - (1.5 - 1.0 / tau)).abs() < 5.0 * 1.34 * (2.0f64 / n).sqrt(), "variance {variance}");
+        assert!(
+            (variance - (1.5 - 1.0 / tau)).abs() < 5.0 * 1.34 * (2.0f64 / n).sqrt(),
+            "variance {variance}"
+        );
     }
 
     #[test]
     fn unchanged_targets_are_not_written_again() {
-        let device = CrossbarDevice { programming_error_us: 0.3, levels: 5, ..CrossbarDevice::ideal() };
+        let device =
+            CrossbarDevice { programming_error_us: 0.3, levels: 5, ..CrossbarDevice::ideal() };
         let mut cells = Cells::<f64>::new(&device, (2, 2), Key::new(1, "cells"));
         let mut weights = DMatrix::from_row_slice(2, 2, &[0.1, -0.2, 0.3, 0.4]) * device.weight_max;
         cells.write(&weights, Key::new(1, "test"));

@@ -1,12 +1,16 @@
-//! The whole circuit of one array: every node's voltage, and cells whose current is no straight line.
+//! The whole circuit of one array: every node's voltage, and cells whose current is no straight
+//! line.
 //!
-//! The unknowns are the voltages of all word and bit nodes. Word lines are tridiagonal and are eliminated line by line; what is left, the
-//! bit nodes, is symmetric and positive definite and is solved by conjugate gradients with the bit lines' own tridiagonal matrices as
-//! preconditioner. A cell's current may be any increasing function of its voltage u; Newton's method then meets the same circuit at every
-//! step, with the slopes dI/du as conductances and the rests I - u dI/du as current sources.
+//! The unknowns are the voltages of all word and bit nodes. Word lines are tridiagonal and are
+//! eliminated line by line; what is left, the bit nodes, is symmetric and positive definite and is
+//! solved by conjugate gradients with the bit lines' own tridiagonal matrices as preconditioner. A
+//! cell's current may be any increasing function of its voltage u; Newton's method then meets the
+//! same circuit at every step, with the slopes dI/du as conductances and the rests I - u dI/du as
+//! current sources.
 //!
-//! A non-linear array is *not* reciprocal: with I = G u + a u^2 + b u^3 the even term changes its sign when the cell is driven from the
-//! other side, so no matrix serves both directions, and port reversal is off by about 2 a u / G.
+//! A non-linear array is *not* reciprocal: with I = G u + a u^2 + b u^3 the even term changes its
+//! sign when the cell is driven from the other side, so no matrix serves both directions, and port
+//! reversal is off by about 2 a u / G.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -14,7 +18,8 @@ use super::wires::{self, Wires};
 use crate::coupler::Port;
 use crate::{Error, Result};
 
-/// The current of a cell, I = G u + square u^2 + cube u^3, each coefficient a polynomial of log10(G / S), the highest power first.
+/// The current of a cell, I = G u + square u^2 + cube u^3, each coefficient a polynomial of log10(G
+/// / S), the highest power first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CellCurrent {
     /// A/V^2; empty is 0.
@@ -36,14 +41,16 @@ impl CellCurrent {
             return [0.0, 0.0];
         }
         let decades = g.log10();
-        [&self.square, &self.cube].map(|terms| terms.iter().fold(0.0, |sum, term| sum * decades + term))
+        [&self.square, &self.cube]
+            .map(|terms| terms.iter().fold(0.0, |sum, term| sum * decades + term))
     }
 }
 
 /// An array's voltages and currents.
 #[derive(Clone, Debug)]
 pub struct Solution {
-    /// The currents into the virtual grounds, ampere: one a bit line, or one a word line where bit lines were driven.
+    /// The currents into the virtual grounds, ampere: one a bit line, or one a word line where bit
+    /// lines were driven.
     pub currents: DVector<f64>,
     /// Voltages of the word lines' nodes, rows x columns.
     pub word: DMatrix<f64>,
@@ -55,13 +62,20 @@ pub struct Solution {
 const NEWTON_STEPS: usize = 60;
 const GRADIENT_STEPS: usize = 20_000;
 
-/// Solves the array `cells` (siemens, rows x columns) behind `wires`, driven with `volts` at its word lines, or at its bit lines if
-/// `port` is [`Port::Reversed`].
+/// Solves the array `cells` (siemens, rows x columns) behind `wires`, driven with `volts` at its
+/// word lines, or at its bit lines if `port` is [`Port::Reversed`].
 ///
 /// # Errors
-/// [`Error::Input`] for cells, wires or volts that are none; [`Error::Machine`] when the circuit has no solution that can be found: it is
-/// singular in double precision, or a cell's current falls with its voltage.
-pub fn solve(cells: &DMatrix<f64>, law: &CellCurrent, wires: Wires, volts: &DVector<f64>, port: Port) -> Result<Solution> {
+/// [`Error::Input`] for cells, wires or volts that are none; [`Error::Machine`] when the circuit
+/// has no solution that can be found: it is singular in double precision, or a cell's current falls
+/// with its voltage.
+pub fn solve(
+    cells: &DMatrix<f64>,
+    law: &CellCurrent,
+    wires: Wires,
+    volts: &DVector<f64>,
+    port: Port,
+) -> Result<Solution> {
     wires::check(cells, wires)?;
     let (expected, lines) = match port {
         Port::Forward => (cells.nrows(), "word lines"),
@@ -96,12 +110,16 @@ pub fn solve(cells: &DMatrix<f64>, law: &CellCurrent, wires: Wires, volts: &DVec
             let (i, slope) = current(place, u);
             if slope < 0.0 {
                 let (row, column) = (place.0 + 1, place.1 + 1);
-                return Err(Error::Machine(format!("cell in row {row}, column {column}: its current falls with voltage at {u:.3} V")));
+                return Err(Error::Machine(format!(
+                    "cell in row {row}, column {column}: its current falls with voltage at {u:.3} V"
+                )));
             }
             slopes[place] = slope;
             sources[place] = i - slope * u;
         }
-        let (next_word, next_bit) = Linear::new(&slopes, wires).solve(&sources, &word_ends, &bit_ends).ok_or(wires::singular(wires))?;
+        let (next_word, next_bit) = Linear::new(&slopes, wires)
+            .solve(&sources, &word_ends, &bit_ends)
+            .ok_or(wires::singular(wires))?;
         let change = (&next_word - &word).amax().max((&next_bit - &bit).amax());
         (word, bit) = (next_word, next_bit);
         if law.is_linear() || change <= 1e-14 * scale {
@@ -110,9 +128,13 @@ pub fn solve(cells: &DMatrix<f64>, law: &CellCurrent, wires: Wires, volts: &DVec
         }
     }
     if !converged {
-        return Err(Error::Machine(format!("the non-linear circuit has not converged after {NEWTON_STEPS} steps of Newton's method")));
+        return Err(Error::Machine(format!(
+            "the non-linear circuit has not converged after {NEWTON_STEPS} steps of Newton's method"
+        )));
     }
-    let through = DMatrix::from_fn(cells.nrows(), cells.ncols(), |i, j| current((i, j), word[(i, j)] - bit[(i, j)]).0);
+    let through = DMatrix::from_fn(cells.nrows(), cells.ncols(), |i, j| {
+        current((i, j), word[(i, j)] - bit[(i, j)]).0
+    });
     let currents = match port {
         Port::Forward => through.row_sum().transpose(),
         Port::Reversed => -through.column_sum(),
@@ -126,7 +148,8 @@ struct Linear<'a> {
     /// Conductances of the segments of word and bit lines; absent for perfect wires.
     word: Option<f64>,
     bit: Option<f64>,
-    /// Pivots of the word lines' elimination from their far ends, and of the bit lines' from the top.
+    /// Pivots of the word lines' elimination from their far ends, and of the bit lines' from the
+    /// top.
     word_pivots: DMatrix<f64>,
     bit_pivots: DMatrix<f64>,
 }
@@ -151,12 +174,19 @@ impl<'a> Linear<'a> {
     }
 
     /// Word and bit nodes for current sources that take `sources` from word nodes to bit nodes.
-    fn solve(&self, sources: &DMatrix<f64>, word_ends: &DVector<f64>, bit_ends: &DVector<f64>) -> Option<(DMatrix<f64>, DMatrix<f64>)> {
+    fn solve(
+        &self,
+        sources: &DMatrix<f64>,
+        word_ends: &DVector<f64>,
+        bit_ends: &DVector<f64>,
+    ) -> Option<(DMatrix<f64>, DMatrix<f64>)> {
         let (rows, columns) = self.cells.shape();
         let mut into_word = -sources;
         let mut into_bit = sources.clone();
         into_word.column_mut(0).axpy(self.word.unwrap_or(0.0), word_ends, 1.0);
-        into_bit.row_mut(rows - 1).zip_apply(&bit_ends.transpose(), |into, end| *into += self.bit.unwrap_or(0.0) * end);
+        into_bit
+            .row_mut(rows - 1)
+            .zip_apply(&bit_ends.transpose(), |into, end| *into += self.bit.unwrap_or(0.0) * end);
         let held_word = || DMatrix::from_fn(rows, columns, |i, _| word_ends[i]);
         let held_bit = || DMatrix::from_fn(rows, columns, |_, j| bit_ends[j]);
         let (word, bit) = match (self.word, self.bit) {

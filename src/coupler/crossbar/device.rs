@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::circuit::CellCurrent;
 use super::pulse::{Pulses, Rounding, StepModel, StepNoise};
 use super::wires::Wires;
-use crate::config::{duration, range};
+use crate::quantity::{duration, range};
 use crate::{Error, Result};
 
 /// How a weight becomes conductances.
@@ -17,7 +17,8 @@ pub enum Mapping {
     Differential,
     /// w ~ G+ - G-, both symmetric about the middle of the range.
     Balanced,
-    /// One cell, minus a reference column at the middle of the range: half the weight for the same range.
+    /// One cell, minus a reference column at the middle of the range: half the weight for the same
+    /// range.
     Offset,
 }
 
@@ -84,9 +85,11 @@ device! {
     /// Standard deviation of a written cell's conductance, microsiemens.
     #[serde(rename = "programming_error_uS", deserialize_with = "range::non_negative")]
     programming_error_us: f64 = 0.0;
-    /// Coefficients of g, g^2, ... (g in microsiemens) that are added to `programming_error_uS`; the sum is cut at 0.
+    /// Coefficients of g, g^2, ... (g in microsiemens) that are added to `programming_error_uS`;
+    /// the sum is cut at 0.
     programming_error_terms: Vec<f64> = Vec::new();
-    /// Write-and-verify stops within this distance of the target, microsiemens; 0 writes once. A cell within it is not written again.
+    /// Write-and-verify stops within this distance of the target, microsiemens; 0 writes once. A
+    /// cell within it is not written again.
     #[serde(rename = "write_tolerance_uS", deserialize_with = "range::non_negative")]
     write_tolerance_us: f64 = 0.0;
     /// Writes after which write-and-verify gives up.
@@ -105,7 +108,8 @@ device! {
     /// Drift G(t) = G (t / t0)^-nu: t0, seconds.
     #[serde(deserialize_with = "range::positive")]
     drift_t0_s: f64 = 20.0;
-    /// Mean of a cell's nu: a, b, low, high of clip(a ln(g / g_max) + b, low, high); empty is no drift.
+    /// Mean of a cell's nu: a, b, low, high of clip(a ln(g / g_max) + b, low, high); empty is no
+    /// drift.
     drift_nu: Vec<f64> = Vec::new();
     /// Standard deviation of a cell's nu, in the same form.
     drift_nu_sd: Vec<f64> = Vec::new();
@@ -115,8 +119,8 @@ device! {
     /// Standard deviation of a cell's conductance from read to read, microsiemens.
     #[serde(rename = "read_noise_uS", deserialize_with = "range::non_negative")]
     read_noise_us: f64 = 0.0;
-    /// 1/f noise in proportion to conductance, g Q sqrt(ln((t + tr) / (2 tr))) with Q = min(a / x^b, c), x = g / g_max: a, b, c;
-    /// empty is none.
+    /// 1/f noise in proportion to conductance, g Q sqrt(ln((t + tr) / (2 tr))) with Q = min(a /
+    /// x^b, c), x = g / g_max: a, b, c; empty is none.
     read_noise_q: Vec<f64> = Vec::new();
     /// Duration of a read, tr of the 1/f noise, seconds.
     #[serde(deserialize_with = "range::positive")]
@@ -143,7 +147,8 @@ device! {
     /// Voltage of a line driven at `dac_range`, volt.
     #[serde(rename = "read_voltage_V", deserialize_with = "range::positive")]
     read_voltage_v: f64 = 0.2;
-    /// The current's u^2 term, A/V^2: a polynomial of log10(G / S), the highest power first; empty is 0.
+    /// The current's u^2 term, A/V^2: a polynomial of log10(G / S), the highest power first; empty
+    /// is 0.
     current_square: Vec<f64> = Vec::new();
     /// The current's u^3 term, A/V^3, in the same form.
     current_cube: Vec<f64> = Vec::new();
@@ -165,13 +170,15 @@ device! {
     /// Standard deviation of the noise of the reading amplifiers, weight times node value.
     #[serde(deserialize_with = "range::non_negative")]
     output_noise: f64 = 0.0;
-    /// Standard deviation of the lines' gains from output to output, constant in time and the same in both directions.
+    /// Standard deviation of the lines' gains from output to output, constant in time and the same
+    /// in both directions.
     #[serde(deserialize_with = "range::non_negative")]
     gain_sd: f64 = 0.0;
     /// Standard deviation of the outputs' offsets, weight times node value.
     #[serde(deserialize_with = "range::non_negative")]
     offset_sd: f64 = 0.0;
-    /// Standard deviation of gains that only reads at the inputs have: what makes an array non-reciprocal.
+    /// Standard deviation of gains that only reads at the inputs have: what makes an array
+    /// non-reciprocal.
     #[serde(deserialize_with = "range::non_negative")]
     reverse_gain_sd: f64 = 0.0;
     /// Standard deviation of offsets that only reads at the inputs have.
@@ -229,7 +236,8 @@ device! {
     /// b of the exponential step.
     #[serde(deserialize_with = "range::finite")]
     pulse_exponential_b: f64 = 0.0;
-    /// Standard deviation of what is read of a weight beside what it is, anew at each write, in units of `pulse_step`.
+    /// Standard deviation of what is read of a weight beside what it is, anew at each write, in
+    /// units of `pulse_step`.
     #[serde(deserialize_with = "range::non_negative")]
     pulse_write_noise: f64 = 0.0;
     /// Programmings in which a weight leaks to 1/e; 0 is for ever.
@@ -270,7 +278,8 @@ impl CrossbarDevice {
 
     /// The conductances G+ and G-, microsiemens, that stand for `weight`.
     pub fn conductances(&self, weight: f64) -> [f64; 2] {
-        let (low, middle, scale) = (self.g_min_us, 0.5 * (self.g_min_us + self.g_max_us), self.weight_per_us());
+        let (low, middle, scale) =
+            (self.g_min_us, 0.5 * (self.g_min_us + self.g_max_us), self.weight_per_us());
         match self.mapping {
             Mapping::Differential => [weight, -weight].map(|w| low + w.max(0.0) / scale),
             Mapping::Balanced => [weight, -weight].map(|w| middle + 0.5 * w / scale),
@@ -295,11 +304,13 @@ impl CrossbarDevice {
 
     /// Standard deviation of the error of a cell written to `g_us`, microsiemens.
     pub fn programming_error(&self, g_us: f64) -> f64 {
-        let terms = self.programming_error_terms.iter().rev().fold(0.0, |sum, term| (sum + term) * g_us);
+        let terms =
+            self.programming_error_terms.iter().rev().fold(0.0, |sum, term| (sum + term) * g_us);
         (self.programming_error_us + terms).max(0.0)
     }
 
-    /// Mean and standard deviation of the drift coefficient nu of a cell written to `g_us` (Nandakumar et al. 2019).
+    /// Mean and standard deviation of the drift coefficient nu of a cell written to `g_us`
+    /// (Nandakumar et al. 2019).
     pub fn drift_coefficient(&self, g_us: f64) -> [f64; 2] {
         let ln = (g_us / self.g_max_us).max(1e-6).ln();
         [&self.drift_nu, &self.drift_nu_sd].map(|form| match form[..] {
@@ -328,22 +339,43 @@ impl CrossbarDevice {
     pub fn check(&self) -> Result<()> {
         let wrong = |message: String| Err(Error::input(format!("device.crossbar.{message}")));
         if self.g_min_us >= self.g_max_us {
-            return wrong(format!("g_min_uS = {}: expected less than g_max_uS = {}", self.g_min_us, self.g_max_us));
+            return wrong(format!(
+                "g_min_uS = {}: expected less than g_max_uS = {}",
+                self.g_min_us, self.g_max_us
+            ));
         }
         if self.stuck_at_min + self.stuck_at_max >= 1.0 {
-            return wrong(format!("stuck_at_min = {} and stuck_at_max = {}: expected a sum below 1", self.stuck_at_min, self.stuck_at_max));
+            return wrong(format!(
+                "stuck_at_min = {} and stuck_at_max = {}: expected a sum below 1",
+                self.stuck_at_min, self.stuck_at_max
+            ));
         }
-        let lists = [("drift_nu", &self.drift_nu, 4), ("drift_nu_sd", &self.drift_nu_sd, 4), ("read_noise_q", &self.read_noise_q, 3)];
+        let lists = [
+            ("drift_nu", &self.drift_nu, 4),
+            ("drift_nu_sd", &self.drift_nu_sd, 4),
+            ("read_noise_q", &self.read_noise_q, 3),
+        ];
         for (name, list, length) in lists {
             if !list.is_empty() && list.len() != length {
-                return wrong(format!("{name}: expected {length} numbers or none, found {}", list.len()));
+                return wrong(format!(
+                    "{name}: expected {length} numbers or none, found {}",
+                    list.len()
+                ));
             }
             if length == 4 && list.len() == 4 && list[2] > list[3] {
-                return wrong(format!("{name} = {list:?}: expected the third number, the lower limit, to be at most the fourth"));
+                return wrong(format!(
+                    "{name} = {list:?}: expected the third number, the lower limit, to be at most the fourth"
+                ));
             }
         }
-        let terms = [("programming_error_terms", &self.programming_error_terms), ("current_square", &self.current_square)];
-        for (name, list) in terms.into_iter().chain([("current_cube", &self.current_cube)]).chain(lists.map(|(name, list, _)| (name, list)))
+        let terms = [
+            ("programming_error_terms", &self.programming_error_terms),
+            ("current_square", &self.current_square),
+        ];
+        for (name, list) in terms
+            .into_iter()
+            .chain([("current_cube", &self.current_cube)])
+            .chain(lists.map(|(name, list, _)| (name, list)))
         {
             if let Some(number) = list.iter().find(|number| !number.is_finite()) {
                 return wrong(format!("{name}: expected finite numbers, found {number}"));

@@ -1,24 +1,30 @@
 //! Resistive crossbars: word lines carry voltages, cells conduct, bit lines sum currents.
 //!
-//! A weight is a pair of cells, w = w_max (G+ - G-) / (g_max - g_min); the [`Mapping`] says which of them carries it. Driven at its bit
-//! lines and read at its word lines, the same array gives the transpose. A read passes through the converters and amplifiers:
+//! A weight is a pair of cells, w = w_max (G+ - G-) / (g_max - g_min); the [`Mapping`] says which
+//! of them carries it. Driven at its bit lines and read at its word lines, the same array gives the
+//! transpose. A read passes through the converters and amplifiers:
 //!
 //! ```text
 //! values -> DAC -> array (cells as they are, wires, read noise) -> gain, offset, output noise -> ADC -> currents
 //! ```
 //!
-//! - *Wires*: after programming, the array with its wires is compiled once into its effective matrix ([`wires`](effective)); every later
-//!   read is a dense product. With `wire_refresh` above 1 the losses E / G of each cell are kept between compilations, and the difference
-//!   that a new compilation makes is reported as staleness.
-//! - *Tiles*: each tile has its own wires and, unless `tile_sum = "analog"`, its own amplifiers and converters; partial sums add up.
-//! - *Read noise*: every cell of every read carries an independent error. Where sigma is the same for all cells, the current of an output
-//!   carries exactly N(0, 2 sigma^2 |v|^2), for the price of one deviate an output. Where it differs from cell to cell, the variance is the
-//!   product of the cells' variances with v^2: a second product.
-//! - *Non-linear cells*: currents of v, v^2 and v^3, a product each; from the other side the even one changes its sign, so the array is
-//!   not reciprocal, and the steady state of port reversal no longer solves the adjoint equation. A 5-4-3-2 machine on the cells of
-//!   `rram-milo` at 0.5 V finds a gradient of cosine 0.953 by AsymEP (relative error 0.34), at 0.05 V of 0.9996 (0.036); on the same
-//!   cells with straight currents the error is below 1e-5 (`tests/crossbar_cells.rs`).
-//! - *Memory*: cells are written to targets, with the weights kept digitally, or pulsed, and then are the only memory.
+//! - *Wires*: after programming, the array with its wires is compiled once into its effective
+//!   matrix ([`wires`](effective)); every later read is a dense product. With `wire_refresh` above
+//!   1 the losses E / G of each cell are kept between compilations, and the difference that a new
+//!   compilation makes is reported as staleness.
+//! - *Tiles*: each tile has its own wires and, unless `tile_sum = "analog"`, its own amplifiers and
+//!   converters; partial sums add up.
+//! - *Read noise*: every cell of every read carries an independent error. Where sigma is the same
+//!   for all cells, the current of an output carries exactly N(0, 2 sigma^2 |v|^2), for the price
+//!   of one deviate an output. Where it differs from cell to cell, the variance is the product of
+//!   the cells' variances with v^2: a second product.
+//! - *Non-linear cells*: currents of v, v^2 and v^3, a product each; from the other side the even
+//!   one changes its sign, so the array is not reciprocal, and the steady state of port reversal no
+//!   longer solves the adjoint equation. A 5-4-3-2 machine on the cells of `rram-milo` at 0.5 V
+//!   finds a gradient of cosine 0.953 by AsymEP (relative error 0.34), at 0.05 V of 0.9996 (0.036);
+//!   on the same cells with straight currents the error is below 1e-5 (`tests/crossbar_cells.rs`).
+//! - *Memory*: cells are written to targets, with the weights kept digitally, or pulsed, and then
+//!   are the only memory.
 
 mod array;
 mod cell;
@@ -36,8 +42,8 @@ use nalgebra::DMatrix;
 use super::quantiser::{Quantiser, rounding_error};
 use super::{Coupler, Domain, Expense, Parameter, Port, Read};
 use crate::Result;
-use crate::random::Key;
-use crate::real::{Real, ViewMut};
+use crate::arithmetic::random::Key;
+use crate::arithmetic::real::{Real, ViewMut};
 use array::{Amplifiers, Array, Held};
 use cell::{count, digits};
 
@@ -75,15 +81,16 @@ pub struct Crossbar<T: Real> {
     amplifiers: Amplifiers<T>,
     dac: Option<Quantiser<T>>,
     adc: Option<Quantiser<T>>,
-    /// Standard deviation of a pair's read noise, in units of the weights, where it is the same for all.
+    /// Standard deviation of a pair's read noise, in units of the weights, where it is the same for
+    /// all.
     pair_noise: T,
     /// Energy spent in cells, attojoule.
     heat: Counter,
 }
 
 impl<T: Real> Crossbar<T> {
-    /// The array `device` with `weights` (outputs x inputs) programmed into it; `key` names the random streams of this write and of what
-    /// differs from cell to cell.
+    /// The array `device` with `weights` (outputs x inputs) programmed into it; `key` names the
+    /// random streams of this write and of what differs from cell to cell.
     ///
     /// # Errors
     /// When the array's network is singular in double precision.
@@ -98,8 +105,13 @@ impl<T: Real> Crossbar<T> {
             Update::Pulsed => Memory::Pulsed(PulsedCells::new(&device, &weights, own)),
         };
         let amplifiers = Amplifiers::new(&device, weights.shape(), own.with(2));
-        let noise = if device.read_noise_q.is_empty() { 2f64.sqrt() * device.read_noise_us * device.weight_per_us() } else { 0.0 };
-        let array = memory.with_held(&device, |held| Array::new(&device, &amplifiers, held, weights.shape()))?;
+        let noise = if device.read_noise_q.is_empty() {
+            2f64.sqrt() * device.read_noise_us * device.weight_per_us()
+        } else {
+            0.0
+        };
+        let array = memory
+            .with_held(&device, |held| Array::new(&device, &amplifiers, held, weights.shape()))?;
         let mut crossbar = Self {
             dac: (device.dac_bits > 0).then(|| Quantiser::new(device.dac_bits, device.dac_range)),
             adc: (device.adc_bits > 0).then(|| Quantiser::new(device.adc_bits, device.adc_range)),
@@ -121,7 +133,8 @@ impl<T: Real> Crossbar<T> {
         }
     }
 
-    /// How much the effective matrix differed, at most, from the one that replaced it: relative, 0 unless `wire_refresh` is above 1.
+    /// How much the effective matrix differed, at most, from the one that replaced it: relative, 0
+    /// unless `wire_refresh` is above 1.
     pub fn staleness(&self) -> f64 {
         self.array.staleness
     }
@@ -130,9 +143,16 @@ impl<T: Real> Crossbar<T> {
     fn is_perfect(&self) -> bool {
         let device = &self.device;
         let converters = self.dac.is_some() || self.adc.is_some();
-        let noise = self.pair_noise > T::zero() || device.output_noise > 0.0 || !device.read_noise_q.is_empty();
+        let noise = self.pair_noise > T::zero()
+            || device.output_noise > 0.0
+            || !device.read_noise_q.is_empty();
         let powers = self.array.tiles.iter().any(|tile| tile.powers.is_some());
-        !converters && !noise && !powers && self.amplifiers.are_perfect() && self.array.tiles.len() == 1 && device.read_time_us == 0.0
+        !converters
+            && !noise
+            && !powers
+            && self.amplifiers.are_perfect()
+            && self.array.tiles.len() == 1
+            && device.read_time_us == 0.0
     }
 
     fn written(&self) -> u64 {
@@ -150,15 +170,25 @@ impl<T: Real> Memory<T> {
         match self {
             Self::Written(cells) => {
                 let drifted = cells.have_drifted();
-                let compensation = if device.drift_compensation && drifted { cells.lost() } else { 1.0 };
+                let compensation =
+                    if device.drift_compensation && drifted { cells.lost() } else { 1.0 };
                 let weights = (perfect && !drifted).then(|| cells.weights());
-                let cells = if weights.is_none() || device.shows_conductances() { cells.now() } else { Held::<T>::no_cells() };
+                let cells = if weights.is_none() || device.shows_conductances() {
+                    cells.now()
+                } else {
+                    Held::<T>::no_cells()
+                };
                 work(&Held { cells, weights, compensation })
             }
             Self::Pulsed(cells) => {
                 let seen = cells.seen();
-                let conductances = || [0, 1].map(|side| seen.map(|w| device.conductances(w.f64())[side].max(0.0)));
-                let cells = if perfect && !device.shows_conductances() { Held::<T>::no_cells() } else { conductances() };
+                let conductances =
+                    || [0, 1].map(|side| seen.map(|w| device.conductances(w.f64())[side].max(0.0)));
+                let cells = if perfect && !device.shows_conductances() {
+                    Held::<T>::no_cells()
+                } else {
+                    conductances()
+                };
                 work(&Held { cells, weights: perfect.then_some(&seen), compensation: 1.0 })
             }
         }
@@ -221,9 +251,13 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     fn resolution(&self) -> f64 {
         let (outputs, inputs) = self.shape();
         let variances = self.array.tiles.iter().filter_map(|tile| tile.variances.as_ref());
-        let variance: f64 = variances.map(|variances| variances.weights().sum().f64()).sum::<f64>() / outputs.max(1) as f64;
-        let noise = (self.pair_noise.f64() * (inputs as f64).sqrt()).hypot(variance.sqrt()).hypot(self.device.output_noise);
-        let converting = self.array.tiles.iter().filter(|tile| tile.outputs.start == 0).count() as f64;
+        let variance: f64 = variances.map(|variances| variances.weights().sum().f64()).sum::<f64>()
+            / outputs.max(1) as f64;
+        let noise = (self.pair_noise.f64() * (inputs as f64).sqrt())
+            .hypot(variance.sqrt())
+            .hypot(self.device.output_noise);
+        let converting =
+            self.array.tiles.iter().filter(|tile| tile.outputs.start == 0).count() as f64;
         let adc = self.adc.map_or(0.0, |adc| rounding_error(adc.step().f64())) * converting.sqrt();
         let row = || self.weights.norm().f64() / (outputs.max(1) as f64).sqrt();
         let dac = self.dac.map_or(0.0, |dac| rounding_error(dac.step().f64()) * row());
@@ -232,7 +266,9 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
 
     fn read_expense(&self, port: Port, wanted: usize) -> Expense {
         let (outputs, inputs) = self.weights.shape();
-        let tiles = |start: fn(&tile::Tile<T>) -> usize| self.array.tiles.iter().filter(|tile| start(tile) == 0).count();
+        let tiles = |start: fn(&tile::Tile<T>) -> usize| {
+            self.array.tiles.iter().filter(|tile| start(tile) == 0).count()
+        };
         // As many conversions of an output as there are tiles along the driven lines.
         let (driven, conversions) = match port {
             Port::Forward => (inputs, wanted * tiles(|tile| tile.outputs.start)),
@@ -240,8 +276,15 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         };
         let dac = if self.dac.is_some() { driven } else { 0 };
         let adc = if self.adc.is_some() { conversions } else { 0 };
-        let joules = (dac as f64 * self.device.dac_energy_pj + adc as f64 * self.device.adc_energy_pj) * 1e-12;
-        Expense { conversions: (dac + adc) as u64, seconds: self.device.read_time_us * 1e-6, joules, ..Expense::default() }
+        let joules = (dac as f64 * self.device.dac_energy_pj
+            + adc as f64 * self.device.adc_energy_pj)
+            * 1e-12;
+        Expense {
+            conversions: (dac + adc) as u64,
+            seconds: self.device.read_time_us * 1e-6,
+            joules,
+            ..Expense::default()
+        }
     }
 
     fn write_expense(&self) -> Expense {
@@ -269,7 +312,11 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
             ("wire_age", digits(self.array.age as u64)),
             ("staleness", staleness),
         ];
-        state.extend(["wire_losses_plus", "wire_losses_minus"].into_iter().zip(self.array.losses.iter().cloned()));
+        state.extend(
+            ["wire_losses_plus", "wire_losses_minus"]
+                .into_iter()
+                .zip(self.array.losses.iter().cloned()),
+        );
         match &self.memory {
             Memory::Written(cells) => state.extend(cells.state()),
             Memory::Pulsed(cells) => {
@@ -296,7 +343,8 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         self.read_own_back();
         let (device, amplifiers, array) = (&self.device, &self.amplifiers, &mut self.array);
         // The losses came with the state, so nothing is solved that could fail.
-        let compiled = self.memory.with_held(device, |held| array.set(device, amplifiers, held, false));
+        let compiled =
+            self.memory.with_held(device, |held| array.set(device, amplifiers, held, false));
         debug_assert!(compiled.is_ok());
     }
 }
@@ -310,12 +358,24 @@ mod tests {
         DMatrix::from_fn(rows, columns, |i, j| ((i * 5 + j * 3) % 11) as f64 / 11.0 - 0.45)
     }
 
-    fn currents(coupler: &dyn Coupler<f64>, port: Port, values: &DMatrix<f64>, step: u64) -> DMatrix<f64> {
+    fn currents(
+        coupler: &dyn Coupler<f64>,
+        port: Port,
+        values: &DMatrix<f64>,
+        step: u64,
+    ) -> DMatrix<f64> {
         let ports = if port == Port::Forward { coupler.shape().0 } else { coupler.shape().1 };
         let samples: Vec<usize> = (0..values.ncols()).collect();
         let noise = ReadNoise { key: Key::new(1, "test"), samples: &samples, step };
         let mut out = DMatrix::zeros(ports, values.ncols());
-        let read = Read { port, values: values.as_view(), gain: None, foreground: None, wanted: 0..ports, noise };
+        let read = Read {
+            port,
+            values: values.as_view(),
+            gain: None,
+            foreground: None,
+            wanted: 0..ports,
+            noise,
+        };
         coupler.read(&read, out.as_view_mut(), &mut Vec::new());
         out
     }
@@ -323,11 +383,17 @@ mod tests {
     #[test]
     fn an_ideal_array_is_the_exact_matrix_both_ways() {
         let weights = matrix(4, 6);
-        let crossbar = Crossbar::new(CrossbarDevice::ideal(), weights.clone(), Key::new(1, "test")).unwrap();
+        let crossbar =
+            Crossbar::new(CrossbarDevice::ideal(), weights.clone(), Key::new(1, "test")).unwrap();
         let exact = Exact::new(weights);
         for (port, ports) in [(Port::Forward, 6), (Port::Reversed, 4)] {
             let values = matrix(ports, 3);
-            assert!((currents(&crossbar, port, &values, 0) - currents(&exact, port, &values, 0)).abs().max() < 1e-15);
+            assert!(
+                (currents(&crossbar, port, &values, 0) - currents(&exact, port, &values, 0))
+                    .abs()
+                    .max()
+                    < 1e-15
+            );
         }
     }
 
@@ -348,12 +414,17 @@ mod tests {
             }
         }
         // The standard error of a variance over n deviates is sqrt(2 / n).
-        assert!((squares / count - 1.0f64).abs() < 5.0 * (2.0f64 / count).sqrt(), "{}", squares / count);
+        assert!(
+            (squares / count - 1.0f64).abs() < 5.0 * (2.0f64 / count).sqrt(),
+            "{}",
+            squares / count
+        );
     }
 
     #[test]
     fn converters_round_both_ends() {
-        let device = CrossbarDevice { dac_bits: 4, adc_bits: 5, adc_range: 2.0, ..CrossbarDevice::ideal() };
+        let device =
+            CrossbarDevice { dac_bits: 4, adc_bits: 5, adc_range: 2.0, ..CrossbarDevice::ideal() };
         let (dac, adc) = (Quantiser::new(4, 1.0), Quantiser::new(5, 2.0));
         let weights = matrix(4, 6);
         let crossbar = Crossbar::new(device, weights.clone(), Key::new(1, "test")).unwrap();

@@ -9,20 +9,21 @@
 //! exponential   dw max(0, 1 - A e^(+-gamma z)),  z = 2 a w / (w_max - w_min) + b
 //! ```
 //!
-//! dw, the asymmetry of up and down, w_min and w_max vary from cell to cell, and each step by `pulse_step_noise` times itself or, with
-//! `pulse_noise = "constant"`, times dw (Gokmen & Vlasov 2016, doi:10.3389/fnins.2016.00333; the models and presets of aihwkit, arXiv
-//! 2104.02184). A change that is asked for becomes a whole number of
-//! pulses, rounded to the nearest or stochastically, so that small changes have their mean. No weight is kept digitally: only the
-//! *difference* between the values that are programmed and those that were last read back counts, and what cancels out of it need not be
-//! known to the laboratory.
+//! dw, the asymmetry of up and down, w_min and w_max vary from cell to cell, and each step by
+//! `pulse_step_noise` times itself or, with `pulse_noise = "constant"`, times dw (Gokmen & Vlasov
+//! 2016, doi:10.3389/fnins.2016.00333; the models and presets of aihwkit, arXiv 2104.02184). A
+//! change that is asked for becomes a whole number of pulses, rounded to the nearest or
+//! stochastically, so that small changes have their mean. No weight is kept digitally: only the
+//! *difference* between the values that are programmed and those that were last read back counts,
+//! and what cancels out of it need not be known to the laboratory.
 
 use nalgebra::DMatrix;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use super::CrossbarDevice;
-use crate::random::{Key, Stream};
-use crate::real::Real;
+use crate::arithmetic::random::{Key, Stream};
+use crate::arithmetic::real::Real;
 
 /// How a pulsed weight steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,7 +111,9 @@ impl Pulses {
             StepModel::SoftBounds if bound == 0.0 => 0.0,
             StepModel::SoftBounds => step * (1.0 - w / bound),
             StepModel::Exponential => {
-                let z = 2.0 * device.pulse_exponential_a * w / (steps.high - steps.low).max(f64::MIN_POSITIVE) + device.pulse_exponential_b;
+                let z = 2.0 * device.pulse_exponential_a * w
+                    / (steps.high - steps.low).max(f64::MIN_POSITIVE)
+                    + device.pulse_exponential_b;
                 let exponential = if up {
                     device.pulse_exponential_up * (device.pulse_gamma_up * z).exp()
                 } else {
@@ -160,7 +163,8 @@ pub struct PulsedCells<T: Real> {
 }
 
 impl<T: Real> PulsedCells<T> {
-    /// Cells of `device` set to `weights` (in weights); `key` names the stream of what differs from cell to cell.
+    /// Cells of `device` set to `weights` (in weights); `key` names the stream of what differs from
+    /// cell to cell.
     pub fn new(device: &CrossbarDevice, weights: &DMatrix<T>, key: Key) -> Self {
         let pulses = device.pulses();
         let mut stream = key.stream();
@@ -176,9 +180,15 @@ impl<T: Real> PulsedCells<T> {
     pub fn write(&mut self, wanted: &DMatrix<T>, key: Key) {
         let device = &self.pulses.device;
         let mut stream = key.stream();
-        let keep = if device.pulse_lifetime > 0.0 { 1.0 - 1.0 / device.pulse_lifetime.max(1.0) } else { 1.0 };
+        let keep = if device.pulse_lifetime > 0.0 {
+            1.0 - 1.0 / device.pulse_lifetime.max(1.0)
+        } else {
+            1.0
+        };
         let noise = device.pulse_write_noise * device.pulse_step;
-        for (((held, seen), wanted), steps) in self.held.iter_mut().zip(self.seen.iter_mut()).zip(wanted).zip(&self.steps) {
+        for (((held, seen), wanted), steps) in
+            self.held.iter_mut().zip(self.seen.iter_mut()).zip(wanted).zip(&self.steps)
+        {
             let mut w = held.f64();
             let count = self.pulses.count(wanted.f64() / device.weight_max - w, &mut stream);
             for _ in 0..count.abs() {
@@ -220,7 +230,12 @@ mod tests {
     use super::*;
 
     fn device(model: StepModel) -> CrossbarDevice {
-        CrossbarDevice { pulse_model: model, pulse_step: 0.01, weight_max: 1.0, ..CrossbarDevice::ideal() }
+        CrossbarDevice {
+            pulse_model: model,
+            pulse_step: 0.01,
+            weight_max: 1.0,
+            ..CrossbarDevice::ideal()
+        }
     }
 
     const STEPS: Steps = Steps { up: 0.01, down: 0.01, low: -0.8, high: 1.2 };
@@ -230,7 +245,12 @@ mod tests {
         let soft = device(StepModel::SoftBounds).pulses();
         assert!((soft.mean_step(&STEPS, 0.6, true) - 0.005).abs() < 1e-15);
         assert!((soft.mean_step(&STEPS, -0.4, false) - 0.005).abs() < 1e-15);
-        let linear = CrossbarDevice { pulse_gamma_up: 0.1, pulse_gamma_down: 0.5, ..device(StepModel::Linear) }.pulses();
+        let linear = CrossbarDevice {
+            pulse_gamma_up: 0.1,
+            pulse_gamma_down: 0.5,
+            ..device(StepModel::Linear)
+        }
+        .pulses();
         assert!((linear.mean_step(&STEPS, 0.5, true) - 0.0095).abs() < 1e-15);
         assert!((linear.mean_step(&STEPS, -0.8, false) - 0.006).abs() < 1e-15);
         let exponential = CrossbarDevice {
@@ -242,19 +262,34 @@ mod tests {
         };
         let expected = 0.01 * (1.0 - 0.5 * (5.0f64 * (2.0 * -0.5 / 2.0 + 0.1)).exp());
         assert!((exponential.pulses().mean_step(&STEPS, -0.5, true) - expected).abs() < 1e-15);
-        assert_eq!(exponential.pulses().mean_step(&STEPS, 1.0, true), 0.0, "a step is never backwards");
+        assert_eq!(
+            exponential.pulses().mean_step(&STEPS, 1.0, true),
+            0.0,
+            "a step is never backwards"
+        );
     }
 
     #[test]
     fn the_noise_of_a_step_follows_the_step_or_not() {
-        for (pulse_noise, expected) in [(StepNoise::Proportional, 0.3 * 0.0025), (StepNoise::Constant, 0.3 * 0.01)] {
-            let device = CrossbarDevice { pulse_step_noise: 0.3, pulse_noise, ..device(StepModel::SoftBounds) };
+        for (pulse_noise, expected) in
+            [(StepNoise::Proportional, 0.3 * 0.0025), (StepNoise::Constant, 0.3 * 0.01)]
+        {
+            let device = CrossbarDevice {
+                pulse_step_noise: 0.3,
+                pulse_noise,
+                ..device(StepModel::SoftBounds)
+            };
             let pulses = device.pulses();
             let mut stream = Key::new(1, "test").stream();
             let n = 100_000;
-            let squares: f64 = (0..n).map(|_| (pulses.pulse(&STEPS, 0.9, true, &mut stream) - 0.9025).powi(2)).sum();
+            let squares: f64 = (0..n)
+                .map(|_| (pulses.pulse(&STEPS, 0.9, true, &mut stream) - 0.9025).powi(2))
+                .sum();
             // The standard error of a deviation of n draws is 1 / sqrt(2 n), relatively.
-            assert!(((squares / f64::from(n)).sqrt() / expected - 1.0).abs() < 5.0 / (2.0 * f64::from(n)).sqrt());
+            assert!(
+                ((squares / f64::from(n)).sqrt() / expected - 1.0).abs()
+                    < 5.0 / (2.0 * f64::from(n)).sqrt()
+            );
         }
     }
 
@@ -266,14 +301,22 @@ mod tests {
         let sum: i64 = (0..n).map(|_| pulses.count(-0.0123, &mut stream)).sum();
         // A fraction of 0.23: standard deviation 0.42 of one count.
         assert!((sum as f64 / n as f64 + 1.23).abs() < 5.0 * 0.42 / (n as f64).sqrt());
-        let nearest = CrossbarDevice { pulse_rounding: Rounding::Deterministic, ..device(StepModel::Constant) }.pulses();
+        let nearest = CrossbarDevice {
+            pulse_rounding: Rounding::Deterministic,
+            ..device(StepModel::Constant)
+        }
+        .pulses();
         assert_eq!(nearest.count(-0.0123, &mut stream), -1);
     }
 
     #[test]
     fn ideal_pulses_reach_what_was_asked_within_a_step() {
-        let device = CrossbarDevice { pulse_rounding: Rounding::Deterministic, ..device(StepModel::Constant) };
-        let mut cells = PulsedCells::<f64>::new(&device, &DMatrix::zeros(3, 3), Key::new(1, "cells"));
+        let device = CrossbarDevice {
+            pulse_rounding: Rounding::Deterministic,
+            ..device(StepModel::Constant)
+        };
+        let mut cells =
+            PulsedCells::<f64>::new(&device, &DMatrix::zeros(3, 3), Key::new(1, "cells"));
         let wanted = DMatrix::from_fn(3, 3, |i, j| 0.07 * i as f64 - 0.05 * j as f64);
         cells.write(&wanted, Key::new(1, "write"));
         assert!((cells.held() - &wanted).amax() <= 0.005 + 1e-12);
@@ -283,7 +326,11 @@ mod tests {
 
     #[test]
     fn cell_to_cell_spread_has_the_stated_moments() {
-        let device = CrossbarDevice { pulse_step_spread: 0.2, pulse_high_spread: 0.1, ..device(StepModel::Constant) };
+        let device = CrossbarDevice {
+            pulse_step_spread: 0.2,
+            pulse_high_spread: 0.1,
+            ..device(StepModel::Constant)
+        };
         let pulses = device.pulses();
         let mut stream = Key::new(2, "test").stream();
         let n = 1_000_000;

@@ -7,10 +7,10 @@ use nalgebra::Dyn;
 
 use super::Crossbar;
 use super::tile::Tile;
+use crate::arithmetic::real::{Real, View, ViewMut};
+use crate::arithmetic::simd::{self, vectorised};
 use crate::coupler::quantiser::Quantiser;
 use crate::coupler::{Port, Read};
-use crate::real::{Real, View, ViewMut};
-use crate::simd::{self, vectorised};
 
 /// Takes the first `length` of what is left.
 fn take<'a, T>(rest: &mut &'a mut [T], length: usize) -> &'a mut [T] {
@@ -49,8 +49,16 @@ vectorised! {
 impl<T: Real> Crossbar<T> {
     /// Whether currents pass on as they are, but for noise that is the same for all cells.
     pub(super) fn passes_currents_on(&self) -> bool {
-        let bare = self.array.tiles.len() == 1 && self.array.tiles.iter().all(|tile| tile.powers.is_none() && tile.variances.is_none());
-        bare && self.dac.is_none() && self.adc.is_none() && self.amplifiers.are_perfect() && self.device.read_time_us == 0.0
+        let bare = self.array.tiles.len() == 1
+            && self
+                .array
+                .tiles
+                .iter()
+                .all(|tile| tile.powers.is_none() && tile.variances.is_none());
+        bare && self.dac.is_none()
+            && self.adc.is_none()
+            && self.amplifiers.are_perfect()
+            && self.device.read_time_us == 0.0
     }
 
     /// A read of such an array, straight into `currents`.
@@ -65,7 +73,8 @@ impl<T: Real> Crossbar<T> {
         }
     }
 
-    /// Standard deviation of a current that `values` drive: the cells' noise, the same for all, and the amplifiers'.
+    /// Standard deviation of a current that `values` drive: the cells' noise, the same for all, and
+    /// the amplifiers'.
     fn noise_of(&self, values: &[T]) -> T {
         let output = T::of(self.device.output_noise);
         if self.pair_noise == T::zero() {
@@ -75,10 +84,19 @@ impl<T: Real> Crossbar<T> {
         (squares + output * output).sqrt()
     }
 
-    pub(super) fn read_through_converters(&self, read: &Read<T>, mut currents: ViewMut<T>, scratch: &mut Vec<T>) {
+    pub(super) fn read_through_converters(
+        &self,
+        read: &Read<T>,
+        mut currents: ViewMut<T>,
+        scratch: &mut Vec<T>,
+    ) {
         let (driven, samples) = read.values.shape();
         let wanted = read.wanted.len();
-        let (powers, variances) = self.array.tiles.first().map_or((false, false), |tile| (tile.powers.is_some(), tile.variances.is_some()));
+        let (powers, variances) = self
+            .array
+            .tiles
+            .first()
+            .map_or((false, false), |tile| (tile.powers.is_some(), tile.variances.is_some()));
         let (inner, outer) = (driven * samples, wanted * samples);
         let extra = inner * usize::from(powers || variances);
         scratch.clear();
@@ -109,7 +127,12 @@ impl<T: Real> Crossbar<T> {
             let local = ports.start - reading.start..ports.end - reading.start;
             let values = matrix(voltages, driven, samples);
             let values = values.rows(driving.start, driving.len());
-            tile.linear.add_product(read.port, &local, values.as_view(), ViewMut::from_slice_generic(part, Dyn(ports.len()), Dyn(samples)));
+            tile.linear.add_product(
+                read.port,
+                &local,
+                values.as_view(),
+                ViewMut::from_slice_generic(part, Dyn(ports.len()), Dyn(samples)),
+            );
             if powers {
                 add_powers(tile, read.port, &local, voltages, powered, driving, part, samples);
             }
@@ -119,7 +142,8 @@ impl<T: Real> Crossbar<T> {
                 self.convert(adc, part, ports.len());
             }
             let first = ports.start - read.wanted.start;
-            for (total, part) in total.chunks_exact_mut(wanted).zip(part.chunks_exact(ports.len())) {
+            for (total, part) in total.chunks_exact_mut(wanted).zip(part.chunks_exact(ports.len()))
+            {
                 simd::add(&mut total[first..first + ports.len()], part);
             }
         }
@@ -156,7 +180,13 @@ impl<T: Real> Crossbar<T> {
     ) {
         let samples = read.values.ncols();
         let driven = read.values.nrows();
-        let key = |column| if index == 0 { read.noise.key(column) } else { read.noise.key(column).with(index as u64) };
+        let key = |column| {
+            if index == 0 {
+                read.noise.key(column)
+            } else {
+                read.noise.key(column).with(index as u64)
+            }
+        };
         let Some(variances) = &tile.variances else {
             for (column, currents) in part.chunks_exact_mut(local.len()).enumerate() {
                 let deviation = self.noise_of(&voltages[column * driven..][driving.clone()]);
@@ -205,8 +235,12 @@ impl<T: Real> Crossbar<T> {
         }
         let device = &self.device;
         let volts_per_value = device.read_voltage_v / device.dac_range;
-        let attojoule = volts_per_value * volts_per_value * 1e-6 * device.read_time_us * 1e-6 * 1e18;
-        let heat: u64 = voltages.chunks_exact(driven).map(|column| (weighted_squares(column, conductances).f64() * attojoule) as u64).sum();
+        let attojoule =
+            volts_per_value * volts_per_value * 1e-6 * device.read_time_us * 1e-6 * 1e18;
+        let heat: u64 = voltages
+            .chunks_exact(driven)
+            .map(|column| (weighted_squares(column, conductances).f64() * attojoule) as u64)
+            .sum();
         self.heat.0.fetch_add(heat, Ordering::Relaxed);
     }
 }

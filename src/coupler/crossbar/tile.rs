@@ -7,8 +7,8 @@ use nalgebra::{DMatrix, Dyn};
 use super::device::{CrossbarDevice, TileSum};
 use super::wires;
 use crate::Result;
+use crate::arithmetic::real::{Real, View};
 use crate::coupler::matrix::TwoWayMatrix;
-use crate::real::{Real, View};
 
 /// One tile, or the whole array where partial sums are added before conversion.
 #[derive(Clone, Debug)]
@@ -40,23 +40,33 @@ impl CrossbarDevice {
     /// The tiles of an array of `shape` = (outputs, inputs): (outputs, inputs) of each.
     pub fn tiles(&self, shape: (usize, usize)) -> Vec<(Range<usize>, Range<usize>)> {
         let (outputs, inputs) = (pieces(shape.0, self.tile_cols), pieces(shape.1, self.tile_rows));
-        inputs.iter().flat_map(|inputs| outputs.iter().map(|outputs| (outputs.clone(), inputs.clone()))).collect()
+        inputs
+            .iter()
+            .flat_map(|inputs| outputs.iter().map(|outputs| (outputs.clone(), inputs.clone())))
+            .collect()
     }
 }
 
 /// The tiles that convert on their own.
-pub(super) fn converting(device: &CrossbarDevice, shape: (usize, usize)) -> Vec<(Range<usize>, Range<usize>)> {
+pub(super) fn converting(
+    device: &CrossbarDevice,
+    shape: (usize, usize),
+) -> Vec<(Range<usize>, Range<usize>)> {
     match device.tile_sum {
         TileSum::Digital => device.tiles(shape),
         TileSum::Analog => vec![(0..shape.0, 0..shape.1)],
     }
 }
 
-/// The effective conductances of both cells of every pair behind the wires of their tiles, in the unit of `cells`, microsiemens.
+/// The effective conductances of both cells of every pair behind the wires of their tiles, in the
+/// unit of `cells`, microsiemens.
 ///
 /// # Errors
 /// When a tile's network is singular.
-pub(super) fn behind_wires(device: &CrossbarDevice, cells: &[DMatrix<f64>; 2]) -> Result<[DMatrix<f64>; 2]> {
+pub(super) fn behind_wires(
+    device: &CrossbarDevice,
+    cells: &[DMatrix<f64>; 2],
+) -> Result<[DMatrix<f64>; 2]> {
     if device.wires().are_perfect() {
         return Ok(cells.clone());
     }
@@ -75,6 +85,10 @@ pub(super) fn behind_wires(device: &CrossbarDevice, cells: &[DMatrix<f64>; 2]) -
 }
 
 /// The part of `matrix` that belongs to a tile.
-pub(super) fn part<'a, T: Real>(matrix: &'a DMatrix<T>, outputs: &Range<usize>, inputs: &Range<usize>) -> View<'a, T> {
+pub(super) fn part<'a, T: Real>(
+    matrix: &'a DMatrix<T>,
+    outputs: &Range<usize>,
+    inputs: &Range<usize>,
+) -> View<'a, T> {
     matrix.generic_view((outputs.start, inputs.start), (Dyn(outputs.len()), Dyn(inputs.len())))
 }

@@ -1,31 +1,35 @@
 //! The wires of an array: from cells and wire segments to one effective matrix.
 //!
-//! An array of rows x columns cells has word lines (rows), driven at their left ends through segments of `r_word_ohm`, and bit lines
-//! (columns) that end at the bottom in virtual grounds, through segments of `r_bit_ohm`. The first segment of a word line lies between
-//! the driver and the first cell, the last of a bit line between the last cell and the ground. All of it is linear, so the currents are
-//! I = E^T V with E the *effective* conductances, rows x columns; by reciprocity bit lines driven at their bottoms give I' = E V' at the
-//! left ends of the word lines.
+//! An array of rows x columns cells has word lines (rows), driven at their left ends through
+//! segments of `r_word_ohm`, and bit lines (columns) that end at the bottom in virtual grounds,
+//! through segments of `r_bit_ohm`. The first segment of a word line lies between the driver and
+//! the first cell, the last of a bit line between the last cell and the ground. All of it is
+//! linear, so the currents are I = E^T V with E the *effective* conductances, rows x columns; by
+//! reciprocity bit lines driven at their bottoms give I' = E V' at the left ends of the word lines.
 //!
 //! # The algorithm
-//! Nested dissection in dense blocks. A rectangle of cells is known by the admittance matrix Y of its ports: the left ends and the
-//! bottom ends of its lines, and their right and top nodes where they go on. One cell with its two segments has four ports. Two
-//! neighbouring rectangles become one when they share a seam of nodes: with the ports in order (kept, seam),
+//! Nested dissection in dense blocks. A rectangle of cells is known by the admittance matrix Y of
+//! its ports: the left ends and the bottom ends of its lines, and their right and top nodes where
+//! they go on. One cell with its two segments has four ports. Two neighbouring rectangles become
+//! one when they share a seam of nodes: with the ports in order (kept, seam),
 //!
 //! ```text
 //! Y = Y_kk - Y_ks Y_ss^-1 Y_sk        (Y_ss by Cholesky: Z = L^-1 Y_sk, Y = Y_kk - Z^T Z)
 //! ```
 //!
-//! The whole array has its drivers and its grounds as ports, and E is minus the block between them. For n x n cells that is O(n^3) work,
-//! nearly all of it in a few large products, and O(n^2) memory; a recursion along the rows costs O(n^4). Entries between ports only ever
-//! grow in magnitude (they are sums of one sign), so nothing cancels. `benches/wires.rs` compares it with a sparse Cholesky solution.
+//! The whole array has its drivers and its grounds as ports, and E is minus the block between them.
+//! For n x n cells that is O(n^3) work, nearly all of it in a few large products, and O(n^2)
+//! memory; a recursion along the rows costs O(n^4). Entries between ports only ever grow in
+//! magnitude (they are sums of one sign), so nothing cancels. `benches/wires.rs` compares it with a
+//! sparse Cholesky solution.
 
 use std::ops::Range;
 
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
-use crate::config::range;
-use crate::real::{Factor, add_product};
+use crate::arithmetic::real::{Factor, add_product};
+use crate::quantity::range;
 use crate::{Error, Result};
 
 /// Resistances of the wires' segments between neighbouring cells, ohm.
@@ -50,7 +54,8 @@ impl Wires {
 /// Checks that `cells` (siemens) can be an array behind `wires`.
 ///
 /// # Errors
-/// [`Error::Input`] for an empty array, a cell that is negative or not finite, with its place, and a resistance that is either.
+/// [`Error::Input`] for an empty array, a cell that is negative or not finite, with its place, and
+/// a resistance that is either.
 pub fn check(cells: &DMatrix<f64>, wires: Wires) -> Result<()> {
     if cells.is_empty() {
         return Err(Error::input("cells: expected at least one"));
@@ -72,11 +77,12 @@ pub fn check(cells: &DMatrix<f64>, wires: Wires) -> Result<()> {
     Ok(())
 }
 
-/// The effective conductances E (siemens, rows x columns) of `cells` (siemens, word lines x bit lines) behind `wires`. Perfect wires
-/// give the cells to the last bit.
+/// The effective conductances E (siemens, rows x columns) of `cells` (siemens, word lines x bit
+/// lines) behind `wires`. Perfect wires give the cells to the last bit.
 ///
 /// # Errors
-/// Those of a wrong array, and [`Error::Machine`] when resistances are so far apart that the network is singular in double precision.
+/// Those of a wrong array, and [`Error::Machine`] when resistances are so far apart that the
+/// network is singular in double precision.
 pub fn effective(cells: &DMatrix<f64>, wires: Wires) -> Result<DMatrix<f64>> {
     check(cells, wires)?;
     let Wires { r_word_ohm: word, r_bit_ohm: bit } = wires;
@@ -95,21 +101,26 @@ pub fn effective(cells: &DMatrix<f64>, wires: Wires) -> Result<DMatrix<f64>> {
 
 pub(super) fn singular(wires: Wires) -> Error {
     let Wires { r_word_ohm: word, r_bit_ohm: bit } = wires;
-    Error::Machine(format!("the network of cells and wires (r_word {word:?} ohm, r_bit {bit:?} ohm) is singular in double precision"))
+    Error::Machine(format!(
+        "the network of cells and wires (r_word {word:?} ohm, r_bit {bit:?} ohm) is singular in double precision"
+    ))
 }
 
-/// The array seen from its other ports: bit lines, from the bottom end of the last one, become word lines.
+/// The array seen from its other ports: bit lines, from the bottom end of the last one, become word
+/// lines.
 pub(super) fn turned(cells: &DMatrix<f64>) -> DMatrix<f64> {
     let (rows, columns) = cells.shape();
     DMatrix::from_fn(columns, rows, |i, j| cells[(rows - 1 - j, columns - 1 - i)])
 }
 
-/// E where bit lines are perfect, so that word lines of segments `r` know nothing of each other: E_ij = g_ij v_j for 1 V at the driver.
+/// E where bit lines are perfect, so that word lines of segments `r` know nothing of each other:
+/// E_ij = g_ij v_j for 1 V at the driver.
 fn independent_lines(cells: &DMatrix<f64>, r: f64) -> DMatrix<f64> {
     let mut effective = cells.clone();
     let columns = cells.ncols();
     for row in 0..cells.nrows() {
-        // From the far end: the conductance that each node sees to its right, then the voltage divider of each segment.
+        // From the far end: the conductance that each node sees to its right, then the voltage
+        // divider of each segment.
         let mut onwards = 0.0;
         let mut divider = vec![0.0; columns];
         for column in (0..columns).rev() {
@@ -138,7 +149,8 @@ const BOTTOM: usize = 1;
 const RIGHT: usize = 2;
 const TOP: usize = 3;
 
-/// A rectangle of cells as the admittance of its ports, side by side in the order left, bottom, right, top.
+/// A rectangle of cells as the admittance of its ports, side by side in the order left, bottom,
+/// right, top.
 struct Network {
     sides: [usize; 4],
     y: DMatrix<f64>,
@@ -167,23 +179,40 @@ impl Array<'_> {
                 z.lower_triangle_solve();
                 let z = &z.couplings;
                 let columns_of = |ports: &Range<usize>| z.columns(ports.start, ports.len());
-                add_product(effective.as_view_mut(), 1.0, Factor::Transposed(columns_of(&left)), Factor::Plain(columns_of(&bottom)));
+                add_product(
+                    effective.as_view_mut(),
+                    1.0,
+                    Factor::Transposed(columns_of(&left)),
+                    Factor::Plain(columns_of(&bottom)),
+                );
                 effective
             }
         }
     }
 
-    /// The two halves of a rectangle (rows, columns) of more than one cell, first the left or upper one, and the seam between them.
-    fn halves(&self, (rows, columns): &(Range<usize>, Range<usize>)) -> Option<(Network, Network, Seam)> {
+    /// The two halves of a rectangle (rows, columns) of more than one cell, first the left or upper
+    /// one, and the seam between them.
+    fn halves(
+        &self,
+        (rows, columns): &(Range<usize>, Range<usize>),
+    ) -> Option<(Network, Network, Seam)> {
         let (first, second, seam) = if columns.len() >= rows.len() {
             if columns.len() == 1 {
                 return None;
             }
             let middle = columns.start + columns.len() / 2;
-            ((rows.clone(), columns.start..middle), (rows.clone(), middle..columns.end), Seam::Vertical)
+            (
+                (rows.clone(), columns.start..middle),
+                (rows.clone(), middle..columns.end),
+                Seam::Vertical,
+            )
         } else {
             let middle = rows.start + rows.len() / 2;
-            ((rows.start..middle, columns.clone()), (middle..rows.end, columns.clone()), Seam::Horizontal)
+            (
+                (rows.start..middle, columns.clone()),
+                (middle..rows.end, columns.clone()),
+                Seam::Horizontal,
+            )
         };
         let (first, second) = if rows.len() * columns.len() >= PARALLEL {
             rayon::join(|| self.network(&first), || self.network(&second))
@@ -204,7 +233,12 @@ impl Array<'_> {
     fn cell(&self, row: usize, column: usize) -> Network {
         let (word, bit, g) = (self.word, self.bit, self.cells[(row, column)]);
         // Left end, bottom end, word node, bit node.
-        let mut y = [[word, 0.0, -word, 0.0], [0.0, bit, 0.0, -bit], [-word, 0.0, word + g, -g], [0.0, -bit, -g, bit + g]];
+        let mut y = [
+            [word, 0.0, -word, 0.0],
+            [0.0, bit, 0.0, -bit],
+            [-word, 0.0, word + g, -g],
+            [0.0, -bit, -g, bit + g],
+        ];
         let ends = [(2, column + 1 == self.cells.ncols()), (3, row == 0)];
         for (node, _) in ends.iter().filter(|(_, ends)| *ends) {
             let pivot = y[*node];
@@ -213,7 +247,8 @@ impl Array<'_> {
                 row.iter_mut().zip(pivot).for_each(|(entry, pivot)| *entry -= share * pivot);
             }
         }
-        let kept: Vec<usize> = (0..4).filter(|node| ends.iter().all(|(end, ends)| end != node || !ends)).collect();
+        let kept: Vec<usize> =
+            (0..4).filter(|node| ends.iter().all(|(end, ends)| end != node || !ends)).collect();
         let y = DMatrix::from_fn(kept.len(), kept.len(), |i, j| y[kept[i]][kept[j]]);
         Network { sides: [1, 1, usize::from(!ends[0].1), usize::from(!ends[1].1)], y }
     }
@@ -247,12 +282,30 @@ struct Elimination {
 impl Joint {
     fn new(first: &Network, second: &Network, seam: Seam) -> Self {
         let (seam_of_first, seam_of_second, order): (_, _, [(&Network, usize); 6]) = match seam {
-            Seam::Vertical => {
-                (RIGHT, LEFT, [(first, LEFT), (first, BOTTOM), (second, BOTTOM), (second, RIGHT), (first, TOP), (second, TOP)])
-            }
-            Seam::Horizontal => {
-                (BOTTOM, TOP, [(first, LEFT), (second, LEFT), (second, BOTTOM), (first, RIGHT), (second, RIGHT), (first, TOP)])
-            }
+            Seam::Vertical => (
+                RIGHT,
+                LEFT,
+                [
+                    (first, LEFT),
+                    (first, BOTTOM),
+                    (second, BOTTOM),
+                    (second, RIGHT),
+                    (first, TOP),
+                    (second, TOP),
+                ],
+            ),
+            Seam::Horizontal => (
+                BOTTOM,
+                TOP,
+                [
+                    (first, LEFT),
+                    (second, LEFT),
+                    (second, BOTTOM),
+                    (first, RIGHT),
+                    (second, RIGHT),
+                    (first, TOP),
+                ],
+            ),
         };
         let mut sides = [0; 4];
         for (network, side) in order {
@@ -262,7 +315,9 @@ impl Joint {
         let length = first.sides[seam_of_first];
         let mut y = DMatrix::zeros(ports, ports);
         let mut couplings = DMatrix::zeros(length, ports);
-        let seam_rows = |network: &Network| network.side(if std::ptr::eq(network, first) { seam_of_first } else { seam_of_second });
+        let seam_rows = |network: &Network| {
+            network.side(if std::ptr::eq(network, first) { seam_of_first } else { seam_of_second })
+        };
         let mut to = 0;
         for (network, side) in order {
             let columns = network.side(side);
@@ -299,11 +354,17 @@ impl Joint {
 }
 
 /// Copies a block of `from` to the place `at` of `to`.
-fn copy(from: &DMatrix<f64>, (rows, columns): (&Range<usize>, &Range<usize>), to: &mut DMatrix<f64>, at: (usize, usize)) {
+fn copy(
+    from: &DMatrix<f64>,
+    (rows, columns): (&Range<usize>, &Range<usize>),
+    to: &mut DMatrix<f64>,
+    at: (usize, usize),
+) {
     let height = (from.nrows(), to.nrows());
     let (source, target) = (from.as_slice(), to.as_mut_slice());
     for column in 0..columns.len() {
-        let (start, place) = ((columns.start + column) * height.0 + rows.start, (at.1 + column) * height.1 + at.0);
+        let (start, place) =
+            ((columns.start + column) * height.0 + rows.start, (at.1 + column) * height.1 + at.0);
         target[place..place + rows.len()].copy_from_slice(&source[start..start + rows.len()]);
     }
 }
@@ -322,7 +383,8 @@ fn small_downdate(y: &mut DMatrix<f64>, z: &DMatrix<f64>) {
         let right = &z[column * seam..(column + 1) * seam];
         for row in column..ports {
             let left = &z[row * seam..(row + 1) * seam];
-            let value = entries[column * ports + row] - left.iter().zip(right).map(|(a, b)| a * b).sum::<f64>();
+            let value = entries[column * ports + row]
+                - left.iter().zip(right).map(|(a, b)| a * b).sum::<f64>();
             entries[column * ports + row] = value;
             entries[row * ports + column] = value;
         }
@@ -349,8 +411,8 @@ fn downdate(y: &mut DMatrix<f64>, z: &DMatrix<f64>) {
 const BLOCK: usize = 24;
 
 impl Elimination {
-    /// Y_ss becomes its Cholesky factor L and Y_sk becomes Z = L^-1 Y_sk, block by block. A seam that is not positive definite leaves
-    /// numbers that are not finite.
+    /// Y_ss becomes its Cholesky factor L and Y_sk becomes Z = L^-1 Y_sk, block by block. A seam
+    /// that is not positive definite leaves numbers that are not finite.
     fn lower_triangle_solve(&mut self) {
         let (seam, couplings) = (&mut self.seam, &mut self.couplings);
         let length = seam.nrows();
@@ -368,11 +430,21 @@ impl Elimination {
             solve(&diagonal, &mut across, 0..size);
             solve(seam, couplings, start..end);
             let rest = seam.view_mut((end, end), (length - end, length - end));
-            add_product(rest, -1.0, Factor::Transposed(across.as_view()), Factor::Plain(across.as_view()));
+            add_product(
+                rest,
+                -1.0,
+                Factor::Transposed(across.as_view()),
+                Factor::Plain(across.as_view()),
+            );
             let solved = couplings.rows(start, size).into_owned();
             let width = couplings.ncols();
             let below = couplings.view_mut((end, 0), (length - end, width));
-            add_product(below, -1.0, Factor::Transposed(across.as_view()), Factor::Plain(solved.as_view()));
+            add_product(
+                below,
+                -1.0,
+                Factor::Transposed(across.as_view()),
+                Factor::Plain(solved.as_view()),
+            );
         }
     }
 }

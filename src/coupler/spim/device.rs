@@ -1,36 +1,42 @@
-//! The numbers that describe a spatial photonic Ising machine, as a datasheet or an experiment states them.
+//! The numbers that describe a spatial photonic Ising machine, as a datasheet or an experiment
+//! states them.
 
 use serde::{Deserialize, Serialize};
 
 use super::optics::camera::{Camera, CameraRegion};
 use super::optics::layout::PanelGeometry;
 use super::readout::reference;
-use crate::config::range;
+use crate::quantity::range;
 
 /// How forces are had from intensities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Readout {
-    /// Two frames a node and pattern, the node at plus and minus its slope: exact, whatever the size of the step; self-coupling
-    /// drops out.
+    /// Two frames a node and pattern, the node at plus and minus its slope: exact, whatever the
+    /// size of the step; self-coupling drops out.
     ParameterShift,
-    /// The same with the node shifted by a quarter turn and all others dimmed by the square root of 2: self-coupling stays in.
+    /// The same with the node shifted by a quarter turn and all others dimmed by the square root of
+    /// 2: self-coupling stays in.
     QuarterShift,
     /// Two frames a node and pattern, the node's value at plus and minus `probe_step`.
     FiniteDifference,
     /// Two frames a pattern, with a reference macro-pixel at phase 0 and pi: the signed overlap.
     Homodyne,
-    /// Two frames a node and pattern, one writer macro-pixel at plus and minus its slope beside the readers: the only all-optical
-    /// readout of couplings that are not reciprocal.
+    /// Two frames a node and pattern, one writer macro-pixel at plus and minus its slope beside the
+    /// readers: the only all-optical readout of couplings that are not reciprocal.
     CrossTerm,
     /// Two frames a pattern and random direction, all nodes moved at once by `probe_step`.
     Spsa,
 }
 
 impl Readout {
-    /// Whether the readout measures an energy of one set of patterns, and so only reciprocal couplings.
+    /// Whether the readout measures an energy of one set of patterns, and so only reciprocal
+    /// couplings.
     pub fn needs_energy(self) -> bool {
-        matches!(self, Self::ParameterShift | Self::QuarterShift | Self::FiniteDifference | Self::Spsa)
+        matches!(
+            self,
+            Self::ParameterShift | Self::QuarterShift | Self::FiniteDifference | Self::Spsa
+        )
     }
 
     /// The name in configurations.
@@ -52,7 +58,8 @@ impl Readout {
 pub enum Tier {
     /// Overlaps: phase quantisation, laser, camera, settling and drift.
     Analytic,
-    /// The complex response of every macro-pixel: phase response, fringing, dead zone, flicker, illumination and aberration too.
+    /// The complex response of every macro-pixel: phase response, fringing, dead zone, flicker,
+    /// illumination and aberration too.
     Effective,
 }
 
@@ -94,11 +101,13 @@ pub enum PatternValues {
 pub enum CameraExposure {
     /// That of a zero order with all nodes in phase.
     InPhase,
-    /// That of as many nodes at random phases: an exposure for each mask, and for each of its sides.
+    /// That of as many nodes at random phases: an exposure for each mask, and for each of its
+    /// sides.
     Typical,
 }
 
-/// What becomes of an update that ends between two of the values that a pattern of few bits may show.
+/// What becomes of an update that ends between two of the values that a pattern of few bits may
+/// show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UpdateRounding {
@@ -127,13 +136,14 @@ pub struct SpimDevice {
     pub pattern_weight: f64,
     /// Whether pattern weights are trained.
     pub train_pattern_weights: bool,
-    /// Bits to which continuous patterns are rounded when they are shown (1: their sign). 0 is no rounding.
+    /// Bits to which continuous patterns are rounded when they are shown (1: their sign). 0 is no
+    /// rounding.
     #[serde(deserialize_with = "range::pattern_bits")]
     pub pattern_bits: u32,
     /// How updates of rounded patterns are rounded.
     pub update_rounding: UpdateRounding,
-    /// Whether readers and writers are patterns of their own, W = (1/K) sum_k lambda_k u^k (v^k)^T. Arrays between two layers
-    /// always have both.
+    /// Whether readers and writers are patterns of their own, W = (1/K) sum_k lambda_k u^k (v^k)^T.
+    /// Arrays between two layers always have both.
     pub non_reciprocal: bool,
     /// What becomes of a node's coupling to itself.
     pub self_coupling: SelfCoupling,
@@ -149,7 +159,8 @@ pub struct SpimDevice {
     pub multiplexing: Multiplexing,
     /// How much of the optics is followed.
     pub tier: Tier,
-    /// Whether the noise of every frame is drawn by itself even where one number for all has the same distribution.
+    /// Whether the noise of every frame is drawn by itself even where one number for all has the
+    /// same distribution.
     pub per_frame_noise: bool,
     /// Pixels of the panel from left to right; 0 is as many as the nodes need.
     #[serde(deserialize_with = "range::count")]
@@ -172,14 +183,15 @@ pub struct SpimDevice {
     /// Bits of the modulator's phase; 0 is an exact phase.
     #[serde(deserialize_with = "range::phase_bits")]
     pub phase_bits: u32,
-    /// The phase at the highest level over what it should be: 1 is a calibrated modulator, 256/218 one whose full turn is at grey
-    /// level 218.
+    /// The phase at the highest level over what it should be: 1 is a calibrated modulator, 256/218
+    /// one whose full turn is at grey level 218.
     #[serde(deserialize_with = "range::positive")]
     pub phase_scale: f64,
     /// The exponent gamma of the response, phase = 2 pi scale (level / 2^bits)^gamma.
     #[serde(deserialize_with = "range::positive")]
     pub phase_gamma: f64,
-    /// A measured response in place of scale and gamma: a file of phases in radians, one a level, rising.
+    /// A measured response in place of scale and gamma: a file of phases in radians, one a level,
+    /// rising.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase_table: Option<String>,
     /// Width of the fringing kernel's spectrum, cycles a pixel; 0 is no crosstalk.
@@ -188,7 +200,8 @@ pub struct SpimDevice {
     /// The exponent q of the fringing kernel's spectrum.
     #[serde(deserialize_with = "range::positive")]
     pub crosstalk_order: f64,
-    /// A measured fringing kernel, three samples a pixel, in place of the formula: an .npy or .csv file.
+    /// A measured fringing kernel, three samples a pixel, in place of the formula: an .npy or .csv
+    /// file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crosstalk_kernel: Option<String>,
     /// The part of a pixel's area that modulates.
@@ -209,10 +222,12 @@ pub struct SpimDevice {
     /// Standard deviation of each pixel's own phase from frame to frame, radians.
     #[serde(deserialize_with = "range::non_negative")]
     pub pixel_flicker_rad: f64,
-    /// 1/e^2 radius of a Gaussian beam, in units of half the panel's shorter side; 0 is uniform light.
+    /// 1/e^2 radius of a Gaussian beam, in units of half the panel's shorter side; 0 is uniform
+    /// light.
     #[serde(deserialize_with = "range::non_negative")]
     pub beam_radius: f64,
-    /// A measured image of the illumination (intensities, one a pixel of the panel) in place of the Gaussian: an .npy or .csv file.
+    /// A measured image of the illumination (intensities, one a pixel of the panel) in place of the
+    /// Gaussian: an .npy or .csv file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub illumination: Option<String>,
     /// Whether patterns are divided by the light that falls on each node, at the price of light.
@@ -245,7 +260,8 @@ pub struct SpimDevice {
     /// Camera pixels from the middle of the zero order to its first dark line.
     #[serde(deserialize_with = "range::positive")]
     pub camera_spot_px: f64,
-    /// Standard deviation of the step by which the zero order wanders across the camera between two writes, camera pixels.
+    /// Standard deviation of the step by which the zero order wanders across the camera between two
+    /// writes, camera pixels.
     #[serde(deserialize_with = "range::non_negative")]
     pub pointing_drift_px: f64,
     /// Time constant of the liquid crystal, milliseconds; 0 follows at once.
@@ -282,10 +298,17 @@ impl SpimDevice {
             CameraExposure::InPhase => 1.0,
             CameraExposure::Typical => nodes as f64 / self.field_in_phase(nodes).powi(2),
         };
-        Camera::new(self.camera_bits, self.camera_noise, self.camera_full_scale * exposure, self.camera_electrons, region)
+        Camera::new(
+            self.camera_bits,
+            self.camera_noise,
+            self.camera_full_scale * exposure,
+            self.camera_electrons,
+            region,
+        )
     }
 
-    /// The field of all light in phase, for an aperture of `nodes` macro-pixels, in units of a macro-pixel's.
+    /// The field of all light in phase, for an aperture of `nodes` macro-pixels, in units of a
+    /// macro-pixel's.
     pub(super) fn field_in_phase(&self, nodes: usize) -> f64 {
         let nodes = nodes as f64;
         if self.readout == Readout::Homodyne { nodes + reference(nodes) } else { nodes }

@@ -1,4 +1,5 @@
-//! The fields that nodes send to the zero order, in the tier that a device asks for; a node in phase counts 1.
+//! The fields that nodes send to the zero order, in the tier that a device asks for; a node in
+//! phase counts 1.
 
 use num_complex::Complex;
 
@@ -39,21 +40,28 @@ impl Light {
             return Ok(Self::Analytic(Gauge::new(device.phase_bits)));
         }
         let effective = Effective::new(&optics, 0);
-        let mean = |value| (0..nodes).map(|node| effective.node(node, value).0).sum::<Complex<f64>>() / nodes as f64;
+        let mean = |value| {
+            (0..nodes).map(|node| effective.node(node, value).0).sum::<Complex<f64>>()
+                / nodes as f64
+        };
         let reference = [mean(1.0), mean(-1.0)];
-        let compensation = device.illumination_corrected.then(|| illumination::compensation(&effective.light()));
+        let compensation =
+            device.illumination_corrected.then(|| illumination::compensation(&effective.light()));
         Ok(Self::Effective(Box::new(Aperture { effective, compensation, reference })))
     }
 
     /// The value that node `node` is asked to show for `value`, the light on it made up for.
     pub fn corrected(&self, node: usize, value: f64) -> f64 {
         match self {
-            Self::Effective(aperture) => aperture.compensation.as_ref().map_or(value, |factors| value * factors[node]),
+            Self::Effective(aperture) => {
+                aperture.compensation.as_ref().map_or(value, |factors| value * factors[node])
+            }
             Self::Analytic(_) => value,
         }
     }
 
-    /// The factor by which a laboratory multiplies products of two node values, because compensation has dimmed both.
+    /// The factor by which a laboratory multiplies products of two node values, because
+    /// compensation has dimmed both.
     pub fn brightening(&self) -> f64 {
         let Self::Effective(aperture) = self else { return 1.0 };
         let Some(factors) = &aperture.compensation else { return 1.0 };

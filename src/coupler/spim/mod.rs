@@ -1,20 +1,22 @@
-//! Spatial photonic Ising machines: a phase modulator carries states and couplings, a camera reads energies.
+//! Spatial photonic Ising machines: a phase modulator carries states and couplings, a camera reads
+//! energies.
 //!
-//! Node i is a macro-pixel. K patterns xi^k are shown one after another, multiplied with the node values v; the intensity of the
-//! zero order is I_k = (sum_i xi^k_i v_i)^2, a Mattis energy (Pierangeli, Marcucci & Conti 2019, doi:10.1103/PhysRevLett.122.213902;
-//! gauge encoding: Fang, Huang & Ruan 2021, doi:10.1103/PhysRevLett.127.043902). Weighted by lambda_k of either sign and summed, the
-//! frames stand for the couplings
+//! Node i is a macro-pixel. K patterns xi^k are shown one after another, multiplied with the node
+//! values v; the intensity of the zero order is I_k = (sum_i xi^k_i v_i)^2, a Mattis energy
+//! (Pierangeli, Marcucci & Conti 2019, doi:10.1103/PhysRevLett.122.213902; gauge encoding: Fang,
+//! Huang & Ruan 2021, doi:10.1103/PhysRevLett.127.043902). Weighted by lambda_k of either sign and
+//! summed, the frames stand for the couplings
 //!
 //! ```text
 //! W = (1/K) sum_k lambda_k u^k (v^k)^T,      readers v and writers u the same patterns in a reciprocal machine
 //! ```
 //!
-//! With readers and writers of their own, couplings need not be reciprocal, nor join the same nodes: one mask a pair of layers. The
-//! overlap v^k . s is then read by homodyne, or optically as a cross term, |v.s + u.t|^2 - |v.s - u.t|^2 = 4 (v.s)(u.t); reversed
-//! ports swap the two sets.
+//! With readers and writers of their own, couplings need not be reciprocal, nor join the same
+//! nodes: one mask a pair of layers. The overlap v^k . s is then read by homodyne, or optically as
+//! a cross term, |v.s + u.t|^2 - |v.s - u.t|^2 = 4 (v.s)(u.t); reversed ports swap the two sets.
 //!
-//! [`Readout`] says how forces are had from intensities and what that costs in frames, [`Tier`] how much of the light path
-//! ([`optics`]) is followed on the way.
+//! [`Readout`] says how forces are had from intensities and what that costs in frames, [`Tier`] how
+//! much of the light path ([`optics`]) is followed on the way.
 
 mod device;
 mod light;
@@ -33,11 +35,14 @@ use self::optics::flicker::Flicker;
 use self::optics::laser::Laser;
 use self::optics::settling::Settling;
 use super::{Coupler, Expense, Parameter, Port, Read};
-use crate::random::Key;
-use crate::real::{Real, View, ViewMut};
+use crate::arithmetic::random::Key;
+use crate::arithmetic::real::{Real, View, ViewMut};
 use crate::{Error, Result};
 
-pub use device::{CameraExposure, Multiplexing, PatternValues, Readout, SelfCoupling, SpimDevice, Tier, UpdateRounding};
+pub use device::{
+    CameraExposure, Multiplexing, PatternValues, Readout, SelfCoupling, SpimDevice, Tier,
+    UpdateRounding,
+};
 pub use patterns::Patterns;
 
 /// Names the streams that round updates.
@@ -58,7 +63,8 @@ pub struct Spim<T: Real> {
     cameras: [Camera; 2],
     settling: Settling,
     drift: Drift,
-    /// The diagonal of W, known from what was programmed; empty where inputs and outputs are different nodes.
+    /// The diagonal of W, known from what was programmed; empty where inputs and outputs are
+    /// different nodes.
     self_coupling: Vec<T>,
 }
 
@@ -66,8 +72,8 @@ impl<T: Real> Spim<T> {
     /// The machine `device` showing `patterns`.
     ///
     /// # Errors
-    /// When the nodes do not fit the panel, a file that the device names is not what it should be, or the readout cannot measure
-    /// couplings that are not reciprocal.
+    /// When the nodes do not fit the panel, a file that the device names is not what it should be,
+    /// or the readout cannot measure couplings that are not reciprocal.
     pub fn new(device: SpimDevice, patterns: Patterns<T>) -> Result<Self> {
         if patterns.writers.is_some() && device.readout.needs_energy() {
             return Err(Error::input(format!(
@@ -77,10 +83,15 @@ impl<T: Real> Spim<T> {
             )));
         }
         let (inputs, outputs) = (patterns.readers.nrows(), patterns.writers().nrows());
-        let aperture = |driven: usize| if device.readout == Readout::CrossTerm { inputs + outputs } else { driven };
+        let aperture = |driven: usize| {
+            if device.readout == Readout::CrossTerm { inputs + outputs } else { driven }
+        };
         let forward = Arc::new(Light::new(&device, aperture(inputs))?);
-        let reversed =
-            if aperture(inputs) == aperture(outputs) { forward.clone() } else { Arc::new(Light::new(&device, aperture(outputs))?) };
+        let reversed = if aperture(inputs) == aperture(outputs) {
+            forward.clone()
+        } else {
+            Arc::new(Light::new(&device, aperture(outputs))?)
+        };
         let shown = patterns.shown(device.pattern_bits);
         Ok(Self {
             lights: [forward, reversed],
@@ -88,7 +99,11 @@ impl<T: Real> Spim<T> {
             flicker: Flicker {
                 common: if device.tier == Tier::Effective { device.flicker } else { 0.0 },
                 turns_per_frame: device.flicker_hz / device.frame_rate_hz,
-                pixel_rad: if device.tier == Tier::Effective { device.pixel_flicker_rad } else { 0.0 },
+                pixel_rad: if device.tier == Tier::Effective {
+                    device.pixel_flicker_rad
+                } else {
+                    0.0
+                },
             },
             cameras: [inputs, outputs].map(|driven| device.camera(aperture(driven))),
             settling: Settling::new(device.response_ms, device.frame_rate_hz),
@@ -113,7 +128,8 @@ impl<T: Real> Spim<T> {
         self.device.pattern_values == PatternValues::Binary || self.device.pattern_bits == 1
     }
 
-    /// Pattern values of +-1 commute with the gauge encoding; so does everything when phases are exact.
+    /// Pattern values of +-1 commute with the gauge encoding; so does everything when phases are
+    /// exact.
     fn patterns_commute_with_encoding(&self) -> bool {
         self.patterns_are_signs() || self.device.phase_bits == 0
     }
@@ -164,11 +180,15 @@ impl<T: Real> Coupler<T> for Spim<T> {
         matrix
     }
 
-    /// Linear in the values: each macro-pixel's response by its ends, neighbours' rims and leaking light apart.
+    /// Linear in the values: each macro-pixel's response by its ends, neighbours' rims and leaking
+    /// light apart.
     fn effective(&self) -> DMatrix<T> {
         let mut matrix = self.intended();
         let light = &self.lights[0];
-        if self.device.tier == Tier::Analytic || matrix.nrows() != matrix.ncols() || self.device.readout == Readout::CrossTerm {
+        if self.device.tier == Tier::Analytic
+            || matrix.nrows() != matrix.ncols()
+            || self.device.readout == Readout::CrossTerm
+        {
             return matrix;
         }
         let slopes: Vec<_> = (0..matrix.nrows()).map(|node| light.slope(node)).collect();
@@ -187,7 +207,8 @@ impl<T: Real> Coupler<T> for Spim<T> {
     }
 
     fn read_expense(&self, _: Port, wanted: usize) -> Expense {
-        let frames = readout::frames_per_pattern(&self.device, wanted) * self.device.frames_per_energy();
+        let frames =
+            readout::frames_per_pattern(&self.device, wanted) * self.device.frames_per_energy();
         let seconds = frames as f64 / self.device.frame_rate_hz + self.device.settling_ms * 1e-3;
         Expense { frames, seconds, ..Expense::default() }
     }
@@ -209,12 +230,17 @@ mod tests {
     use std::ops::AddAssign;
 
     use super::*;
+    use crate::arithmetic::real::Real;
     use crate::coupler::ReadNoise;
-    use crate::real::Real;
 
     const NODES: usize = 7;
-    const READOUTS: [Readout; 5] =
-        [Readout::ParameterShift, Readout::QuarterShift, Readout::FiniteDifference, Readout::Homodyne, Readout::CrossTerm];
+    const READOUTS: [Readout; 5] = [
+        Readout::ParameterShift,
+        Readout::QuarterShift,
+        Readout::FiniteDifference,
+        Readout::Homodyne,
+        Readout::CrossTerm,
+    ];
 
     fn spim(device: SpimDevice) -> Spim<f64> {
         let mut stream = Key::new(3, "patterns").stream();
@@ -222,7 +248,8 @@ mod tests {
             PatternValues::Binary => f64::normal(&mut stream).signum(),
             PatternValues::Continuous => f64::normal(&mut stream).tanh(),
         });
-        let weights = DMatrix::from_fn(5, 1, |k, _| if k % 2 == 0 { 1.0 + 0.1 * k as f64 } else { -0.8 });
+        let weights =
+            DMatrix::from_fn(5, 1, |k, _| if k % 2 == 0 { 1.0 + 0.1 * k as f64 } else { -0.8 });
         Spim::new(device, Patterns::reciprocal(patterns, weights)).unwrap()
     }
 
@@ -230,13 +257,25 @@ mod tests {
         DMatrix::from_fn(NODES, columns, |i, j| 0.8 * (0.7 * (i + 1) as f64 + 1.3 * j as f64).sin())
     }
 
-    fn force(spim: &Spim<f64>, values: &DMatrix<f64>, gain: Option<&DMatrix<f64>>, step: u64) -> DMatrix<f64> {
+    fn force(
+        spim: &Spim<f64>,
+        values: &DMatrix<f64>,
+        gain: Option<&DMatrix<f64>>,
+        step: u64,
+    ) -> DMatrix<f64> {
         let samples: Vec<usize> = (0..values.ncols()).collect();
         let noise = ReadNoise { key: Key::new(1, "test"), samples: &samples, step };
         let mut out = DMatrix::zeros(5, values.ncols());
         let gain = gain.map(|gain| gain.view((2, 0), (5, values.ncols())));
         spim.read(
-            &Read { port: Port::Forward, values: values.as_view(), gain, foreground: None, wanted: 2..7, noise },
+            &Read {
+                port: Port::Forward,
+                values: values.as_view(),
+                gain,
+                foreground: None,
+                wanted: 2..7,
+                noise,
+            },
             out.as_view_mut(),
             &mut Vec::new(),
         );
@@ -248,7 +287,13 @@ mod tests {
         for readout in READOUTS {
             for self_coupling in [SelfCoupling::Removed, SelfCoupling::Kept] {
                 for pattern_values in [PatternValues::Binary, PatternValues::Continuous] {
-                    devices.push(SpimDevice { readout, self_coupling, pattern_values, probe_step: 0.2, ..SpimDevice::ideal() });
+                    devices.push(SpimDevice {
+                        readout,
+                        self_coupling,
+                        pattern_values,
+                        probe_step: 0.2,
+                        ..SpimDevice::ideal()
+                    });
                 }
             }
         }
@@ -263,7 +308,10 @@ mod tests {
             let currents = (spim.intended() * &values).rows(2, 5).into_owned();
             let forces = currents.component_mul(&gain.rows(2, 5));
             assert!((force(&spim, &values, None, 0) - &currents).abs().max() < 1e-13, "{device:?}");
-            assert!((force(&spim, &values, Some(&gain), 0) - &forces).abs().max() < 1e-13, "{device:?}");
+            assert!(
+                (force(&spim, &values, Some(&gain), 0) - &forces).abs().max() < 1e-13,
+                "{device:?}"
+            );
         }
     }
 
@@ -274,11 +322,21 @@ mod tests {
         for device in every_device() {
             for phase_bits in [0, 6] {
                 let device = SpimDevice { phase_bits, ..device.clone() };
-                let fine = SpimDevice { camera_noise: 1e-15, per_frame_noise: true, camera_full_scale: 4.0, ..device.clone() };
+                let fine = SpimDevice {
+                    camera_noise: 1e-15,
+                    per_frame_noise: true,
+                    camera_full_scale: 4.0,
+                    ..device.clone()
+                };
                 let (overlaps, frames) = (spim(device.clone()), spim(fine));
                 for gain in [None, Some(&gain)] {
-                    let difference = force(&overlaps, &values, gain, 0) - force(&frames, &values, gain, 0);
-                    assert!(difference.abs().max() < 1e-11, "{device:?}: {}", difference.abs().max());
+                    let difference =
+                        force(&overlaps, &values, gain, 0) - force(&frames, &values, gain, 0);
+                    assert!(
+                        difference.abs().max() < 1e-11,
+                        "{device:?}: {}",
+                        difference.abs().max()
+                    );
                 }
             }
         }
@@ -286,10 +344,19 @@ mod tests {
 
     #[test]
     fn overlaps_seen_at_once_are_those_of_their_frames() {
-        let rounding = SpimDevice { readout: Readout::Homodyne, camera_bits: 8, camera_full_scale: 4.0, ..SpimDevice::ideal() };
-        for device in [rounding.clone(), SpimDevice { pattern_values: PatternValues::Binary, phase_bits: 6, ..rounding.clone() }] {
+        let rounding = SpimDevice {
+            readout: Readout::Homodyne,
+            camera_bits: 8,
+            camera_full_scale: 4.0,
+            ..SpimDevice::ideal()
+        };
+        for device in [
+            rounding.clone(),
+            SpimDevice { pattern_values: PatternValues::Binary, phase_bits: 6, ..rounding.clone() },
+        ] {
             let frames = SpimDevice { per_frame_noise: true, ..device.clone() };
-            let difference = force(&spim(device), &values(9), None, 0) - force(&spim(frames), &values(9), None, 0);
+            let difference = force(&spim(device), &values(9), None, 0)
+                - force(&spim(frames), &values(9), None, 0);
             assert!(difference.abs().max() < 1e-12, "{}", difference.abs().max());
         }
         let noisy = SpimDevice { camera_noise: 0.01, ..rounding };
@@ -301,16 +368,24 @@ mod tests {
         };
         let ((mean, variance), (frame_mean, frame_variance)) = (moments(false), moments(true));
         for i in 0..5 {
-            assert!((mean[i] - frame_mean[i]).abs() < 5.0 * (2.0 * frame_variance[i] / 5000.0).sqrt(), "mean of {i}");
-            assert!((variance[i] / frame_variance[i] - 1.0).abs() < 5.0 * (4.0 / 5000f64).sqrt(), "variance of {i}");
+            assert!(
+                (mean[i] - frame_mean[i]).abs() < 5.0 * (2.0 * frame_variance[i] / 5000.0).sqrt(),
+                "mean of {i}"
+            );
+            assert!(
+                (variance[i] / frame_variance[i] - 1.0).abs() < 5.0 * (4.0 / 5000f64).sqrt(),
+                "variance of {i}"
+            );
         }
     }
 
     #[test]
     fn updates_without_a_latent_copy_end_on_what_can_be_shown() {
         let program = |update_rounding, value: f64, write: u64| {
-            let mut spim = spim(SpimDevice { pattern_bits: 4, update_rounding, ..SpimDevice::ideal() });
-            let mut values: Vec<_> = spim.parameters().into_iter().map(|parameter| parameter.values).collect();
+            let mut spim =
+                spim(SpimDevice { pattern_bits: 4, update_rounding, ..SpimDevice::ideal() });
+            let mut values: Vec<_> =
+                spim.parameters().into_iter().map(|parameter| parameter.values).collect();
             values[0].fill(value);
             spim.program(&values, Key::new(write, "test")).unwrap();
             spim.read_back(&mut values);
@@ -321,22 +396,40 @@ mod tests {
         let value = 2.25 * step;
         assert!(program(UpdateRounding::None, value, 0).iter().all(|held| *held == value));
         assert!(program(UpdateRounding::Nearest, value, 0).iter().all(|held| *held == 2.0 * step));
-        let drawn: Vec<f64> = (0..200).flat_map(|write| program(UpdateRounding::Stochastic, value, write).data.as_vec().clone()).collect();
+        let drawn: Vec<f64> = (0..200)
+            .flat_map(|write| {
+                program(UpdateRounding::Stochastic, value, write).data.as_vec().clone()
+            })
+            .collect();
         assert!(drawn.iter().all(|held| *held == 2.0 * step || *held == 3.0 * step));
         let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
-        assert!((mean - value).abs() < 5.0 * step * (0.25 * 0.75 / drawn.len() as f64).sqrt(), "{mean} {value}");
+        assert!(
+            (mean - value).abs() < 5.0 * step * (0.25 * 0.75 / drawn.len() as f64).sqrt(),
+            "{mean} {value}"
+        );
         // What can be shown stays: a resumed run goes on from the same values.
         for level in -7..=7 {
             let value = f64::from(level) * step;
-            assert!((0..50).all(|write| program(UpdateRounding::Stochastic, value, write).iter().all(|held| *held == value)));
+            assert!((0..50).all(|write| {
+                program(UpdateRounding::Stochastic, value, write).iter().all(|held| *held == value)
+            }));
         }
     }
 
     #[test]
     fn camera_noise_reaches_the_force_with_the_stated_resolution() {
-        for (readout, per_frame_noise) in READOUTS.into_iter().flat_map(|readout| [(readout, true), (readout, false)]) {
-            let device = SpimDevice { readout, per_frame_noise, camera_noise: 0.001, camera_full_scale: 4.0, ..SpimDevice::ideal() };
-            let (noisy, clean) = (spim(device.clone()), spim(SpimDevice { camera_noise: 0.0, ..device }));
+        for (readout, per_frame_noise) in
+            READOUTS.into_iter().flat_map(|readout| [(readout, true), (readout, false)])
+        {
+            let device = SpimDevice {
+                readout,
+                per_frame_noise,
+                camera_noise: 0.001,
+                camera_full_scale: 4.0,
+                ..SpimDevice::ideal()
+            };
+            let (noisy, clean) =
+                (spim(device.clone()), spim(SpimDevice { camera_noise: 0.0, ..device }));
             let values = values(40);
             let reference = force(&clean, &values, None, 0);
             let (mut squares, mut fourths, mut count) = (0.0, 0.0, 0.0);
@@ -346,22 +439,40 @@ mod tests {
                 fourths += errors.iter().map(|error| error.powi(4)).sum::<f64>();
                 count += reference.len() as f64;
             }
-            // Homodyne noise is shared by the nodes of a pattern, so a fifth of the deviates are independent.
+            // Homodyne noise is shared by the nodes of a pattern, so a fifth of the deviates are
+            // independent.
             let error = 5.0 / (2.0 * count / 5.0).sqrt();
             let ratio = (squares / count).sqrt() / noisy.resolution();
-            // A quarter shift is attenuated where |v| + 1 does not fit the circle, and amplified again.
+            // A quarter shift is attenuated where |v| + 1 does not fit the circle, and amplified
+            // again.
             let quarter = readout == Readout::QuarterShift && ratio > 1.0 && ratio < 4.0;
-            assert!((ratio - 1.0).abs() < error || quarter, "{readout:?}, per frame {per_frame_noise}: {ratio}");
-            // Normal deviates have a fourth moment of three squared variances; mixed steps widen that of the quarter shift.
+            assert!(
+                (ratio - 1.0).abs() < error || quarter,
+                "{readout:?}, per frame {per_frame_noise}: {ratio}"
+            );
+            // Normal deviates have a fourth moment of three squared variances; mixed steps widen
+            // that of the quarter shift.
             let kurtosis = fourths * count / (squares * squares);
-            assert!((kurtosis - 3.0).abs() < 12.0 * error || quarter, "{readout:?}, per frame {per_frame_noise}: {kurtosis}");
+            assert!(
+                (kurtosis - 3.0).abs() < 12.0 * error || quarter,
+                "{readout:?}, per frame {per_frame_noise}: {kurtosis}"
+            );
         }
     }
 
     #[test]
     fn noise_drawn_once_has_the_moments_of_noise_drawn_frame_by_frame() {
-        for (readout, tier) in READOUTS.into_iter().flat_map(|readout| [(readout, Tier::Analytic), (readout, Tier::Effective)]) {
-            let device = SpimDevice { readout, tier, laser_noise: 0.02, camera_noise: 0.001, ..SpimDevice::ideal() };
+        for (readout, tier) in READOUTS
+            .into_iter()
+            .flat_map(|readout| [(readout, Tier::Analytic), (readout, Tier::Effective)])
+        {
+            let device = SpimDevice {
+                readout,
+                tier,
+                laser_noise: 0.02,
+                camera_noise: 0.001,
+                ..SpimDevice::ideal()
+            };
             let moments = |per_frame_noise| {
                 let spim = spim(SpimDevice { per_frame_noise, ..device.clone() });
                 let values = DMatrix::from_fn(NODES, 400, |i, _| 0.6 - 0.17 * i as f64);
@@ -377,15 +488,22 @@ mod tests {
                 let covariance = squares / 4000.0 - &mean * mean.transpose();
                 (mean, covariance)
             };
-            let ((mean, covariance), (frame_mean, frame_covariance)) = (moments(false), moments(true));
+            let ((mean, covariance), (frame_mean, frame_covariance)) =
+                (moments(false), moments(true));
             for i in 0..5 {
                 // Two means of 4000 draws, five standard errors; so for variances and covariances.
                 let error = 5.0 * (2.0 * frame_covariance[(i, i)] / 4000.0).sqrt();
-                assert!((mean[i] - frame_mean[i]).abs() < error, "{readout:?} {tier:?} mean of {i}");
+                assert!(
+                    (mean[i] - frame_mean[i]).abs() < error,
+                    "{readout:?} {tier:?} mean of {i}"
+                );
                 for j in 0..5 {
                     let scale = (frame_covariance[(i, i)] * frame_covariance[(j, j)]).sqrt();
                     let error = 5.0 * scale * (4.0 / 4000f64).sqrt();
-                    assert!((covariance[(i, j)] - frame_covariance[(i, j)]).abs() < error, "{readout:?} {tier:?} covariance {i} {j}");
+                    assert!(
+                        (covariance[(i, j)] - frame_covariance[(i, j)]).abs() < error,
+                        "{readout:?} {tier:?} covariance {i} {j}"
+                    );
                 }
             }
         }
@@ -393,7 +511,12 @@ mod tests {
 
     #[test]
     fn spsa_is_right_on_average() {
-        let device = SpimDevice { readout: Readout::Spsa, spsa_directions: 4000, probe_step: 0.1, ..SpimDevice::ideal() };
+        let device = SpimDevice {
+            readout: Readout::Spsa,
+            spsa_directions: 4000,
+            probe_step: 0.1,
+            ..SpimDevice::ideal()
+        };
         let spim = spim(device);
         let values = values(2);
         let currents = (spim.intended() * &values).rows(2, 5).into_owned();
@@ -408,9 +531,15 @@ mod tests {
         let (values, gain) = (values(3), values(3).map(|v| 0.3 + 0.5 * v.abs()));
         for device in every_device() {
             for phase_bits in [0, 6] {
-                let analytic = SpimDevice { phase_bits, camera_noise: 1e-15, per_frame_noise: true, ..device.clone() };
+                let analytic = SpimDevice {
+                    phase_bits,
+                    camera_noise: 1e-15,
+                    per_frame_noise: true,
+                    ..device.clone()
+                };
                 let effective = SpimDevice { tier: Tier::Effective, ..analytic.clone() };
-                let difference = force(&spim(analytic), &values, Some(&gain), 0) - force(&spim(effective), &values, Some(&gain), 0);
+                let difference = force(&spim(analytic), &values, Some(&gain), 0)
+                    - force(&spim(effective), &values, Some(&gain), 0);
                 assert!(difference.abs().max() < 1e-11, "{device:?}: {}", difference.abs().max());
             }
         }
@@ -418,26 +547,44 @@ mod tests {
 
     fn reader_writer(device: SpimDevice, inputs: usize, outputs: usize) -> Spim<f64> {
         let mut stream = Key::new(5, "patterns").stream();
-        let mut random = |rows, columns| DMatrix::from_fn(rows, columns, |_, _| f64::normal(&mut stream).tanh());
+        let mut random =
+            |rows, columns| DMatrix::from_fn(rows, columns, |_, _| f64::normal(&mut stream).tanh());
         let (readers, writers, weights) = (random(inputs, 5), random(outputs, 5), random(5, 1));
-        Spim::new(device, Patterns { readers, writers: Some(writers), weights, same_nodes: inputs == outputs }).unwrap()
+        Spim::new(
+            device,
+            Patterns { readers, writers: Some(writers), weights, same_nodes: inputs == outputs },
+        )
+        .unwrap()
     }
 
     #[test]
     fn a_typical_exposure_suits_both_sides_of_a_mask() {
         let (inputs, outputs) = (200, 8);
         let error = |camera_exposure, camera_full_scale, port| {
-            let device =
-                SpimDevice { readout: Readout::Homodyne, camera_bits: 12, camera_exposure, camera_full_scale, ..SpimDevice::ideal() };
+            let device = SpimDevice {
+                readout: Readout::Homodyne,
+                camera_bits: 12,
+                camera_exposure,
+                camera_full_scale,
+                ..SpimDevice::ideal()
+            };
             let spim = reader_writer(device, inputs, outputs);
             let (matrix, driven) = match port {
                 Port::Forward => (spim.intended(), inputs),
                 Port::Reversed => (spim.intended().transpose(), outputs),
             };
-            let values = DMatrix::from_fn(driven, 3, |i, j| (0.4 * i as f64 - 0.9 * j as f64).cos());
+            let values =
+                DMatrix::from_fn(driven, 3, |i, j| (0.4 * i as f64 - 0.9 * j as f64).cos());
             let noise = ReadNoise { key: Key::new(1, "test"), samples: &[0, 1, 2], step: 0 };
             let mut out = DMatrix::zeros(matrix.nrows(), 3);
-            let read = Read { port, values: values.as_view(), gain: None, foreground: None, wanted: 0..matrix.nrows(), noise };
+            let read = Read {
+                port,
+                values: values.as_view(),
+                gain: None,
+                foreground: None,
+                wanted: 0..matrix.nrows(),
+                noise,
+            };
             spim.read(&read, out.as_view_mut(), &mut Vec::new());
             let expected = matrix * values;
             (out - &expected).norm() / expected.norm()
@@ -447,27 +594,58 @@ mod tests {
             assert!(typical < 0.02, "{port:?}: {typical}");
         }
         // One exposure for all that suits the inputs blinds the camera to the outputs.
-        let in_phase = error(CameraExposure::InPhase, 6.0 * 200.0 / (200.0 + 200f64.sqrt()).powi(2), Port::Reversed);
+        let in_phase = error(
+            CameraExposure::InPhase,
+            6.0 * 200.0 / (200.0 + 200f64.sqrt()).powi(2),
+            Port::Reversed,
+        );
         assert!(in_phase > 0.3, "{in_phase}");
     }
 
     #[test]
     fn readers_and_writers_give_any_matrix_and_its_transpose() {
-        for (readout, tier) in [Readout::Homodyne, Readout::CrossTerm].into_iter().flat_map(|r| [(r, Tier::Analytic), (r, Tier::Effective)])
+        for (readout, tier) in [Readout::Homodyne, Readout::CrossTerm]
+            .into_iter()
+            .flat_map(|r| [(r, Tier::Analytic), (r, Tier::Effective)])
         {
             for (inputs, outputs) in [(NODES, NODES), (NODES, 4)] {
-                let spim = reader_writer(SpimDevice { readout, tier, ..SpimDevice::ideal() }, inputs, outputs);
+                let spim = reader_writer(
+                    SpimDevice { readout, tier, ..SpimDevice::ideal() },
+                    inputs,
+                    outputs,
+                );
                 assert_eq!(spim.shape(), (outputs, inputs));
-                assert!(inputs != outputs || (spim.intended() - spim.intended().transpose()).abs().max() > 0.1);
-                for (port, driven, reached) in [(Port::Forward, inputs, outputs), (Port::Reversed, outputs, inputs)] {
-                    let matrix = if port == Port::Forward { spim.intended() } else { spim.intended().transpose() };
-                    let values = DMatrix::from_fn(driven, 3, |i, j| (0.4 * i as f64 - 0.9 * j as f64).cos());
-                    let noise = ReadNoise { key: Key::new(1, "test"), samples: &[0, 1, 2], step: 0 };
+                assert!(
+                    inputs != outputs
+                        || (spim.intended() - spim.intended().transpose()).abs().max() > 0.1
+                );
+                for (port, driven, reached) in
+                    [(Port::Forward, inputs, outputs), (Port::Reversed, outputs, inputs)]
+                {
+                    let matrix = if port == Port::Forward {
+                        spim.intended()
+                    } else {
+                        spim.intended().transpose()
+                    };
+                    let values =
+                        DMatrix::from_fn(driven, 3, |i, j| (0.4 * i as f64 - 0.9 * j as f64).cos());
+                    let noise =
+                        ReadNoise { key: Key::new(1, "test"), samples: &[0, 1, 2], step: 0 };
                     let mut out = DMatrix::zeros(reached, 3);
-                    let read = Read { port, values: values.as_view(), gain: None, foreground: None, wanted: 0..reached, noise };
+                    let read = Read {
+                        port,
+                        values: values.as_view(),
+                        gain: None,
+                        foreground: None,
+                        wanted: 0..reached,
+                        noise,
+                    };
                     spim.read(&read, out.as_view_mut(), &mut Vec::new());
                     let error = (out - matrix * values).abs().max();
-                    assert!(error < 1e-13, "{readout:?} {tier:?} {port:?} {inputs} x {outputs}: {error:e}");
+                    assert!(
+                        error < 1e-13,
+                        "{readout:?} {tier:?} {port:?} {inputs} x {outputs}: {error:e}"
+                    );
                 }
             }
         }
@@ -478,15 +656,31 @@ mod tests {
             weights: DMatrix::zeros(2, 1),
             same_nodes: false,
         };
-        assert!(Spim::<f64>::new(shift, patterns).unwrap_err().to_string().contains("\"homodyne\" or \"cross-term\""));
+        assert!(
+            Spim::<f64>::new(shift, patterns)
+                .unwrap_err()
+                .to_string()
+                .contains("\"homodyne\" or \"cross-term\"")
+        );
     }
 
     #[test]
     fn frames_are_counted() {
-        let spim =
-            |readout, multiplexing| spim(SpimDevice { readout, multiplexing, patterns: 5, spsa_directions: 3, ..SpimDevice::ideal() });
-        let frames = |readout, multiplexing| spim(readout, multiplexing).read_expense(Port::Forward, 4).frames;
-        for (readout, pairs) in READOUTS.into_iter().zip([4, 4, 4, 1, 4]).chain([(Readout::Spsa, 3)]) {
+        let spim = |readout, multiplexing| {
+            spim(SpimDevice {
+                readout,
+                multiplexing,
+                patterns: 5,
+                spsa_directions: 3,
+                ..SpimDevice::ideal()
+            })
+        };
+        let frames = |readout, multiplexing| {
+            spim(readout, multiplexing).read_expense(Port::Forward, 4).frames
+        };
+        for (readout, pairs) in
+            READOUTS.into_iter().zip([4, 4, 4, 1, 4]).chain([(Readout::Spsa, 3)])
+        {
             assert_eq!(frames(readout, Multiplexing::Time), 2 * 5 * pairs, "{readout:?}");
             assert_eq!(frames(readout, Multiplexing::Wavelength), 2 * pairs, "{readout:?}");
         }
@@ -508,14 +702,21 @@ mod tests {
                 let (mut up, mut down) = (spim.latent.readers.clone(), spim.latent.readers.clone());
                 up[index] += h;
                 down[index] -= h;
-                let difference = (form(&up, &spim.latent.weights) - form(&down, &spim.latent.weights)) / (2.0 * h);
-                assert!((slope - difference).abs() < 1e-9, "{device:?} pattern {index}: {slope} {difference}");
+                let difference = (form(&up, &spim.latent.weights)
+                    - form(&down, &spim.latent.weights))
+                    / (2.0 * h);
+                assert!(
+                    (slope - difference).abs() < 1e-9,
+                    "{device:?} pattern {index}: {slope} {difference}"
+                );
             }
             for (index, slope) in gradient[1].iter().enumerate() {
                 let (mut up, mut down) = (spim.latent.weights.clone(), spim.latent.weights.clone());
                 up[index] += h;
                 down[index] -= h;
-                let difference = (form(&spim.latent.readers, &up) - form(&spim.latent.readers, &down)) / (2.0 * h);
+                let difference = (form(&spim.latent.readers, &up)
+                    - form(&spim.latent.readers, &down))
+                    / (2.0 * h);
                 assert!((slope - difference).abs() < 1e-9, "{device:?} weight {index}");
             }
         }

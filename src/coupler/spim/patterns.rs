@@ -4,8 +4,8 @@
 //! W = (1/K) sum_k lambda_k u^k (v^k)^T
 //! ```
 //!
-//! *Readers* v (inputs x K) and *writers* u (outputs x K) are one and the same set of patterns in a reciprocal machine. Used
-//! backwards, the two swap.
+//! *Readers* v (inputs x K) and *writers* u (outputs x K) are one and the same set of patterns in a
+//! reciprocal machine. Used backwards, the two swap.
 
 use std::iter;
 
@@ -13,16 +13,18 @@ use nalgebra::DMatrix;
 use rand::RngExt;
 
 use super::{PatternValues, SpimDevice, UpdateRounding};
+use crate::arithmetic::random::Key;
+use crate::arithmetic::real::{Factor, Real, View, add_product};
 use crate::coupler::quantiser::Quantiser;
 use crate::coupler::{Domain, Parameter};
-use crate::random::Key;
-use crate::real::{Factor, Real, View, add_product};
 
 /// Rounds `values` to `bits` bits.
 fn show<T: Real>(values: &mut [T], bits: u32) {
     match bits {
         0 => (),
-        1 => values.iter_mut().for_each(|value| *value = if *value < T::zero() { -T::one() } else { T::one() }),
+        1 => values
+            .iter_mut()
+            .for_each(|value| *value = if *value < T::zero() { -T::one() } else { T::one() }),
         _ => Quantiser::new(bits, 1.0).apply_all(values),
     }
 }
@@ -60,7 +62,8 @@ impl<T: Real> Patterns<T> {
         T::one() / T::of(self.count() as f64)
     }
 
-    /// The patterns as the modulator is asked to show them: latent values rounded to `bits` bits, 0 for no rounding.
+    /// The patterns as the modulator is asked to show them: latent values rounded to `bits` bits, 0
+    /// for no rounding.
     pub fn shown(&self, bits: u32) -> Self {
         let mut shown = self.clone();
         shown.values_mut().for_each(|matrix| show(matrix.as_mut_slice(), bits));
@@ -74,8 +77,8 @@ impl<T: Real> Patterns<T> {
             return;
         }
         if device.update_rounding == UpdateRounding::Stochastic {
-            // Rounding to the nearest value rounds at random once a random part of a step is added, less than would move a value that can
-            // be shown as it is.
+            // Rounding to the nearest value rounds at random once a random part of a step is added,
+            // less than would move a value that can be shown as it is.
             let step = if bits == 1 { 2.0 } else { Quantiser::new(bits, 1.0).step() };
             let step = step - 8.0 * T::default_epsilon().f64();
             for (index, matrix) in self.values_mut().enumerate() {
@@ -93,7 +96,8 @@ impl<T: Real> Patterns<T> {
         iter::once(&mut self.readers).chain(&mut self.writers)
     }
 
-    /// The diagonal of (1/K) sum_k lambda_k u^k (v^k)^T; empty where inputs and outputs are different nodes.
+    /// The diagonal of (1/K) sum_k lambda_k u^k (v^k)^T; empty where inputs and outputs are
+    /// different nodes.
     pub(super) fn diagonal(&self) -> Vec<T> {
         let term = |row: usize| {
             let pairs = self
@@ -115,7 +119,12 @@ impl<T: Real> Patterns<T> {
             column.scale_mut(*weight * self.inverse_count());
         }
         let mut matrix = DMatrix::zeros(weighted.nrows(), self.readers.nrows());
-        add_product(matrix.as_view_mut(), T::one(), Factor::Plain(weighted.as_view()), Factor::Transposed(self.readers.as_view()));
+        add_product(
+            matrix.as_view_mut(),
+            T::one(),
+            Factor::Plain(weighted.as_view()),
+            Factor::Transposed(self.readers.as_view()),
+        );
         matrix
     }
 
@@ -125,11 +134,19 @@ impl<T: Real> Patterns<T> {
             PatternValues::Binary => Domain::Binary,
             PatternValues::Continuous => Domain::Interval(-T::one(), T::one()),
         };
-        let weights_domain = if device.train_pattern_weights { Domain::Real } else { Domain::Fixed };
-        let parameter = |name: &str, values: &DMatrix<T>, domain| Parameter { name: name.into(), values: values.clone(), domain };
+        let weights_domain =
+            if device.train_pattern_weights { Domain::Real } else { Domain::Fixed };
+        let parameter = |name: &str, values: &DMatrix<T>, domain| Parameter {
+            name: name.into(),
+            values: values.clone(),
+            domain,
+        };
         let mut parameters = match &self.writers {
             None => vec![parameter("patterns", &self.readers, domain)],
-            Some(writers) => vec![parameter("readers", &self.readers, domain), parameter("writers", writers, domain)],
+            Some(writers) => vec![
+                parameter("readers", &self.readers, domain),
+                parameter("writers", writers, domain),
+            ],
         };
         parameters.push(parameter("pattern_weights", &self.weights, weights_domain));
         parameters
@@ -152,9 +169,16 @@ impl<T: Real> Patterns<T> {
         }
     }
 
-    /// Adds the gradient of -d^T W v. With overlaps D = U^T d and V = V^T v: -(1/K) D_k V_k for lambda_k, -(1/K) d (lambda V)^T for
-    /// the writers and -(1/K) v (lambda D)^T for the readers, less the diagonal's part where it is `removed`. W is never formed.
-    pub(super) fn local_product(&self, d: View<T>, v: View<T>, removed: bool, gradient: &mut [DMatrix<T>]) {
+    /// Adds the gradient of -d^T W v. With overlaps D = U^T d and V = V^T v: -(1/K) D_k V_k for
+    /// lambda_k, -(1/K) d (lambda V)^T for the writers and -(1/K) v (lambda D)^T for the readers,
+    /// less the diagonal's part where it is `removed`. W is never formed.
+    pub(super) fn local_product(
+        &self,
+        d: View<T>,
+        v: View<T>,
+        removed: bool,
+        gradient: &mut [DMatrix<T>],
+    ) {
         let minus_inverse = -self.inverse_count();
         let overlap = |patterns: &DMatrix<T>, signal: &View<T>| {
             let mut overlap = DMatrix::zeros(self.count(), signal.ncols());
@@ -171,8 +195,18 @@ impl<T: Real> Patterns<T> {
             read.row_mut(k).scale_mut(*weight);
         }
         let last = patterns.len() - 1;
-        add_product(patterns[last].as_view_mut(), minus_inverse, Factor::Plain(d.as_view()), Factor::Transposed(read.as_view()));
-        add_product(patterns[0].as_view_mut(), minus_inverse, Factor::Plain(v.as_view()), Factor::Transposed(written.as_view()));
+        add_product(
+            patterns[last].as_view_mut(),
+            minus_inverse,
+            Factor::Plain(d.as_view()),
+            Factor::Transposed(read.as_view()),
+        );
+        add_product(
+            patterns[0].as_view_mut(),
+            minus_inverse,
+            Factor::Plain(v.as_view()),
+            Factor::Transposed(written.as_view()),
+        );
         if !(removed && self.same_nodes) {
             return;
         }

@@ -1,8 +1,9 @@
 //! How far the tiers part, and which effect is to blame.
 //!
-//! Random values in [-1, 1] are shown by all nodes; the zero-order intensities of the analytic and the effective tier are held against
-//! those of the wave tier, first with every effect of the device, then with each effect alone. Noise is left out, but for the common
-//! flicker, which is held at its crest.
+//! Random values in [-1, 1] are shown by all nodes; the zero-order intensities of the analytic and
+//! the effective tier are held against those of the wave tier, first with every effect of the
+//! device, then with each effect alone. Noise is left out, but for the common flicker, which is
+//! held at its crest.
 
 use rand::RngExt;
 
@@ -12,8 +13,8 @@ use super::gauge::Gauge;
 use super::mask::Mask;
 use super::wave::{Moment, Wave};
 use crate::Result;
+use crate::arithmetic::random::Key;
 use crate::coupler::spim::{Multiplexing, SpimDevice, Tier};
-use crate::random::Key;
 
 /// How far two tiers are from the wave tier.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,17 +69,24 @@ const EFFECTS: [Effect; 8] = [
     (
         "illumination",
         |d| d.beam_radius > 0.0 || d.illumination.is_some(),
-        |to, from| (to.beam_radius, to.illumination) = (from.beam_radius, from.illumination.clone()),
+        |to, from| {
+            (to.beam_radius, to.illumination) = (from.beam_radius, from.illumination.clone())
+        },
     ),
     (
         "aberration",
         |d| d.zernike_waves.iter().any(|waves| *waves != 0.0),
-        |to, from| (to.zernike_waves, to.zernike_correction) = (from.zernike_waves.clone(), from.zernike_correction),
+        |to, from| {
+            (to.zernike_waves, to.zernike_correction) =
+                (from.zernike_waves.clone(), from.zernike_correction)
+        },
     ),
     (
         "region of interest",
         |d| d.camera_region_px > 1,
-        |to, from| (to.camera_region_px, to.camera_spot_px) = (from.camera_region_px, from.camera_spot_px),
+        |to, from| {
+            (to.camera_region_px, to.camera_spot_px) = (from.camera_region_px, from.camera_spot_px)
+        },
     ),
 ];
 
@@ -86,8 +94,14 @@ const EFFECTS: [Effect; 8] = [
 ///
 /// # Errors
 /// Those of [`Optics::new`].
-pub fn agreement(device: &SpimDevice, nodes: usize, samples: usize, seed: u64) -> Result<Agreement> {
-    let device = SpimDevice { multiplexing: Multiplexing::Time, tier: Tier::Effective, ..device.clone() };
+pub fn agreement(
+    device: &SpimDevice,
+    nodes: usize,
+    samples: usize,
+    seed: u64,
+) -> Result<Agreement> {
+    let device =
+        SpimDevice { multiplexing: Multiplexing::Time, tier: Tier::Effective, ..device.clone() };
     let bare = SpimDevice {
         panel_width_px: device.panel_width_px,
         panel_height_px: device.panel_height_px,
@@ -100,12 +114,16 @@ pub fn agreement(device: &SpimDevice, nodes: usize, samples: usize, seed: u64) -
         give(&mut one, &device);
         Ok((*name, deviation(&one, nodes, samples, seed)?))
     });
-    Ok(Agreement { all: deviation(&device, nodes, samples, seed)?, alone: alone.collect::<Result<_>>()? })
+    Ok(Agreement {
+        all: deviation(&device, nodes, samples, seed)?,
+        alone: alone.collect::<Result<_>>()?,
+    })
 }
 
 fn deviation(device: &SpimDevice, nodes: usize, samples: usize, seed: u64) -> Result<Deviation> {
     let optics = Optics::new(device, nodes)?;
-    let (wave, effective, gauge) = (Wave::new(&optics), Effective::new(&optics, 0), Gauge::new(device.phase_bits));
+    let (wave, effective, gauge) =
+        (Wave::new(&optics), Effective::new(&optics, 0), Gauge::new(device.phase_bits));
     let mut stream = Key::new(seed, "agreement of tiers").stream();
     let (mut squares, mut analytic_errors, mut effective_errors) = (0.0, 0.0, 0.0);
     for _ in 0..samples {
@@ -121,5 +139,8 @@ fn deviation(device: &SpimDevice, nodes: usize, samples: usize, seed: u64) -> Re
         analytic_errors += (analytic - real) * (analytic - real);
         effective_errors += (tabulated - real) * (tabulated - real);
     }
-    Ok(Deviation { analytic: (analytic_errors / squares).sqrt(), effective: (effective_errors / squares).sqrt() })
+    Ok(Deviation {
+        analytic: (analytic_errors / squares).sqrt(),
+        effective: (effective_errors / squares).sqrt(),
+    })
 }

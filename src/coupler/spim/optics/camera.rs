@@ -1,18 +1,20 @@
 //! Effects 10 and 11, the camera and its region of interest: an intensity becomes a count.
 //!
-//! The zero order falls on a square of w x w camera pixels, sinc^2 along both axes. Each pixel collects electrons (Poisson), adds
-//! read noise (normal), clips at its full well and rounds to a code; the codes are summed. Intensities are relative to the zero
-//! order of a panel all of whose light arrives in phase.
+//! The zero order falls on a square of w x w camera pixels, sinc^2 along both axes. Each pixel
+//! collects electrons (Poisson), adds read noise (normal), clips at its full well and rounds to a
+//! code; the codes are summed. Intensities are relative to the zero order of a panel all of whose
+//! light arrives in phase.
 
 use rand_distr::{Distribution, Poisson};
 
 use super::fill_factor::sinc;
+use crate::arithmetic::random::{Key, Stream};
+use crate::arithmetic::real::Real;
+use crate::arithmetic::simd::vectorised;
 use crate::coupler::quantiser::rounding_error;
-use crate::random::{Key, Stream};
-use crate::real::Real;
-use crate::simd::vectorised;
 
-/// Electrons from which shot noise is drawn as a normal deviate: the error of the distribution is then below 1 %.
+/// Electrons from which shot noise is drawn as a normal deviate: the error of the distribution is
+/// then below 1 %.
 const MANY_ELECTRONS: f64 = 1000.0;
 
 /// The square of camera pixels that is summed.
@@ -33,7 +35,8 @@ pub struct Camera {
     full_scale: f64,
     /// Electrons at the brightest code; 0 is no shot noise.
     electrons: f64,
-    /// The distance between codes, and its inverse; absent for a camera without rounding or clipping.
+    /// The distance between codes, and its inverse; absent for a camera without rounding or
+    /// clipping.
     step: Option<(f64, f64)>,
     /// The part of the region's light in each of its pixels.
     shares: Vec<f64>,
@@ -50,14 +53,24 @@ vectorised! {
 }
 
 impl Camera {
-    /// `bits` 0 is a camera without rounding or clipping; `noise` is a standard deviation, in units of a pixel's full scale;
-    /// `full_scale` is the intensity in the whole region at which its brightest pixel shows its brightest code; `electrons` is what
-    /// that pixel then holds, 0 for no shot noise.
-    pub fn new(bits: u32, noise: f64, full_scale: f64, electrons: f64, region: CameraRegion) -> Self {
+    /// `bits` 0 is a camera without rounding or clipping; `noise` is a standard deviation, in units
+    /// of a pixel's full scale; `full_scale` is the intensity in the whole region at which its
+    /// brightest pixel shows its brightest code; `electrons` is what that pixel then holds, 0 for
+    /// no shot noise.
+    pub fn new(
+        bits: u32,
+        noise: f64,
+        full_scale: f64,
+        electrons: f64,
+        region: CameraRegion,
+    ) -> Self {
         let middle = (region.side_px as f64 - 1.0) / 2.0;
-        let along: Vec<f64> = (0..region.side_px).map(|at| sinc((at as f64 - middle) / region.spot_px).powi(2)).collect();
+        let along: Vec<f64> = (0..region.side_px)
+            .map(|at| sinc((at as f64 - middle) / region.spot_px).powi(2))
+            .collect();
         let total: f64 = along.iter().sum();
-        let shares: Vec<f64> = along.iter().flat_map(|y| along.iter().map(move |x| y * x / (total * total))).collect();
+        let shares: Vec<f64> =
+            along.iter().flat_map(|y| along.iter().map(move |x| y * x / (total * total))).collect();
         let full_scale = full_scale * shares.iter().copied().fold(0.0, f64::max);
         let codes = 2f64.powi(bits as i32) - 1.0;
         let step = (bits > 0).then(|| (full_scale / codes, codes / full_scale));
@@ -69,7 +82,8 @@ impl Camera {
         self.noise == 0.0 && self.is_linear()
     }
 
-    /// Whether what is read is what arrives plus a normal deviate of standard deviation [`deviation`](Self::deviation).
+    /// Whether what is read is what arrives plus a normal deviate of standard deviation
+    /// [`deviation`](Self::deviation).
     pub fn is_linear(&self) -> bool {
         self.step.is_none() && self.electrons == 0.0
     }
@@ -103,7 +117,8 @@ impl Camera {
     /// The intensity that one frame reports.
     pub fn frame(&self, intensity: f64, stream: &mut Stream) -> f64 {
         if self.shares.len() > 1 && self.is_linear() {
-            return intensity + self.deviation() * if self.noise > 0.0 { f64::normal(stream) } else { 0.0 };
+            return intensity
+                + self.deviation() * if self.noise > 0.0 { f64::normal(stream) } else { 0.0 };
         }
         self.shares.iter().map(|share| self.pixel(intensity * share, stream)).sum()
     }
@@ -111,13 +126,16 @@ impl Camera {
     /// What one camera pixel reports.
     #[inline]
     pub fn pixel(&self, intensity: f64, stream: &mut Stream) -> f64 {
-        let mut seen = if self.electrons > 0.0 { self.collected(intensity, stream) } else { intensity };
+        let mut seen =
+            if self.electrons > 0.0 { self.collected(intensity, stream) } else { intensity };
         if self.noise > 0.0 {
             seen += self.noise * f64::normal(stream);
         }
         match self.step {
             // Codes are not negative, so that cutting off rounds; it takes one instruction.
-            Some((step, per_step)) => f64::from((seen.clamp(0.0, self.full_scale) * per_step + 0.5) as u32) * step,
+            Some((step, per_step)) => {
+                f64::from((seen.clamp(0.0, self.full_scale) * per_step + 0.5) as u32) * step
+            }
             None => seen,
         }
     }
@@ -136,11 +154,17 @@ impl Camera {
             }
     }
 
-    /// The standard deviation of one frame's error, at half the full scale where it depends on the light.
+    /// The standard deviation of one frame's error, at half the full scale where it depends on the
+    /// light.
     pub fn resolution(&self) -> f64 {
-        let rounding = self.step.map_or(0.0, |(step, _)| rounding_error(step)) * (self.shares.len() as f64).sqrt();
+        let rounding = self.step.map_or(0.0, |(step, _)| rounding_error(step))
+            * (self.shares.len() as f64).sqrt();
         let brightest = self.shares.iter().copied().fold(0.0, f64::max);
-        let shot = if self.electrons > 0.0 { self.full_scale * (0.5 / (self.electrons * brightest)).sqrt() } else { 0.0 };
+        let shot = if self.electrons > 0.0 {
+            self.full_scale * (0.5 / (self.electrons * brightest)).sqrt()
+        } else {
+            0.0
+        };
         self.deviation().hypot(rounding).hypot(shot)
     }
 }
@@ -148,7 +172,7 @@ impl Camera {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Key;
+    use crate::arithmetic::random::Key;
 
     const POINT: CameraRegion = CameraRegion { side_px: 1, spot_px: 1.0 };
 
@@ -165,9 +189,13 @@ mod tests {
             let (mean, variance) = moments(&Camera::new(0, 0.0, 1.0, electrons, POINT), intensity);
             let expected = intensity / electrons;
             assert!((mean - intensity).abs() < 5.0 * (expected / 20_000.0).sqrt(), "mean {mean}");
-            // A Poisson variance has a relative standard error of sqrt((2 + 1 / mean count) / draws).
+            // A Poisson variance has a relative standard error of sqrt((2 + 1 / mean count) /
+            // draws).
             let error = 5.0 * ((2.0 + 1.0 / (intensity * electrons)) / 20_000.0).sqrt();
-            assert!((variance / expected - 1.0).abs() < error, "{electrons} {intensity}: {variance} {expected}");
+            assert!(
+                (variance / expected - 1.0).abs() < error,
+                "{electrons} {intensity}: {variance} {expected}"
+            );
         }
     }
 
@@ -177,10 +205,13 @@ mod tests {
         for bits in [0, 8] {
             let camera = Camera::new(bits, 0.02, 1.0, 0.0, region);
             let (mean, variance) = moments(&camera, 0.5);
-            // Below its first code, a pixel's clipped noise has a positive mean: judged without clipping only.
+            // Below its first code, a pixel's clipped noise has a positive mean: judged without
+            // clipping only.
             if bits == 0 {
                 assert!((mean - 0.5).abs() < 5.0 * camera.deviation() / 20_000f64.sqrt());
-                assert!((variance.sqrt() / camera.deviation() - 1.0).abs() < 5.0 / 40_000f64.sqrt());
+                assert!(
+                    (variance.sqrt() / camera.deviation() - 1.0).abs() < 5.0 / 40_000f64.sqrt()
+                );
             } else {
                 // Clipping at the dark end takes some of the noise away.
                 let ratio = variance.sqrt() / camera.resolution();
@@ -188,14 +219,19 @@ mod tests {
             }
         }
         let dark = Camera::new(0, 0.0, 1.0, 0.0, region);
-        assert_eq!(dark.frame(0.3, &mut Key::new(1, "camera").stream()), 0.3, "an exact camera collects all light");
+        assert_eq!(
+            dark.frame(0.3, &mut Key::new(1, "camera").stream()),
+            0.3,
+            "an exact camera collects all light"
+        );
     }
 
     #[test]
     fn clips_at_full_scale_and_rounds_to_codes() {
         let camera = Camera::new(2, 0.0, 0.6, 0.0, POINT);
         let mut stream = Key::new(1, "camera").stream();
-        let frames = [-0.1, 0.05, 0.19, 0.31, 7.0].map(|intensity| camera.frame(intensity, &mut stream));
+        let frames =
+            [-0.1, 0.05, 0.19, 0.31, 7.0].map(|intensity| camera.frame(intensity, &mut stream));
         for (frame, expected) in frames.into_iter().zip([0.0, 0.0, 0.2, 0.4, 0.6]) {
             assert!((frame - expected).abs() < 1e-15);
         }

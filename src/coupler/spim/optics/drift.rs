@@ -1,11 +1,12 @@
 //! Effect 13, drift: the zero order wanders across the camera.
 //!
-//! Its middle takes a random step in either direction at every write of the parameters, so that it stands still between the phases
-//! of one gradient. The camera goes on reading where the order was when it was aligned.
+//! Its middle takes a random step in either direction at every write of the parameters, so that it
+//! stands still between the phases of one gradient. The camera goes on reading where the order was
+//! when it was aligned.
 
 use super::fill_factor::sinc;
-use crate::random::Key;
-use crate::real::Real;
+use crate::arithmetic::random::Key;
+use crate::arithmetic::real::Real;
 
 /// Points of the numerical integral along one axis of the camera region.
 const POINTS: usize = 64;
@@ -24,12 +25,14 @@ impl Drift {
     pub fn advance(&mut self, key: Key) {
         if self.step_px > 0.0 {
             let mut stream = key.stream();
-            self.offset_px.iter_mut().for_each(|offset| *offset += self.step_px * f64::normal(&mut stream));
+            self.offset_px
+                .iter_mut()
+                .for_each(|offset| *offset += self.step_px * f64::normal(&mut stream));
         }
     }
 
-    /// The light of a zero order of half width `spot_px` in a square of `region_px` pixels about where it was, as a part of the
-    /// light there before any drift.
+    /// The light of a zero order of half width `spot_px` in a square of `region_px` pixels about
+    /// where it was, as a part of the light there before any drift.
     pub fn gain(&self, region_px: usize, spot_px: f64) -> f64 {
         if self.offset_px == [0.0; 2] {
             return 1.0;
@@ -64,6 +67,12 @@ mod tests {
     fn light_is_lost_as_the_order_leaves_the_region() {
         let at = |offset| Drift { step_px: 1.0, offset_px: [offset, 0.0] }.gain(6, 2.0);
         assert_eq!(at(0.0), 1.0);
-        assert!(at(1.0) < 1.0 && at(3.0) < 0.6 && at(3.0) > 0.4 && at(20.0) < 0.02, "{} {} {}", at(1.0), at(3.0), at(20.0));
+        assert!(
+            at(1.0) < 1.0 && at(3.0) < 0.6 && at(3.0) > 0.4 && at(20.0) < 0.02,
+            "{} {} {}",
+            at(1.0),
+            at(3.0),
+            at(20.0)
+        );
     }
 }

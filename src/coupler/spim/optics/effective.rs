@@ -1,15 +1,18 @@
 //! The effective tier: the complex field that each macro-pixel sends to the zero order.
 //!
-//! With r+- the mean phase factors of a checkerboard's two colours (tabulated over levels, through effects 1 to 4) and A+- the
-//! light on them (effects 7 and 8), a node showing the value a contributes
+//! With r+- the mean phase factors of a checkerboard's two colours (tabulated over levels, through
+//! effects 1 to 4) and A+- the light on them (effects 7 and 8), a node showing the value a
+//! contributes
 //!
 //! ```text
 //! t_j(a) = A+_j r+(a) + A-_j r-(a)
 //! ```
 //!
-//! Without fringing fields that is all, and exact. With them a macro-pixel's rim also depends on its neighbour: every pair of
-//! neighbours adds a term, tabulated over both levels, of an infinitely long straight border between them. Left out are the corners
-//! where four macro-pixels meet and the rim of the block. The common flicker enters to first order, pixel flicker by its moments.
+//! Without fringing fields that is all, and exact. With them a macro-pixel's rim also depends on
+//! its neighbour: every pair of neighbours adds a term, tabulated over both levels, of an
+//! infinitely long straight border between them. Left out are the corners where four macro-pixels
+//! meet and the rim of the block. The common flicker enters to first order, pixel flicker by its
+//! moments.
 
 use std::f64::consts::TAU;
 
@@ -28,14 +31,16 @@ const BORDER_ENTRIES: usize = 129;
 /// Levels up to which the response is tabulated.
 const TABLE_BITS: u32 = 12;
 
-/// The mean phase factors of a checkerboard's colours, each with its derivative by a relative change of all phases.
+/// The mean phase factors of a checkerboard's colours, each with its derivative by a relative
+/// change of all phases.
 #[derive(Clone, Copy, Debug, Default)]
 struct Colours {
     factors: [Field; 2],
     slopes: [Field; 2],
 }
 
-/// One kind of point of the checkerboard: the weights of the colours in its phase, and its part of the area of its own colour.
+/// One kind of point of the checkerboard: the weights of the colours in its phase, and its part of
+/// the area of its own colour.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Kind<const N: usize> {
     /// Weights of the colours: first, second; of the own node, then of the neighbour.
@@ -44,7 +49,8 @@ struct Kind<const N: usize> {
     own: usize,
 }
 
-/// The fields of the nodes of one region at the zero order, in units of the field of an average node in phase.
+/// The fields of the nodes of one region at the zero order, in units of the field of an average
+/// node in phase.
 #[derive(Clone, Debug)]
 pub struct Effective {
     bits: u32,
@@ -57,7 +63,8 @@ pub struct Effective {
     table: Vec<Colours>,
     /// The light on each node's colours.
     light: Vec<[Field; 2]>,
-    /// Light that no node controls: dead zones and the panel beyond the block; and its derivative by a relative change of all phases.
+    /// Light that no node controls: dead zones and the panel beyond the block; and its derivative
+    /// by a relative change of all phases.
     leak: (Field, Field),
     /// Sum of the squared amplitudes of all active pixels.
     power: f64,
@@ -81,7 +88,8 @@ impl Effective {
     pub fn new(optics: &Optics, region: usize) -> Self {
         let layout = &optics.layout;
         let unit = optics.light_on_nodes(region) / layout.nodes as f64;
-        let beam = |at: usize| optics.beam.as_ref().map_or(Field::from(1.0), |beam| beam[at]) / unit;
+        let beam =
+            |at: usize| optics.beam.as_ref().map_or(Field::from(1.0), |beam| beam[at]) / unit;
         let mut rest = vec![true; layout.width * layout.height];
         let light: Vec<[Field; 2]> = (0..layout.nodes)
             .map(|node| {
@@ -101,30 +109,37 @@ impl Effective {
             table: Vec::new(),
             light,
             leak: Default::default(),
-            power: optics.pixel.envelope(0.0).norm().powi(4) * (0..rest.len()).map(|at| beam(at).norm_sqr()).sum::<f64>(),
+            power: optics.pixel.envelope(0.0).norm().powi(4)
+                * (0..rest.len()).map(|at| beam(at).norm_sqr()).sum::<f64>(),
             borders: None,
         };
         if optics.bits > 0 && optics.bits <= TABLE_BITS {
-            effective.table = (0..=1usize << (optics.bits - 1)).map(|level| effective.colours(effective.phases_at(level))).collect();
+            effective.table = (0..=1usize << (optics.bits - 1))
+                .map(|level| effective.colours(effective.phases_at(level)))
+                .collect();
         }
         // Beyond the block the panel shows the value 0, on the panel's own checkerboard.
         let Colours { factors, slopes } = effective.of(0.0);
         for (at, _) in rest.iter().enumerate().filter(|(_, rest)| **rest) {
-            let first = layout.is_first_colour((at / layout.width) as isize, (at % layout.width) as isize);
+            let first =
+                layout.is_first_colour((at / layout.width) as isize, (at % layout.width) as isize);
             effective.leak.0 += beam(at) * factors[usize::from(!first)];
             effective.leak.1 += beam(at) * slopes[usize::from(!first)];
         }
         if optics.pixel.has_gap() {
-            effective.leak.0 += optics.pixel.gap(0.0, 0.0) * (0..rest.len()).map(beam).sum::<Field>();
+            effective.leak.0 +=
+                optics.pixel.gap(0.0, 0.0) * (0..rest.len()).map(beam).sum::<Field>();
         }
-        effective.borders = optics.fringing.as_ref().map(|fringing| Borders::new(&effective, optics, fringing));
+        effective.borders =
+            optics.fringing.as_ref().map(|fringing| Borders::new(&effective, optics, fringing));
         effective
     }
 
     /// The phases of the two colours at `level`, from 0 to half of all levels.
     fn phases_at(&self, level: usize) -> [f64; 2] {
         let levels = 1usize << self.bits;
-        [level, (levels - level) % levels].map(|level| self.response.phase(level as f64 / levels as f64))
+        [level, (levels - level) % levels]
+            .map(|level| self.response.phase(level as f64 / levels as f64))
     }
 
     /// The mean phase factors of colours driven to `phases`.
@@ -150,7 +165,8 @@ impl Effective {
         self.table.get(level).copied().unwrap_or_else(|| self.colours(self.phases_at(level)))
     }
 
-    /// The field of node `node` showing `value`, its neighbours' rims apart, and its derivative by a relative change of all phases.
+    /// The field of node `node` showing `value`, its neighbours' rims apart, and its derivative by
+    /// a relative change of all phases.
     pub fn node(&self, node: usize, value: f64) -> (Field, Field) {
         let (colours, light) = (self.of(value), &self.light[node]);
         let sum = |factors: [Field; 2]| light[0] * factors[0] + light[1] * factors[1];
@@ -166,7 +182,8 @@ impl Effective {
                 let Some(neighbour) = neighbour else { continue };
                 let other = borders.entry(values[*neighbour]);
                 let (first, second) = if side % 2 == 0 { (other, own) } else { (own, other) };
-                field += borders.tables[side / 2][first * borders.entries + second] * self.brightness(node, *neighbour);
+                field += borders.tables[side / 2][first * borders.entries + second]
+                    * self.brightness(node, *neighbour);
             }
         }
         (field, slope)
@@ -182,7 +199,8 @@ impl Effective {
             let Some(borders) = &self.borders else { continue };
             for side in [1, 3] {
                 let Some(neighbour) = borders.neighbours[node][side] else { continue };
-                let entry = borders.entry(*value) * borders.entries + borders.entry(values[neighbour]);
+                let entry =
+                    borders.entry(*value) * borders.entries + borders.entry(values[neighbour]);
                 field += borders.tables[side / 2][entry] * self.brightness(node, neighbour);
             }
         }
@@ -191,7 +209,8 @@ impl Effective {
 
     /// The mean light on two nodes, in units of an average node.
     fn brightness(&self, node: usize, other: usize) -> Field {
-        (self.light[node][0] + self.light[node][1] + self.light[other][0] + self.light[other][1]) * 0.5
+        (self.light[node][0] + self.light[node][1] + self.light[other][0] + self.light[other][1])
+            * 0.5
     }
 
     /// The amplitude of the light on each node, in units of an average node.
@@ -205,11 +224,15 @@ impl Effective {
     }
 }
 
-/// The kinds of points of a uniform checkerboard, like ones put together; areas sum to the active area for each colour.
+/// The kinds of points of a uniform checkerboard, like ones put together; areas sum to the active
+/// area for each colour.
 fn kinds(optics: &Optics) -> Vec<Kind<2>> {
     let Some(fringing) = &optics.fringing else {
         let area = optics.pixel.envelope(0.0).re.powi(2);
-        return vec![Kind { weights: [1.0, 0.0], area, own: 0 }, Kind { weights: [0.0, 1.0], area, own: 1 }];
+        return vec![
+            Kind { weights: [1.0, 0.0], area, own: 0 },
+            Kind { weights: [0.0, 1.0], area, own: 1 },
+        ];
     };
     let period = 2 * optics.layout.checker as isize;
     // Each colour has half of the pixels of a period.
@@ -220,7 +243,8 @@ fn kinds(optics: &Optics) -> Vec<Kind<2>> {
         for point in 0..POINTS * POINTS {
             let mut weights = [0.0; 2];
             for_each_weight(fringing, point, |down, right, weight| {
-                weights[usize::from(!optics.layout.is_first_colour(row + down, column + right))] += weight;
+                weights[usize::from(!optics.layout.is_first_colour(row + down, column + right))] +=
+                    weight;
             });
             let own = usize::from(!optics.layout.is_first_colour(row, column));
             add_kind(&mut kinds, Kind { weights, area: point_area(optics, point) / pixels, own });
@@ -244,7 +268,10 @@ fn for_each_weight(fringing: &Fringing, point: usize, mut visit: impl FnMut(isiz
 
 /// Adds a kind, or its area to a like one.
 fn add_kind<const N: usize>(kinds: &mut Vec<Kind<N>>, kind: Kind<N>) {
-    let like = |other: &&mut Kind<N>| other.own == kind.own && other.weights.iter().zip(kind.weights).all(|(a, b)| (a - b).abs() < 1e-12);
+    let like = |other: &&mut Kind<N>| {
+        other.own == kind.own
+            && other.weights.iter().zip(kind.weights).all(|(a, b)| (a - b).abs() < 1e-12)
+    };
     match kinds.iter_mut().find(like) {
         Some(other) => other.area += kind.area,
         None => kinds.push(kind),
@@ -253,7 +280,8 @@ fn add_kind<const N: usize>(kinds: &mut Vec<Kind<N>>, kind: Kind<N>) {
 
 impl Borders {
     fn new(effective: &Effective, optics: &Optics, fringing: &Fringing) -> Self {
-        let levels = if effective.bits == 0 { usize::MAX } else { (1usize << (effective.bits - 1)) + 1 };
+        let levels =
+            if effective.bits == 0 { usize::MAX } else { (1usize << (effective.bits - 1)) + 1 };
         let entries = levels.min(BORDER_ENTRIES);
         let phases: Vec<[f64; 2]> = (0..entries)
             .map(|entry| {
@@ -273,10 +301,17 @@ impl Borders {
             };
             (0..entries).into_par_iter().flat_map_iter(row).collect()
         };
-        let neighbours = |node| [(0, -1), (0, 1), (-1, 0), (1, 0)].map(|step| optics.layout.neighbour(node, step));
+        let neighbours = |node| {
+            [(0, -1), (0, 1), (-1, 0), (1, 0)].map(|step| optics.layout.neighbour(node, step))
+        };
         // As many entries as a modulator of these bits has levels from phase 0 to pi.
         let levels = Levels::new((entries - 1).ilog2() + 1);
-        Self { entries, levels, tables: [table(true), table(false)], neighbours: (0..optics.layout.nodes).map(neighbours).collect() }
+        Self {
+            entries,
+            levels,
+            tables: [table(true), table(false)],
+            neighbours: (0..optics.layout.nodes).map(neighbours).collect(),
+        }
     }
 
     /// The entry of a node asked to show `value`.
@@ -285,8 +320,8 @@ impl Borders {
     }
 }
 
-/// The kinds of points near a straight border, colours of the first node, then of the second; `own` is 2 for points of the second.
-/// Areas are parts of a macro-pixel.
+/// The kinds of points near a straight border, colours of the first node, then of the second; `own`
+/// is 2 for points of the second. Areas are parts of a macro-pixel.
 fn border_kinds(optics: &Optics, fringing: &Fringing, upright: bool) -> Vec<Kind<4>> {
     let Layout { checker, macro_pixel, .. } = optics.layout;
     let (period, reach) = (2 * checker as isize, fringing.reach() as isize);
@@ -300,11 +335,15 @@ fn border_kinds(optics: &Optics, fringing: &Fringing, upright: bool) -> Vec<Kind
                 let mut weights = [0.0; 4];
                 for_each_weight(fringing, point, |down, right, weight| {
                     let second = if upright { away + right >= 0 } else { away + down >= 0 };
-                    let colour = usize::from(!optics.layout.is_first_colour(row + down, column + right));
+                    let colour =
+                        usize::from(!optics.layout.is_first_colour(row + down, column + right));
                     weights[2 * usize::from(second) + colour] += weight;
                 });
                 let own = if away >= 0 { 2 } else { 0 };
-                add_kind(&mut kinds, Kind { weights, area: point_area(optics, point) * scale, own });
+                add_kind(
+                    &mut kinds,
+                    Kind { weights, area: point_area(optics, point) * scale, own },
+                );
             }
         }
     }

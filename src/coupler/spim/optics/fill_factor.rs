@@ -1,8 +1,9 @@
 //! Effect 4, fill factor and dead zone: only the middle of a pixel modulates.
 //!
-//! Pixels of pitch 1 have an active square of side q = sqrt(F); the rest, the dead zone, reflects with amplitude r e^(i theta)
-//! whatever is shown. At spatial frequency f (cycles a pixel) the active square's field has the envelope q sinc(q fy) q sinc(q fx),
-//! the dead zone's r e^(i theta) (sinc fy sinc fx - q sinc(q fy) q sinc(q fx)).
+//! Pixels of pitch 1 have an active square of side q = sqrt(F); the rest, the dead zone, reflects
+//! with amplitude r e^(i theta) whatever is shown. At spatial frequency f (cycles a pixel) the
+//! active square's field has the envelope q sinc(q fy) q sinc(q fx), the dead zone's r e^(i theta)
+//! (sinc fy sinc fx - q sinc(q fy) q sinc(q fx)).
 
 use std::f64::consts::PI;
 
@@ -30,11 +31,14 @@ impl FillFactor {
         Complex::from(self.side * sinc(self.side * f))
     }
 
-    /// The field along one axis of the part of the active square that belongs to each of a pixel's points.
+    /// The field along one axis of the part of the active square that belongs to each of a pixel's
+    /// points.
     pub fn point_envelopes(&self, f: f64) -> [Complex<f64>; POINTS] {
         let middle = self.side.min(1.0 / 3.0);
         let outer = (self.side - middle) / 2.0;
-        let strip = |width: f64, offset: f64| Complex::from_polar(width * sinc(width * f), -2.0 * PI * f * offset);
+        let strip = |width: f64, offset: f64| {
+            Complex::from_polar(width * sinc(width * f), -2.0 * PI * f * offset)
+        };
         let offset = (middle + outer) / 2.0;
         [strip(outer, -offset), strip(middle, 0.0), strip(outer, offset)]
     }

@@ -9,7 +9,8 @@ use rustfft::{Fft, FftPlanner};
 /// Side of the squares that a transpose moves at a time: two of them stay in a core's first cache.
 const BLOCK: usize = 32;
 
-/// The forward transform of planes of one size. Results come transposed, columns x rows: that saves a quarter of the work.
+/// The forward transform of planes of one size. Results come transposed, columns x rows: that saves
+/// a quarter of the work.
 pub struct Fourier {
     height: usize,
     width: usize,
@@ -21,7 +22,12 @@ impl Fourier {
     /// For planes of `height` rows of `width` values.
     pub fn new(height: usize, width: usize) -> Self {
         let mut planner = FftPlanner::new();
-        Self { height, width, along_rows: planner.plan_fft_forward(width), along_columns: planner.plan_fft_forward(height) }
+        Self {
+            height,
+            width,
+            along_rows: planner.plan_fft_forward(width),
+            along_columns: planner.plan_fft_forward(height),
+        }
     }
 
     /// Transforms `plane` (row by row; overwritten) into `spectrum` (column by column): the sum of
@@ -66,14 +72,16 @@ mod tests {
     #[test]
     fn agrees_with_the_sum() {
         let (height, width) = (6, 40);
-        let plane: Vec<Complex<f64>> =
-            (0..height * width).map(|i| Complex::new((i as f64 * 0.37).sin(), (i as f64 * 0.11).cos())).collect();
+        let plane: Vec<Complex<f64>> = (0..height * width)
+            .map(|i| Complex::new((i as f64 * 0.37).sin(), (i as f64 * 0.11).cos()))
+            .collect();
         let (mut work, mut spectrum) = (plane.clone(), vec![Complex::default(); height * width]);
         Fourier::new(height, width).transform(&mut work, &mut spectrum);
         for m in 0..height {
             for n in 0..width {
                 let term = |(at, value): (usize, &Complex<f64>)| {
-                    let turns = (m * (at / width)) as f64 / height as f64 + (n * (at % width)) as f64 / width as f64;
+                    let turns = (m * (at / width)) as f64 / height as f64
+                        + (n * (at % width)) as f64 / width as f64;
                     value * Complex::from_polar(1.0, -TAU * turns)
                 };
                 let sum: Complex<f64> = plane.iter().enumerate().map(term).sum();

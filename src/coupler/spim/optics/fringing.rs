@@ -1,7 +1,7 @@
 //! Effect 3, fringing fields: a pixel's voltage bends the liquid crystal of its neighbours too.
 //!
-//! The phases as driven (wrapped, so that a step from 2 pi to 0 is a step) are convolved with a kernel on a grid of 3 x 3 points a
-//! pixel (Schroff et al. 2023, doi:10.1038/s41598-023-30296-6):
+//! The phases as driven (wrapped, so that a step from 2 pi to 0 is a step) are convolved with a
+//! kernel on a grid of 3 x 3 points a pixel (Schroff et al. 2023, doi:10.1038/s41598-023-30296-6):
 //!
 //! ```text
 //! phi -> K * phi,      K = |F^-1 exp(-(|kx|^q + |ky|^q) / sigma^q)|,      sum K = 1
@@ -15,12 +15,13 @@ use std::path::Path;
 use nalgebra::DMatrix;
 use num_complex::Complex64;
 
-use crate::matrix_file::read_matrix;
+use crate::file::matrix::read_matrix;
 use crate::{Error, Result};
 
 /// Points along a pixel's side.
 pub const POINTS: usize = 3;
-/// Points from the middle to the rim of the formula's kernel: three pixels in all, as where its width and exponent were measured.
+/// Points from the middle to the rim of the formula's kernel: three pixels in all, as where its
+/// width and exponent were measured.
 const RADIUS: usize = 4;
 /// How far the sum of a measured kernel may be from 1.
 const SUM_TOLERANCE: f64 = 1e-3;
@@ -35,16 +36,22 @@ pub struct Fringing {
 }
 
 impl Fringing {
-    /// The kernel of the formula: `sigma` in cycles a pixel, exponent `order`. Width and exponent belong to the grid on which they were
-    /// fitted: as many frequencies as points, the first at -1.5 cycles a pixel.
+    /// The kernel of the formula: `sigma` in cycles a pixel, exponent `order`. Width and exponent
+    /// belong to the grid on which they were fitted: as many frequencies as points, the first at
+    /// -1.5 cycles a pixel.
     pub fn from_formula(sigma: f64, order: f64) -> Self {
         let side = 2 * RADIUS + 1;
-        // The kernel is a product of one factor a direction: the absolute value of a product is the product of absolute values.
+        // The kernel is a product of one factor a direction: the absolute value of a product is the
+        // product of absolute values.
         let factor = |point: usize| {
             let term = |index: usize| {
                 let cycles = index as f64 - side as f64 / 2.0;
-                let spectrum = (-(cycles * POINTS as f64 / side as f64 / sigma).abs().powf(order)).exp();
-                Complex64::from_polar(spectrum, TAU * cycles * (point as f64 - RADIUS as f64) / side as f64)
+                let spectrum =
+                    (-(cycles * POINTS as f64 / side as f64 / sigma).abs().powf(order)).exp();
+                Complex64::from_polar(
+                    spectrum,
+                    TAU * cycles * (point as f64 - RADIUS as f64) / side as f64,
+                )
             };
             (0..side).map(term).sum::<Complex64>().norm()
         };
@@ -53,7 +60,8 @@ impl Fringing {
         Self::from_kernel(&(&kernel / kernel.sum()))
     }
 
-    /// The measured kernel in `path` (.npy or .csv): a square of an odd number of points, 3 a pixel, that sums to 1.
+    /// The measured kernel in `path` (.npy or .csv): a square of an odd number of points, 3 a
+    /// pixel, that sums to 1.
     ///
     /// # Errors
     /// When the file cannot be read, or holds no such kernel.
@@ -62,7 +70,9 @@ impl Fringing {
         let kernel = read_matrix(path)?;
         let (rows, columns) = kernel.shape();
         if rows != columns || rows % 2 == 0 {
-            return wrong(format!("expected a square kernel of an odd number of points, 3 a pixel, found {rows} x {columns}"));
+            return wrong(format!(
+                "expected a square kernel of an odd number of points, 3 a pixel, found {rows} x {columns}"
+            ));
         }
         let sum = kernel.sum();
         if (sum - 1.0).abs() > SUM_TOLERANCE {
@@ -81,8 +91,12 @@ impl Fringing {
             for i in -radius..=radius {
                 for j in -radius..=radius {
                     // The pixel that holds the point at distance (i, j) from this one.
-                    let (row, column) = ((point / points + i).div_euclid(points) + reach, (point % points + j).div_euclid(points) + reach);
-                    weights[row as usize * side + column as usize] += kernel[((i + radius) as usize, (j + radius) as usize)];
+                    let (row, column) = (
+                        (point / points + i).div_euclid(points) + reach,
+                        (point % points + j).div_euclid(points) + reach,
+                    );
+                    weights[row as usize * side + column as usize] +=
+                        kernel[((i + radius) as usize, (j + radius) as usize)];
                 }
             }
             weights
@@ -100,11 +114,21 @@ impl Fringing {
         &self.weights[point]
     }
 
-    /// The phase at point `point` of every pixel of row `row`, from the `phases` of a panel of `height` x `width`.
-    pub fn smear_row(&self, phases: &[f64], (height, width): (usize, usize), row: usize, point: usize, smeared: &mut [f64]) {
+    /// The phase at point `point` of every pixel of row `row`, from the `phases` of a panel of
+    /// `height` x `width`.
+    pub fn smear_row(
+        &self,
+        phases: &[f64],
+        (height, width): (usize, usize),
+        row: usize,
+        point: usize,
+        smeared: &mut [f64],
+    ) {
         let (reach, side) = (self.reach as isize, 2 * self.reach + 1);
         smeared.fill(0.0);
-        for (index, weight) in self.weights[point].iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
+        for (index, weight) in
+            self.weights[point].iter().enumerate().filter(|(_, weight)| **weight != 0.0)
+        {
             let (down, right) = ((index / side) as isize - reach, (index % side) as isize - reach);
             let source = (row as isize + down).clamp(0, height as isize - 1) as usize;
             let line = &phases[source * width..(source + 1) * width];
@@ -113,10 +137,16 @@ impl Fringing {
             let last = width - (right.max(0) as usize).min(width);
             smeared[..first].iter_mut().for_each(|phase| *phase += weight * line[0]);
             if first < last {
-                let shifted = &line[(first as isize + right) as usize..(last as isize + right) as usize];
-                smeared[first..last].iter_mut().zip(shifted).for_each(|(phase, source)| *phase += weight * source);
+                let shifted =
+                    &line[(first as isize + right) as usize..(last as isize + right) as usize];
+                smeared[first..last]
+                    .iter_mut()
+                    .zip(shifted)
+                    .for_each(|(phase, source)| *phase += weight * source);
             }
-            smeared[last.max(first)..].iter_mut().for_each(|phase| *phase += weight * line[width - 1]);
+            smeared[last.max(first)..]
+                .iter_mut()
+                .for_each(|phase| *phase += weight * line[width - 1]);
         }
     }
 }
@@ -126,12 +156,18 @@ mod tests {
     use rand::RngExt;
 
     use super::*;
-    use crate::random::Key;
+    use crate::arithmetic::random::Key;
 
-    fn smear(fringing: &Fringing, phases: &[f64], (height, width): (usize, usize)) -> Vec<Vec<f64>> {
+    fn smear(
+        fringing: &Fringing,
+        phases: &[f64],
+        (height, width): (usize, usize),
+    ) -> Vec<Vec<f64>> {
         let plane = |point| {
             let mut plane = vec![0.0; height * width];
-            plane.chunks_mut(width).enumerate().for_each(|(row, line)| fringing.smear_row(phases, (height, width), row, point, line));
+            plane.chunks_mut(width).enumerate().for_each(|(row, line)| {
+                fringing.smear_row(phases, (height, width), row, point, line)
+            });
             plane
         };
         (0..9).map(plane).collect()
@@ -158,8 +194,11 @@ mod tests {
                 let mut sum = 0.0;
                 for i in 0..5 {
                     for j in 0..5 {
-                        let row = ((y + i) as isize - 2).div_euclid(3).clamp(0, height as isize - 1) as usize;
-                        let column = ((x + j) as isize - 2).div_euclid(3).clamp(0, width as isize - 1) as usize;
+                        let row = ((y + i) as isize - 2).div_euclid(3).clamp(0, height as isize - 1)
+                            as usize;
+                        let column =
+                            ((x + j) as isize - 2).div_euclid(3).clamp(0, width as isize - 1)
+                                as usize;
                         sum += kernel[(i, j)] * phases[row * width + column];
                     }
                 }
@@ -169,29 +208,40 @@ mod tests {
         }
     }
 
-    /// The rms difference between the mean fields of 64 macro-pixels and the best multiple of their values (0 to 1), over the rms of
-    /// that: phases in (-pi, pi], macro-pixels of 16 x 16, checkerboards of `checker` pixels.
+    /// The rms difference between the mean fields of 64 macro-pixels and the best multiple of their
+    /// values (0 to 1), over the rms of that: phases in (-pi, pi], macro-pixels of 16 x 16,
+    /// checkerboards of `checker` pixels.
     fn residual(checker: usize, draw: u64) -> f64 {
         const SIDE: usize = 128;
         let mut stream = Key::new(draw, "test").stream();
         let values: Vec<f64> = (0..64).map(|_| stream.random()).collect();
         let node = |row: usize, column: usize| row / 16 * 8 + column / 16;
         let phase = |row: usize, column: usize| {
-            let sign = if (row / checker + column / checker).is_multiple_of(2) { 1.0 } else { -1.0 };
+            let sign =
+                if (row / checker + column / checker).is_multiple_of(2) { 1.0 } else { -1.0 };
             sign * values[node(row, column)].acos()
         };
         let phases: Vec<f64> = (0..SIDE * SIDE).map(|at| phase(at / SIDE, at % SIDE)).collect();
         let mut fields = [Complex64::ZERO; 64];
         for plane in smear(&Fringing::from_formula(2.03, 1.2), &phases, (SIDE, SIDE)) {
-            plane.iter().enumerate().for_each(|(at, phase)| fields[node(at / SIDE, at % SIDE)] += Complex64::from_polar(1.0, *phase));
+            plane.iter().enumerate().for_each(|(at, phase)| {
+                fields[node(at / SIDE, at % SIDE)] += Complex64::from_polar(1.0, *phase)
+            });
         }
         let square = values.iter().map(|value| value * value).sum::<f64>();
-        let multiple = fields.iter().zip(&values).map(|(field, value)| field * value).sum::<Complex64>() / square;
-        let missed = fields.iter().zip(&values).map(|(field, value)| (field - multiple * value).norm_sqr()).sum::<f64>();
+        let multiple =
+            fields.iter().zip(&values).map(|(field, value)| field * value).sum::<Complex64>()
+                / square;
+        let missed = fields
+            .iter()
+            .zip(&values)
+            .map(|(field, value)| (field - multiple * value).norm_sqr())
+            .sum::<f64>();
         (missed / (multiple.norm_sqr() * square)).sqrt()
     }
 
-    /// Percent, for checkerboards of 1, 2, 4 and 8 pixels: derived elsewhere with the published kernel.
+    /// Percent, for checkerboards of 1, 2, 4 and 8 pixels: derived elsewhere with the published
+    /// kernel.
     #[test]
     fn wider_checkerboards_fringe_less() {
         for (checker, expected) in [(1, 37.0), (2, 25.0), (4, 13.0), (8, 7.0)] {

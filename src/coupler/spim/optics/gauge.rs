@@ -1,9 +1,10 @@
 //! Gauge encoding and effect 1, phase quantisation: a real value on a phase-only modulator.
 //!
-//! A value a in [-1, 1] is written as the phases +arccos(a) and -arccos(a) on the checkerboard of a macro-pixel; its mean field is
-//! a, the rest goes to the Nyquist order (Fang, Huang & Ruan 2021, doi:10.1103/PhysRevLett.127.043902). A modulator of b bits
-//! rounds both phases to level g = round(2^b phi / 2 pi) mod 2^b. The two roundings mirror each other, so the mean field stays real:
-//! cos(2 pi g / 2^b).
+//! A value a in [-1, 1] is written as the phases +arccos(a) and -arccos(a) on the checkerboard of a
+//! macro-pixel; its mean field is a, the rest goes to the Nyquist order (Fang, Huang & Ruan 2021,
+//! doi:10.1103/PhysRevLett.127.043902). A modulator of b bits rounds both phases to level g =
+//! round(2^b phi / 2 pi) mod 2^b. The two roundings mirror each other, so the mean field stays
+//! real: cos(2 pi g / 2^b).
 
 use std::f64::consts::PI;
 
@@ -29,15 +30,21 @@ impl Levels {
         let cells = half_turn * CELLS_PER_LEVEL;
         let upper = |cell: usize| 2.0 * (cell + 1) as f64 / cells as f64 - 1.0;
         Self {
-            thresholds: (0..half_turn).map(|level| ((level as f64 + 0.5) / per_radian).cos()).collect(),
-            first: (0..cells).map(|cell| (upper(cell).min(1.0).acos() * per_radian).round() as u32).collect(),
+            thresholds: (0..half_turn)
+                .map(|level| ((level as f64 + 0.5) / per_radian).cos())
+                .collect(),
+            first: (0..cells)
+                .map(|cell| (upper(cell).min(1.0).acos() * per_radian).round() as u32)
+                .collect(),
         }
     }
 
-    /// The level, from 0 to half of all levels, nearest to arccos(value); values beyond [-1, 1] are clipped.
+    /// The level, from 0 to half of all levels, nearest to arccos(value); values beyond [-1, 1] are
+    /// clipped.
     pub fn level(&self, value: f64) -> usize {
         let value = value.clamp(-1.0, 1.0);
-        let cell = (((value + 1.0) * 0.5 * self.first.len() as f64) as usize).min(self.first.len() - 1);
+        let cell =
+            (((value + 1.0) * 0.5 * self.first.len() as f64) as usize).min(self.first.len() - 1);
         let mut level = self.first[cell] as usize;
         while level > 0 && value > self.thresholds[level - 1] {
             level -= 1;
@@ -81,7 +88,8 @@ impl Gauge {
     }
 }
 
-/// The standard deviation of a phase's rounding error, that of the field for a value near 0, where it is largest.
+/// The standard deviation of a phase's rounding error, that of the field for a value near 0, where
+/// it is largest.
 pub fn phase_rounding(bits: u32) -> f64 {
     if bits == 0 { 0.0 } else { rounding_error(2.0 * PI / f64::from(1u32 << bits)) }
 }
@@ -92,22 +100,33 @@ mod tests {
     use num_complex::Complex;
     use rustfft::FftPlanner;
 
-    /// The Fourier plane of a whole panel of macro-pixels by a two-dimensional transform: the oracle of this file.
-    fn orders(values: &[f64], columns: usize, pixel: usize, bits: u32) -> (Complex<f64>, Complex<f64>) {
+    /// The Fourier plane of a whole panel of macro-pixels by a two-dimensional transform: the
+    /// oracle of this file.
+    fn orders(
+        values: &[f64],
+        columns: usize,
+        pixel: usize,
+        bits: u32,
+    ) -> (Complex<f64>, Complex<f64>) {
         let (width, height) = (columns * pixel, values.len() / columns * pixel);
         let levels = f64::from(1u32 << bits);
         let mut plane: Vec<Complex<f64>> = (0..width * height)
             .map(|at| {
                 let (y, x) = (at / width, at % width);
-                let phase = values[y / pixel * columns + x / pixel].acos() * if (x + y) % 2 == 0 { 1.0 } else { -1.0 };
-                let level = (phase.rem_euclid(std::f64::consts::TAU) / std::f64::consts::TAU * levels).round() % levels;
+                let phase = values[y / pixel * columns + x / pixel].acos()
+                    * if (x + y) % 2 == 0 { 1.0 } else { -1.0 };
+                let level = (phase.rem_euclid(std::f64::consts::TAU) / std::f64::consts::TAU
+                    * levels)
+                    .round()
+                    % levels;
                 Complex::from_polar(1.0, std::f64::consts::TAU * level / levels)
             })
             .collect();
         let mut planner = FftPlanner::new();
         let (rows, along) = (planner.plan_fft_forward(width), planner.plan_fft_forward(height));
         plane.chunks_mut(width).for_each(|row| rows.process(row));
-        let mut turned: Vec<_> = (0..width * height).map(|at| plane[at % height * width + at / height]).collect();
+        let mut turned: Vec<_> =
+            (0..width * height).map(|at| plane[at % height * width + at / height]).collect();
         turned.chunks_mut(height).for_each(|column| along.process(column));
         let scale = 1.0 / (width * height) as f64;
         (turned[0] * scale, turned[width / 2 * height + height / 2] * scale)
@@ -137,7 +156,10 @@ mod tests {
             let gauge = Gauge::new(bits);
             for i in 1..997 {
                 let value = f64::from(i) / 997.0;
-                assert!((gauge.field(value) + gauge.field(-value)).abs() < 1e-15, "{bits} bits, {value}");
+                assert!(
+                    (gauge.field(value) + gauge.field(-value)).abs() < 1e-15,
+                    "{bits} bits, {value}"
+                );
             }
         }
     }
@@ -150,7 +172,10 @@ mod tests {
                 let value = f64::from(i) / 5000.0 - 1.0;
                 let exact = value.acos() / std::f64::consts::TAU * f64::from(1u32 << bits);
                 let tie = (exact.fract() - 0.5).abs() < 1e-9;
-                assert!(tie || levels.level(value) == exact.round() as usize, "{bits} bits, {value}");
+                assert!(
+                    tie || levels.level(value) == exact.round() as usize,
+                    "{bits} bits, {value}"
+                );
             }
         }
     }

@@ -1,12 +1,13 @@
 //! Effect 7, illumination: the beam is not flat.
 //!
-//! A Gaussian beam has the amplitude exp(-r^2 / w^2), its intensity falls to 1/e^2 at r = w. A measured image of intensities may
-//! take its place. Compensation divides each pattern value by the light that falls on its node, scaled so that none exceeds 1: the
-//! dimmest node sets the light that is left.
+//! A Gaussian beam has the amplitude exp(-r^2 / w^2), its intensity falls to 1/e^2 at r = w. A
+//! measured image of intensities may take its place. Compensation divides each pattern value by the
+//! light that falls on its node, scaled so that none exceeds 1: the dimmest node sets the light
+//! that is left.
 
 use std::path::Path;
 
-use crate::matrix_file::read_matrix;
+use crate::file::matrix::read_matrix;
 use crate::{Error, Result};
 
 /// Amplitudes on the panel.
@@ -14,7 +15,8 @@ use crate::{Error, Result};
 pub enum Illumination {
     /// The same everywhere.
     Uniform,
-    /// A Gaussian beam on the middle of the panel, its 1/e^2 radius in units of half the panel's shorter side.
+    /// A Gaussian beam on the middle of the panel, its 1/e^2 radius in units of half the panel's
+    /// shorter side.
     Gaussian(f64),
     /// An amplitude for each pixel, row by row.
     Measured(Vec<f64>),
@@ -30,7 +32,9 @@ impl Illumination {
         let image = read_matrix(path)?;
         if image.shape() != (height, width) {
             let (rows, columns) = image.shape();
-            return wrong(format!("expected {height} rows of {width} intensities, one a pixel of the panel, found {rows} x {columns}"));
+            return wrong(format!(
+                "expected {height} rows of {width} intensities, one a pixel of the panel, found {rows} x {columns}"
+            ));
         }
         if let Some(bad) = image.iter().find(|intensity| **intensity < 0.0) {
             return wrong(format!("expected intensities of at least 0, found {bad}"));
@@ -48,7 +52,8 @@ impl Illumination {
             Self::Measured(amplitudes) => amplitudes.clone(),
             Self::Gaussian(radius) => {
                 let waist = radius * height.min(width) as f64 / 2.0;
-                let (middle_y, middle_x) = ((height as f64 - 1.0) / 2.0, (width as f64 - 1.0) / 2.0);
+                let (middle_y, middle_x) =
+                    ((height as f64 - 1.0) / 2.0, (width as f64 - 1.0) / 2.0);
                 let along = |length: usize, middle: f64| -> Vec<f64> {
                     (0..length).map(|at| (-((at as f64 - middle) / waist).powi(2)).exp()).collect()
                 };
@@ -59,7 +64,8 @@ impl Illumination {
     }
 }
 
-/// The factor on each node's pattern values that makes all nodes equal, from the light on each node: (min A) / A.
+/// The factor on each node's pattern values that makes all nodes equal, from the light on each
+/// node: (min A) / A.
 pub fn compensation(light: &[f64]) -> Vec<f64> {
     let dimmest = light.iter().copied().fold(f64::INFINITY, f64::min);
     light.iter().map(|amplitude| dimmest / amplitude.max(f64::MIN_POSITIVE)).collect()
@@ -87,15 +93,24 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             Illumination::read(&path, (2, 3))
         };
-        assert_eq!(read("1,4,9\n0,1,4\n").unwrap().amplitudes((2, 3)), [1.0, 2.0, 3.0, 0.0, 1.0, 2.0]);
-        assert!(read("1,4\n0,1\n").unwrap_err().to_string().contains("expected 2 rows of 3 intensities"));
+        assert_eq!(
+            read("1,4,9\n0,1,4\n").unwrap().amplitudes((2, 3)),
+            [1.0, 2.0, 3.0, 0.0, 1.0, 2.0]
+        );
+        assert!(
+            read("1,4\n0,1\n")
+                .unwrap_err()
+                .to_string()
+                .contains("expected 2 rows of 3 intensities")
+        );
         assert!(read("1,4,-1\n0,1,1\n").unwrap_err().to_string().contains("at least 0, found -1"));
     }
 
     #[test]
     fn compensation_equalises_nodes() {
         let light = [0.5, 1.0, 0.8];
-        let shown: Vec<f64> = compensation(&light).iter().zip(light).map(|(factor, light)| factor * light).collect();
+        let shown: Vec<f64> =
+            compensation(&light).iter().zip(light).map(|(factor, light)| factor * light).collect();
         assert!(shown.iter().all(|amplitude| (amplitude - 0.5).abs() < 1e-15));
     }
 }

@@ -1,9 +1,11 @@
 //! Where nodes sit on the panel.
 //!
-//! A node is a macro-pixel of r x r pixels, divided into a checkerboard of fields of c x c pixels (r a multiple of 2 c, so that both
-//! colours cover the same area). Nodes fill a block of macro-pixels row by row, in the middle of the panel; the rest of the panel
-//! shows the value 0. For focal-plane division the panel is cut into K regions, each with a block of all nodes and a carrier grating
-//! that sends its light to an order of its own (Veraldi et al. 2025, doi:10.1103/PhysRevLett.134.063802).
+//! A node is a macro-pixel of r x r pixels, divided into a checkerboard of fields of c x c pixels
+//! (r a multiple of 2 c, so that both colours cover the same area). Nodes fill a block of
+//! macro-pixels row by row, in the middle of the panel; the rest of the panel shows the value 0.
+//! For focal-plane division the panel is cut into K regions, each with a block of all nodes and a
+//! carrier grating that sends its light to an order of its own (Veraldi et al. 2025,
+//! doi:10.1103/PhysRevLett.134.063802).
 
 use crate::{Error, Result};
 
@@ -25,7 +27,9 @@ impl PanelGeometry {
     pub fn room(&self, regions: usize) -> Option<usize> {
         let (down, across) = division(regions);
         let bounded = self.width > 0 && self.height > 0;
-        bounded.then(|| (self.width / across / self.macro_pixel) * (self.height / down / self.macro_pixel))
+        bounded.then(|| {
+            (self.width / across / self.macro_pixel) * (self.height / down / self.macro_pixel)
+        })
     }
 }
 
@@ -71,7 +75,8 @@ impl Layout {
     /// `nodes` macro-pixels in each of `regions` regions.
     ///
     /// # Errors
-    /// When a macro-pixel is not a multiple of two checkerboard fields, or the nodes do not fit the panel.
+    /// When a macro-pixel is not a multiple of two checkerboard fields, or the nodes do not fit the
+    /// panel.
     pub fn new(panel: PanelGeometry, nodes: usize, regions: usize) -> Result<Self> {
         let PanelGeometry { macro_pixel, checker, .. } = panel;
         if macro_pixel % (2 * checker) != 0 {
@@ -81,8 +86,11 @@ impl Layout {
         }
         let (down, across) = division(regions);
         let square = (nodes as f64).sqrt().ceil() as usize;
-        let room = |pixels: usize, cuts: usize, needed: usize| if pixels == 0 { needed } else { pixels / cuts / macro_pixel };
-        let most_columns = room(panel.width, across, if panel.height == 0 { square } else { nodes });
+        let room = |pixels: usize, cuts: usize, needed: usize| {
+            if pixels == 0 { needed } else { pixels / cuts / macro_pixel }
+        };
+        let most_columns =
+            room(panel.width, across, if panel.height == 0 { square } else { nodes });
         let most_rows = room(panel.height, down, nodes);
         let fits = |columns: &usize| nodes.div_ceil(*columns) <= most_rows;
         let Some(columns) = (square.min(most_columns).max(1)..=most_columns).find(fits) else {
@@ -95,24 +103,41 @@ impl Layout {
         let rows = nodes.div_ceil(columns);
         let width = if panel.width == 0 { columns * macro_pixel * across } else { panel.width };
         let height = if panel.height == 0 { rows * macro_pixel * down } else { panel.height };
-        let regions = place(regions, (down, across), (height, width), (rows * macro_pixel, columns * macro_pixel), 2 * checker)?;
+        let regions = place(
+            regions,
+            (down, across),
+            (height, width),
+            (rows * macro_pixel, columns * macro_pixel),
+            2 * checker,
+        )?;
         Ok(Self { width, height, macro_pixel, checker, nodes, columns, rows, regions })
     }
 
     /// The first row and column of pixels of `node` in `region`.
     pub fn corner(&self, region: &Region, node: usize) -> (usize, usize) {
-        (region.top + node / self.columns * self.macro_pixel, region.left + node % self.columns * self.macro_pixel)
+        (
+            region.top + node / self.columns * self.macro_pixel,
+            region.left + node % self.columns * self.macro_pixel,
+        )
     }
 
-    /// The pixels of `node` in `region`: row and column in the block, and the place on the panel, row by row.
-    pub fn pixels(&self, region: &Region, node: usize) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
+    /// The pixels of `node` in `region`: row and column in the block, and the place on the panel,
+    /// row by row.
+    pub fn pixels(
+        &self,
+        region: &Region,
+        node: usize,
+    ) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
         let (width, side, (top, left)) = (self.width, self.macro_pixel, (region.top, region.left));
         let (first_row, first_column) = (node / self.columns * side, node % self.columns * side);
-        (first_row..first_row + side)
-            .flat_map(move |row| (first_column..first_column + side).map(move |column| (row, column, (top + row) * width + left + column)))
+        (first_row..first_row + side).flat_map(move |row| {
+            (first_column..first_column + side)
+                .map(move |column| (row, column, (top + row) * width + left + column))
+        })
     }
 
-    /// Whether a pixel, counted from a block's corner, is on the checkerboard's first colour; negative ones lie before the block.
+    /// Whether a pixel, counted from a block's corner, is on the checkerboard's first colour;
+    /// negative ones lie before the block.
     pub fn is_first_colour(&self, row: isize, column: isize) -> bool {
         let field = self.checker as isize;
         (row.div_euclid(field) + column.div_euclid(field)).rem_euclid(2) == 0
@@ -120,15 +145,16 @@ impl Layout {
 
     /// The node beside `node` at `(down, right)` macro-pixels from it, if there is one.
     pub fn neighbour(&self, node: usize, (down, right): (isize, isize)) -> Option<usize> {
-        let (row, column) = ((node / self.columns) as isize + down, (node % self.columns) as isize + right);
+        let (row, column) =
+            ((node / self.columns) as isize + down, (node % self.columns) as isize + right);
         let inside = row >= 0 && column >= 0 && column < self.columns as isize;
         let neighbour = inside.then(|| row as usize * self.columns + column as usize)?;
         (neighbour < self.nodes).then_some(neighbour)
     }
 }
 
-/// Blocks in the middle of their regions. Carriers sit on a grid about the zero order, between it and half the Nyquist frequency,
-/// at least two widths of an order apart.
+/// Blocks in the middle of their regions. Carriers sit on a grid about the zero order, between it
+/// and half the Nyquist frequency, at least two widths of an order apart.
 fn place(
     regions: usize,
     (down, across): (usize, usize),
@@ -137,8 +163,11 @@ fn place(
     period: usize,
 ) -> Result<Vec<Region>> {
     let cut = |index: usize| (index / across, index % across);
-    // Corners on a period of the checkerboard keep those of all blocks in step with that of the panel.
-    let start = |index: usize, room: usize, block: usize| (index * room + (room - block) / 2) / period * period;
+    // Corners on a period of the checkerboard keep those of all blocks in step with that of the
+    // panel.
+    let start = |index: usize, room: usize, block: usize| {
+        (index * room + (room - block) / 2) / period * period
+    };
     let corner = |index: usize| {
         let (row, column) = cut(index);
         (start(row, height / down, block_height), start(column, width / across, block_width))
@@ -147,7 +176,8 @@ fn place(
         let (top, left) = corner(0);
         return Ok(vec![Region { top, left, carrier: (0.0, 0.0) }]);
     }
-    // Carriers (i + 1) spacing, i below the number of regions along that axis: all within a quarter cycle a pixel.
+    // Carriers (i + 1) spacing, i below the number of regions along that axis: all within a quarter
+    // cycle a pixel.
     let spacing = |count: usize| 0.25 / count as f64;
     let (order_height, order_width) = (2.0 / block_height as f64, 2.0 / block_width as f64);
     if spacing(down) < order_height || spacing(across) < order_width {
@@ -160,7 +190,11 @@ fn place(
     }
     let region = |index: usize| {
         let ((row, column), (top, left)) = (cut(index), corner(index));
-        Region { top, left, carrier: ((row + 1) as f64 * spacing(down), (column + 1) as f64 * spacing(across)) }
+        Region {
+            top,
+            left,
+            carrier: ((row + 1) as f64 * spacing(down), (column + 1) as f64 * spacing(across)),
+        }
     };
     Ok((0..regions).map(region).collect())
 }
@@ -183,27 +217,47 @@ mod tests {
     #[test]
     fn as_many_fit_as_there_is_room_for() {
         for regions in [1, 2, 4] {
-            let (panel, room) = (PanelGeometry { width: 1200, height: 800, ..SMALL }, |panel: PanelGeometry| panel.room(regions));
+            let (panel, room) =
+                (PanelGeometry { width: 1200, height: 800, ..SMALL }, |panel: PanelGeometry| {
+                    panel.room(regions)
+                });
             let most = room(panel).unwrap();
-            assert!(Layout::new(panel, most, regions).is_ok() && Layout::new(panel, most + 1, regions).is_err(), "{regions}: {most}");
+            assert!(
+                Layout::new(panel, most, regions).is_ok()
+                    && Layout::new(panel, most + 1, regions).is_err(),
+                "{regions}: {most}"
+            );
             assert_eq!(room(PanelGeometry { height: 0, ..panel }), None);
         }
     }
 
     #[test]
     fn a_panel_without_a_size_is_as_large_as_needed() {
-        let layout = Layout::new(PanelGeometry { width: 0, height: 0, macro_pixel: 4, checker: 2 }, 21, 1).unwrap();
+        let layout =
+            Layout::new(PanelGeometry { width: 0, height: 0, macro_pixel: 4, checker: 2 }, 21, 1)
+                .unwrap();
         assert_eq!((layout.width, layout.height, layout.columns, layout.rows), (20, 20, 5, 5));
     }
 
     #[test]
     fn what_does_not_fit_is_refused_with_the_numbers() {
         let error = Layout::new(SMALL, 25, 1).unwrap_err().to_string();
-        assert!(error.contains("12 x 8") && error.contains("6 x 4") && error.contains("25 nodes"), "{error}");
-        let error = Layout::new(PanelGeometry { checker: 4, ..SMALL }, 4, 1).unwrap_err().to_string();
-        assert!(error.contains("macro_pixel_px = 2") && error.contains("checker_px = 4"), "{error}");
+        assert!(
+            error.contains("12 x 8") && error.contains("6 x 4") && error.contains("25 nodes"),
+            "{error}"
+        );
+        let error =
+            Layout::new(PanelGeometry { checker: 4, ..SMALL }, 4, 1).unwrap_err().to_string();
+        assert!(
+            error.contains("macro_pixel_px = 2") && error.contains("checker_px = 4"),
+            "{error}"
+        );
         let error = Layout::new(SMALL, 6, 4).unwrap_err().to_string();
-        assert!(error.contains("4 regions: carriers would be 0.12500") && error.contains("6 x 4 pixels"), "{error}");
+        assert!(
+            error.contains("4 regions: carriers would be 0.12500")
+                && error.contains("6 x 4 pixels"),
+            "{error}"
+        );
     }
 
     #[test]

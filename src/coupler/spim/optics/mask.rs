@@ -1,15 +1,17 @@
 //! Masks: what the panel is told to show, pixel by pixel.
 //!
-//! A value a in [-1, 1] is written as the phases +arccos(a) and -arccos(a) on the two colours of its macro-pixel's checkerboard
-//! (gauge encoding: Fang, Huang & Ruan 2021, doi:10.1103/PhysRevLett.127.043902), plus the phase of the region's carrier. A modulator
-//! of b bits shows the level
+//! A value a in [-1, 1] is written as the phases +arccos(a) and -arccos(a) on the two colours of
+//! its macro-pixel's checkerboard (gauge encoding: Fang, Huang & Ruan 2021,
+//! doi:10.1103/PhysRevLett.127.043902), plus the phase of the region's carrier. A modulator of b
+//! bits shows the level
 //!
 //! ```text
 //! g = round(2^b phi / 2 pi) mod 2^b
 //! ```
 //!
-//! As a file a mask is a grey PNG: 8-bit, or 16-bit for modulators of more than 8 bits, the grey value being the level itself.
-//! Sign: level g adds the phase +2 pi g / 2^b to the field; an order of carrier f lies at spatial frequency +f.
+//! As a file a mask is a grey PNG: 8-bit, or 16-bit for modulators of more than 8 bits, the grey
+//! value being the level itself. Sign: level g adds the phase +2 pi g / 2^b to the field; an order
+//! of carrier f lies at spatial frequency +f.
 
 use std::f64::consts::TAU;
 use std::fs::File;
@@ -20,8 +22,8 @@ use num_complex::Complex;
 use png::{BitDepth, ColorType, Compression, Decoder, Encoder, FilterType};
 
 use super::layout::{Layout, Region};
+use crate::file::matrix::read_matrix;
 use crate::file::write_whole;
-use crate::matrix_file::read_matrix;
 use crate::{Error, Result};
 
 /// What drives the pixels, row by row.
@@ -53,7 +55,10 @@ impl Mask {
     /// When their number is not `height` x `width`, or one does not fit in `bits` bits.
     pub fn from_levels(height: usize, width: usize, bits: u32, levels: Vec<u16>) -> Result<Self> {
         if levels.len() != height * width {
-            return Err(Error::input(format!("expected {width} x {height} pixels, found {}", levels.len())));
+            return Err(Error::input(format!(
+                "expected {width} x {height} pixels, found {}",
+                levels.len()
+            )));
         }
         let above = levels.iter().position(|level| u32::from(*level) >> bits != 0);
         if let Some(at) = above {
@@ -68,7 +73,8 @@ impl Mask {
         Ok(Self { height, width, bits, drive: Drive::Levels(levels) })
     }
 
-    /// `values` (for each region, one a node, in [-1, 1]) on `layout` by a modulator of `bits` bits, 0 for exact phases.
+    /// `values` (for each region, one a node, in [-1, 1]) on `layout` by a modulator of `bits`
+    /// bits, 0 for exact phases.
     pub fn encode(layout: &Layout, values: &[&[f64]], bits: u32) -> Self {
         let drive = match bits {
             0 => Drive::Phases(painted(layout, values, |phase| phase)),
@@ -77,17 +83,22 @@ impl Mask {
         Self { height: layout.height, width: layout.width, bits, drive }
     }
 
-    /// The mask in `path` for a modulator of `bits` bits (0: as many as the file has) on a panel of `size` (height x width; absent: that
-    /// of the mask): a grey PNG, or levels in an .npy or .csv file.
+    /// The mask in `path` for a modulator of `bits` bits (0: as many as the file has) on a panel of
+    /// `size` (height x width; absent: that of the mask): a grey PNG, or levels in an .npy or .csv
+    /// file.
     ///
     /// # Errors
-    /// When the file cannot be read, is not a mask of that depth and size, or shows a level that the modulator does not have.
+    /// When the file cannot be read, is not a mask of that depth and size, or shows a level that
+    /// the modulator does not have.
     pub fn read(path: &Path, bits: u32, size: Option<(usize, usize)>) -> Result<Self> {
         let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
         let png = path.extension().is_none_or(|extension| extension != "npy" && extension != "csv");
-        let (found_bits, (height, width), levels) = if png { read_grey(path, bits)? } else { read_levels(path)? };
+        let (found_bits, (height, width), levels) =
+            if png { read_grey(path, bits)? } else { read_levels(path)? };
         if let Some((rows, columns)) = size.filter(|size| *size != (height, width)) {
-            return Err(wrong(format!("expected {columns} x {rows} pixels, as the panel has, found {width} x {height}")));
+            return Err(wrong(format!(
+                "expected {columns} x {rows} pixels, as the panel has, found {width} x {height}"
+            )));
         }
         let bits = if bits == 0 { found_bits } else { bits };
         Self::from_levels(height, width, bits, levels).map_err(|e| wrong(e.to_string()))
@@ -96,15 +107,16 @@ impl Mask {
     /// The values that the nodes of `layout` show on this mask in each region, of gauge encoding.
     ///
     /// # Errors
-    /// When the mask is not what [`encode`](Self::encode) makes of these values, to a level where a carrier moves the phases between
-    /// levels.
+    /// When the mask is not what [`encode`](Self::encode) makes of these values, to a level where a
+    /// carrier moves the phases between levels.
     pub fn decode(&self, layout: &Layout) -> Result<Vec<Vec<f64>>> {
         let levels = match &self.drive {
             Drive::Phases(phases) => return decode_phases(layout, phases, 1e-9),
             Drive::Levels(levels) => levels,
         };
         let count = 1u32 << self.bits;
-        let phases: Vec<f64> = (0..count).map(|level| TAU * f64::from(level) / f64::from(count)).collect();
+        let phases: Vec<f64> =
+            (0..count).map(|level| TAU * f64::from(level) / f64::from(count)).collect();
         let values = values_shown(layout, |at| phases[usize::from(levels[at])]);
         let carried = layout.regions.iter().any(|region| region.carrier != (0.0, 0.0));
         let slack = u32::from(carried);
@@ -114,7 +126,11 @@ impl Mask {
         };
         let again: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
         let shown = painted(layout, &again, |phase| level(phase, self.bits));
-        if shown.iter().zip(levels).all(|(a, b)| near(*a, *b)) { Ok(values) } else { Err(no_mask(layout)) }
+        if shown.iter().zip(levels).all(|(a, b)| near(*a, *b)) {
+            Ok(values)
+        } else {
+            Err(no_mask(layout))
+        }
     }
 
     /// Writes the levels as a grey PNG.
@@ -123,7 +139,9 @@ impl Mask {
     /// When the file cannot be written, or the mask has exact phases.
     pub fn write_png(&self, path: &Path) -> Result<()> {
         let Drive::Levels(levels) = &self.drive else {
-            return Err(Error::input("phase_bits = 0: exact phases have no levels to write; expected 1 to 16 bits"));
+            return Err(Error::input(
+                "phase_bits = 0: exact phases have no levels to write; expected 1 to 16 bits",
+            ));
         };
         write_grey(path, (self.height, self.width), self.bits > 8, levels)
     }
@@ -143,7 +161,8 @@ fn painted<P: Copy>(layout: &Layout, values: &[&[f64]], show: impl Fn(f64) -> P)
         for node in 0..layout.rows * layout.columns {
             let angle = values.get(node).copied().unwrap_or(0.0).clamp(-1.0, 1.0).acos();
             let signed = [angle, -angle];
-            let flat = (region.carrier == (0.0, 0.0)).then(|| signed.map(|phase| show(phase.rem_euclid(TAU))));
+            let flat = (region.carrier == (0.0, 0.0))
+                .then(|| signed.map(|phase| show(phase.rem_euclid(TAU))));
             for (row, column, at) in layout.pixels(region, node) {
                 let colour = (field(row) + field(column)) % 2;
                 pixels[at] = match flat {
@@ -161,7 +180,8 @@ fn carrier(region: &Region, row: usize, column: usize) -> f64 {
     TAU * (region.carrier.0 * row as f64 + region.carrier.1 * column as f64)
 }
 
-/// The values whose gauge encoding shows `phases` (radians, of every pixel, row by row) to `tolerance`.
+/// The values whose gauge encoding shows `phases` (radians, of every pixel, row by row) to
+/// `tolerance`.
 ///
 /// # Errors
 /// When there are none.
@@ -169,7 +189,10 @@ pub fn decode_phases(layout: &Layout, phases: &[f64], tolerance: f64) -> Result<
     let values = values_shown(layout, |at| phases[at]);
     let again: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
     let turn = |a: f64, b: f64| ((a - b + TAU / 2.0).rem_euclid(TAU) - TAU / 2.0).abs();
-    let near = painted(layout, &again, |phase| phase).iter().zip(phases).all(|(a, b)| turn(*a, *b) <= tolerance);
+    let near = painted(layout, &again, |phase| phase)
+        .iter()
+        .zip(phases)
+        .all(|(a, b)| turn(*a, *b) <= tolerance);
     if near { Ok(values) } else { Err(no_mask(layout)) }
 }
 
@@ -206,7 +229,9 @@ type Levels = (u32, (usize, usize), Vec<u16>);
 fn read_grey(path: &Path, bits: u32) -> Result<Levels> {
     let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
     let file = File::open(path).map_err(Error::reading(path))?;
-    let mut reader = Decoder::new(BufReader::new(file)).read_info().map_err(|e| wrong(format!("not a PNG image: {e}")))?;
+    let mut reader = Decoder::new(BufReader::new(file))
+        .read_info()
+        .map_err(|e| wrong(format!("not a PNG image: {e}")))?;
     let info = reader.info();
     let (color, found) = (info.color_type, info.bit_depth);
     let fits = match bits {
@@ -217,13 +242,17 @@ fn read_grey(path: &Path, bits: u32) -> Result<Levels> {
     if color != ColorType::Grayscale || !fits {
         let expected = if bits > 8 { "16-bit" } else { "8-bit" };
         let found = found as u8;
-        return Err(wrong(format!("expected {expected} grey for a modulator of {bits} bits, found {found}-bit {color:?}")));
+        return Err(wrong(format!(
+            "expected {expected} grey for a modulator of {bits} bits, found {found}-bit {color:?}"
+        )));
     }
     let size = (info.height as usize, info.width as usize);
     let mut bytes = vec![0; reader.output_buffer_size()];
     reader.next_frame(&mut bytes).map_err(|e| wrong(format!("damaged: {e}")))?;
     let levels = match found {
-        BitDepth::Sixteen => bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect(),
+        BitDepth::Sixteen => {
+            bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()
+        }
         _ => bytes.iter().map(|byte| u16::from(*byte)).collect(),
     };
     Ok((found as u32, size, levels))
@@ -238,7 +267,10 @@ fn read_levels(path: &Path) -> Result<Levels> {
             return Ok(*value as u16);
         }
         let (row, column) = (at / width + 1, at % width + 1);
-        Err(Error::input(format!("{}: row {row}, column {column}: expected a level, a whole number, found {value}", path.display())))
+        Err(Error::input(format!(
+            "{}: row {row}, column {column}: expected a level, a whole number, found {value}",
+            path.display()
+        )))
     };
     let levels = matrix.transpose().iter().enumerate().map(level).collect::<Result<_>>()?;
     Ok((8, (height, width), levels))
@@ -254,7 +286,12 @@ pub fn level(phase: f64, bits: u32) -> u16 {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_grey(path: &Path, (height, width): (usize, usize), deep: bool, grey: &[u16]) -> Result<()> {
+pub fn write_grey(
+    path: &Path,
+    (height, width): (usize, usize),
+    deep: bool,
+    grey: &[u16],
+) -> Result<()> {
     write_whole(path, |file| {
         let mut encoder = Encoder::new(file, width as u32, height as u32);
         encoder.set_color(ColorType::Grayscale);
@@ -282,7 +319,9 @@ mod tests {
     fn masks_come_back_from_png() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("mask.png");
-        let layout = Layout::new(PanelGeometry { width: 14, height: 10, macro_pixel: 4, checker: 1 }, 5, 1).unwrap();
+        let layout =
+            Layout::new(PanelGeometry { width: 14, height: 10, macro_pixel: 4, checker: 1 }, 5, 1)
+                .unwrap();
         for bits in [4, 8, 10] {
             let mask = Mask::encode(&layout, &[&[0.1, -1.0, 1.0, 0.5, -0.7]], bits);
             mask.write_png(&path).unwrap();
@@ -290,17 +329,29 @@ mod tests {
         }
         assert_eq!(Mask::read(&path, 0, None).unwrap().bits, 16);
         let refused = |bits, size| Mask::read(&path, bits, Some(size)).unwrap_err().to_string();
-        assert!(refused(8, (10, 14)).contains("expected 8-bit grey for a modulator of 8 bits, found 16-bit Grayscale"));
-        assert!(refused(10, (10, 15)).contains("expected 15 x 10 pixels, as the panel has, found 14 x 10"));
-        assert!(refused(9, (10, 14)).contains("out of range: a modulator of 9 bits has levels 0 to 511"));
+        assert!(
+            refused(8, (10, 14))
+                .contains("expected 8-bit grey for a modulator of 8 bits, found 16-bit Grayscale")
+        );
+        assert!(
+            refused(10, (10, 15))
+                .contains("expected 15 x 10 pixels, as the panel has, found 14 x 10")
+        );
+        assert!(
+            refused(9, (10, 14))
+                .contains("out of range: a modulator of 9 bits has levels 0 to 511")
+        );
         std::fs::write(&path, b"no image").unwrap();
         assert!(refused(8, (10, 14)).contains("mask.png: not a PNG image"));
     }
 
     #[test]
     fn masks_of_values_are_decoded() {
-        let layout = Layout::new(PanelGeometry { width: 24, height: 16, macro_pixel: 4, checker: 1 }, 5, 1).unwrap();
-        let values: Vec<f64> = [0, 10, 64, 100, 128].map(|level| (f64::from(level) / 256.0 * TAU).cos()).to_vec();
+        let layout =
+            Layout::new(PanelGeometry { width: 24, height: 16, macro_pixel: 4, checker: 1 }, 5, 1)
+                .unwrap();
+        let values: Vec<f64> =
+            [0, 10, 64, 100, 128].map(|level| (f64::from(level) / 256.0 * TAU).cos()).to_vec();
         let mut mask = Mask::encode(&layout, &[&values], 8);
         let decoded = mask.decode(&layout).unwrap().remove(0);
         assert!(decoded.iter().zip(&values).all(|(a, b)| (a - b).abs() < 1e-15));
@@ -312,6 +363,9 @@ mod tests {
 
     #[test]
     fn levels_are_rounded_and_wrapped() {
-        assert_eq!([0.0, TAU / 4.0, TAU * 0.75, TAU * 0.999, 0.012, 0.0124].map(|phase| level(phase, 8)), [0, 64, 192, 0, 0, 1]);
+        assert_eq!(
+            [0.0, TAU / 4.0, TAU * 0.75, TAU * 0.999, 0.012, 0.0124].map(|phase| level(phase, 8)),
+            [0, 64, 192, 0, 0, 1]
+        );
     }
 }

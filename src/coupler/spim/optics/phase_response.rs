@@ -4,13 +4,13 @@
 //! phi(g) = 2 pi s (g / 2^b)^gamma
 //! ```
 //!
-//! A calibrated modulator has s = gamma = 1. One whose full turn lies at grey level 218 but is driven as if it were at 256 has
-//! s = 256/218. A measured table replaces the formula.
+//! A calibrated modulator has s = gamma = 1. One whose full turn lies at grey level 218 but is
+//! driven as if it were at 256 has s = 256/218. A measured table replaces the formula.
 
 use std::f64::consts::TAU;
 use std::path::Path;
 
-use crate::matrix_file::read_vector;
+use crate::file::matrix::read_vector;
 use crate::{Error, Result};
 
 /// From a level, as a part of the full range, to a phase in radians.
@@ -31,7 +31,8 @@ impl PhaseResponse {
     /// A calibrated modulator.
     pub const LINEAR: Self = Self::Formula { scale: 1.0, gamma: 1.0 };
 
-    /// The table in `path` (.npy or .csv): one phase in radians for each of the 2^`bits` levels, rising.
+    /// The table in `path` (.npy or .csv): one phase in radians for each of the 2^`bits` levels,
+    /// rising.
     ///
     /// # Errors
     /// When the file cannot be read, or its phases are too few, too many or do not rise.
@@ -64,7 +65,8 @@ impl PhaseResponse {
             Self::Formula { scale, gamma } => TAU * scale * part.powf(*gamma),
             Self::Table(phases) => {
                 let at = part * phases.len() as f64;
-                let (low, high) = (at.floor() as usize, (at.floor() as usize + 1).min(phases.len() - 1));
+                let (low, high) =
+                    (at.floor() as usize, (at.floor() as usize + 1).min(phases.len() - 1));
                 phases[low] + (at - low as f64) * (phases[high] - phases[low])
             }
         }
@@ -80,7 +82,10 @@ mod tests {
         assert_eq!(PhaseResponse::LINEAR.phase(0.25), TAU / 4.0);
         let early = PhaseResponse::Formula { scale: 256.0 / 218.0, gamma: 1.0 };
         assert!((early.phase(218.0 / 256.0) - TAU).abs() < 1e-14, "the full turn is at level 218");
-        assert!((PhaseResponse::Formula { scale: 1.0, gamma: 2.0 }.phase(0.5) - TAU / 4.0).abs() < 1e-14);
+        assert!(
+            (PhaseResponse::Formula { scale: 1.0, gamma: 2.0 }.phase(0.5) - TAU / 4.0).abs()
+                < 1e-14
+        );
     }
 
     #[test]
@@ -92,9 +97,17 @@ mod tests {
             PhaseResponse::read(&path, 2)
         };
         let table = read("0\n1\n3\n6\n").unwrap();
-        assert_eq!([0.0, 0.25, 0.5, 0.625, 0.75].map(|part| table.phase(part)), [0.0, 1.0, 3.0, 4.5, 6.0]);
+        assert_eq!(
+            [0.0, 0.25, 0.5, 0.625, 0.75].map(|part| table.phase(part)),
+            [0.0, 1.0, 3.0, 4.5, 6.0]
+        );
         let short = read("0\n1\n3\n").unwrap_err().to_string();
-        assert!(short.contains("response.csv") && short.contains("expected 4 phases") && short.contains("found 3"), "{short}");
+        assert!(
+            short.contains("response.csv")
+                && short.contains("expected 4 phases")
+                && short.contains("found 3"),
+            "{short}"
+        );
         let falling = read("0\n2\n1\n3\n").unwrap_err().to_string();
         assert!(falling.contains("level 1 has 2 and level 2 has 1"), "{falling}");
     }

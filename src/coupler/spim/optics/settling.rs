@@ -4,8 +4,8 @@
 //! phi <- phi + (phi* - phi) (1 - e^(-dt / tau))
 //! ```
 //!
-//! Between two frames dt is a frame's time. The node that a readout shifts from frame to frame lags; all others have had the
-//! settling time of their force.
+//! Between two frames dt is a frame's time. The node that a readout shifts from frame to frame
+//! lags; all others have had the settling time of their force.
 
 use std::f64::consts::PI;
 
@@ -33,8 +33,8 @@ impl Settling {
         to + (from - to) * self.left
     }
 
-    /// The value that a macro-pixel shows one frame after its value `from` was to become `to`: both colours of its checkerboard lag
-    /// alike, +-arccos.
+    /// The value that a macro-pixel shows one frame after its value `from` was to become `to`: both
+    /// colours of its checkerboard lag alike, +-arccos.
     pub fn value(&self, from: f64, to: f64) -> f64 {
         if self.is_immediate() {
             return to;

@@ -1,11 +1,13 @@
-//! The wave tier: every pixel's complex field, and its Fourier transform in the focal plane of the lens.
+//! The wave tier: every pixel's complex field, and its Fourier transform in the focal plane of the
+//! lens.
 //!
 //! ```text
 //! F(fy, fx) = 1/sum(A) sum_yx A e^(i psi) e^(-2 pi i (fy y + fx x)) [ active(fy, fx) e^(i phi) + gap(fy, fx) ]
 //! ```
 //!
-//! Frequencies are in cycles a pixel; (0, 0) is the zero order, and a mask of zeros on a full panel has F(0, 0) = 1. Where fringing
-//! fields bend the phase inside a pixel, its 3 x 3 points have a field each. Phase factors come from one table of 2^b entries.
+//! Frequencies are in cycles a pixel; (0, 0) is the zero order, and a mask of zeros on a full panel
+//! has F(0, 0) = 1. Where fringing fields bend the phase inside a pixel, its 3 x 3 points have a
+//! field each. Phase factors come from one table of 2^b entries.
 
 use std::f64::consts::TAU;
 
@@ -18,12 +20,13 @@ use super::fourier::Fourier;
 use super::fringing::POINTS;
 use super::layout::Layout;
 use super::mask::{Drive, Mask};
-use crate::random::{Key, Stream};
+use crate::arithmetic::random::{Key, Stream};
 use crate::{Error, Result};
 
 type Field = Complex<f64>;
 
-/// The field just behind the panel: light times phase factor, for all pixels or for each of their 3 x 3 points.
+/// The field just behind the panel: light times phase factor, for all pixels or for each of their 3
+/// x 3 points.
 pub struct NearField {
     /// One plane, or one for each point of a pixel; row by row.
     planes: Vec<Vec<Field>>,
@@ -56,7 +59,8 @@ impl<'a> Wave<'a> {
         let fourier = Fourier::new(height, width);
         let blank = || vec![Field::default(); height * width];
         let bare = optics.pixel.has_gap().then(|| {
-            let mut plane = optics.beam.clone().unwrap_or_else(|| vec![Field::from(1.0); height * width]);
+            let mut plane =
+                optics.beam.clone().unwrap_or_else(|| vec![Field::from(1.0); height * width]);
             let mut spectrum = blank();
             fourier.transform(&mut plane, &mut spectrum);
             spectrum
@@ -79,16 +83,21 @@ impl<'a> Wave<'a> {
         let scale = 1.0 + moment.flicker;
         let moving = moment.pixel_key.filter(|_| self.optics.flicker.pixel_rad > 0.0);
         if let (Drive::Levels(levels), None, None) = (&mask.drive, &self.optics.fringing, moving) {
-            let table: Vec<Field> =
-                (0..1u32 << mask.bits).map(|level| Field::from_polar(1.0, scale * self.level_phase(level as u16))).collect();
+            let table: Vec<Field> = (0..1u32 << mask.bits)
+                .map(|level| Field::from_polar(1.0, scale * self.level_phase(level as u16)))
+                .collect();
             return Ok(NearField { planes: vec![self.fields_of_levels(levels, &table)] });
         }
         let mut phases: Vec<f64> = match &mask.drive {
             Drive::Levels(levels) => {
-                let table: Vec<f64> = (0..1u32 << mask.bits).map(|level| scale * self.level_phase(level as u16)).collect();
+                let table: Vec<f64> = (0..1u32 << mask.bits)
+                    .map(|level| scale * self.level_phase(level as u16))
+                    .collect();
                 levels.iter().map(|level| table[usize::from(*level)]).collect()
             }
-            Drive::Phases(phases) => phases.iter().map(|phase| scale * self.optics.response.phase(phase / TAU)).collect(),
+            Drive::Phases(phases) => {
+                phases.iter().map(|phase| scale * self.optics.response.phase(phase / TAU)).collect()
+            }
         };
         if let Some(key) = moving {
             key.add_normals(&mut phases, self.optics.flicker.pixel_rad);
@@ -105,10 +114,15 @@ impl<'a> Wave<'a> {
         let mut plane = vec![Field::default(); levels.len()];
         let lines = plane.par_chunks_mut(width).zip(levels.par_chunks(width)).enumerate();
         lines.with_min_len(16).for_each(|(row, (line, levels))| match &self.optics.beam {
-            None => line.iter_mut().zip(levels).for_each(|(field, level)| *field = table[usize::from(*level)]),
+            None => line
+                .iter_mut()
+                .zip(levels)
+                .for_each(|(field, level)| *field = table[usize::from(*level)]),
             Some(beam) => {
                 let beam = &beam[row * width..(row + 1) * width];
-                line.iter_mut().zip(levels).zip(beam).for_each(|((field, level), light)| *field = table[usize::from(*level)] * light);
+                line.iter_mut().zip(levels).zip(beam).for_each(|((field, level), light)| {
+                    *field = table[usize::from(*level)] * light
+                });
             }
         });
         plane
@@ -122,12 +136,18 @@ impl<'a> Wave<'a> {
                 || vec![0.0; width],
                 |smeared, (row, line)| {
                     match &self.optics.fringing {
-                        Some(fringing) => fringing.smear_row(phases, (height, width), row, point, smeared),
+                        Some(fringing) => {
+                            fringing.smear_row(phases, (height, width), row, point, smeared)
+                        }
                         None => smeared.copy_from_slice(&phases[row * width..(row + 1) * width]),
                     }
-                    line.iter_mut().zip(&*smeared).for_each(|(field, phase)| *field = Field::from_polar(1.0, *phase));
+                    line.iter_mut()
+                        .zip(&*smeared)
+                        .for_each(|(field, phase)| *field = Field::from_polar(1.0, *phase));
                     if let Some(beam) = &self.optics.beam {
-                        line.iter_mut().zip(&beam[row * width..]).for_each(|(field, light)| *field *= light);
+                        line.iter_mut()
+                            .zip(&beam[row * width..])
+                            .for_each(|(field, light)| *field *= light);
                     }
                 },
             );
@@ -139,23 +159,38 @@ impl<'a> Wave<'a> {
 
     /// The envelopes along one axis of the points that have planes of their own.
     fn envelopes(&self, planes: usize, f: f64) -> [Field; POINTS] {
-        if planes == 1 { [self.optics.pixel.envelope(f), Field::default(), Field::default()] } else { self.optics.pixel.point_envelopes(f) }
+        if planes == 1 {
+            [self.optics.pixel.envelope(f), Field::default(), Field::default()]
+        } else {
+            self.optics.pixel.point_envelopes(f)
+        }
     }
 
     /// The field at one frequency by the direct sum.
     pub fn at(&self, near: &NearField, fy: f64, fx: f64) -> Field {
         let width = self.optics.layout.width;
-        let turn =
-            |f: f64, count: usize| -> Vec<Field> { (0..count).map(|at| Field::from_polar(1.0, -TAU * (f * at as f64).fract())).collect() };
+        let turn = |f: f64, count: usize| -> Vec<Field> {
+            (0..count).map(|at| Field::from_polar(1.0, -TAU * (f * at as f64).fract())).collect()
+        };
         let (down, across) = (turn(fy, self.optics.layout.height), turn(fx, width));
         let sum = |line_of: &(dyn Fn(usize) -> Field + Sync)| -> Field {
-            down.par_iter().enumerate().map(|(row, turn)| turn * line_of(row)).collect::<Vec<_>>().iter().sum()
+            down.par_iter()
+                .enumerate()
+                .map(|(row, turn)| turn * line_of(row))
+                .collect::<Vec<_>>()
+                .iter()
+                .sum()
         };
-        let along = |line: &[Field]| -> Field { line.iter().zip(&across).map(|(field, turn)| field * turn).sum() };
-        let (ey, ex) = (self.envelopes(near.planes.len(), fy), self.envelopes(near.planes.len(), fx));
+        let along = |line: &[Field]| -> Field {
+            line.iter().zip(&across).map(|(field, turn)| field * turn).sum()
+        };
+        let (ey, ex) =
+            (self.envelopes(near.planes.len(), fy), self.envelopes(near.planes.len(), fx));
         let mut total = Field::default();
         for (point, plane) in near.planes.iter().enumerate() {
-            total += ey[point / POINTS] * ex[point % POINTS] * sum(&|row| along(&plane[row * width..(row + 1) * width]));
+            total += ey[point / POINTS]
+                * ex[point % POINTS]
+                * sum(&|row| along(&plane[row * width..(row + 1) * width]));
         }
         if self.optics.pixel.has_gap() {
             let bare: Field = match &self.optics.beam {
@@ -167,53 +202,78 @@ impl<'a> Wave<'a> {
         total / self.light
     }
 
-    /// The field at all frequencies (m / height, n / width), at n height + m; halves and above stand for negative frequencies.
+    /// The field at all frequencies (m / height, n / width), at n height + m; halves and above
+    /// stand for negative frequencies.
     pub fn far_field(&mut self, near: NearField) -> &[Field] {
         let (height, width) = (self.optics.layout.height, self.optics.layout.width);
-        let frequency =
-            |index: usize, count: usize| (if 2 * index >= count { index as f64 - count as f64 } else { index as f64 }) / count as f64;
+        let frequency = |index: usize, count: usize| {
+            (if 2 * index >= count { index as f64 - count as f64 } else { index as f64 })
+                / count as f64
+        };
         let planes = near.planes.len();
-        let along = |count: usize| -> Vec<[Field; POINTS]> { (0..count).map(|at| self.envelopes(planes, frequency(at, count))).collect() };
+        let along = |count: usize| -> Vec<[Field; POINTS]> {
+            (0..count).map(|at| self.envelopes(planes, frequency(at, count))).collect()
+        };
         let (down, across) = (along(height), along(width));
         let scale = 1.0 / self.light;
         for (point, mut plane) in near.planes.into_iter().enumerate() {
             let transformed = if point == 0 { &mut self.spectrum } else { &mut self.work };
             self.fourier.transform(&mut plane, transformed);
             if point > 0 {
-                let lines = self.spectrum.par_chunks_mut(height).zip(self.work.par_chunks(height)).enumerate();
+                let lines = self
+                    .spectrum
+                    .par_chunks_mut(height)
+                    .zip(self.work.par_chunks(height))
+                    .enumerate();
                 lines.with_min_len(16).for_each(|(n, (line, more))| {
                     let ex = across[n][point % POINTS] * scale;
-                    line.iter_mut().zip(more).zip(&down).for_each(|((field, more), ey)| *field += ex * ey[point / POINTS] * more);
+                    line.iter_mut()
+                        .zip(more)
+                        .zip(&down)
+                        .for_each(|((field, more), ey)| *field += ex * ey[point / POINTS] * more);
                 });
                 continue;
             }
-            self.spectrum.par_chunks_mut(height).enumerate().with_min_len(16).for_each(|(n, line)| {
-                let ex = across[n][0] * scale;
-                line.iter_mut().zip(&down).for_each(|(field, ey)| *field *= ex * ey[0]);
-            });
+            self.spectrum.par_chunks_mut(height).enumerate().with_min_len(16).for_each(
+                |(n, line)| {
+                    let ex = across[n][0] * scale;
+                    line.iter_mut().zip(&down).for_each(|(field, ey)| *field *= ex * ey[0]);
+                },
+            );
         }
         if let Some(bare) = &self.bare {
             let pixel = &self.optics.pixel;
-            self.spectrum.par_chunks_mut(height).zip(bare.par_chunks(height)).enumerate().for_each(|(n, (line, bare))| {
-                let fx = frequency(n, width);
-                for (m, (field, bare)) in line.iter_mut().zip(bare).enumerate() {
-                    *field += scale * pixel.gap(frequency(m, height), fx) * bare;
-                }
-            });
+            self.spectrum.par_chunks_mut(height).zip(bare.par_chunks(height)).enumerate().for_each(
+                |(n, (line, bare))| {
+                    let fx = frequency(n, width);
+                    for (m, (field, bare)) in line.iter_mut().zip(bare).enumerate() {
+                        *field += scale * pixel.gap(frequency(m, height), fx) * bare;
+                    }
+                },
+            );
         }
         &self.spectrum
     }
 
-    /// What the camera counts in its region of interest about the order of `region`, displaced by `offset_px` camera pixels;
-    /// relative to all nodes of the region in phase. Without a stream, the intensity that arrives.
-    pub fn frame(&self, near: &NearField, region: usize, offset_px: [f64; 2], mut stream: Option<&mut Stream>) -> f64 {
+    /// What the camera counts in its region of interest about the order of `region`, displaced by
+    /// `offset_px` camera pixels; relative to all nodes of the region in phase. Without a stream,
+    /// the intensity that arrives.
+    pub fn frame(
+        &self,
+        near: &NearField,
+        region: usize,
+        offset_px: [f64; 2],
+        mut stream: Option<&mut Stream>,
+    ) -> f64 {
         let (layout, roi) = (&self.optics.layout, self.optics.region);
         let carrier = layout.regions[region].carrier;
         // The first dark line of a block's order lies one cycle a block from its middle.
         let step = |blocks: usize| 1.0 / ((blocks * layout.macro_pixel) as f64 * roi.spot_px);
         let (step_y, step_x) = (step(layout.rows), step(layout.columns));
         let middle = (roi.side_px as f64 - 1.0) / 2.0;
-        let line: f64 = (0..roi.side_px).map(|at| super::fill_factor::sinc((at as f64 - middle) / roi.spot_px).powi(2)).sum();
+        let line: f64 = (0..roi.side_px)
+            .map(|at| super::fill_factor::sinc((at as f64 - middle) / roi.spot_px).powi(2))
+            .sum();
         let scale = self.light / self.optics.light_on_nodes(region);
         let laser = stream.as_mut().map_or(1.0, |stream| self.optics.laser.shine(1.0, stream));
         let mut count = 0.0;
@@ -222,14 +282,17 @@ impl<'a> Wave<'a> {
                 let fy = carrier.0 + (i as f64 - middle + offset_px[0]) * step_y;
                 let fx = carrier.1 + (j as f64 - middle + offset_px[1]) * step_x;
                 let intensity = (self.at(near, fy, fx) * scale).norm_sqr() * laser / (line * line);
-                count += stream.as_mut().map_or(intensity, |stream| self.optics.camera.pixel(intensity, stream));
+                count += stream
+                    .as_mut()
+                    .map_or(intensity, |stream| self.optics.camera.pixel(intensity, stream));
             }
         }
         count
     }
 }
 
-/// The intensities of a [`far_field`](Wave::far_field), rows x columns, with the zero order in the middle.
+/// The intensities of a [`far_field`](Wave::far_field), rows x columns, with the zero order in the
+/// middle.
 pub fn focal_plane(layout: &Layout, spectrum: &[Field]) -> DMatrix<f64> {
     let (height, width) = (layout.height, layout.width);
     DMatrix::from_fn(height, width, |row, column| {

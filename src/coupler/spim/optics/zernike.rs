@@ -1,8 +1,8 @@
 //! Effect 8, aberration: lenses and the panel's own backplane bend the wave front.
 //!
-//! psi = 2 pi sum_j c_j Z_j(rho, theta), Noll's normalised Zernike modes (Noll 1976, doi:10.1364/JOSA.66.000207) on the circle about
-//! the panel's middle through its corners; c_j in waves, rms over that circle. A modulator corrects most of it by adding the
-//! opposite phase.
+//! psi = 2 pi sum_j c_j Z_j(rho, theta), Noll's normalised Zernike modes (Noll 1976,
+//! doi:10.1364/JOSA.66.000207) on the circle about the panel's middle through its corners; c_j in
+//! waves, rms over that circle. A modulator corrects most of it by adding the opposite phase.
 
 use std::f64::consts::{SQRT_2, TAU};
 
@@ -13,9 +13,11 @@ pub const FIRST_MODE: usize = 4;
 pub fn phases(waves: &[f64], (height, width): (usize, usize)) -> Vec<f64> {
     let (middle_y, middle_x) = ((height as f64 - 1.0) / 2.0, (width as f64 - 1.0) / 2.0);
     let radius = ((height * height + width * width) as f64).sqrt() / 2.0;
-    let modes: Vec<(f64, (usize, i32))> = waves.iter().enumerate().map(|(index, c)| (*c, noll(FIRST_MODE + index))).collect();
+    let modes: Vec<(f64, (usize, i32))> =
+        waves.iter().enumerate().map(|(index, c)| (*c, noll(FIRST_MODE + index))).collect();
     let phase = |at: usize| {
-        let (y, x) = (((at / width) as f64 - middle_y) / radius, ((at % width) as f64 - middle_x) / radius);
+        let (y, x) =
+            (((at / width) as f64 - middle_y) / radius, ((at % width) as f64 - middle_x) / radius);
         let (rho, theta) = (y.hypot(x), y.atan2(x));
         TAU * modes.iter().map(|(c, (n, m))| c * mode(*n, *m, rho, theta)).sum::<f64>()
     };
@@ -41,7 +43,8 @@ fn mode(n: usize, m: i32, rho: f64, theta: f64) -> f64 {
     let radial: f64 = (0..=(n - order) / 2)
         .map(|k| {
             let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
-            let below = factorial(k) * factorial((n + order) / 2 - k) * factorial((n - order) / 2 - k);
+            let below =
+                factorial(k) * factorial((n + order) / 2 - k) * factorial((n - order) / 2 - k);
             sign * factorial(n - k) / below * rho.powi((n - 2 * k) as i32)
         })
         .sum();
@@ -76,7 +79,10 @@ mod tests {
         for i in 4..12 {
             for j in 4..=i {
                 let ((n, m), (p, q)) = (noll(i), noll(j));
-                let product = points.iter().map(|(rho, theta)| mode(n, m, *rho, *theta) * mode(p, q, *rho, *theta)).sum::<f64>();
+                let product = points
+                    .iter()
+                    .map(|(rho, theta)| mode(n, m, *rho, *theta) * mode(p, q, *rho, *theta))
+                    .sum::<f64>();
                 let mean = product / points.len() as f64;
                 // The circle's rim is resolved to a grid cell: errors of order 1 / grid.
                 assert!((mean - f64::from(u8::from(i == j))).abs() < 0.02, "{i} {j}: {mean}");

@@ -1,17 +1,23 @@
 //! Forces without forming a frame: two dense products with the patterns, O(N K) a sample.
 //!
-//! Exact where what the camera reports is what arrives, plus a normal deviate: the weighted sum of many independent normal deviates
-//! is one, with the variances added. Overlaps that are read against a reference pass through the camera one by one, whatever it is.
+//! Exact where what the camera reports is what arrives, plus a normal deviate: the weighted sum of
+//! many independent normal deviates is one, with the variances added. Overlaps that are read
+//! against a reference pass through the camera one by one, whatever it is.
 
 use nalgebra::Dyn;
 
 use super::{aperture, own_current, reference};
+use crate::arithmetic::random::Key;
+use crate::arithmetic::real::{Factor, Real, ViewMut, add_product};
 use crate::coupler::spim::{Light, Readout, Spim};
 use crate::coupler::{Port, Read};
-use crate::random::Key;
-use crate::real::{Factor, Real, ViewMut, add_product};
 
-pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMut<T>, scratch: &mut Vec<T>) {
+pub(super) fn read<T: Real>(
+    spim: &Spim<T>,
+    read: &Read<T>,
+    mut currents: ViewMut<T>,
+    scratch: &mut Vec<T>,
+) {
     let Light::Analytic(gauge) = &*spim.lights[0] else { return };
     let shown = &spim.shown;
     let (readers, writers) = match read.port {
@@ -30,19 +36,40 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
     let mut forces = ViewMut::from_slice_generic(forces, Dyn(wanted), Dyn(samples));
 
     fields.zip_apply(&read.values, |field, value| *field = T::of(gauge.field(value.f64())));
-    add_product(overlaps.as_view_mut(), T::one(), Factor::Transposed(readers.as_view()), Factor::Plain(fields.as_view()));
+    add_product(
+        overlaps.as_view_mut(),
+        T::one(),
+        Factor::Transposed(readers.as_view()),
+        Factor::Plain(fields.as_view()),
+    );
     let homodyne = spim.device.readout == Readout::Homodyne;
     let noise = pair_noise(spim, read.port, nodes);
     for (column, mut sample) in overlaps.column_iter_mut().enumerate() {
         if homodyne && !spim.cameras[0].is_linear() {
-            see_overlaps(spim, read.port, nodes, read.noise.key(column), sample.as_mut_slice(), frames);
+            see_overlaps(
+                spim,
+                read.port,
+                nodes,
+                read.noise.key(column),
+                sample.as_mut_slice(),
+                frames,
+            );
         } else if homodyne && noise > 0.0 {
-            read.noise.key(column).add_normals(sample.as_mut_slice(), T::of(noise / reference(nodes as f64)));
+            read.noise
+                .key(column)
+                .add_normals(sample.as_mut_slice(), T::of(noise / reference(nodes as f64)));
         }
-        sample.zip_apply(&shown.weights.column(0), |overlap, lambda| *overlap *= lambda * shown.inverse_count());
+        sample.zip_apply(&shown.weights.column(0), |overlap, lambda| {
+            *overlap *= lambda * shown.inverse_count()
+        });
     }
     let writers = writers.view((read.wanted.start, 0), (wanted, count));
-    add_product(forces.as_view_mut(), T::one(), Factor::Plain(writers), Factor::Plain(overlaps.as_view()));
+    add_product(
+        forces.as_view_mut(),
+        T::one(),
+        Factor::Plain(writers),
+        Factor::Plain(overlaps.as_view()),
+    );
 
     let deviation = noise * (shown.weights.norm() * shown.inverse_count()).f64();
     for column in 0..samples {
@@ -60,13 +87,23 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
             };
         }
         if !homodyne && noise > 0.0 {
-            read.noise.key(column).add_normals(currents.column_mut(column).as_mut_slice(), T::of(deviation));
+            read.noise
+                .key(column)
+                .add_normals(currents.column_mut(column).as_mut_slice(), T::of(deviation));
         }
     }
 }
 
-/// Replaces overlaps of `nodes` macro-pixels by what the camera makes of them: two `frames` each, with the reference at phase 0 and pi.
-fn see_overlaps<T: Real>(spim: &Spim<T>, port: Port, nodes: usize, key: Key, overlaps: &mut [T], frames: &mut [T]) {
+/// Replaces overlaps of `nodes` macro-pixels by what the camera makes of them: two `frames` each,
+/// with the reference at phase 0 and pi.
+fn see_overlaps<T: Real>(
+    spim: &Spim<T>,
+    port: Port,
+    nodes: usize,
+    key: Key,
+    overlaps: &mut [T],
+    frames: &mut [T],
+) {
     let (reference, total) = (T::of(reference(nodes as f64)), spim.device.field_in_phase(nodes));
     let per_square = T::of(1.0 / (total * total));
     let (up, down) = frames.split_at_mut(overlaps.len());
@@ -82,7 +119,8 @@ fn see_overlaps<T: Real>(spim: &Spim<T>, port: Port, nodes: usize, key: Key, ove
     }
 }
 
-/// The standard deviation of a quarter of the difference of two frames, in units of a product of two node fields.
+/// The standard deviation of a quarter of the difference of two frames, in units of a product of
+/// two node fields.
 fn pair_noise<T: Real>(spim: &Spim<T>, port: Port, nodes: usize) -> f64 {
     let nodes = if spim.device.readout == Readout::CrossTerm { aperture(spim) } else { nodes };
     let total = spim.device.field_in_phase(nodes);

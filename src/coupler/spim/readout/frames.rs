@@ -1,14 +1,15 @@
-//! Forces frame by frame: each frame's field in O(1) from the pattern's overlap and the one node that differs.
+//! Forces frame by frame: each frame's field in O(1) from the pattern's overlap and the one node
+//! that differs.
 
 use rand::RngExt;
 
 use super::{aperture, own_current, reference};
+use crate::arithmetic::random::Stream;
+use crate::arithmetic::real::{Real, ViewMut};
 use crate::coupler::spim::light::{Field, minus, plus, real};
 use crate::coupler::spim::optics::camera::Camera;
 use crate::coupler::spim::{Light, Readout, Spim};
 use crate::coupler::{Port, Read};
-use crate::random::Stream;
-use crate::real::{Real, ViewMut};
 
 pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMut<T>) {
     let cross = spim.device.readout == Readout::CrossTerm;
@@ -18,7 +19,8 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
         let mut frames = Frames::new(spim, &aperture, read.noise.stream(column));
         let gain = |row: usize| read.gain.as_ref().map_or(1.0, |gain| gain[(row, column)].f64());
         let mut add = |row: usize, current: f64| {
-            let own = own_current(spim, read.wanted.start + row, |node| read.values[(node, column)]);
+            let own =
+                own_current(spim, read.wanted.start + row, |node| read.values[(node, column)]);
             currents[(row, column)] += T::of(current) + T::of(gain(row)) * own;
         };
         match spim.device.readout {
@@ -51,7 +53,8 @@ struct Aperture<'a> {
     nodes: usize,
     writer_offset: usize,
     reader_offset: usize,
-    /// The pattern of each wanted node's macro-pixel: port-specific writers, wanted nodes x K, by column.
+    /// The pattern of each wanted node's macro-pixel: port-specific writers, wanted nodes x K, by
+    /// column.
     writers: Vec<f64>,
     outputs: usize,
     /// Values shown, macro-pixels x K, by column.
@@ -89,15 +92,22 @@ impl<'a> Aperture<'a> {
 
     /// Shows the node values of one sample through every pattern.
     fn show<T: Real>(&mut self, spim: &Spim<T>, port: Port, value: impl Fn(usize) -> f64) {
-        let readers = if port == Port::Forward { &spim.shown.readers } else { spim.shown.writers() };
+        let readers =
+            if port == Port::Forward { &spim.shown.readers } else { spim.shown.writers() };
         self.orders.clear();
-        if let (Light::Analytic(gauge), true) = (self.light, spim.patterns_are_signs() && self.nodes == readers.nrows()) {
+        if let (Light::Analytic(gauge), true) =
+            (self.light, spim.patterns_are_signs() && self.nodes == readers.nrows())
+        {
             // A sign passes through the encoding: one look-up a node serves all patterns.
             let shown: Vec<f64> = (0..self.nodes).map(|node| value(node) * self.dimming).collect();
             let fields: Vec<f64> = shown.iter().map(|value| gauge.field(*value)).collect();
-            for (pattern, values) in readers.column_iter().zip(self.values.chunks_exact_mut(self.nodes)) {
+            for (pattern, values) in
+                readers.column_iter().zip(self.values.chunks_exact_mut(self.nodes))
+            {
                 let mut overlap = 0.0;
-                for (((xi, to), shown), field) in pattern.iter().zip(values).zip(&shown).zip(&fields) {
+                for (((xi, to), shown), field) in
+                    pattern.iter().zip(values).zip(&shown).zip(&fields)
+                {
                     *to = xi.f64() * shown;
                     overlap += xi.f64() * field;
                 }
@@ -129,7 +139,8 @@ struct Frames<'a, T: Real> {
     spim: &'a Spim<T>,
     aperture: &'a Aperture<'a>,
     stream: Stream,
-    /// The square of the field of all light in phase, and its inverse times the gain that drift leaves.
+    /// The square of the field of all light in phase, and its inverse times the gain that drift
+    /// leaves.
     square: f64,
     per_square: f64,
     /// lambda_k / K, made up for the compensation of the light.
@@ -157,7 +168,10 @@ impl<'a, T: Real> Frames<'a, T> {
             square,
             per_square: spim.drift.gain(region.0, region.1) / square,
             weights: spim.shown.weights.iter().map(|lambda| lambda.f64() * weight).collect(),
-            plain: !aggregated && spim.flicker.is_off() && spim.laser.noise == 0.0 && aperture.camera.is_one_pixel(),
+            plain: !aggregated
+                && spim.flicker.is_off()
+                && spim.laser.noise == 0.0
+                && aperture.camera.is_one_pixel(),
             flicker_start: spim.flicker.start(&mut stream),
             count: 0,
             patterns_are_signs: spim.patterns_are_signs() && spim.settling.is_immediate(),
@@ -174,7 +188,11 @@ impl<'a, T: Real> Frames<'a, T> {
     fn frame(&mut self, (mut field, slope): Field) -> f64 {
         if self.plain {
             self.count += 1;
-            return self.aperture.camera.pixel(field.norm_sqr() * self.per_square, &mut self.stream) * self.square;
+            return self
+                .aperture
+                .camera
+                .pixel(field.norm_sqr() * self.per_square, &mut self.stream)
+                * self.square;
         }
         let flicker = &self.spim.flicker;
         if flicker.common > 0.0 {
@@ -226,11 +244,16 @@ impl<'a, T: Real> Frames<'a, T> {
         let mut sum = 0.0;
         if let (Light::Analytic(gauge), true) = (light, self.patterns_are_signs) {
             // A sign passes through the encoding: three look-ups serve all patterns.
-            let [own, up, down] = [value * aperture.dimming, up, down].map(|value| gauge.field(value));
+            let [own, up, down] =
+                [value * aperture.dimming, up, down].map(|value| gauge.field(value));
             for k in 0..aperture.orders.len() {
                 let xi = aperture.writer(node, k);
                 let rest = aperture.orders[k].0.re - xi * own;
-                sum += self.difference(real(rest + xi * up), real(rest + xi * down), self.weights[k] * scale);
+                sum += self.difference(
+                    real(rest + xi * up),
+                    real(rest + xi * down),
+                    self.weights[k] * scale,
+                );
             }
             return sum + self.drawn();
         }
@@ -240,7 +263,10 @@ impl<'a, T: Real> Frames<'a, T> {
             let (up, down) = (light.corrected(at, xi * up), light.corrected(at, xi * down));
             let first = self.spim.settling.value(values[at], up);
             let second = self.spim.settling.value(first, down);
-            let (up, down) = (plus(rest, light.share(values, at, first)), plus(rest, light.share(values, at, second)));
+            let (up, down) = (
+                plus(rest, light.share(values, at, first)),
+                plus(rest, light.share(values, at, second)),
+            );
             sum += self.difference(up, down, self.weights[k] * scale);
         }
         sum + self.drawn()
@@ -265,7 +291,11 @@ impl<'a, T: Real> Frames<'a, T> {
 
     /// sum_k xi^k_node o_k of weighted overlaps, computed digitally.
     fn project(&self, node: usize, overlaps: &[f64]) -> f64 {
-        overlaps.iter().enumerate().map(|(k, overlap)| self.aperture.writer(node, k) * overlap).sum()
+        overlaps
+            .iter()
+            .enumerate()
+            .map(|(k, overlap)| self.aperture.writer(node, k) * overlap)
+            .sum()
     }
 
     /// The slopes of the energy at the `wanted` nodes along random directions.
@@ -274,13 +304,19 @@ impl<'a, T: Real> Frames<'a, T> {
         let mut slopes = vec![0.0; wanted.len()];
         let mut moved = vec![0.0; self.aperture.nodes];
         for _ in 0..directions {
-            let signs: Vec<f64> = wanted.clone().map(|_| if self.stream.random::<bool>() { 1.0 } else { -1.0 }).collect();
+            let signs: Vec<f64> = wanted
+                .clone()
+                .map(|_| if self.stream.random::<bool>() { 1.0 } else { -1.0 })
+                .collect();
             let mut sum = 0.0;
             for k in 0..self.aperture.orders.len() {
                 let mut order = |side: f64| {
                     moved.copy_from_slice(self.aperture.values(k));
                     for (node, sign) in wanted.clone().zip(&signs) {
-                        moved[node] += self.aperture.light.corrected(node, self.aperture.writer(node, k) * side * step * sign);
+                        moved[node] += self
+                            .aperture
+                            .light
+                            .corrected(node, self.aperture.writer(node, k) * side * step * sign);
                     }
                     self.aperture.light.zero_order(&moved)
                 };
@@ -288,7 +324,10 @@ impl<'a, T: Real> Frames<'a, T> {
                 sum += self.difference(up, down, self.weights[k] / (4.0 * step));
             }
             sum += self.drawn();
-            slopes.iter_mut().zip(&signs).for_each(|(slope, sign)| *slope += sign * sum / directions as f64);
+            slopes
+                .iter_mut()
+                .zip(&signs)
+                .for_each(|(slope, sign)| *slope += sign * sum / directions as f64);
         }
         slopes
     }

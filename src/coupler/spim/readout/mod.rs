@@ -1,7 +1,8 @@
 //! Forces from intensities.
 //!
-//! Let o_k be the overlap of pattern k with all node values v, and g the gain of a wanted node m (its slope, or 1). Each readout
-//! takes differences of two frames of a pattern; summed over patterns with weights lambda_k / K they give the force g (W v)_m:
+//! Let o_k be the overlap of pattern k with all node values v, and g the gain of a wanted node m
+//! (its slope, or 1). Each readout takes differences of two frames of a pattern; summed over
+//! patterns with weights lambda_k / K they give the force g (W v)_m:
 //!
 //! | readout | the two frames | difference | frames a force |
 //! |---|---|---|---|
@@ -12,32 +13,50 @@
 //! | cross term | writer m at +-g beside the readers | 4 u_m g o | 2 N K |
 //! | SPSA | all nodes at v +- h Delta, Delta random signs | 4 h sum_n Delta_n xi_n o | 2 K a direction |
 //!
-//! Parameter shift leaves a node's coupling to itself out, exactly; all others have it in. What is wanted otherwise is added or taken
-//! off digitally. Bias: none of these is a small step, because the energy is quadratic; finite difference and SPSA are biased
-//! only where v +- h leaves [-1, 1] and is clipped. SPSA's other nodes add noise of mean 0.
+//! Parameter shift leaves a node's coupling to itself out, exactly; all others have it in. What is
+//! wanted otherwise is added or taken off digitally. Bias: none of these is a small step, because
+//! the energy is quadratic; finite difference and SPSA are biased only where v +- h leaves [-1, 1]
+//! and is clipped. SPSA's other nodes add noise of mean 0.
 
 mod dense;
 mod frames;
 
 use super::optics::gauge::phase_rounding;
 use super::{Light, Readout, SelfCoupling, Spim, SpimDevice, Tier};
+use crate::arithmetic::real::{Real, ViewMut};
 use crate::coupler::Read;
-use crate::real::{Real, ViewMut};
 
 /// Adds `gain * (W v)` of the wanted nodes to `currents`.
-pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>) {
-    if is_dense(spim) { dense::read(spim, read, currents, scratch) } else { frames::read(spim, read, currents) }
+pub(super) fn read<T: Real>(
+    spim: &Spim<T>,
+    read: &Read<T>,
+    currents: ViewMut<T>,
+    scratch: &mut Vec<T>,
+) {
+    if is_dense(spim) {
+        dense::read(spim, read, currents, scratch)
+    } else {
+        frames::read(spim, read, currents)
+    }
 }
 
-/// Whether a force is a product with W through the gauge's fields, plus a normal deviate; or, read against a reference, whether each
-/// overlap is such a product, seen by a camera of one pixel.
+/// Whether a force is a product with W through the gauge's fields, plus a normal deviate; or, read
+/// against a reference, whether each overlap is such a product, seen by a camera of one pixel.
 fn is_dense<T: Real>(spim: &Spim<T>) -> bool {
     let device = &spim.device;
-    let shifts = matches!(device.readout, Readout::ParameterShift | Readout::CrossTerm | Readout::Homodyne);
-    let seen_at_once = spim.cameras[0].is_linear() || (device.readout == Readout::Homodyne && spim.cameras[0].takes_all_at_once());
+    let shifts =
+        matches!(device.readout, Readout::ParameterShift | Readout::CrossTerm | Readout::Homodyne);
+    let seen_at_once = spim.cameras[0].is_linear()
+        || (device.readout == Readout::Homodyne && spim.cameras[0].takes_all_at_once());
     let noise = spim.cameras[0].is_exact() || (seen_at_once && !device.per_frame_noise);
-    let still = device.laser_noise == 0.0 && spim.settling.is_immediate() && spim.drift.offset_px == [0.0; 2];
-    device.tier == Tier::Analytic && shifts && noise && still && spim.patterns_commute_with_encoding()
+    let still = device.laser_noise == 0.0
+        && spim.settling.is_immediate()
+        && spim.drift.offset_px == [0.0; 2];
+    device.tier == Tier::Analytic
+        && shifts
+        && noise
+        && still
+        && spim.patterns_commute_with_encoding()
 }
 
 /// Frames of one pattern for the forces on `wanted` nodes.
@@ -49,7 +68,8 @@ pub(super) fn frames_per_pattern(device: &SpimDevice, wanted: usize) -> u64 {
     }
 }
 
-/// The part of a node's current that its coupling to itself makes, to be added to what the readout gives.
+/// The part of a node's current that its coupling to itself makes, to be added to what the readout
+/// gives.
 fn own_current<T: Real>(spim: &Spim<T>, node: usize, value: impl Fn(usize) -> T) -> T {
     let left_out = spim.device.readout == Readout::ParameterShift;
     match (spim.self_coupling.get(node), spim.device.self_coupling) {
@@ -70,7 +90,8 @@ fn aperture<T: Real>(spim: &Spim<T>) -> usize {
     if spim.device.readout == Readout::CrossTerm { inputs + outputs } else { inputs }
 }
 
-/// The standard deviation of a force's error at gain 1, from light, camera and the rounding of phases.
+/// The standard deviation of a force's error at gain 1, from light, camera and the rounding of
+/// phases.
 pub(super) fn resolution<T: Real>(spim: &Spim<T>) -> f64 {
     let (device, light): (_, &Light) = (&spim.device, &spim.lights[0]);
     let nodes = aperture(spim) as f64;
@@ -89,5 +110,8 @@ pub(super) fn resolution<T: Real>(spim: &Spim<T>) -> f64 {
         Readout::Spsa => (pair / step).hypot(nodes) / (device.spsa_directions as f64).sqrt(),
     };
     let rounding = phase_rounding(device.phase_bits) * nodes.sqrt();
-    overlap.hypot(rounding) * spim.shown.weights.norm().f64() * spim.shown.inverse_count().f64() * light.brightening()
+    overlap.hypot(rounding)
+        * spim.shown.weights.norm().f64()
+        * spim.shown.inverse_count().f64()
+        * light.brightening()
 }

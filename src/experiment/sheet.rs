@@ -97,20 +97,26 @@ impl Sheet {
         EMBEDDED.iter().map(|(name, _)| *name)
     }
 
-    /// The optical device of the sheet `name`, with `settings` (`key=value`, keys of `[device.spim]`) over its numbers.
+    /// The optical device of the sheet `name`, with `settings` (`key=value`, keys of
+    /// `[device.spim]`) over its numbers.
     ///
     /// # Errors
     /// When there is no such sheet, it describes another kind of device, or a setting is wrong.
     pub fn spim(name: &str, settings: &[String]) -> Result<SpimDevice> {
         let sheet = Self::find(name)?;
         if sheet.kind != "spim" {
-            return Err(Error::input(format!("datasheet {name} describes a {}: expected a spim", sheet.kind)));
+            return Err(Error::input(format!(
+                "datasheet {name} describes a {}: expected a spim",
+                sheet.kind
+            )));
         }
         let mut table = sheet.values();
         for setting in settings {
             set(&mut table, setting)?;
         }
-        Value::Table(table).try_into().map_err(|e| located(&format!("datasheet {name} --set {}", settings.join(" --set ")), &e))
+        Value::Table(table).try_into().map_err(|e| {
+            located(&format!("datasheet {name} --set {}", settings.join(" --set ")), &e)
+        })
     }
 
     fn parse(text: &str, name: &str) -> Result<Self> {
@@ -142,16 +148,37 @@ mod tests {
     fn every_embedded_sheet_is_valid_and_every_file_is_embedded() {
         for (name, _) in EMBEDDED {
             let sheet = Sheet::find(name).unwrap();
-            assert!(sheet.numbers.values().all(|number| !number.unit.is_empty() && !number.source.is_empty()), "{name}");
+            assert!(
+                sheet
+                    .numbers
+                    .values()
+                    .all(|number| !number.unit.is_empty() && !number.source.is_empty()),
+                "{name}"
+            );
         }
         let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/devices")).unwrap();
-        assert_eq!(files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|e| e == "toml")).count(), EMBEDDED.len());
+        assert_eq!(
+            files
+                .filter(|file| file
+                    .as_ref()
+                    .unwrap()
+                    .path()
+                    .extension()
+                    .is_some_and(|e| e == "toml"))
+                .count(),
+            EMBEDDED.len()
+        );
     }
 
     #[test]
     fn a_sheet_with_an_unknown_number_is_refused() {
         let text = "kind = 'crossbar'\ntitle = 'x'\n[read_noise_us]\nvalue = 1\nunit = 'uS'\nsource = 'x'\n";
-        assert!(Sheet::parse(text, "x.toml").unwrap_err().to_string().contains("did you mean `read_noise_uS`?"));
+        assert!(
+            Sheet::parse(text, "x.toml")
+                .unwrap_err()
+                .to_string()
+                .contains("did you mean `read_noise_uS`?")
+        );
         let text = "kind = 'crossbar'\ntitle = 'x'\n[read_noise_uS]\nvalue = 1\nunit = 'uS'\n";
         assert!(Sheet::parse(text, "x.toml").unwrap_err().to_string().contains("source"));
     }

@@ -1,6 +1,7 @@
 //! Matrices in files: `.npy` as numpy writes it, and `.csv`, one line a row.
 //!
-//! What a laboratory hands over is often a vector in disguise; [`read_vector`] takes a single row or a single column for one.
+//! What a laboratory hands over is often a vector in disguise; [`read_vector`] takes a single row
+//! or a single column for one.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,12 +13,13 @@ use npyz::{NpyFile, Order, TypeChar, WriterBuilder};
 use crate::file::write_whole;
 use crate::{Error, Result};
 
-/// The matrix in `path`, by its extension: `.npy` (one or two dimensions, real numbers of any type, either order) or `.csv` (numbers
-/// only; lines that start with `#` are skipped). A one-dimensional `.npy` is a single column.
+/// The matrix in `path`, by its extension: `.npy` (one or two dimensions, real numbers of any type,
+/// either order) or `.csv` (numbers only; lines that start with `#` are skipped). A one-dimensional
+/// `.npy` is a single column.
 ///
 /// # Errors
-/// [`Error::Read`] when the file cannot be read; [`Error::Input`] naming the file and the place for any other extension, for what is
-/// not a matrix of finite numbers, and for an empty one.
+/// [`Error::Read`] when the file cannot be read; [`Error::Input`] naming the file and the place for
+/// any other extension, for what is not a matrix of finite numbers, and for an empty one.
 pub fn read_matrix(path: &Path) -> Result<DMatrix<f64>> {
     let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
     let parse = match extension(path) {
@@ -32,7 +34,12 @@ pub fn read_matrix(path: &Path) -> Result<DMatrix<f64>> {
     }
     for (column, values) in matrix.column_iter().enumerate() {
         if let Some(row) = values.iter().position(|value| !value.is_finite()) {
-            return Err(wrong(format!("row {}, column {}: expected a finite number, found {}", row + 1, column + 1, values[row])));
+            return Err(wrong(format!(
+                "row {}, column {}: expected a finite number, found {}",
+                row + 1,
+                column + 1,
+                values[row]
+            )));
         }
     }
     Ok(matrix)
@@ -48,12 +55,15 @@ pub fn read_vector(path: &Path) -> Result<DVector<f64>> {
         (_, 1) | (1, _) => Ok(DVector::from_column_slice(matrix.as_slice())),
         (rows, columns) => {
             let path = path.display();
-            Err(Error::input(format!("{path}: expected a vector, one row or one column, found a matrix of {rows} x {columns}")))
+            Err(Error::input(format!(
+                "{path}: expected a vector, one row or one column, found a matrix of {rows} x {columns}"
+            )))
         }
     }
 }
 
-/// Writes `matrix` to `path` by its extension: `.npy` (float64, rows and columns as here) or `.csv` (every digit that matters).
+/// Writes `matrix` to `path` by its extension: `.npy` (float64, rows and columns as here) or `.csv`
+/// (every digit that matters).
 ///
 /// # Errors
 /// [`Error::Write`] when the file cannot be written; [`Error::Input`] for any other extension.
@@ -61,7 +71,10 @@ pub fn write_matrix(path: &Path, matrix: &DMatrix<f64>) -> Result<()> {
     match extension(path) {
         Some("npy") => write_whole(path, |file| write_npy(file, matrix)),
         Some("csv") => write_whole(path, |file| write_csv(file, matrix)),
-        _ => Err(Error::input(format!("{}: expected a file that ends in .npy or .csv", path.display()))),
+        _ => Err(Error::input(format!(
+            "{}: expected a file that ends in .npy or .csv",
+            path.display()
+        ))),
     }
 }
 
@@ -93,7 +106,12 @@ fn parse_npy(content: &[u8]) -> Result<DMatrix<f64>, String> {
     let (rows, columns) = match shape[..] {
         [rows] => (rows, 1),
         [rows, columns] => (rows, columns),
-        _ => return Err(format!("expected an array of one or two dimensions, found {} of shape {shape:?}", shape.len())),
+        _ => {
+            return Err(format!(
+                "expected an array of one or two dimensions, found {} of shape {shape:?}",
+                shape.len()
+            ));
+        }
     };
     let order = file.order();
     let values = numbers(file)?;
@@ -111,7 +129,8 @@ fn numbers(file: NpyFile<&[u8]>) -> Result<Vec<f64>, String> {
     };
     macro_rules! read {
         ($type:ty) => {
-            file.into_vec::<$type>().map(|values| values.into_iter().map(|value| value as f64).collect())
+            file.into_vec::<$type>()
+                .map(|values| values.into_iter().map(|value| value as f64).collect())
         };
     }
     let values: io::Result<Vec<f64>> = match (plain.type_char(), plain.size_field()) {
@@ -125,13 +144,23 @@ fn numbers(file: NpyFile<&[u8]>) -> Result<Vec<f64>, String> {
         (TypeChar::Uint, 4) => read!(u32),
         (TypeChar::Uint, 2) => read!(u16),
         (TypeChar::Uint, 1) => read!(u8),
-        _ => return Err(format!("expected real numbers (float32, float64 or integers), found {}", dtype.descr())),
+        _ => {
+            return Err(format!(
+                "expected real numbers (float32, float64 or integers), found {}",
+                dtype.descr()
+            ));
+        }
     };
     values.map_err(|error| format!("damaged: {error}"))
 }
 
 fn parse_csv(content: &[u8]) -> Result<DMatrix<f64>, String> {
-    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).comment(Some(b'#')).trim(Trim::All).from_reader(content);
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .comment(Some(b'#'))
+        .trim(Trim::All)
+        .from_reader(content);
     let (mut values, mut columns, mut rows) = (Vec::new(), 0, 0);
     let mut record = StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| error.to_string())? {
@@ -140,20 +169,33 @@ fn parse_csv(content: &[u8]) -> Result<DMatrix<f64>, String> {
             columns = record.len();
         }
         if record.len() != columns {
-            return Err(format!("line {line}: expected {columns} numbers, as on the first line, found {}", record.len()));
+            return Err(format!(
+                "line {line}: expected {columns} numbers, as on the first line, found {}",
+                record.len()
+            ));
         }
         for (column, field) in record.iter().enumerate() {
             let value = field.parse::<f64>();
-            values.push(value.map_err(|_| format!("line {line}, column {}: expected a number, found `{field}`", column + 1))?);
+            values.push(value.map_err(|_| {
+                format!("line {line}, column {}: expected a number, found `{field}`", column + 1)
+            })?);
         }
         rows += 1;
     }
     Ok(DMatrix::from_row_iterator(rows, columns, values))
 }
 
-fn write_npy<V: npyz::AutoSerialize + Copy + nalgebra::Scalar>(file: &mut dyn Write, matrix: &DMatrix<V>) -> io::Result<()> {
+fn write_npy<V: npyz::AutoSerialize + Copy + nalgebra::Scalar>(
+    file: &mut dyn Write,
+    matrix: &DMatrix<V>,
+) -> io::Result<()> {
     let shape = [matrix.nrows() as u64, matrix.ncols() as u64];
-    let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).order(Order::C).writer(file).begin_nd()?;
+    let mut writer = npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(&shape)
+        .order(Order::C)
+        .writer(file)
+        .begin_nd()?;
     for row in matrix.row_iter() {
         writer.extend(row.iter().copied())?;
     }
@@ -194,7 +236,10 @@ mod tests {
         content.extend(((header.len() + padding + 1) as u16).to_le_bytes());
         content.extend(header.bytes().chain(std::iter::repeat_n(b' ', padding)).chain([b'\n']));
         content.extend([1i16, 4, 2, 5, 3, 6].iter().flat_map(|value| value.to_be_bytes()));
-        assert_eq!(parse_npy(&content).unwrap(), DMatrix::from_row_slice(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]));
+        assert_eq!(
+            parse_npy(&content).unwrap(),
+            DMatrix::from_row_slice(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+        );
         content.pop();
         assert!(parse_npy(&content).unwrap_err().contains("damaged"));
     }

@@ -9,7 +9,8 @@ pub struct Statistics {
     pub mean: f64,
     /// Their standard deviation, with n - 1 in the denominator; none of one number.
     pub deviation: Option<f64>,
-    /// Half the 95 % interval of the mean, t s / sqrt(n) with Student's t of n - 1 degrees of freedom; none of one number.
+    /// Half the 95 % interval of the mean, t s / sqrt(n) with Student's t of n - 1 degrees of
+    /// freedom; none of one number.
     pub half_width: Option<f64>,
 }
 
@@ -21,13 +22,16 @@ impl Statistics {
             return None;
         }
         let mean = values.iter().sum::<f64>() / n as f64;
-        let deviation = (n > 1).then(|| (values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1) as f64).sqrt());
+        let deviation = (n > 1).then(|| {
+            (values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1) as f64).sqrt()
+        });
         let half_width = deviation.map(|deviation| student(n - 1) * deviation / (n as f64).sqrt());
         Some(Self { n, mean, deviation, half_width })
     }
 }
 
-/// The value that |t| of Student's distribution exceeds in 5 % of all cases, for whole degrees of freedom.
+/// The value that |t| of Student's distribution exceeds in 5 % of all cases, for whole degrees of
+/// freedom.
 fn student(freedom: usize) -> f64 {
     // Far out the distribution is normal to ten digits' use; the sum below would only take longer.
     if freedom > 1_000_000 {
@@ -45,7 +49,8 @@ fn student(freedom: usize) -> f64 {
 fn within(t: f64, freedom: usize) -> f64 {
     let angle = (t / (freedom as f64).sqrt()).atan();
     let (sine, square) = (angle.sin(), angle.cos().powi(2));
-    // 1 + 1/2 c^2 + (1 3)/(2 4) c^4 + ... for even degrees, c + 2/3 c^3 + (2 4)/(3 5) c^5 + ... for odd ones
+    // 1 + 1/2 c^2 + (1 3)/(2 4) c^4 + ... for even degrees, c + 2/3 c^3 + (2 4)/(3 5) c^5 + ... for
+    // odd ones
     let odd = freedom % 2;
     let (mut term, mut sum) = (if odd == 1 { angle.cos() } else { 1.0 }, 0.0);
     for k in 0..(freedom / 2) {
@@ -60,12 +65,22 @@ fn within(t: f64, freedom: usize) -> f64 {
 mod tests {
     use super::*;
 
-    /// Fisher & Yates, Statistical Tables, table III, P = 0.05; the last as scipy.stats.t.ppf(0.975, 1000) gives it.
+    /// Fisher & Yates, Statistical Tables, table III, P = 0.05; the last as
+    /// scipy.stats.t.ppf(0.975, 1000) gives it.
     #[test]
     fn published_quantiles() {
-        for (freedom, t) in
-            [(1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (5, 2.571), (9, 2.262), (10, 2.228), (30, 2.042), (120, 1.980), (1000, 1.962)]
-        {
+        for (freedom, t) in [
+            (1, 12.706),
+            (2, 4.303),
+            (3, 3.182),
+            (4, 2.776),
+            (5, 2.571),
+            (9, 2.262),
+            (10, 2.228),
+            (30, 2.042),
+            (120, 1.980),
+            (1000, 1.962),
+        ] {
             assert!((student(freedom) - t).abs() < 6e-4, "{freedom}: {}", student(freedom));
         }
     }
@@ -75,7 +90,10 @@ mod tests {
         let s = Statistics::of(&[2.0, 4.0, 9.0]).unwrap();
         assert_eq!((s.n, s.mean, s.deviation), (3, 5.0, Some(13f64.sqrt())));
         assert!((s.half_width.unwrap() - 4.302_652_73 * (13f64 / 3.0).sqrt()).abs() < 1e-6);
-        assert_eq!(Statistics::of(&[3.0]), Some(Statistics { n: 1, mean: 3.0, deviation: None, half_width: None }));
+        assert_eq!(
+            Statistics::of(&[3.0]),
+            Some(Statistics { n: 1, mean: 3.0, deviation: None, half_width: None })
+        );
         assert_eq!(Statistics::of(&[]), None);
     }
 }

@@ -1,8 +1,10 @@
 //! How sure a measured proportion is.
 
-/// The 95 % interval of a proportion of which `successes` of `trials` were seen (Wilson, J. Am. Stat. Assoc. 22, 209, 1927):
+/// The 95 % interval of a proportion of which `successes` of `trials` were seen (Wilson, J. Am.
+/// Stat. Assoc. 22, 209, 1927):
 ///
-/// (p + z^2/2n -+ z sqrt(p (1 - p)/n + z^2/4n^2)) / (1 + z^2/n), with p = successes/n, n = trials and z = 1.96.
+/// (p + z^2/2n -+ z sqrt(p (1 - p)/n + z^2/4n^2)) / (1 + z^2/n), with p = successes/n, n = trials
+/// and z = 1.96.
 ///
 /// It stays within 0 and 1, also when all or none succeeded. None without trials.
 pub fn wilson(successes: usize, trials: usize) -> Option<(f64, f64)> {
@@ -25,11 +27,17 @@ mod tests {
     /// Newcombe, Stat. Med. 17, 857 (1998), table I, method 3.
     #[test]
     fn published_intervals() {
-        for (successes, trials, low, high) in
-            [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)]
-        {
+        for (successes, trials, low, high) in [
+            (81, 263, 0.2553, 0.3662),
+            (15, 148, 0.0624, 0.1605),
+            (0, 20, 0.0, 0.1611),
+            (1, 29, 0.0061, 0.1718),
+        ] {
             let (l, h) = wilson(successes, trials).unwrap();
-            assert!((l - low).abs() <= 5e-5 && (h - high).abs() <= 5e-5, "{successes}/{trials}: {l} to {h}");
+            assert!(
+                (l - low).abs() <= 5e-5 && (h - high).abs() <= 5e-5,
+                "{successes}/{trials}: {l} to {h}"
+            );
         }
     }
 

@@ -1,11 +1,13 @@
-//! Normal deviates by the thousand: Box & Muller (1958, doi:10.1214/aoms/1177706645) on the counters of [`super::philox`].
+//! Normal deviates by the thousand: Box & Muller (1958, doi:10.1214/aoms/1177706645) on the
+//! counters of [`super::philox`].
 //!
 //! ```text
 //! z1 = sqrt(-2 ln u) cos 2 pi w,      z2 = sqrt(-2 ln u) sin 2 pi w
 //! ```
 //!
-//! Logarithm, sine and cosine are polynomials without a branch, so that a vector unit works out many deviates at a time. u has 31
-//! bits: no deviate is beyond 6.7. In double precision, which verifies and need not be fast, deviates are drawn one by one.
+//! Logarithm, sine and cosine are polynomials without a branch, so that a vector unit works out
+//! many deviates at a time. u has 31 bits: no deviate is beyond 6.7. In double precision, which
+//! verifies and need not be fast, deviates are drawn one by one.
 
 use std::f64::consts::TAU;
 
@@ -14,7 +16,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::Stream;
 use super::philox::words;
-use crate::simd::vectorised;
+use crate::arithmetic::simd::vectorised;
 
 /// Counters worked out side by side.
 const LANES: usize = 16;
@@ -67,13 +69,23 @@ fn block(key: u64, index: usize) -> [[f32; LANES]; 4] {
     deviates
 }
 
-/// ln u for normal positive u: exponent, and a polynomial in f = m - 1 for the mantissa m in [sqrt 1/2, sqrt 2), within 1e-8.
+/// ln u for normal positive u: exponent, and a polynomial in f = m - 1 for the mantissa m in [sqrt
+/// 1/2, sqrt 2), within 1e-8.
 #[inline(always)]
 fn logarithm(u: f32) -> f32 {
     const HALF_ROOT: u32 = std::f32::consts::FRAC_1_SQRT_2.to_bits();
     // Least squares on Chebyshev points of ln(1 + f) / f.
-    const SERIES: [f32; 9] =
-        [0.087_439_455, -0.143_773_3, 0.149_490_95, -0.165_606_96, 0.199_569_78, -0.250_021_55, 0.333_341_84, -0.499_999_88, 1.0];
+    const SERIES: [f32; 9] = [
+        0.087_439_455,
+        -0.143_773_3,
+        0.149_490_95,
+        -0.165_606_96,
+        0.199_569_78,
+        -0.250_021_55,
+        0.333_341_84,
+        -0.499_999_88,
+        1.0,
+    ];
     let shifted = u.to_bits().wrapping_sub(HALF_ROOT);
     let exponent = (shifted as i32) >> 23;
     let f = f32::from_bits(u.to_bits().wrapping_sub((exponent << 23) as u32)) - 1.0;
@@ -81,14 +93,16 @@ fn logarithm(u: f32) -> f32 {
     (exponent as f32).mul_add(std::f32::consts::LN_2, f * series)
 }
 
-/// cos and sin of the angle `bits` / 2^32 turns: Taylor series within an eighth of a turn, then quarter turns.
+/// cos and sin of the angle `bits` / 2^32 turns: Taylor series within an eighth of a turn, then
+/// quarter turns.
 #[inline(always)]
 fn cos_sin(bits: u32) -> [f32; 2] {
     // The nearest quarter turn, and what is left of the angle.
     let quarters = bits.wrapping_add(1 << 29) >> 30;
     let left = bits.wrapping_sub(quarters << 30) as i32 as f32 * ANGLE_STEP as f32;
     let square = left * left;
-    let series = |terms: [f32; 5]| terms.into_iter().fold(0.0, |sum: f32, term| sum.mul_add(square, term));
+    let series =
+        |terms: [f32; 5]| terms.into_iter().fold(0.0, |sum: f32, term| sum.mul_add(square, term));
     let sin = left * series([1.0 / 362_880.0, -1.0 / 5_040.0, 1.0 / 120.0, -1.0 / 6.0, 1.0]);
     let cos = series([1.0 / 40_320.0, -1.0 / 720.0, 1.0 / 24.0, -0.5, 1.0]);
     let swap = (quarters & 1) != 0;
@@ -111,7 +125,8 @@ mod tests {
         values.into_iter().map(f64::from).collect()
     }
 
-    /// The same deviates from the same bits by the standard library's functions in double precision.
+    /// The same deviates from the same bits by the standard library's functions in double
+    /// precision.
     fn reference(key: u64, counter: u128) -> [f64; 4] {
         let words = words(key, counter);
         let pair = |first: u32, second: u32| {
@@ -132,8 +147,12 @@ mod tests {
                 for (word, expected_word) in expected.into_iter().enumerate() {
                     let found = deviates[counter / LANES * BLOCK + word * LANES + counter % LANES];
                     // u is rounded to 2^-25 of itself, which moves a radius r by 2^-25 / r at most.
-                    let rounding = 2f64.powi(-24) / expected[word / 2 * 2].hypot(expected[word / 2 * 2 + 1]);
-                    assert!((found - expected_word).abs() < 2e-6 + rounding, "{found} {expected_word}");
+                    let rounding =
+                        2f64.powi(-24) / expected[word / 2 * 2].hypot(expected[word / 2 * 2 + 1]);
+                    assert!(
+                        (found - expected_word).abs() < 2e-6 + rounding,
+                        "{found} {expected_word}"
+                    );
                 }
             }
         }
@@ -141,7 +160,16 @@ mod tests {
 
     #[test]
     fn the_extremes_of_the_radius_and_every_quadrant() {
-        for u in [0.5f32 / STEPS as f32, 1e-9, 1e-3, 0.5, FRAC_1_SQRT_2.next_down(), FRAC_1_SQRT_2, 0.999_999, 1.0] {
+        for u in [
+            0.5f32 / STEPS as f32,
+            1e-9,
+            1e-3,
+            0.5,
+            FRAC_1_SQRT_2.next_down(),
+            FRAC_1_SQRT_2,
+            0.999_999,
+            1.0,
+        ] {
             let exact = f64::from(u).ln();
             assert!((f64::from(logarithm(u)) - exact).abs() < 1e-7 * (1.0 + exact.abs()), "{u}");
         }
@@ -149,7 +177,10 @@ mod tests {
             let bits = step << 26 | 0x3ff;
             let angle = f64::from(bits) * ANGLE_STEP;
             let [cos, sin] = cos_sin(bits).map(f64::from);
-            assert!((cos - angle.cos()).abs() < 2e-7 && (sin - angle.sin()).abs() < 2e-7, "{step}: {cos} {sin}");
+            assert!(
+                (cos - angle.cos()).abs() < 2e-7 && (sin - angle.sin()).abs() < 2e-7,
+                "{step}: {cos} {sin}"
+            );
         }
     }
 
@@ -160,15 +191,26 @@ mod tests {
         let n = N as f64;
         let moment = |power: i32| z.iter().map(|z| z.powi(power)).sum::<f64>() / n;
         // The variance of z^p is E z^2p - (E z^p)^2; five standard errors.
-        for (power, expected, variance) in [(1, 0.0, 1.0), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 3.0, 96.0), (6, 15.0, 10_170.0)] {
+        for (power, expected, variance) in
+            [(1, 0.0, 1.0), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 3.0, 96.0), (6, 15.0, 10_170.0)]
+        {
             let error = 5.0 * (variance / n).sqrt();
             assert!((moment(power) - expected).abs() < error, "moment {power}: {}", moment(power));
         }
         // P(|z| > t), Abramowitz & Stegun table 26.2.
-        for (t, probability) in [(1.0, 0.317_310_508), (2.0, 0.045_500_264), (3.0, 0.002_699_796), (4.0, 6.334_248e-5), (5.0, 5.733e-7)] {
+        for (t, probability) in [
+            (1.0, 0.317_310_508),
+            (2.0, 0.045_500_264),
+            (3.0, 0.002_699_796),
+            (4.0, 6.334_248e-5),
+            (5.0, 5.733e-7),
+        ] {
             let beyond = z.iter().filter(|z| z.abs() > t).count() as f64;
             let expected: f64 = n * probability;
-            assert!((beyond - expected).abs() < 5.0 * expected.sqrt().max(1.0), "beyond {t}: {beyond}, expected {expected}");
+            assert!(
+                (beyond - expected).abs() < 5.0 * expected.sqrt().max(1.0),
+                "beyond {t}: {beyond}, expected {expected}"
+            );
         }
     }
 
@@ -176,7 +218,9 @@ mod tests {
     fn streams_and_neighbours_are_uncorrelated() {
         const N: usize = 400_000;
         let (first, second) = (deviates(1, N), deviates(2, N));
-        let correlation = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>() / b.len() as f64;
+        let correlation = |a: &[f64], b: &[f64]| {
+            a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>() / b.len() as f64
+        };
         let error = 5.0 / (N as f64).sqrt();
         assert!(correlation(&first, &second).abs() < error, "neighbouring keys");
         for distance in [1, 2, 16, 32, 48, 64] {

@@ -1,15 +1,16 @@
 //! Values that are mostly background: images on black, pulses on silence.
 //!
-//! With a background b of each row, A B = A (B - b 1^T) + (A b) 1^T, and most of B - b 1^T is zero. Eight columns at a time leave out the
-//! rows in which they have nothing else: of the images of MNIST half in a drive, three fifths in a local product.
+//! With a background b of each row, A B = A (B - b 1^T) + (A b) 1^T, and most of B - b 1^T is zero.
+//! Eight columns at a time leave out the rows in which they have nothing else: of the images of
+//! MNIST half in a drive, three fifths in a local product.
 
 use std::ops::Range;
 
 use nalgebra::DMatrix;
 
 use super::Factor;
-use crate::real::{Real, View};
-use crate::simd::vectorised;
+use crate::arithmetic::real::{Real, View};
+use crate::arithmetic::simd::vectorised;
 
 /// Columns that leave out rows together.
 pub(super) const WIDTH: usize = 8;
@@ -24,15 +25,19 @@ pub struct Foreground<T: Real> {
 }
 
 impl<T: Real> Foreground<T> {
-    /// The foreground of `values`, or nothing if less than half of them are background: the least value of a row if at least a quarter of
-    /// the row is that, so that subtracting it costs no digits, and zero for other rows.
+    /// The foreground of `values`, or nothing if less than half of them are background: the least
+    /// value of a row if at least a quarter of the row is that, so that subtracting it costs no
+    /// digits, and zero for other rows.
     pub fn of(values: &DMatrix<T>) -> Option<Self> {
         let (rows, columns) = values.shape();
         if columns < FEWEST {
             return None;
         }
-        let (mut background, mut counts) = (values.column(0).as_slice().to_vec(), vec![T::zero(); rows]);
-        values.column_iter().for_each(|column| meet(&mut background, &mut counts, column.as_slice()));
+        let (mut background, mut counts) =
+            (values.column(0).as_slice().to_vec(), vec![T::zero(); rows]);
+        values
+            .column_iter()
+            .for_each(|column| meet(&mut background, &mut counts, column.as_slice()));
         let mut total = 0.0;
         for (background, count) in background.iter_mut().zip(&counts) {
             let count = count.f64();
@@ -47,7 +52,13 @@ impl<T: Real> Foreground<T> {
         }
         let mut parts = Vec::with_capacity(rows * (columns + 1));
         for column in values.column_iter() {
-            parts.extend(column.as_slice().iter().zip(&background).map(|(value, background)| *value - *background));
+            parts.extend(
+                column
+                    .as_slice()
+                    .iter()
+                    .zip(&background)
+                    .map(|(value, background)| *value - *background),
+            );
         }
         parts.append(&mut background);
         Some(Self { parts: DMatrix::from_vec(rows, columns + 1, parts) })
@@ -91,27 +102,33 @@ pub struct Kept<T> {
 }
 
 impl<T: Real> Kept<T> {
-    /// Keeps rows of the columns of `factor` from `first` on, `WIDTH` of them or as many as there are; rows are counted from the first of
-    /// `depths`.
+    /// Keeps rows of the columns of `factor` from `first` on, `WIDTH` of them or as many as there
+    /// are; rows are counted from the first of `depths`.
     pub(super) fn gather(&mut self, factor: &Factor<T>, depths: &Range<usize>, first: usize) {
         self.rows.resize(depths.len(), 0);
         self.values.resize(depths.len(), [T::zero(); WIDTH]);
         let count = match factor {
             Factor::Plain(view) => {
-                // Beyond the last column stands the last one again: it keeps no row that it would not keep itself.
-                let columns: [_; WIDTH] = std::array::from_fn(|j| view.column((first + j).min(view.ncols() - 1)));
+                // Beyond the last column stands the last one again: it keeps no row that it would
+                // not keep itself.
+                let columns: [_; WIDTH] =
+                    std::array::from_fn(|j| view.column((first + j).min(view.ncols() - 1)));
                 keep_rows(self, columns.each_ref().map(|column| &column.as_slice()[depths.clone()]))
             }
             Factor::Transposed(view) => {
                 let columns = first..view.nrows().min(first + WIDTH);
-                keep_columns(self, &view.view((columns.start, depths.start), (columns.len(), depths.len())))
+                keep_columns(
+                    self,
+                    &view.view((columns.start, depths.start), (columns.len(), depths.len())),
+                )
             }
         };
         self.rows.truncate(count);
         self.values.truncate(count);
     }
 
-    /// Writes a row behind the first `count`; says how many there are if those of zeros do not count.
+    /// Writes a row behind the first `count`; says how many there are if those of zeros do not
+    /// count.
     #[inline(always)]
     fn put(&mut self, count: usize, row: usize, values: [T; WIDTH]) -> usize {
         self.rows[count] = row as u32;
@@ -151,14 +168,19 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::real::{Packed, ViewMut};
+    use crate::arithmetic::real::{Packed, ViewMut};
 
-    /// Rows with their backgrounds, of which every third number differs, and a dense one among them.
+    /// Rows with their backgrounds, of which every third number differs, and a dense one among
+    /// them.
     fn image<T: Real>(rows: usize, columns: usize) -> DMatrix<T> {
         DMatrix::from_fn(rows, columns, |i, j| {
             let background = -0.5 - (i % 3) as f64;
             let differs = (i + j / 4) % 3 == 0 || i == 4;
-            T::of(if differs { background + 0.1 * ((i * 7 + j * 5) % 13) as f64 + 0.01 } else { background })
+            T::of(if differs {
+                background + 0.1 * ((i * 7 + j * 5) % 13) as f64 + 0.01
+            } else {
+                background
+            })
         })
     }
 
@@ -166,9 +188,12 @@ mod tests {
         let foreground = Foreground::of(&image::<T>(k + 2, n + 1)).unwrap();
         let rest = foreground.rest(0..n + 1);
         let stored = rest.view((1, 1), (k, n));
-        let left = |depth: usize| DMatrix::from_fn(m, depth, |i, j| T::of(((i * 5 + j * 3) % 11) as f64 / 11.0 - 0.4));
+        let left = |depth: usize| {
+            DMatrix::from_fn(m, depth, |i, j| T::of(((i * 5 + j * 3) % 11) as f64 / 11.0 - 0.4))
+        };
         for rows in [0..m, m / 3..m - m / 4] {
-            for (a, b) in [(left(k), Factor::Plain(stored)), (left(n), Factor::Transposed(stored))] {
+            for (a, b) in [(left(k), Factor::Plain(stored)), (left(n), Factor::Transposed(stored))]
+            {
                 let packed = Packed::new(&Factor::Plain(a.as_view()));
                 let mut expected = DMatrix::from_element(rows.len(), b.shape().1, T::one());
                 let mut found = expected.clone();
@@ -187,7 +212,9 @@ mod tests {
 
     #[test]
     fn leaving_zeros_out_changes_no_bit() {
-        for (m, k, n) in [(1, 5, 8), (10, 30, 9), (48, 16, 16), (130, 40, 33), (70, 1030, 21), (5, 0, 9)] {
+        for (m, k, n) in
+            [(1, 5, 8), (10, 30, 9), (48, 16, 16), (130, 40, 33), (70, 1030, 21), (5, 0, 9)]
+        {
             agrees::<f32>(m, k, n);
             agrees::<f64>(m, k, n);
         }
@@ -198,7 +225,9 @@ mod tests {
         let values = image::<f64>(9, 20);
         let foreground = Foreground::of(&values).unwrap();
         let (background, rest) = (foreground.background(), foreground.rest(0..20));
-        for ((i, j), value) in (0..9).flat_map(|i| (0..20).map(move |j| (i, j))).map(|place| (place, values[place])) {
+        for ((i, j), value) in
+            (0..9).flat_map(|i| (0..20).map(move |j| (i, j))).map(|place| (place, values[place]))
+        {
             assert!((background[i] + rest[(i, j)] - value).abs() < 1e-15);
             assert_eq!(rest[(i, j)] == 0.0, value == background[i]);
         }
@@ -208,10 +237,16 @@ mod tests {
     #[test]
     fn what_few_values_share_is_no_background() {
         let mut values = DMatrix::from_fn(3, 12, |_, j| if j < 9 { 0.25 } else { 1.0 });
-        assert_eq!(Foreground::of(&values).unwrap().background().iter().copied().collect::<Vec<_>>(), [0.25; 3]);
+        assert_eq!(
+            Foreground::of(&values).unwrap().background().iter().copied().collect::<Vec<_>>(),
+            [0.25; 3]
+        );
         // An outlier below all others would cost their digits.
         values[(1, 4)] = -1e9;
-        assert_eq!(Foreground::of(&values).unwrap().background().iter().copied().collect::<Vec<_>>(), [0.25, 0.0, 0.25]);
+        assert_eq!(
+            Foreground::of(&values).unwrap().background().iter().copied().collect::<Vec<_>>(),
+            [0.25, 0.0, 0.25]
+        );
         assert!(Foreground::of(&DMatrix::from_fn(3, 12, |i, j| (i * 12 + j) as f64)).is_none());
         assert!(Foreground::of(&DMatrix::from_element(3, 7, 0.5)).is_none());
     }

@@ -5,8 +5,9 @@
 //!   "dynamics": "additive" | "gradient", "activation": "tanh", "alpha": 2.0 }
 //! ```
 //!
-//! The outputs are the last n_out nodes. `dynamics`, `activation` and `alpha` (the leak of gradient nodes) may be absent: additive,
-//! tanh and 2. Other keys are ignored. A file may also be `{"cases": [...]}`, each with a `name`.
+//! The outputs are the last n_out nodes. `dynamics`, `activation` and `alpha` (the leak of gradient
+//! nodes) may be absent: additive, tanh and 2. Other keys are ignored. A file may also be
+//! `{"cases": [...]}`, each with a `name`.
 
 use std::path::Path;
 
@@ -15,7 +16,10 @@ use serde::Deserialize;
 
 use crate::coupler::Exact;
 use crate::file::read_text;
-use crate::system::{Activation, AnalogNetwork, Coupling, CouplingKind, Dynamics, Instruments, Layer, NetworkDescription, Relaxation};
+use crate::system::{
+    Activation, AnalogNetwork, Coupling, CouplingKind, Dynamics, Instruments, Layer,
+    NetworkDescription, Relaxation,
+};
 use crate::{Error, Result};
 
 /// A dense machine, one input and one target.
@@ -83,17 +87,24 @@ impl Case {
     /// When the file cannot be read, is not JSON of this form, or its shapes do not fit each other.
     pub fn read(path: &Path) -> Result<Vec<Self>> {
         let text = read_text(path)?;
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| Error::input(format!("{}: {e}", path.display())))?;
+        let value: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|e| Error::input(format!("{}: {e}", path.display())))?;
         // One form after the other, so that the message speaks of the form that was meant.
         let cases = if value.get("cases").is_some() {
             serde_json::from_value(value["cases"].clone())
         } else {
             serde_json::from_value(value).map(|case| vec![case])
         };
-        let cases: Vec<Self> =
-            cases.map_err(|e| Error::input(format!("{}: not a case file with W, U, b, x and target: {e}", path.display())))?;
+        let cases: Vec<Self> = cases.map_err(|e| {
+            Error::input(format!(
+                "{}: not a case file with W, U, b, x and target: {e}",
+                path.display()
+            ))
+        })?;
         for case in &cases {
-            case.check().map_err(|message| Error::input(format!("{}: {}{message}", path.display(), case.prefix())))?;
+            case.check().map_err(|message| {
+                Error::input(format!("{}: {}{message}", path.display(), case.prefix()))
+            })?;
         }
         Ok(cases)
     }
@@ -106,10 +117,16 @@ impl Case {
         let (nodes, inputs) = (self.b.len(), self.x.len());
         let shape = |name: &str, matrix: &[Vec<f64>], rows: usize, columns: usize| {
             if matrix.len() != rows {
-                return Err(format!("{name} has {} rows, expected {rows}, as many as b has values", matrix.len()));
+                return Err(format!(
+                    "{name} has {} rows, expected {rows}, as many as b has values",
+                    matrix.len()
+                ));
             }
             match matrix.iter().position(|row| row.len() != columns) {
-                Some(row) => Err(format!("row {row} of {name} has {} values, expected {columns}", matrix[row].len())),
+                Some(row) => Err(format!(
+                    "row {row} of {name} has {} values, expected {columns}",
+                    matrix[row].len()
+                )),
                 None => Ok(()),
             }
         };
@@ -142,7 +159,8 @@ impl Case {
         DMatrix::from_column_slice(self.target.len(), 1, &self.target)
     }
 
-    /// The machine: exact arrays W and U, in this order, and the bias; relaxed in steps of `step` until forces are below 1e-14.
+    /// The machine: exact arrays W and U, in this order, and the bias; relaxed in steps of `step`
+    /// until forces are below 1e-14.
     ///
     /// # Errors
     /// Never for a case that [`read`](Self::read) accepted.
@@ -164,15 +182,26 @@ impl Case {
         let input_weights = DMatrix::from_fn(nodes, inputs, |i, j| self.u[i][j]);
         AnalogNetwork::new(NetworkDescription {
             inputs,
-            layers: vec![Layer { nodes: nodes - outputs, activation }, Layer { nodes: outputs, activation }],
+            layers: vec![
+                Layer { nodes: nodes - outputs, activation },
+                Layer { nodes: outputs, activation },
+            ],
             dynamics: match self.dynamics {
                 CaseDynamics::Additive => Dynamics::Additive,
                 CaseDynamics::Gradient => Dynamics::Gradient { leak: self.alpha },
             },
-            couplings: vec![array("W", rows.clone(), self.weights()), array("U", 0..inputs, input_weights)],
+            couplings: vec![
+                array("W", rows.clone(), self.weights()),
+                array("U", 0..inputs, input_weights),
+            ],
             bias: DMatrix::from_column_slice(nodes, 1, &self.b),
             train_bias: true,
-            relaxation: Relaxation { step, tolerance: 1e-14, max_steps: 100_000, ..Relaxation::default() },
+            relaxation: Relaxation {
+                step,
+                tolerance: 1e-14,
+                max_steps: 100_000,
+                ..Relaxation::default()
+            },
             instruments: Instruments::default(),
             seed: 0,
         })

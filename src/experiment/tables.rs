@@ -2,24 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::range;
+use crate::arithmetic::real::Real;
 use crate::coupler::crossbar::CrossbarDevice;
 use crate::coupler::spim::SpimDevice;
 use crate::data::DataConfig;
-use crate::learning::{Adjoint, AsymEp, CorrectionMethod, DyadicEp, EquilibriumPropagation, Nudges, Nudging, Rule, Spsa, VectorField};
-use crate::real::Real;
+use crate::learning::{
+    Adjoint, AsymEp, CorrectionMethod, DyadicEp, EquilibriumPropagation, Nudges, Nudging, Rule,
+    Spsa, VectorField,
+};
+use crate::quantity::range;
 use crate::system::{Activation, Cost, CouplingKind, Dynamics, Instruments, Relaxation};
 use crate::training::{Bop, OptimiserConfig, Schedule, Sgd};
 use crate::{Error, Result};
 
-/// An experiment, as its TOML file states it. Every table and key but `[network] layers` has a default.
+/// An experiment, as its TOML file states it. Every table and key but `[network] layers` has a
+/// default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
     /// Names every random stream of the run.
     #[serde(default = "one")]
     pub seed: u64,
-    /// The hardware of every array: `device = "exact"`, or the table `[device.spim]` or `[device.crossbar]`.
+    /// The hardware of every array: `device = "exact"`, or the table `[device.spim]` or
+    /// `[device.crossbar]`.
     #[serde(default)]
     pub device: Device,
     /// What is learnt.
@@ -61,7 +66,9 @@ pub enum Device {
 impl Device {
     /// The device in words.
     pub fn describe(&self) -> String {
-        let sheet = |sheet: &Option<String>| sheet.as_ref().map_or(String::new(), |sheet| format!(" ({sheet})"));
+        let sheet = |sheet: &Option<String>| {
+            sheet.as_ref().map_or(String::new(), |sheet| format!(" ({sheet})"))
+        };
         match self {
             Self::Exact => "exact arrays".into(),
             Self::Spim(spim) => {
@@ -69,7 +76,11 @@ impl Device {
                     crate::coupler::spim::PatternValues::Binary => "binary",
                     crate::coupler::spim::PatternValues::Continuous => "continuous",
                 };
-                format!("spatial photonic Ising machine of {} {values} patterns{}", spim.patterns, sheet(&spim.sheet))
+                format!(
+                    "spatial photonic Ising machine of {} {values} patterns{}",
+                    spim.patterns,
+                    sheet(&spim.sheet)
+                )
             }
             Self::Crossbar(crossbar) => format!("resistive crossbars{}", sheet(&crossbar.sheet)),
         }
@@ -92,7 +103,8 @@ pub enum Precision {
 pub enum Topology {
     /// Each layer drives the next: a feedforward network.
     OneWay,
-    /// Each pair of neighbours shares one array, used both ways. Inputs, being driven, are only ever a source.
+    /// Each pair of neighbours shares one array, used both ways. Inputs, being driven, are only
+    /// ever a source.
     Reciprocal,
     /// Each pair of neighbouring node layers has two arrays, forward and back.
     IndependentFeedback,
@@ -132,9 +144,13 @@ pub struct NetworkConfig {
     /// Weights start as normal deviates of standard deviation `initial_gain / sqrt(fan-in)`.
     #[serde(default = "NetworkConfig::initial_gain", deserialize_with = "range::non_negative")]
     pub initial_gain: f64,
-    /// How far feedback arrays of their own start from the transpose W^T of the array that they feed back: they start as
-    /// sqrt(1 - a^2) W^T + a R with R independent, from 0 (reciprocal couplings) to 1 (nothing in common).
-    #[serde(default = "NetworkConfig::feedback_asymmetry", deserialize_with = "range::unit_interval")]
+    /// How far feedback arrays of their own start from the transpose W^T of the array that they
+    /// feed back: they start as sqrt(1 - a^2) W^T + a R with R independent, from 0 (reciprocal
+    /// couplings) to 1 (nothing in common).
+    #[serde(
+        default = "NetworkConfig::feedback_asymmetry",
+        deserialize_with = "range::unit_interval"
+    )]
     pub feedback_asymmetry: f64,
     /// Whether nodes have trained biases.
     #[serde(default = "NetworkConfig::bias")]
@@ -200,7 +216,8 @@ pub enum RuleName {
 
 impl RuleName {
     /// Every rule.
-    pub const ALL: [Self; 6] = [Self::Ep, Self::VectorField, Self::AsymEp, Self::DyadicEp, Self::Adjoint, Self::Spsa];
+    pub const ALL: [Self; 6] =
+        [Self::Ep, Self::VectorField, Self::AsymEp, Self::DyadicEp, Self::Adjoint, Self::Spsa];
 
     /// The name in configurations and on the command line.
     pub fn name(self) -> &'static str {
@@ -270,7 +287,11 @@ impl LearningConfig {
             RuleName::AsymEp => Box::new(AsymEp { nudges, correction: self.correction }),
             RuleName::DyadicEp => Box::new(DyadicEp { beta: self.beta }),
             RuleName::Adjoint => Box::new(Adjoint),
-            RuleName::Spsa => Box::new(Spsa { perturbation: self.perturbation, perturbations: self.perturbations, seed }),
+            RuleName::Spsa => Box::new(Spsa {
+                perturbation: self.perturbation,
+                perturbations: self.perturbations,
+                seed,
+            }),
         }
     }
 }
@@ -295,7 +316,13 @@ pub struct TrainingConfig {
 
 impl Default for TrainingConfig {
     fn default() -> Self {
-        Self { epochs: 20, batch: 32, schedule: Schedule::Constant, optimiser: OptimiserConfig::Sgd(Sgd::default()), bop: Bop::default() }
+        Self {
+            epochs: 20,
+            batch: 32,
+            schedule: Schedule::Constant,
+            optimiser: OptimiserConfig::Sgd(Sgd::default()),
+            bop: Bop::default(),
+        }
     }
 }
 
@@ -304,7 +331,9 @@ impl Experiment {
     pub(super) fn check(&self) -> Result<()> {
         let layers = &self.network.layers;
         if layers.len() < 2 || layers.contains(&0) {
-            return Err(Error::input(format!("network.layers = {layers:?}: expected at least two layers, inputs and outputs, none empty")));
+            return Err(Error::input(format!(
+                "network.layers = {layers:?}: expected at least two layers, inputs and outputs, none empty"
+            )));
         }
         for coupling in &self.network.couplings {
             if coupling.from >= layers.len() || coupling.to >= layers.len() || coupling.to == 0 {
@@ -317,16 +346,27 @@ impl Experiment {
             }
         }
         if self.network.topology == Topology::Listed && self.network.couplings.is_empty() {
-            return Err(Error::input("network.topology = \"listed\": no [[network.couplings]] are listed"));
+            return Err(Error::input(
+                "network.topology = \"listed\": no [[network.couplings]] are listed",
+            ));
         }
-        let layered = self.network.topology != Topology::AllToAll || !self.network.couplings.is_empty();
+        let layered =
+            self.network.topology != Topology::AllToAll || !self.network.couplings.is_empty();
         match &self.device {
-            Device::Spim(spim) if (layered || spim.non_reciprocal) && spim.readout.needs_energy() => Err(Error::input(format!(
-                "device.spim.readout = \"{}\" measures the energy of nodes that share one set of patterns: expected \"homodyne\" or \
+            Device::Spim(spim)
+                if (layered || spim.non_reciprocal) && spim.readout.needs_energy() =>
+            {
+                Err(Error::input(format!(
+                    "device.spim.readout = \"{}\" measures the energy of nodes that share one set of patterns: expected \"homodyne\" or \
                  \"cross-term\" {}",
-                spim.readout.name(),
-                if layered { "for masks between two layers (or network.topology = \"all-to-all\")" } else { "with non_reciprocal = true" }
-            ))),
+                    spim.readout.name(),
+                    if layered {
+                        "for masks between two layers (or network.topology = \"all-to-all\")"
+                    } else {
+                        "with non_reciprocal = true"
+                    }
+                )))
+            }
             Device::Crossbar(crossbar) => crossbar.check(),
             _ => Ok(()),
         }

@@ -1,12 +1,13 @@
 //! Ranges of numbers, checked while a configuration is deserialised.
 //!
-//! Each function is for `#[serde(deserialize_with = "...")]`. A value refused here is an error of the deserialiser, so a TOML
-//! file's error shows its line, its column and the value itself. Not-a-number and infinity are refused everywhere.
+//! Each function is for `#[serde(deserialize_with = "...")]`. A value refused here is an error of
+//! the deserialiser, so a TOML file's error shows its line, its column and the value itself.
+//! Not-a-number and infinity are refused everywhere.
 //!
 //! ```
 //! #[derive(Debug, serde::Deserialize)]
 //! struct Laser {
-//!     #[serde(deserialize_with = "equilux::config::range::positive")]
+//!     #[serde(deserialize_with = "equilux::quantity::range::positive")]
 //!     power_mw: f64,
 //! }
 //! assert_eq!(toml::from_str::<Laser>("power_mw = 2").unwrap().power_mw, 2.0);
@@ -28,7 +29,8 @@ macro_rules! ranges {
     )*};
 }
 
-// Whole numbers are read signed, so that a negative one gets the message of its range and not one about types.
+// Whole numbers are read signed, so that a negative one gets the message of its range and not one
+// about types.
 ranges! {
     /// A finite number above 0.
     positive: f64 => f64, |x| x.is_finite() && x > 0.0, "a number above 0";
@@ -65,19 +67,27 @@ ranges! {
 }
 
 /// A finite number above 0, or nothing; a field with it also needs `#[serde(default)]`.
-pub fn optional_positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+pub fn optional_positive<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<f64>, D::Error> {
     let value = Option::<f64>::deserialize(deserializer)?;
     value.map(|x| within(x, x.is_finite() && x > 0.0, "a number above 0")).transpose()
 }
 
 /// A whole number of at least 1, or nothing; a field with it also needs `#[serde(default)]`.
-pub fn optional_positive_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+pub fn optional_positive_integer<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<usize>, D::Error> {
     let value = Option::<i64>::deserialize(deserializer)?;
     value.map(|x| within(x, x > 0, "a whole number of at least 1").map(|x| x as usize)).transpose()
 }
 
 fn within<V: Debug, E: Error>(value: V, accepted: bool, expected: &str) -> Result<V, E> {
-    if accepted { Ok(value) } else { Err(E::custom(format_args!("{value:?} is out of range: expected {expected}"))) }
+    if accepted {
+        Ok(value)
+    } else {
+        Err(E::custom(format_args!("{value:?} is out of range: expected {expected}")))
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +114,14 @@ mod tests {
     #[test]
     fn ends_of_ranges() {
         let accepted = "positive = 1e-300\nnon_negative = 0\nfraction = 0.0\noptional = 3\ncount = 1\nlimit = 1";
-        let expected = Ranges { positive: 1e-300, non_negative: 0.0, fraction: 0.0, optional: Some(3.0), count: 1, limit: Some(1) };
+        let expected = Ranges {
+            positive: 1e-300,
+            non_negative: 0.0,
+            fraction: 0.0,
+            optional: Some(3.0),
+            count: 1,
+            limit: Some(1),
+        };
         assert_eq!(toml::from_str::<Ranges>(accepted).unwrap(), expected);
         let refused = [
             "positive = 0",
@@ -129,7 +146,8 @@ mod tests {
 
     #[test]
     fn an_error_shows_line_column_and_value() {
-        let error = toml::from_str::<Ranges>("fraction = 0.5\npositive = -2.5").unwrap_err().to_string();
+        let error =
+            toml::from_str::<Ranges>("fraction = 0.5\npositive = -2.5").unwrap_err().to_string();
         assert!(error.contains("line 2, column 12"), "{error}");
         assert!(error.contains("           ^^^^\n"), "{error}");
         assert!(error.contains("-2.5 is out of range: expected a number above 0"), "{error}");

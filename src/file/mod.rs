@@ -1,5 +1,7 @@
 //! Files are written whole or not at all: into a temporary neighbour, then renamed.
 
+pub mod matrix;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -10,10 +12,13 @@ use tempfile::NamedTempFile;
 use crate::{Error, Result};
 
 /// How names of temporary files begin.
-pub const TEMPORARY: &str = ".equilux-";
+pub(crate) const TEMPORARY: &str = ".equilux-";
 
 /// Writes `path` by `fill`; a failure or an interruption leaves what was there before.
-pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+pub(crate) fn write_whole(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
     let write = || {
         let mut file = temporary_neighbour(path)?;
         let mut buffered = BufWriter::new(file.as_file_mut());
@@ -25,8 +30,12 @@ pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<
     write().map_err(Error::writing(path))
 }
 
-/// Like [`write_whole`], for a `fill` that wants a path: that of an empty temporary file with `path`'s extension.
-pub fn write_whole_by_name(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
+/// Like [`write_whole`], for a `fill` that wants a path: that of an empty temporary file with
+/// `path`'s extension.
+pub(crate) fn write_whole_by_name(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> io::Result<()>,
+) -> Result<()> {
     let write = || {
         let file = temporary_neighbour(path)?;
         fill(file.path())?;
@@ -59,16 +68,16 @@ fn publish(file: NamedTempFile, path: &Path) -> io::Result<()> {
 }
 
 /// Writes `content` to `path`, whole or not at all.
-pub fn write_text(path: &Path, content: &str) -> Result<()> {
+pub(crate) fn write_text(path: &Path, content: &str) -> Result<()> {
     write_whole(path, |file| file.write_all(content.as_bytes()))
 }
 
 /// Creates the directory `path` and its parents.
-pub fn create_directory(path: &Path) -> Result<()> {
+pub(crate) fn create_directory(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(Error::writing(path))
 }
 
 /// The text of `path`.
-pub fn read_text(path: &Path) -> Result<String> {
+pub(crate) fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(Error::reading(path))
 }

@@ -1,12 +1,14 @@
 //! Arithmetic on slices, compiled for the vector units of the machine it runs on.
 //!
-//! [`vectorised!`] compiles one plain loop three times, for any processor, for AVX2 and for AVX-512, and picks at run time. Products and
-//! sums are fused only where the code says `mul_add`, so element-wise results have the same bits whichever is picked; without fused
-//! instructions (x86 before 2013) they are slow.
+//! [`vectorised!`] compiles one plain loop three times, for any processor, for AVX2 and for
+//! AVX-512, and picks at run time. Products and sums are fused only where the code says `mul_add`,
+//! so element-wise results have the same bits whichever is picked; without fused instructions (x86
+//! before 2013) they are slow.
 
-use crate::real::Real;
+use crate::arithmetic::real::Real;
 
-/// Defines functions whose body is also compiled for wider vector units, and chosen between at run time.
+/// Defines functions whose body is also compiled for wider vector units, and chosen between at run
+/// time.
 macro_rules! vectorised {
     ($($(#[$attribute:meta])* $visibility:vis fn $name:ident $(<$generic:ident: $bound:path>)? ($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => {$(
         $(#[$attribute])*
@@ -24,11 +26,11 @@ macro_rules! vectorised {
                 fn avx2 $(<$generic: $bound>)? ($($argument: $type),*) $(-> $result)? {
                     body($($argument),*)
                 }
-                if $crate::simd::has_avx512() {
+                if $crate::arithmetic::simd::has_avx512() {
                     // SAFETY: this processor has what the function was compiled for.
                     return unsafe { avx512($($argument),*) };
                 }
-                if $crate::simd::has_avx2() {
+                if $crate::arithmetic::simd::has_avx2() {
                     // SAFETY: as above.
                     return unsafe { avx2($($argument),*) };
                 }
@@ -105,7 +107,8 @@ vectorised! {
     }
 }
 
-/// `combine`s what `map` makes of the numbers of `x`: `SIDE_BY_SIDE` chains, zeros after the last number, and then chain with chain.
+/// `combine`s what `map` makes of the numbers of `x`: `SIDE_BY_SIDE` chains, zeros after the last
+/// number, and then chain with chain.
 #[inline(always)]
 fn side_by_side<T: Real>(x: &[T], map: impl Fn(T) -> T, combine: impl Fn(T, T) -> T) -> T {
     let mut chains = [T::zero(); SIDE_BY_SIDE];

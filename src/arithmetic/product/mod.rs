@@ -1,9 +1,11 @@
 //! Matrix products C <- C + alpha A B: the arithmetic behind every batched hot loop.
 //!
-//! A is packed into panels of a few vectors' height, column by column, so that the kernel reads it once from end to end; B is read where
-//! it is, as it is stored or transposed. A matrix that is multiplied many times is kept [`Packed`]. The kernel is one plain loop over
-//! constant sizes, compiled for the vector unit of the machine: 3 x 8 vectors of C with AVX-512, 2 x 4 with AVX2 and elsewhere. Rows of
-//! a [sparse](Packed::multiply_sparse) B that have nothing but zeros are left out. `benches/product.rs` compares it with nalgebra's.
+//! A is packed into panels of a few vectors' height, column by column, so that the kernel reads it
+//! once from end to end; B is read where it is, as it is stored or transposed. A matrix that is
+//! multiplied many times is kept [`Packed`]. The kernel is one plain loop over constant sizes,
+//! compiled for the vector unit of the machine: 3 x 8 vectors of C with AVX-512, 2 x 4 with AVX2
+//! and elsewhere. Rows of a [sparse](Packed::multiply_sparse) B that have nothing but zeros are
+//! left out. `benches/product.rs` compares it with nalgebra's.
 
 mod foreground;
 
@@ -12,8 +14,8 @@ use std::ops::Range;
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use crate::real::{Real, View, ViewMut};
-use crate::simd::{self, vectorised};
+use crate::arithmetic::real::{Real, View, ViewMut};
+use crate::arithmetic::simd::{self, vectorised};
 use foreground::{Kept, WIDTH};
 
 pub use foreground::Foreground;
@@ -37,8 +39,12 @@ impl<T: Real> Factor<'_, T> {
 
     fn entries(&self) -> Entries<T> {
         match self {
-            Self::Plain(view) => Entries { first: view.as_ptr(), down: 1, across: view.strides().1 },
-            Self::Transposed(view) => Entries { first: view.as_ptr(), down: view.strides().1, across: 1 },
+            Self::Plain(view) => {
+                Entries { first: view.as_ptr(), down: 1, across: view.strides().1 }
+            }
+            Self::Transposed(view) => {
+                Entries { first: view.as_ptr(), down: view.strides().1, across: 1 }
+            }
         }
     }
 }
@@ -65,7 +71,8 @@ const PANEL: usize = 3;
 /// Numbers that are laid out at a time at least: fewer are not worth another thread.
 const PARALLEL: usize = 1 << 14;
 
-/// Columns of a panel that are worked through before the next rows: what the second cache holds well.
+/// Columns of a panel that are worked through before the next rows: what the second cache holds
+/// well.
 const DEPTH: usize = 1024;
 
 /// Numbers in a vector of 64 bytes.
@@ -78,7 +85,8 @@ const fn lanes<T>() -> usize {
 pub struct Packed<T> {
     rows: usize,
     depth: usize,
-    /// Panels of `PANEL` vectors' height, the last one of as many as it needs; in a panel column by column, zeros below the last row.
+    /// Panels of `PANEL` vectors' height, the last one of as many as it needs; in a panel column by
+    /// column, zeros below the last row.
     panels: Vec<T>,
 }
 
@@ -99,7 +107,10 @@ impl<T: Real> Packed<T> {
             self.panels.resize(padded * self.depth, T::zero());
         }
         let (full, depth, all) = (PANEL * lanes::<T>(), self.depth, self.rows);
-        let panels = self.panels.par_chunks_mut((full * depth).max(1)).with_min_len(PARALLEL.div_ceil((full * depth).max(1)));
+        let panels = self
+            .panels
+            .par_chunks_mut((full * depth).max(1))
+            .with_min_len(PARALLEL.div_ceil((full * depth).max(1)));
         panels.enumerate().for_each(|(index, panel)| {
             let (height, start) = (panel.len() / depth, index * full);
             let rows = height.min(all - start);
@@ -107,7 +118,11 @@ impl<T: Real> Packed<T> {
                 Factor::Plain(view) => pack_columns(panel, height, &view.rows(start, rows)),
                 Factor::Transposed(view) => {
                     for (row, source) in view.columns(start, rows).column_iter().enumerate() {
-                        panel[row..].iter_mut().step_by(height).zip(source.as_slice()).for_each(|(to, from)| *to = *from);
+                        panel[row..]
+                            .iter_mut()
+                            .step_by(height)
+                            .zip(source.as_slice())
+                            .for_each(|(to, from)| *to = *from);
                     }
                 }
             }
@@ -129,11 +144,19 @@ impl<T: Real> Packed<T> {
         (self.rows, self.depth)
     }
 
-    /// C <- keep C + alpha A B for these `rows` of A, which are all rows of C. What is not kept is not read: it may be anything.
+    /// C <- keep C + alpha A B for these `rows` of A, which are all rows of C. What is not kept is
+    /// not read: it may be anything.
     ///
     /// # Panics
     /// When the shapes do not chain.
-    pub fn multiply(&self, rows: &Range<usize>, b: &Factor<T>, alpha: T, keep: T, mut c: ViewMut<T>) {
+    pub fn multiply(
+        &self,
+        rows: &Range<usize>,
+        b: &Factor<T>,
+        alpha: T,
+        keep: T,
+        mut c: ViewMut<T>,
+    ) {
         let (depth, columns) = self.check(rows, b, &c);
         if depth == 0 {
             c.apply(|entry| *entry = if keep == T::zero() { keep } else { keep * *entry });
@@ -142,21 +165,32 @@ impl<T: Real> Packed<T> {
         for depths in self.depths() {
             let scales = [alpha, if depths.start == 0 { keep } else { T::one() }];
             for (panel, block) in self.panels(rows, &depths, 0..columns, &mut c) {
-                // SAFETY: the shapes agree, so every entry of these blocks is one of its matrix's; `c` is borrowed mutably, so it overlaps none.
+                // SAFETY: the shapes agree, so every entry of these blocks is one of its matrix's;
+                // `c` is borrowed mutably, so it overlaps none.
                 unsafe {
-                    let b = Entries { first: entries.first.add(depths.start * entries.down), ..entries };
+                    let b = Entries {
+                        first: entries.first.add(depths.start * entries.down),
+                        ..entries
+                    };
                     T::multiply(&panel, scales, b, &block);
                 }
             }
         }
     }
 
-    /// [`multiply`](Self::multiply) for a B of many zeros: the same to the last bit if A is finite, and the faster the more rows of B are
-    /// zero in eight columns side by side.
+    /// [`multiply`](Self::multiply) for a B of many zeros: the same to the last bit if A is finite,
+    /// and the faster the more rows of B are zero in eight columns side by side.
     ///
     /// # Panics
     /// When the shapes do not chain.
-    pub fn multiply_sparse(&self, rows: &Range<usize>, b: &Factor<T>, alpha: T, keep: T, mut c: ViewMut<T>) {
+    pub fn multiply_sparse(
+        &self,
+        rows: &Range<usize>,
+        b: &Factor<T>,
+        alpha: T,
+        keep: T,
+        mut c: ViewMut<T>,
+    ) {
         let (depth, columns) = self.check(rows, b, &c);
         if depth == 0 {
             return self.multiply(rows, b, alpha, keep, c);
@@ -166,7 +200,9 @@ impl<T: Real> Packed<T> {
             let scales = [alpha, if depths.start == 0 { keep } else { T::one() }];
             for first in (0..columns).step_by(WIDTH) {
                 kept.gather(b, &depths, first);
-                for (panel, block) in self.panels(rows, &depths, first..columns.min(first + WIDTH), &mut c) {
+                for (panel, block) in
+                    self.panels(rows, &depths, first..columns.min(first + WIDTH), &mut c)
+                {
                     // SAFETY: as in `multiply`.
                     unsafe { T::multiply_kept(&panel, scales, &kept, &block) }
                 }
@@ -189,7 +225,8 @@ impl<T: Real> Packed<T> {
         (0..depth).step_by(DEPTH).map(move |start| start..depth.min(start + DEPTH))
     }
 
-    /// The panels that hold any of `rows`, their columns `depths` only, each with the block of C where its rows and `columns` meet.
+    /// The panels that hold any of `rows`, their columns `depths` only, each with the block of C
+    /// where its rows and `columns` meet.
     fn panels(
         &self,
         rows: &Range<usize>,
@@ -199,14 +236,22 @@ impl<T: Real> Packed<T> {
     ) -> impl Iterator<Item = (Panel<'_, T>, Block<T>)> {
         let (rows, depths, across) = (rows.clone(), depths.clone(), c.strides().1);
         let corner = c.as_mut_ptr().wrapping_add(columns.start * across);
-        self.panels.chunks(PANEL * lanes::<T>() * self.depth).enumerate().filter_map(move |(index, panel)| {
-            let (height, top) = (panel.len() / self.depth, index * PANEL * lanes::<T>());
-            let within = rows.start.max(top)..rows.end.min(top + height);
-            let first = corner.wrapping_add(within.start.wrapping_sub(rows.start));
-            let panel = Panel { entries: &panel[depths.start * height..depths.end * height], height };
-            let block = Block { first, across, rows: within.start - top..within.end.max(top) - top, columns: columns.len() };
-            (!within.is_empty()).then_some((panel, block))
-        })
+        self.panels.chunks(PANEL * lanes::<T>() * self.depth).enumerate().filter_map(
+            move |(index, panel)| {
+                let (height, top) = (panel.len() / self.depth, index * PANEL * lanes::<T>());
+                let within = rows.start.max(top)..rows.end.min(top + height);
+                let first = corner.wrapping_add(within.start.wrapping_sub(rows.start));
+                let panel =
+                    Panel { entries: &panel[depths.start * height..depths.end * height], height };
+                let block = Block {
+                    first,
+                    across,
+                    rows: within.start - top..within.end.max(top) - top,
+                    columns: columns.len(),
+                };
+                (!within.is_empty()).then_some((panel, block))
+            },
+        )
     }
 }
 
@@ -246,15 +291,20 @@ pub trait Kernel: Sized {
     /// C <- keep C + alpha A B for a panel of A; `scales` are alpha and keep.
     ///
     /// # Safety
-    /// B must have as many rows as the panel has columns, and as many columns as C; the rows of C must be rows of the panel, and C overlap
-    /// neither.
+    /// B must have as many rows as the panel has columns, and as many columns as C; the rows of C
+    /// must be rows of the panel, and C overlap neither.
     unsafe fn multiply(panel: &Panel<Self>, scales: [Self; 2], b: Entries<Self>, c: &Block<Self>);
 
     /// The same for the rows of B that are kept, and as many columns as they are kept of.
     ///
     /// # Safety
     /// The rows that are kept must be columns of the panel, and the rows of C rows of the panel.
-    unsafe fn multiply_kept(panel: &Panel<Self>, scales: [Self; 2], b: &Kept<Self>, c: &Block<Self>);
+    unsafe fn multiply_kept(
+        panel: &Panel<Self>,
+        scales: [Self; 2],
+        b: &Kept<Self>,
+        c: &Block<Self>,
+    );
 }
 
 /// [`Kernel::multiply`], M rows by N columns of C at a time; M divides the panel's height.
@@ -310,7 +360,8 @@ unsafe fn multiply_block<T: Real, const M: usize, const N: usize, const FUSED: b
     }
 }
 
-/// [`Kernel::multiply_kept`], M rows by N columns of C at a time; M divides the panel's height and N the width of what is kept.
+/// [`Kernel::multiply_kept`], M rows by N columns of C at a time; M divides the panel's height and
+/// N the width of what is kept.
 #[inline(always)]
 unsafe fn multiply_kept_blocks<T: Real, const M: usize, const N: usize, const FUSED: bool>(
     panel: &Panel<T>,
@@ -333,7 +384,13 @@ unsafe fn multiply_kept_blocks<T: Real, const M: usize, const N: usize, const FU
                         }
                     }
                 }
-                write_block::<T, M, N, FUSED>(sums, scales, c, row, column..c.columns.min(column + N));
+                write_block::<T, M, N, FUSED>(
+                    sums,
+                    scales,
+                    c,
+                    row,
+                    column..c.columns.min(column + N),
+                );
             }
         }
     }
@@ -356,7 +413,8 @@ unsafe fn write_block<T: Real, const M: usize, const N: usize, const FUSED: bool
         if rows.len() == M && columns.len() == N {
             for (j, sums) in sums.iter().enumerate() {
                 let target = target.add(j * c.across).cast::<[T; M]>();
-                // What is not kept is neither read nor multiplied: zero times infinity is no number.
+                // What is not kept is neither read nor multiplied: zero times infinity is no
+                // number.
                 let mut total = if keep == T::zero() { [T::zero(); M] } else { target.read() };
                 for i in 0..M {
                     total[i] = product(alpha, sums[i], keep * total[i]);
@@ -377,12 +435,21 @@ unsafe fn write_block<T: Real, const M: usize, const N: usize, const FUSED: bool
     }
 }
 
-/// The kernel of a type of which `$lanes` fit a vector of 64 bytes: `$two` two vectors, `$three` three.
+/// The kernel of a type of which `$lanes` fit a vector of 64 bytes: `$two` two vectors, `$three`
+/// three.
 macro_rules! kernel {
     ($float:ident, $lanes:literal, $two:literal, $three:literal) => {
         impl Kernel for $float {
             kernel!($float, $lanes, $two, $three, multiply, multiply_blocks, Entries<$float>);
-            kernel!($float, $lanes, $two, $three, multiply_kept, multiply_kept_blocks, &Kept<$float>);
+            kernel!(
+                $float,
+                $lanes,
+                $two,
+                $three,
+                multiply_kept,
+                multiply_kept_blocks,
+                &Kept<$float>
+            );
         }
     };
     ($float:ident, $lanes:literal, $two:literal, $three:literal, $name:ident, $blocks:ident, $factor:ty) => {
@@ -390,7 +457,12 @@ macro_rules! kernel {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-                unsafe fn avx512(panel: &Panel<$float>, scales: [$float; 2], b: $factor, c: &Block<$float>) {
+                unsafe fn avx512(
+                    panel: &Panel<$float>,
+                    scales: [$float; 2],
+                    b: $factor,
+                    c: &Block<$float>,
+                ) {
                     // SAFETY: the caller's.
                     unsafe {
                         match panel.height {
@@ -401,7 +473,12 @@ macro_rules! kernel {
                     }
                 }
                 #[target_feature(enable = "avx2,fma")]
-                unsafe fn avx2(panel: &Panel<$float>, scales: [$float; 2], b: $factor, c: &Block<$float>) {
+                unsafe fn avx2(
+                    panel: &Panel<$float>,
+                    scales: [$float; 2],
+                    b: $factor,
+                    c: &Block<$float>,
+                ) {
                     // SAFETY: the caller's.
                     unsafe { $blocks::<_, $lanes, 4, true>(panel, scales, b, c) }
                 }
@@ -416,7 +493,9 @@ macro_rules! kernel {
                 }
             }
             // SAFETY: the caller's.
-            unsafe { $blocks::<_, $lanes, 4, { cfg!(target_arch = "aarch64") }>(panel, scales, b, c) }
+            unsafe {
+                $blocks::<_, $lanes, 4, { cfg!(target_arch = "aarch64") }>(panel, scales, b, c)
+            }
         }
     };
 }
@@ -430,24 +509,37 @@ mod tests {
     /// Every entry by its sum, for views into larger matrices.
     fn agrees<T: Real>(m: usize, k: usize, n: usize) {
         let entry = |i: usize, j: usize| T::of(((i * 7 + j * 13) % 19) as f64 * 0.1 - 0.9);
-        let (a, a_transposed) = (DMatrix::from_fn(m + 3, k + 2, entry), DMatrix::from_fn(k + 1, m + 4, entry));
-        let (b, b_transposed) = (DMatrix::from_fn(k + 5, n + 1, entry), DMatrix::from_fn(n + 2, k + 1, entry));
-        for (left, a) in [(Factor::Plain(a.view((2, 1), (m, k))), a.view((2, 1), (m, k)).into_owned()), {
-            let view = a_transposed.view((1, 3), (k, m));
-            (Factor::Transposed(view), view.transpose())
-        }] {
-            for (right, b) in [(Factor::Plain(b.view((4, 1), (k, n))), b.view((4, 1), (k, n)).into_owned()), {
-                let view = b_transposed.view((1, 1), (n, k));
+        let (a, a_transposed) =
+            (DMatrix::from_fn(m + 3, k + 2, entry), DMatrix::from_fn(k + 1, m + 4, entry));
+        let (b, b_transposed) =
+            (DMatrix::from_fn(k + 5, n + 1, entry), DMatrix::from_fn(n + 2, k + 1, entry));
+        for (left, a) in
+            [(Factor::Plain(a.view((2, 1), (m, k))), a.view((2, 1), (m, k)).into_owned()), {
+                let view = a_transposed.view((1, 3), (k, m));
                 (Factor::Transposed(view), view.transpose())
-            }] {
+            }]
+        {
+            for (right, b) in
+                [(Factor::Plain(b.view((4, 1), (k, n))), b.view((4, 1), (k, n)).into_owned()), {
+                    let view = b_transposed.view((1, 1), (n, k));
+                    (Factor::Transposed(view), view.transpose())
+                }]
+            {
                 let mut c = DMatrix::from_element(m + 2, n + 3, T::one());
                 add_product(c.view_mut((1, 2), (m, n)), T::of(-2.0), left.clone(), right);
                 for (i, j) in (0..m + 2).flat_map(|i| (0..n + 3).map(move |j| (i, j))) {
                     let inside = (1..=m).contains(&i) && (2..n + 2).contains(&j);
-                    let sum: f64 = if inside { (0..k).map(|l| a[(i - 1, l)].f64() * b[(l, j - 2)].f64()).sum() } else { 0.0 };
+                    let sum: f64 = if inside {
+                        (0..k).map(|l| a[(i - 1, l)].f64() * b[(l, j - 2)].f64()).sum()
+                    } else {
+                        0.0
+                    };
                     // The bound on k roundings of sums of products below 0.81.
                     let tolerance = 2.0 * T::default_epsilon().f64() * (k * k + 1) as f64;
-                    assert!((c[(i, j)].f64() - (1.0 - 2.0 * sum)).abs() <= tolerance, "{m} x {k} x {n} at ({i}, {j})");
+                    assert!(
+                        (c[(i, j)].f64() - (1.0 - 2.0 * sum)).abs() <= tolerance,
+                        "{m} x {k} x {n} at ({i}, {j})"
+                    );
                 }
             }
         }
@@ -455,9 +547,17 @@ mod tests {
 
     #[test]
     fn products_of_every_shape_agree_with_sums() {
-        for (m, k, n) in
-            [(1, 1, 1), (10, 30, 5), (16, 3, 8), (47, 2, 9), (48, 5, 16), (49, 4, 17), (70, 1, 3), (96, 2050, 7), (130, 11, 33)]
-        {
+        for (m, k, n) in [
+            (1, 1, 1),
+            (10, 30, 5),
+            (16, 3, 8),
+            (47, 2, 9),
+            (48, 5, 16),
+            (49, 4, 17),
+            (70, 1, 3),
+            (96, 2050, 7),
+            (130, 11, 33),
+        ] {
             agrees::<f32>(m, k, n);
             agrees::<f64>(m, k, n);
         }
@@ -472,7 +572,10 @@ mod tests {
 
     #[test]
     fn a_packing_can_be_used_again() {
-        let (a, b) = (DMatrix::from_fn(50, 3, |i, j| (i + 10 * j) as f64), DMatrix::from_fn(3, 4, |i, j| i as f64 - j as f64));
+        let (a, b) = (
+            DMatrix::from_fn(50, 3, |i, j| (i + 10 * j) as f64),
+            DMatrix::from_fn(3, 4, |i, j| i as f64 - j as f64),
+        );
         let mut packed = Packed::new(&Factor::Plain(DMatrix::from_element(64, 9, 5.0).as_view()));
         packed.pack(&Factor::Plain(a.as_view()));
         let mut c = DMatrix::zeros(50, 4);
@@ -483,7 +586,10 @@ mod tests {
 
     #[test]
     fn some_rows_are_those_of_the_whole() {
-        let (a, b) = (DMatrix::from_fn(130, 3, |i, j| (i + 10 * j) as f64), DMatrix::from_fn(3, 11, |i, j| i as f64 - j as f64));
+        let (a, b) = (
+            DMatrix::from_fn(130, 3, |i, j| (i + 10 * j) as f64),
+            DMatrix::from_fn(3, 11, |i, j| i as f64 - j as f64),
+        );
         let (packed, whole) = (Packed::new(&Factor::Plain(a.as_view())), &a * &b);
         for rows in [0..130, 0..1, 5..29, 24..48, 30..100, 129..130, 7..7] {
             let whole = whole.rows(rows.start, rows.len());

@@ -6,11 +6,11 @@ use nalgebra::DMatrix;
 
 use super::{Device, Experiment, Topology};
 use crate::Result;
+use crate::arithmetic::random::Key;
+use crate::arithmetic::real::Real;
 use crate::coupler::crossbar::Crossbar;
 use crate::coupler::spim::{PatternValues, Patterns, Spim, SpimDevice};
 use crate::coupler::{Coupler, Exact};
-use crate::random::Key;
-use crate::real::Real;
 use crate::system::{AnalogNetwork, Coupling, CouplingKind, Layer, NetworkDescription};
 
 /// An array to be made: its name, the rows it joins, and its kind.
@@ -27,17 +27,31 @@ impl Experiment {
     /// The untrained machine.
     ///
     /// # Errors
-    /// When nodes do not fit the panel of a modulator, an array behind wires is singular in double precision, or a file that a device names
-    /// cannot be read or is not what it should be.
+    /// When nodes do not fit the panel of a modulator, an array behind wires is singular in double
+    /// precision, or a file that a device names cannot be read or is not what it should be.
     pub fn machine<T: Real>(&self) -> Result<AnalogNetwork<T>> {
         let network = &self.network;
         let output = network.layers.len() - 1;
-        let activation = |layer| if layer == output { network.output_activation.unwrap_or(network.activation) } else { network.activation };
-        let layers: Vec<Layer> = (1..=output).map(|layer| Layer { nodes: network.layers[layer], activation: activation(layer) }).collect();
+        let activation = |layer| {
+            if layer == output {
+                network.output_activation.unwrap_or(network.activation)
+            } else {
+                network.activation
+            }
+        };
+        let layers: Vec<Layer> = (1..=output)
+            .map(|layer| Layer { nodes: network.layers[layer], activation: activation(layer) })
+            .collect();
         let nodes = layers.iter().map(|layer| layer.nodes).sum();
         let couplings = self.arrays().into_iter().enumerate().map(|(index, array)| {
             let coupler = self.coupler(&array, index as u64)?;
-            Ok(Coupling { coupler, name: array.name, from: array.from, to: array.to, kind: array.kind })
+            Ok(Coupling {
+                coupler,
+                name: array.name,
+                from: array.from,
+                to: array.to,
+                kind: array.kind,
+            })
         });
         let couplings = couplings.collect::<Result<_>>()?;
         AnalogNetwork::new(NetworkDescription {
@@ -59,18 +73,28 @@ impl Experiment {
             let start = network.layers[..layer].iter().sum();
             start..start + network.layers[layer]
         };
-        let array =
-            |from: usize, to: usize, kind| Array { name: format!("{from}-{to}"), from: rows(from), to: rows(to), kind, feeds_back: None };
+        let array = |from: usize, to: usize, kind| Array {
+            name: format!("{from}-{to}"),
+            from: rows(from),
+            to: rows(to),
+            kind,
+            feeds_back: None,
+        };
         let mut arrays = Vec::new();
         for from in 0..network.layers.len() - 1 {
             match network.topology {
                 Topology::OneWay => arrays.push(array(from, from + 1, CouplingKind::OneWay)),
-                Topology::Reciprocal => arrays.push(array(from, from + 1, CouplingKind::Reciprocal)),
+                Topology::Reciprocal => {
+                    arrays.push(array(from, from + 1, CouplingKind::Reciprocal))
+                }
                 Topology::IndependentFeedback => {
                     arrays.push(array(from, from + 1, CouplingKind::OneWay));
                     if from > 0 {
                         let forward = Some(arrays.len() as u64 - 1);
-                        arrays.push(Array { feeds_back: forward, ..array(from + 1, from, CouplingKind::OneWay) });
+                        arrays.push(Array {
+                            feeds_back: forward,
+                            ..array(from + 1, from, CouplingKind::OneWay)
+                        });
                     }
                 }
                 Topology::AllToAll | Topology::Listed => {}
@@ -78,7 +102,13 @@ impl Experiment {
         }
         if network.topology == Topology::AllToAll {
             let all = 0..network.layers.iter().sum();
-            arrays.push(Array { name: "all".into(), from: all.clone(), to: all, kind: CouplingKind::OneWay, feeds_back: None });
+            arrays.push(Array {
+                name: "all".into(),
+                from: all.clone(),
+                to: all,
+                kind: CouplingKind::OneWay,
+                feeds_back: None,
+            });
         }
         let listed = network.couplings.iter().enumerate();
         arrays.extend(listed.map(|(index, coupling)| {
@@ -116,7 +146,8 @@ impl Experiment {
         })
     }
 
-    /// One set of patterns where a mask couples nodes to themselves, readers and writers where it joins two layers.
+    /// One set of patterns where a mask couples nodes to themselves, readers and writers where it
+    /// joins two layers.
     fn spim<T: Real>(&self, device: &SpimDevice, array: &Array, index: u64) -> Result<Spim<T>> {
         let mut stream = Key::new(self.seed, "initial patterns").with(index).stream();
         let mut random = |nodes: usize| {
@@ -132,22 +163,28 @@ impl Experiment {
         let readers = random(array.from.len());
         let writers = (device.non_reciprocal || !same_nodes).then(|| random(array.to.len()));
         let weight = T::of(device.pattern_weight);
-        let weights = DMatrix::from_fn(device.patterns, 1, |k, _| if k % 2 == 0 { weight } else { -weight });
+        let weights =
+            DMatrix::from_fn(device.patterns, 1, |k, _| if k % 2 == 0 { weight } else { -weight });
         Spim::new(device.clone(), Patterns { readers, writers, weights, same_nodes })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Experiment;
+    use crate::experiment::Experiment;
     use crate::system::System;
 
     #[test]
     fn feedback_starts_from_the_transpose() {
         let weights = |asymmetry: f64| {
-            let text = format!("[network]\nlayers = [5, 7, 6, 4]\ntopology = 'independent-feedback'\nfeedback_asymmetry = {asymmetry}\n");
-            let machine = Experiment::parse(&text, "x.toml", &[]).unwrap().machine::<f64>().unwrap();
-            let named = |name: &str| machine.parameters().into_iter().find(|p| p.name.contains(name)).unwrap().values;
+            let text = format!(
+                "[network]\nlayers = [5, 7, 6, 4]\ntopology = 'independent-feedback'\nfeedback_asymmetry = {asymmetry}\n"
+            );
+            let machine =
+                Experiment::parse(&text, "x.toml", &[]).unwrap().machine::<f64>().unwrap();
+            let named = |name: &str| {
+                machine.parameters().into_iter().find(|p| p.name.contains(name)).unwrap().values
+            };
             (named("1-2"), named("2-1"))
         };
         let (forward, back) = weights(0.0);

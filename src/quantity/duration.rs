@@ -1,8 +1,8 @@
 //! Durations with their unit: `"1 h"`.
 //!
 //! ```
-//! assert_eq!(equilux::config::duration::parse("1.5 h").unwrap(), 5400.0);
-//! assert!(equilux::config::duration::parse("1.5").is_err());
+//! assert_eq!(equilux::quantity::duration::parse("1.5 h").unwrap(), 5400.0);
+//! assert!(equilux::quantity::duration::parse("1.5").is_err());
 //! ```
 
 use serde::de::{Deserialize, Deserializer, Error};
@@ -28,12 +28,17 @@ const EXPECTED: &str = "expected a number of at least 0 and a unit (ps, ns, us, 
 /// What was expected.
 pub fn parse(text: &str) -> Result<f64, &'static str> {
     let text = text.trim();
-    let (unit, seconds) = UNITS.iter().filter(|(unit, _)| text.ends_with(unit)).max_by_key(|(unit, _)| unit.len()).ok_or(EXPECTED)?;
+    let (unit, seconds) = UNITS
+        .iter()
+        .filter(|(unit, _)| text.ends_with(unit))
+        .max_by_key(|(unit, _)| unit.len())
+        .ok_or(EXPECTED)?;
     let number: f64 = text[..text.len() - unit.len()].trim().parse().map_err(|_| EXPECTED)?;
     if number.is_finite() && number >= 0.0 { Ok(number * seconds) } else { Err(EXPECTED) }
 }
 
-/// The duration of `seconds`, in the largest unit of which it is a whole number, and otherwise in seconds: what [`parse`] reads back.
+/// The duration of `seconds`, in the largest unit of which it is a whole number, and otherwise in
+/// seconds: what [`parse`] reads back.
 pub fn describe(seconds: f64) -> String {
     let whole = UNITS.iter().take(4).find(|(_, unit)| seconds > 0.0 && seconds % unit == 0.0);
     whole.map_or(format!("{seconds} s"), |(name, unit)| format!("{} {name}", seconds / unit))
@@ -45,7 +50,8 @@ pub fn describe(seconds: f64) -> String {
 /// When the value is no duration.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let text = String::deserialize(deserializer)?;
-    parse(&text).map_err(|expected| D::Error::custom(format_args!("{text:?} is no duration: {expected}")))
+    parse(&text)
+        .map_err(|expected| D::Error::custom(format_args!("{text:?} is no duration: {expected}")))
 }
 
 /// For `#[serde(with = "...")]`.
@@ -62,11 +68,20 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_written() {
-        for (text, seconds) in [("20 s", 20.0), ("1h", 3600.0), (" 30 d ", 2_592_000.0), ("250 ns", 250e-9), ("2 min", 120.0)] {
+        for (text, seconds) in [
+            ("20 s", 20.0),
+            ("1h", 3600.0),
+            (" 30 d ", 2_592_000.0),
+            ("250 ns", 250e-9),
+            ("2 min", 120.0),
+        ] {
             assert!((parse(text).unwrap() / seconds - 1.0).abs() < 1e-15, "{text}");
             assert_eq!(parse(&describe(seconds)).unwrap(), seconds, "{text}");
         }
-        assert_eq!((describe(3600.0).as_str(), describe(90.0).as_str(), describe(0.0).as_str()), ("1 h", "90 s", "0 s"));
+        assert_eq!(
+            (describe(3600.0).as_str(), describe(90.0).as_str(), describe(0.0).as_str()),
+            ("1 h", "90 s", "0 s")
+        );
         for text in ["", "h", "1", "-1 h", "nan s", "1 week", "inf s"] {
             assert!(parse(text).is_err(), "{text}");
         }

@@ -14,11 +14,12 @@ use crate::{Error, Result};
 const ONE_OF: [&str; 4] = ["device", "network.dynamics", "training.optimiser", "training.schedule"];
 
 impl Experiment {
-    /// The experiment of the TOML file `path`, with datasheets filled in and `settings` (`a.b=value`) applied in order.
+    /// The experiment of the TOML file `path`, with datasheets filled in and `settings`
+    /// (`a.b=value`) applied in order.
     ///
     /// # Errors
-    /// When the file cannot be read; when a key is unknown (with the nearest known one) or a value is wrong, with line and column;
-    /// when a setting is wrong; when values do not fit each other.
+    /// When the file cannot be read; when a key is unknown (with the nearest known one) or a value
+    /// is wrong, with line and column; when a setting is wrong; when values do not fit each other.
     pub fn load(path: &Path, settings: &[String]) -> Result<Self> {
         let text = read_text(path)?;
         Self::parse(&text, &path.display().to_string(), settings)
@@ -39,11 +40,16 @@ impl Experiment {
         for setting in settings {
             set(&mut table, setting)?;
         }
-        let settings = if settings.is_empty() { String::new() } else { format!("--set {}", settings.join(" --set ")) };
+        let settings = if settings.is_empty() {
+            String::new()
+        } else {
+            format!("--set {}", settings.join(" --set "))
+        };
         Self::resolve(table, name, &settings)
     }
 
-    /// The experiment of `table`, the content of the file `name` after the changes `settings`, both as errors are to call them.
+    /// The experiment of `table`, the content of the file `name` after the changes `settings`, both
+    /// as errors are to call them.
     ///
     /// # Errors
     /// As [`load`](Self::load), without lines and columns.
@@ -51,13 +57,15 @@ impl Experiment {
         fill_in_sheet(&mut table)?;
         let source = if settings.is_empty() { name } else { settings };
         let experiment: Self = table.try_into().map_err(|e| located(source, &e))?;
-        let source = if settings.is_empty() { name.to_owned() } else { format!("{name} with {settings}") };
+        let source =
+            if settings.is_empty() { name.to_owned() } else { format!("{name} with {settings}") };
         experiment.check().map_err(|e| Error::input(format!("{source}: {e}")))?;
         Ok(experiment)
     }
 
-    /// This experiment with every array on the device of `sheet` (a name, a path or `exact`): the sheet's numbers replace this
-    /// experiment's; what a sheet does not state (patterns, readout) stays.
+    /// This experiment with every array on the device of `sheet` (a name, a path or `exact`): the
+    /// sheet's numbers replace this experiment's; what a sheet does not state (patterns, readout)
+    /// stays.
     ///
     /// # Errors
     /// When there is no such sheet, it is damaged, or its kind of device cannot carry this network.
@@ -76,7 +84,8 @@ impl Experiment {
         own.extend(loaded.values());
         own.insert("sheet".into(), sheet.into());
         let table = Table::from_iter([(loaded.kind.clone(), Value::Table(own))]);
-        let device = Value::Table(table).try_into().map_err(|e: toml::de::Error| located(sheet, &e))?;
+        let device =
+            Value::Table(table).try_into().map_err(|e: toml::de::Error| located(sheet, &e))?;
         let experiment = Self { device, ..self.clone() };
         experiment.check()?;
         Ok(experiment)
@@ -97,7 +106,9 @@ pub(crate) fn located(name: &str, error: &toml::de::Error) -> Error {
         _ => String::new(),
     };
     let mut text = error.to_string();
-    for (rust, words) in [("i64", "a whole number"), ("u64", "a whole number of at least 0"), ("f64", "a number")] {
+    for (rust, words) in
+        [("i64", "a whole number"), ("u64", "a whole number of at least 0"), ("f64", "a number")]
+    {
         text = text.replace(&format!(", expected {rust}\n"), &format!(", expected {words}\n"));
     }
     Error::input(format!("{name}: {}{suggestion}", text.trim_end()))
@@ -105,10 +116,14 @@ pub(crate) fn located(name: &str, error: &toml::de::Error) -> Error {
 
 /// Applies one `a.b=value`. The value is TOML; what is not, is a string.
 pub(super) fn set(table: &mut Table, setting: &str) -> Result<()> {
-    let expected = || Error::input(format!("--set {setting}: expected key=value, for example training.epochs=5"));
+    let expected = || {
+        Error::input(format!("--set {setting}: expected key=value, for example training.epochs=5"))
+    };
     let (path, value) = setting.split_once('=').ok_or_else(expected)?;
     let value = value.trim();
-    let parsed = toml::from_str::<Table>(&format!("value = {value}")).ok().and_then(|mut table| table.remove("value"));
+    let parsed = toml::from_str::<Table>(&format!("value = {value}"))
+        .ok()
+        .and_then(|mut table| table.remove("value"));
     set_value(table, path.trim(), parsed.unwrap_or_else(|| value.into())).ok_or_else(expected)
 }
 
@@ -125,7 +140,9 @@ pub(crate) fn set_value(table: &mut Table, path: &str, value: Value) -> Option<(
             *next = Value::Table(Table::new());
         }
         place = next.as_table_mut()?;
-        if ONE_OF.contains(&keys[..=depth].join(".").as_str()) && !place.contains_key(keys[depth + 1]) {
+        if ONE_OF.contains(&keys[..=depth].join(".").as_str())
+            && !place.contains_key(keys[depth + 1])
+        {
             place.clear();
         }
     }
@@ -141,7 +158,10 @@ fn fill_in_sheet(table: &mut Table) -> Result<()> {
         let Some(Value::String(name)) = own.get("sheet") else { continue };
         let sheet = Sheet::find(name)?;
         if sheet.kind != *kind {
-            return Err(Error::input(format!("device.{kind}.sheet = {name:?}: that datasheet describes a {}", sheet.kind)));
+            return Err(Error::input(format!(
+                "device.{kind}.sheet = {name:?}: that datasheet describes a {}",
+                sheet.kind
+            )));
         }
         for (key, value) in sheet.values() {
             own.entry(key).or_insert(value);
@@ -163,8 +183,13 @@ mod tests {
 
     #[test]
     fn a_resolved_experiment_is_a_fixed_point() {
-        for device in ["", "device.spim.sheet=spim-generic", "device.crossbar.sheet=crossbar-generic"] {
-            let mut settings: Vec<String> = vec!["network.topology=all-to-all".into(), "network.dynamics.gradient.leak=2".into()];
+        for device in
+            ["", "device.spim.sheet=spim-generic", "device.crossbar.sheet=crossbar-generic"]
+        {
+            let mut settings: Vec<String> = vec![
+                "network.topology=all-to-all".into(),
+                "network.dynamics.gradient.leak=2".into(),
+            ];
             settings.extend((!device.is_empty()).then(|| device.to_string()));
             let experiment = Experiment::parse(SMALL, "file.toml", &settings).unwrap();
             let text = experiment.to_toml();
@@ -174,10 +199,21 @@ mod tests {
 
     #[test]
     fn settings_apply_in_order_and_choose_among_alternatives() {
-        let settings = ["training.epochs=2", "training.epochs=9", "training.optimiser.adam.rate=0.5", "data.set=digits"];
-        let experiment = Experiment::parse(SMALL, "file.toml", &settings.map(String::from)).unwrap();
-        assert_eq!((experiment.seed, experiment.training.epochs, experiment.data.set.as_str()), (3, 9, "digits"));
-        assert!(matches!(experiment.training.optimiser, crate::training::OptimiserConfig::Adam(adam) if adam.rate == 0.5));
+        let settings = [
+            "training.epochs=2",
+            "training.epochs=9",
+            "training.optimiser.adam.rate=0.5",
+            "data.set=digits",
+        ];
+        let experiment =
+            Experiment::parse(SMALL, "file.toml", &settings.map(String::from)).unwrap();
+        assert_eq!(
+            (experiment.seed, experiment.training.epochs, experiment.data.set.as_str()),
+            (3, 9, "digits")
+        );
+        assert!(
+            matches!(experiment.training.optimiser, crate::training::OptimiserConfig::Adam(adam) if adam.rate == 0.5)
+        );
     }
 
     #[test]
@@ -190,7 +226,11 @@ mod tests {
         let rule = refused("[network]\nlayers = [4, 2]\n[learning]\nrule = 'asymep'\n", &[]);
         assert!(rule.contains("did you mean `asym-ep`?") && rule.contains("line 4"), "{rule}");
         let range = refused("[network]\nlayers = [4, 2]\n[device.crossbar]\nadc_bits = 99\n", &[]);
-        assert!(range.contains("0 (no converter) or 2 to 24 bits") && range.contains("line 4, column 12"), "{range}");
+        assert!(
+            range.contains("0 (no converter) or 2 to 24 bits")
+                && range.contains("line 4, column 12"),
+            "{range}"
+        );
     }
 
     #[test]
@@ -205,7 +245,13 @@ mod tests {
         assert!(refused("[network]\nlayers = [4]\n", &[]).contains("at least two layers"));
         assert!(refused(SMALL, &["device.spim.patterns=3"]).contains("all-to-all"));
         assert!(refused(SMALL, &["device.crossbar.g_min_uS=30"]).contains("less than g_max_uS"));
-        assert!(refused(SMALL, &["device.spim.sheet=crossbar-generic"]).contains("describes a crossbar"));
-        assert!(refused(SMALL, &["device.spim.sheet=spim-generc"]).contains("did you mean `spim-generic`?"));
+        assert!(
+            refused(SMALL, &["device.spim.sheet=crossbar-generic"])
+                .contains("describes a crossbar")
+        );
+        assert!(
+            refused(SMALL, &["device.spim.sheet=spim-generc"])
+                .contains("did you mean `spim-generic`?")
+        );
     }
 }

@@ -1,11 +1,11 @@
 //! Random numbers that do not depend on who asks first.
 //!
-//! Every random number comes from a stream with a name: the seed, what it is for, and the indices of the thing it is for
-//! (array, sample, step...). Two runs with one seed draw the same numbers whatever the number of threads or the order in which
-//! samples are visited.
+//! Every random number comes from a stream with a name: the seed, what it is for, and the indices
+//! of the thing it is for (array, sample, step...). Two runs with one seed draw the same numbers
+//! whatever the number of threads or the order in which samples are visited.
 //!
 //! ```
-//! use equilux::random::Key;
+//! use equilux::arithmetic::random::Key;
 //! use rand::Rng;
 //! let read = Key::new(7, "array read").with(3);
 //! assert_eq!(read.with(0).stream().next_u64(), read.with(0).stream().next_u64());
@@ -18,7 +18,7 @@ mod philox;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::real::Real;
+use crate::arithmetic::real::Real;
 
 /// The generator behind every stream: xoshiro256++ (Blackman & Vigna 2021, doi:10.1145/3460772).
 pub type Stream = Xoshiro256PlusPlus;
@@ -44,13 +44,15 @@ impl Key {
         Stream::seed_from_u64(self.0)
     }
 
-    /// Adds `deviation` times the first standard normal deviates of this stream to `values`: the way to many deviates at once.
+    /// Adds `deviation` times the first standard normal deviates of this stream to `values`: the
+    /// way to many deviates at once.
     pub fn add_normals<T: Real>(self, values: &mut [T], deviation: T) {
         T::add_normals(values, deviation, self.0);
     }
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea & Flood 2014): every input bit reaches every output bit.
+/// The finaliser of SplitMix64 (Steele, Lea & Flood 2014): every input bit reaches every output
+/// bit.
 fn mix(mut z: u64) -> u64 {
     z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -66,7 +68,8 @@ mod tests {
     #[test]
     fn neighbouring_streams_are_standard_normal_and_uncorrelated() {
         const STREAMS: u64 = 20_000;
-        let first = |index| -> f64 { StandardNormal.sample(&mut Key::new(1, "test").with(index).stream()) };
+        let first =
+            |index| -> f64 { StandardNormal.sample(&mut Key::new(1, "test").with(index).stream()) };
         let draws: Vec<f64> = (0..=STREAMS).map(first).collect();
         let n = STREAMS as f64;
         let mean = draws.iter().sum::<f64>() / n;

@@ -1,0 +1,4 @@
+//! Quantities as users write them: numbers within their range, durations with their unit.
+
+pub mod duration;
+pub mod range;
