@@ -12,6 +12,7 @@
 //! v)`, by whatever means its hardware has.
 
 pub mod crossbar;
+mod effect;
 mod exact;
 mod matrix;
 pub mod quantiser;
@@ -26,6 +27,9 @@ use crate::Result;
 use crate::arithmetic::random::{Key, Stream};
 use crate::arithmetic::real::{Factor, Real, View, ViewMut, add_product};
 
+pub use effect::Effect;
+#[allow(unused_imports)]
+pub(crate) use effect::tables;
 pub use exact::Exact;
 
 /// Which side of a coupler is driven.
@@ -142,6 +146,26 @@ pub struct Parameter<T: Real> {
     pub domain: Domain<T>,
 }
 
+/// Numbers that say what hardware holds, for histograms and tables.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quantity {
+    /// What they are, for example "conductance of a cell".
+    pub name: String,
+    /// Their unit; `1` for pure numbers.
+    pub unit: &'static str,
+    /// The numbers.
+    pub values: Vec<f64>,
+}
+
+/// A picture of what hardware shows, for reports.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    /// What it is, in words.
+    pub title: String,
+    /// Brightness from 0 to 1, the first row at the top.
+    pub brightness: DMatrix<f64>,
+}
+
 /// Hardware that turns node values into currents.
 pub trait Coupler<T: Real>: Send + Sync {
     /// Number of output ports and of input ports.
@@ -213,6 +237,19 @@ pub trait Coupler<T: Real>: Send + Sync {
     /// should have been at that time.
     fn staleness(&self) -> f64 {
         0.0
+    }
+
+    /// What the hardware holds, as numbers for histograms.
+    fn quantities(&self) -> Vec<Quantity> {
+        Vec::new()
+    }
+
+    /// What the hardware shows, as pictures for reports.
+    ///
+    /// # Errors
+    /// When a picture cannot be worked out.
+    fn pictures(&self) -> Result<Vec<Picture>> {
+        Ok(Vec::new())
     }
 
     /// Physical state beyond the parameters (what was really written where), for checkpoints.

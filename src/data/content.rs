@@ -57,7 +57,11 @@ impl Content {
         loop {
             match self.reader.read(&mut buffer) {
                 Ok(0) => {
-                    return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+                    return Ok(digest
+                        .finalize()
+                        .iter()
+                        .map(|byte| format!("{byte:02x}"))
+                        .collect());
                 }
                 Ok(count) => digest.update(&buffer[..count]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

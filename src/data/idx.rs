@@ -136,7 +136,9 @@ impl Idx {
         match words.next() {
             Some(found) if found == magic => {}
             Some(found) => {
-                return Err(idx.wrong(format!("magic number 0x{found:08x}: expected 0x{magic:08x}")));
+                return Err(
+                    idx.wrong(format!("magic number 0x{found:08x}: expected 0x{magic:08x}"))
+                );
             }
             None => {
                 return Err(

@@ -74,16 +74,14 @@ impl Experiment {
             return Ok(Self { device: Device::Exact, ..self.clone() });
         }
         let loaded = Sheet::find(sheet)?;
-        let mut own = match Value::try_from(&self.device) {
-            Ok(Value::Table(mut table)) => match table.remove(&loaded.kind) {
-                Some(Value::Table(own)) => own,
-                _ => Table::new(),
-            },
-            _ => Table::new(),
-        };
-        own.extend(loaded.values());
-        own.insert("sheet".into(), sheet.into());
-        let table = Table::from_iter([(loaded.kind.clone(), Value::Table(own))]);
+        let mut numbers = loaded.values();
+        numbers.insert("sheet".into(), sheet.into());
+        if let Ok(Value::Table(mut own)) = Value::try_from(&self.device)
+            && let Some(Value::Table(own)) = own.remove(&loaded.kind)
+        {
+            lay_under(&mut numbers, own);
+        }
+        let table = Table::from_iter([(loaded.kind.clone(), Value::Table(numbers))]);
         let device =
             Value::Table(table).try_into().map_err(|e: toml::de::Error| located(sheet, &e))?;
         let experiment = Self { device, ..self.clone() };
@@ -163,11 +161,22 @@ fn fill_in_sheet(table: &mut Table) -> Result<()> {
                 sheet.kind
             )));
         }
-        for (key, value) in sheet.values() {
-            own.entry(key).or_insert(value);
-        }
+        lay_under(own, sheet.values());
     }
     Ok(())
+}
+
+/// Fills what `table` does not say, in itself or in a table of it, from `under`.
+fn lay_under(table: &mut Table, under: Table) {
+    for (key, value) in under {
+        match (table.get_mut(&key), value) {
+            (Some(Value::Table(own)), Value::Table(under)) => lay_under(own, under),
+            (Some(_), _) => {}
+            (None, value) => {
+                table.insert(key, value);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! kind = "crossbar"                 # or "spim"
 //! title = "A crossbar as one finds it"
 //!
-//! [read_noise_uS]                   # a key of the device's table
+//! [read_noise.sd_uS]                # a key of the device's table [device.crossbar.read_noise]
 //! value = 0.05
 //! unit = "uS"
 //! source = "assumed: 0.2 % of the range"
@@ -17,10 +17,11 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::Device;
-use super::load::{located, set};
+use super::load::{located, set, set_value};
 use crate::coupler::spim::SpimDevice;
 use crate::error::did_you_mean;
 use crate::file::read_text;
+use crate::quantity::unit;
 use crate::{Error, Result};
 
 /// The sheets that come with the program.
@@ -49,13 +50,13 @@ const EMBEDDED: [(&str, &str); 21] = [
 ];
 
 /// A device's numbers, each with its unit and its source.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sheet {
-    /// The kind of device: `spim` or `crossbar`.
+    /// The kind of device, the name of its table: `spim` or `crossbar`.
     pub kind: String,
     /// What it is, in words.
     pub title: String,
-    /// The numbers by key.
+    /// The numbers by key, such as `camera.bits`, in the units of their keys.
     #[serde(flatten)]
     pub numbers: BTreeMap<String, Number>,
 }
@@ -70,6 +71,50 @@ pub struct Number {
     pub unit: String,
     /// Where it comes from.
     pub source: String,
+}
+
+/// The file as it is written: tables of tables, a number where they have a `value`.
+#[derive(Deserialize)]
+struct Written {
+    kind: String,
+    title: String,
+    #[serde(flatten)]
+    tables: Table,
+}
+
+/// Collects the numbers in `value`, the content of the key `key`.
+fn collect(key: &str, value: &Value, numbers: &mut BTreeMap<String, Number>) -> Result<(), String> {
+    let expected = || format!("{key}: expected a table with value, unit and source");
+    let table = value.as_table().ok_or_else(expected)?;
+    if table.contains_key("value") {
+        let number: Number = value
+            .clone()
+            .try_into()
+            .map_err(|e: toml::de::Error| format!("{key}: {}", e.message()))?;
+        numbers.insert(key.to_owned(), number.in_unit_of(key).map_err(|e| format!("{key}: {e}"))?);
+        return Ok(());
+    }
+    if table.is_empty() || ["unit", "source"].iter().any(|name| table.contains_key(*name)) {
+        return Err(expected());
+    }
+    table.iter().try_for_each(|(name, value)| collect(&format!("{key}.{name}"), value, numbers))
+}
+
+impl Number {
+    /// The same number in the unit that its key names.
+    fn in_unit_of(self, key: &str) -> Result<Self, String> {
+        let factor = unit::factor(key, &self.unit)?;
+        if factor == 1.0 {
+            return Ok(self);
+        }
+        let value = match &self.value {
+            Value::Float(value) => Value::Float(value * factor),
+            Value::Integer(value) => Value::Float(*value as f64 * factor),
+            other => return Err(format!("value = {other}: expected a number to convert")),
+        };
+        let source = format!("{} (stated as {} {})", self.source, self.value, self.unit);
+        Ok(Self { value, unit: unit::of(key).unwrap_or(&self.unit).to_owned(), source })
+    }
 }
 
 impl Sheet {
@@ -120,7 +165,14 @@ impl Sheet {
     }
 
     fn parse(text: &str, name: &str) -> Result<Self> {
-        let sheet: Self = toml::from_str(text).map_err(|e| located(name, &e))?;
+        let Written { kind, title, tables } =
+            toml::from_str(text).map_err(|e| located(name, &e))?;
+        let mut numbers = BTreeMap::new();
+        tables
+            .iter()
+            .try_for_each(|(key, value)| collect(key, value, &mut numbers))
+            .map_err(|e| Error::input(format!("datasheet {name}: {e}")))?;
+        let sheet = Self { kind, title, numbers };
         sheet.device().map_err(|e| Error::input(format!("datasheet {name}: {e}")))?;
         Ok(sheet)
     }
@@ -136,7 +188,11 @@ impl Sheet {
 
     /// The numbers as a device's table.
     pub fn values(&self) -> Table {
-        self.numbers.iter().map(|(key, number)| (key.clone(), number.value.clone())).collect()
+        let mut table = Table::new();
+        for (key, number) in &self.numbers {
+            set_value(&mut table, key, number.value.clone());
+        }
+        table
     }
 }
 
@@ -181,5 +237,20 @@ mod tests {
         );
         let text = "kind = 'crossbar'\ntitle = 'x'\n[read_noise_uS]\nvalue = 1\nunit = 'uS'\n";
         assert!(Sheet::parse(text, "x.toml").unwrap_err().to_string().contains("source"));
+    }
+
+    #[test]
+    fn numbers_are_converted_to_the_unit_of_their_key() {
+        let text = |unit: &str| {
+            format!(
+                "kind = 'crossbar'\ntitle = 'x'\n[read_noise_uS]\nvalue = 50\nunit = '{unit}'\n\
+                 source = 'measured'\n"
+            )
+        };
+        let sheet = Sheet::parse(&text("nS"), "x.toml").unwrap();
+        let number = &sheet.numbers["read_noise_uS"];
+        assert_eq!((&number.value, number.unit.as_str()), (&Value::Float(0.05), "uS"));
+        let refused = Sheet::parse(&text("V"), "x.toml").unwrap_err().to_string();
+        assert!(refused.contains("read_noise_uS") && refused.contains("expected uS"), "{refused}");
     }
 }

@@ -1,4 +1,6 @@
-//! Quantities as users write them: numbers within their range, durations with their unit.
+//! Quantities as users write them: numbers within their range, durations with their unit,
+//! units of the numbers in datasheets.
 
 pub mod duration;
 pub mod range;
+pub mod unit;

@@ -1,0 +1,87 @@
+//! Effects: what parts a device from an ideal one, each a struct in a file of its own.
+//!
+//! An effect owns its table of numbers, says when it is off (its default is), checks what no single
+//! number can tell, and holds its formulas. A device is a struct of such tables, made by
+//! `tables!` from one list in the order in which signals meet them; whoever assembles,
+//! simplifies, compares, ablates or describes a device walks that list.
+
+use std::fmt::Debug;
+
+/// One imperfection of a device: a table of numbers, off by default.
+pub trait Effect: Debug + Send + Sync {
+    /// What it is called in reports and tables, for example "fringing fields".
+    fn title(&self) -> &'static str;
+
+    /// Whether it changes nothing.
+    fn is_off(&self) -> bool;
+
+    /// Checks what no single number can tell.
+    ///
+    /// # Errors
+    /// A message that begins with the key at fault.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// Defines a device as a struct of tables: settings, then effects in the order in which signals
+/// meet them. `$hook` is the trait by which the family meets its effects; it has [`Effect`] above
+/// it.
+#[allow(unused_macros)] // until the first device
+macro_rules! tables {
+    (
+        $(#[$meta:meta])*
+        $visibility:vis struct $device:ident of dyn $hook:path {
+            settings { $($(#[$setting_meta:meta])* $setting:ident: $setting_type:ty,)* }
+            effects { $($(#[$effect_meta:meta])* $effect:ident: $effect_type:ty,)* }
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        $visibility struct $device {
+            /// The datasheet under these numbers: a name in `devices/` or a path.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub sheet: Option<String>,
+            $($(#[$setting_meta])* pub $setting: $setting_type,)*
+            $($(#[$effect_meta])* pub $effect: $effect_type,)*
+        }
+
+        impl $device {
+            /// The tables of the effects, in the order in which signals meet them.
+            pub const EFFECTS: &'static [&'static str] = &[$(stringify!($effect)),*];
+
+            /// Every effect with the name of its table, in the order in which signals meet them.
+            pub fn effects(&self) -> Vec<(&'static str, &dyn $hook)> {
+                vec![$((stringify!($effect), &self.$effect as &dyn $hook)),*]
+            }
+
+            /// Takes the effect of one table away; says whether there is one of that name.
+            pub fn take_away(&mut self, table: &str) -> bool {
+                match table {
+                    $(stringify!($effect) => self.$effect = Default::default(),)*
+                    _ => return false,
+                }
+                true
+            }
+
+            /// Gives this device the effect of one table as `other` has it; says whether there is
+            /// one of that name.
+            pub fn give(&mut self, table: &str, other: &Self) -> bool {
+                match table {
+                    $(stringify!($effect) => self.$effect = other.$effect.clone(),)*
+                    _ => return false,
+                }
+                true
+            }
+
+            /// This device without any effect.
+            #[must_use]
+            pub fn without_effects(&self) -> Self {
+                Self { $($effect: Default::default(),)* ..self.clone() }
+            }
+        }
+    };
+}
+#[allow(unused_imports)]
+pub(crate) use tables;
