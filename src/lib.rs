@@ -70,6 +70,7 @@ pub mod file;
 pub mod learning;
 pub mod quantity;
 pub mod report;
+pub mod state;
 pub mod study;
 pub mod system;
 pub mod training;

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::print;
 use crate::Result;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, RunDirectory};
 use crate::report::{aligned, format};
-use crate::training::{RunDirectory, Summary};
+use crate::training::Summary;
 
 /// Show what differs between runs, in configuration and result
 #[derive(Debug, Args)]

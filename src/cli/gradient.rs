@@ -1,6 +1,6 @@
 //! `equilux gradient`: how close every rule comes to the exact gradient.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use nalgebra::DMatrix;
@@ -8,13 +8,11 @@ use serde_json::{Value, json};
 
 use super::print;
 use crate::coupler::Domain;
-use crate::data::{Dataset, Parts};
 use crate::error::did_you_mean;
-use crate::experiment::{Case, Experiment, LearningConfig, RuleName};
-use crate::learning::{Batch, Estimate, Fidelity, fidelity};
+use crate::experiment::{Case, Experiment, LearningConfig, Precision, RunDirectory, Session};
+use crate::learning::{Adjoint, Batch, Estimate, Fidelity, Rule, RuleChoice, fidelity};
 use crate::study::suggest_nudge;
-use crate::system::{AnalogNetwork, Cost, Gradient, System};
-use crate::training::{Checkpoint, RunDirectory, check_fit, class_targets, load_machine};
+use crate::system::{Cost, Gradient, System};
 use crate::{Error, Result};
 
 /// The steps in which case files relax, in time constants.
@@ -52,7 +50,7 @@ pub struct GradientCommand {
 
 /// One line of the comparison.
 struct Row {
-    rule: RuleName,
+    rule: RuleChoice,
     beta: Option<f64>,
     fidelity: Fidelity,
     unsettled: usize,
@@ -81,45 +79,33 @@ pub(super) fn run(command: &GradientCommand, json: bool) -> Result<()> {
     }
 }
 
-fn rule_named(name: &str) -> Result<RuleName> {
-    RuleName::ALL.into_iter().find(|rule| rule.name() == name).ok_or_else(|| {
-        let names = RuleName::ALL.map(RuleName::name);
+fn rule_named(name: &str) -> Result<RuleChoice> {
+    RuleChoice::named(name).ok_or_else(|| {
+        let names = RuleChoice::NAMES;
         Error::input(format!(
             "--rule {name}: expected one of {}{}",
             names.join(", "),
-            did_you_mean(name, names)
+            did_you_mean(name, names.iter().copied())
         ))
     })
 }
 
-/// The rules to compare at each nudge; the adjoint itself is the yardstick, and rules that cannot
-/// train `binary` patterns are left out unless asked for.
-fn plan(rules: &[RuleName], betas: &[f64], binary: bool) -> Vec<(RuleName, Option<f64>)> {
-    let usual = RuleName::ALL.into_iter().filter(|rule| !(binary && *rule == RuleName::Spsa));
-    let rules: Vec<RuleName> = if rules.is_empty() { usual.collect() } else { rules.to_vec() };
-    let nudged = |rule: RuleName| !matches!(rule, RuleName::Adjoint | RuleName::Spsa);
-    let each = |rule| {
-        if nudged(rule) { betas.iter().map(|beta| Some(*beta)).collect() } else { vec![None] }
+/// The rules to compare at each nudge; rules that cannot train `binary` patterns are left out
+/// unless asked for.
+fn plan(rules: &[RuleChoice], betas: &[f64], binary: bool) -> Vec<(RuleChoice, Option<f64>)> {
+    let all = RuleChoice::NAMES.iter().filter_map(|name| RuleChoice::named(name));
+    let usual = all.filter(|rule| !(binary && rule.traits().moves_parameters));
+    let rules: Vec<RuleChoice> = if rules.is_empty() { usual.collect() } else { rules.to_vec() };
+    let each = |rule: &RuleChoice| -> Vec<Option<f64>> {
+        if rule.traits().nudges { betas.iter().copied().map(Some).collect() } else { vec![None] }
     };
-    rules
-        .into_iter()
-        .flat_map(|rule| each(rule).into_iter().map(move |beta| (rule, beta)))
-        .collect()
+    let pair = |rule: RuleChoice| each(&rule).into_iter().map(move |beta| (rule.clone(), beta));
+    rules.into_iter().flat_map(pair).collect()
 }
 
-fn estimate(
-    system: &mut dyn System<f64>,
-    batch: &Batch<f64>,
-    learning: LearningConfig,
-    seed: u64,
-) -> Result<Estimate<f64>> {
-    learning.rule(seed).gradient(system, batch)
-}
-
-/// A machine before one batch of training samples.
+/// An experiment in double precision before one batch of training samples.
 struct Bench {
-    experiment: Experiment,
-    machine: AnalogNetwork<f64>,
+    session: Session<f64>,
     inputs: DMatrix<f64>,
     targets: DMatrix<f64>,
 }
@@ -127,128 +113,92 @@ struct Bench {
 impl Bench {
     /// An experiment's untrained machine, or the trained one of a run.
     fn new(command: &GradientCommand) -> Result<Self> {
-        let run =
-            command.source.is_dir().then(|| RunDirectory::open(&command.source)).transpose()?;
-        let config = run.as_ref().map_or(command.source.clone(), RunDirectory::config);
-        let experiment = Experiment::load(&config, &command.settings)?;
-        let parts = Parts::<f64>::prepare(
-            Dataset::load(&experiment.data)?,
-            &experiment.data,
-            experiment.seed,
-        )?;
-        let mut machine = experiment.machine::<f64>()?;
-        check_fit(&experiment, &machine, &parts)?;
-        if let Some(run) = &run {
-            load_trained(&mut machine, &experiment, &run.checkpoint())?;
-        }
-        let samples = command
-            .samples
-            .map_or(experiment.training.batch, |samples| samples as usize)
-            .min(parts.train.len());
-        let (inputs, labels) = parts.train.batch(&(0..samples).collect::<Vec<_>>());
-        let targets = class_targets(&experiment.learning, &labels, parts.classes.len());
-        Ok(Self { experiment, machine, inputs, targets })
+        let session = if command.source.is_dir() {
+            let run = RunDirectory::open(&command.source)?;
+            let experiment = run.experiment(&command.settings)?;
+            Session::<f64>::reopen(&run, Experiment { precision: Precision::F64, ..experiment })?
+        } else {
+            Session::new(Experiment::load(&command.source, &command.settings)?)?
+        };
+        let usual = session.experiment.training.batch;
+        let samples = command.samples.map_or(usual, |samples| samples as usize);
+        let (inputs, targets) = session.first_batch(samples);
+        Ok(Self { session, inputs, targets })
     }
 }
 
 /// Recommends a nudge.
-fn suggest(command: &GradientCommand, rules: &[RuleName], bench: Bench, json: bool) -> Result<()> {
-    let Bench { experiment, mut machine, inputs, targets } = bench;
-    let learning = match *rules {
-        [] => experiment.learning,
-        [rule] => LearningConfig { rule, ..experiment.learning },
+fn suggest(
+    command: &GradientCommand,
+    rules: &[RuleChoice],
+    mut bench: Bench,
+    json: bool,
+) -> Result<()> {
+    let learning = &bench.session.experiment.learning;
+    let learning = match rules {
+        [] => learning.clone(),
+        [rule] => learning.with_rule(rule.clone()),
         _ => return Err(Error::input("--suggest-beta: expected one --rule")),
     };
-    let batch = Batch { inputs: &inputs, targets: &targets, cost: learning.cost, update: 0 };
+    let Bench { session, inputs, targets } = &mut bench;
+    let batch = Batch { inputs, targets, cost: learning.cost, update: 0 };
     let betas = if command.beta.is_empty() { None } else { Some(command.beta.as_slice()) };
-    let repeats = command.repeats as usize;
-    let suggestion =
-        suggest_nudge(&mut machine, &batch, learning, experiment.seed, repeats, betas)?;
+    let (seed, repeats) = (session.experiment.seed, command.repeats as usize);
+    let machine = session.trainer.system_mut();
+    let suggestion = suggest_nudge(machine, &batch, &learning, seed, repeats, betas)?;
     if json {
         return print(&suggestion.json().to_string());
     }
-    let samples = inputs.ncols();
+    let (machine, samples) = (session.experiment.describe(), inputs.ncols());
     print(&format!(
-        "{}, {samples} samples, {repeats} estimates a nudge\n{}",
-        experiment.device.describe(),
+        "{machine}, {samples} samples, {repeats} estimates a nudge\n{}",
         suggestion.describe()
     ))
 }
 
 fn experiment(
     command: &GradientCommand,
-    rules: &[RuleName],
-    bench: Bench,
+    rules: &[RuleChoice],
+    mut bench: Bench,
     json: bool,
 ) -> Result<()> {
-    let Bench { experiment, mut machine, inputs, targets } = bench;
-    let (learning, samples) = (experiment.learning, inputs.ncols());
-    let batch = Batch { inputs: &inputs, targets: &targets, cost: learning.cost, update: 0 };
-
+    let Bench { session, inputs, targets } = &mut bench;
+    let Session { experiment, trainer } = session;
+    let (learning, samples) = (&experiment.learning, inputs.ncols());
+    let batch = Batch { inputs, targets, cost: learning.cost, update: 0 };
+    let machine = trainer.system_mut();
     let parameters = machine.parameters();
     let trained = |gradient: Gradient<f64>| -> Gradient<f64> {
-        gradient
-            .into_iter()
-            .zip(&parameters)
-            .filter(|(_, p)| p.domain != Domain::Fixed)
-            .map(|(gradient, _)| gradient)
-            .collect()
+        let pairs = gradient.into_iter().zip(&parameters);
+        pairs.filter(|(_, p)| p.domain != Domain::Fixed).map(|(gradient, _)| gradient).collect()
     };
-    let exact = estimate(
-        &mut machine,
-        &batch,
-        LearningConfig { rule: RuleName::Adjoint, ..learning },
-        experiment.seed,
-    )?;
-    let cost = mean_cost(&machine, &batch, &exact);
-    let exact = trained(exact.gradient);
+    let exact = Adjoint::default().estimate(machine, &batch)?;
+    let cost = mean_cost(machine, &batch, &exact);
+    let exact = trained(exact.gradient.whole());
     let betas = if command.beta.is_empty() { vec![learning.beta] } else { command.beta.clone() };
     let binary = parameters.iter().any(|parameter| parameter.domain == Domain::Binary);
     let mut rows = Vec::new();
     for (rule, beta) in plan(rules, &betas, binary) {
-        let learning = LearningConfig { rule, beta: beta.unwrap_or(learning.beta), ..learning };
-        let estimate = estimate(&mut machine, &batch, learning, experiment.seed)?;
-        let unsettled = estimate.unsettled;
-        rows.push(Row {
-            rule,
-            beta,
-            fidelity: fidelity(&trained(estimate.gradient), &exact),
-            unsettled,
-            gradient: None,
-        });
+        let beta_used = beta.unwrap_or(learning.beta);
+        let learning = LearningConfig { beta: beta_used, ..learning.with_rule(rule.clone()) };
+        let estimate = learning.rule(experiment.seed).estimate(machine, &batch)?;
+        let fidelity = fidelity(&trained(estimate.gradient.whole()), &exact);
+        rows.push(Row { rule, beta, fidelity, unsettled: estimate.unsettled, gradient: None });
     }
     if json {
         let rows: Vec<Value> = rows.iter().map(Row::json).collect();
-        return print(
-            &json!({ "rules": rows, "free": { "cost": cost }, "samples": samples }).to_string(),
-        );
+        let json = json!({ "rules": rows, "free": { "cost": cost }, "samples": samples });
+        return print(&json.to_string());
     }
     print(&format!(
         "{}, {samples} samples, mean cost {cost:.6}\n{}",
-        experiment.device.describe(),
+        experiment.describe(),
         table(&rows, samples)
     ))
 }
 
-/// Programs the parameters of a run, trained in whatever precision, into `machine`.
-fn load_trained(machine: &mut dyn System<f64>, experiment: &Experiment, path: &Path) -> Result<()> {
-    let checkpoint = match experiment.network.precision {
-        crate::experiment::Precision::F64 => Checkpoint::<f64>::read(path)?,
-        crate::experiment::Precision::F32 => {
-            let single = Checkpoint::<f32>::read(path)?;
-            let tensors = single
-                .tensors
-                .into_iter()
-                .map(|(name, values)| (name, values.map(f64::from)))
-                .collect();
-            Checkpoint { tensors, progress: single.progress }
-        }
-    };
-    load_machine(machine, &checkpoint, false, path)
-}
-
 /// The mean cost of the free phase.
-fn mean_cost(system: &dyn System<f64>, batch: &Batch<f64>, estimate: &Estimate<f64>) -> f64 {
+fn mean_cost(system: &dyn System<f64>, batch: &Batch<f64>, estimate: &Estimate<'_, f64>) -> f64 {
     let outputs = estimate.free.values.rows_range(system.outputs()).into_owned();
     let costs = outputs
         .column_iter()
@@ -257,7 +207,7 @@ fn mean_cost(system: &dyn System<f64>, batch: &Batch<f64>, estimate: &Estimate<f
     costs.sum::<f64>() / batch.targets.ncols() as f64
 }
 
-fn cases(command: &GradientCommand, rules: &[RuleName], json: bool) -> Result<()> {
+fn cases(command: &GradientCommand, rules: &[RuleChoice], json: bool) -> Result<()> {
     let betas = if command.beta.is_empty() { vec![0.1, 0.01, 0.001] } else { command.beta.clone() };
     let mut results = Vec::new();
     for case in Case::read(&command.source)? {
@@ -284,35 +234,37 @@ fn cases(command: &GradientCommand, rules: &[RuleName], json: bool) -> Result<()
 }
 
 /// Every rule's gradient of W against the exact one; then the free state and its cost.
-fn compare(case: &Case, rules: &[RuleName], betas: &[f64]) -> Result<(Vec<Row>, Vec<f64>, f64)> {
+fn compare(case: &Case, rules: &[RuleChoice], betas: &[f64]) -> Result<(Vec<Row>, Vec<f64>, f64)> {
     let mut machine = case.machine(CASE_STEP)?;
     let (inputs, targets) = (case.inputs(), case.targets());
-    let batch = Batch { inputs: &inputs, targets: &targets, cost: Cost::SquaredError, update: 0 };
-    let mut of = |rule: RuleName, beta: Option<f64>| {
+    let cost = Cost::SquaredError;
+    let batch = Batch { inputs: &inputs, targets: &targets, cost, update: 0 };
+    let mut of = |rule: RuleChoice, beta: Option<f64>| {
         let usual = LearningConfig::default();
         let learning = LearningConfig { rule, beta: beta.unwrap_or(usual.beta), ..usual };
-        let estimate = estimate(&mut machine, &batch, learning, 0)?;
+        let estimate = learning.rule(0).estimate(&mut machine, &batch)?;
         if estimate.unsettled == 0 {
             return Ok(estimate);
         }
         Err(Error::Machine(format!(
-            "case {}: {} did not settle in steps of {CASE_STEP} time constants: the steady state is unstable or marginal",
+            "case {}: {} did not settle in steps of {CASE_STEP} time constants: the steady state \
+             is unstable or marginal",
             case.name,
-            rule.name()
+            learning.rule.name()
         )))
     };
-    let exact = of(RuleName::Adjoint, None)?;
-    let free: Vec<f64> = exact.free.values.iter().copied().collect();
+    let exact = of(Adjoint::default().into(), None)?;
+    let exact_gradient = exact.gradient.whole().swap_remove(0);
     let mut rows = Vec::new();
     for (rule, beta) in plan(rules, betas, false) {
-        let found = of(rule, beta)?.gradient[0].clone();
-        let pair = |gradient: &DMatrix<f64>| {
-            if rule == RuleName::Ep { tied(gradient) } else { gradient.clone() }
-        };
-        let (found, exact) = (pair(&found), pair(&exact.gradient[0]));
+        let found = of(rule.clone(), beta)?.gradient.whole().swap_remove(0);
+        let ties = rule.traits().ties_pairs;
+        let pair = |gradient: DMatrix<f64>| if ties { tied(&gradient) } else { gradient };
+        let (found, exact) = (pair(found), pair(exact_gradient.clone()));
         let fidelity = fidelity(std::slice::from_ref(&found), &[exact]);
         rows.push(Row { rule, beta, fidelity, unsettled: 0, gradient: Some(found) });
     }
+    let free: Vec<f64> = exact.free.values.iter().copied().collect();
     let cost = mean_cost(&machine, &batch, &exact);
     Ok((rows, free, cost))
 }
@@ -332,7 +284,7 @@ impl Row {
             Some(gradient) => {
                 let rows: Vec<Vec<f64>> =
                     gradient.row_iter().map(|row| row.iter().copied().collect()).collect();
-                row[if self.rule == RuleName::Ep { "dW_tied" } else { "dW" }] = json!(rows);
+                row[if self.rule.traits().ties_pairs { "dW_tied" } else { "dW" }] = json!(rows);
             }
             None => row["unsettled"] = json!(self.unsettled),
         }

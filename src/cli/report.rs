@@ -7,10 +7,8 @@ use serde_json::json;
 
 use super::print;
 use crate::Result;
-use crate::experiment::Experiment;
-use crate::report::{write_run, write_study};
+use crate::report::{rewrite_run, write_study};
 use crate::study::StudyDirectory;
-use crate::training::RunDirectory;
 
 /// Write the report of a run or of a study, anew
 ///
@@ -26,9 +24,7 @@ pub(super) fn run(command: &ReportCommand, json: bool) -> Result<()> {
         let (directory, study) = StudyDirectory::open(&command.directory)?;
         write_study(&directory, &study)?;
     } else {
-        let directory = RunDirectory::open(&command.directory)?;
-        let experiment = Experiment::load(&directory.config(), &[])?;
-        write_run(&command.directory, &directory.summary()?, &directory.metrics()?, &experiment)?;
+        rewrite_run(&command.directory)?;
     }
     let report = command.directory.join("report.html");
     if json {

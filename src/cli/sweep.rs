@@ -76,7 +76,8 @@ pub(super) fn run(command: &SweepCommand, json: bool) -> Result<()> {
         return slurm(command, &study, script, &out, json);
     }
     let jobs = command.jobs.map_or_else(rayon::current_num_threads, usize::from);
-    let options = Options { jobs, shard, retry_failed: command.retry_failed };
+    let retry_failed = command.retry_failed;
+    let options = Options { jobs, shard, retry_failed, kept: &crate::report::rewrite_run };
     // The bar is silent where standard error is no terminal.
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} runs{msg}  {eta} left") {

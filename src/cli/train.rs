@@ -8,10 +8,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print;
 use crate::arithmetic::real::Real;
-use crate::data::{Dataset, Parts};
-use crate::experiment::{Experiment, in_precision};
+use crate::experiment::{Experiment, RunDirectory, Session, in_precision};
 use crate::report::{self, format};
-use crate::training::{RunDirectory, Summary, Trainer};
+use crate::training::{Summary, Trainer};
 use crate::{Error, Result};
 
 /// Train a machine as an experiment says
@@ -40,16 +39,17 @@ pub(super) fn run(command: &TrainCommand, json: bool) -> Result<()> {
 }
 
 fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -> Result<()> {
-    let parts =
-        Parts::<T>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
-    let mut trainer =
-        Trainer::new(experiment.clone(), Box::new(experiment.machine::<T>()?), parts)?;
+    let mut session = Session::<T>::new(experiment.clone())?;
     let directory = open_directory(command, experiment)?;
     if command.resume && directory.checkpoint().exists() {
-        trainer.resume(&directory.checkpoint())?;
+        session.trainer.resume(&directory.checkpoint())?;
     }
-    run_epochs(&mut trainer, experiment, &directory)?;
-    let summary = finish(&mut trainer, experiment, &directory)?;
+    run_epochs(&mut session.trainer, &directory)?;
+    let summary = session.summary(&directory)?;
+    directory.write_summary(&summary)?;
+    let (trainer, experiment) = (&session.trainer, Some(&session.experiment));
+    let system = Some(trainer.system());
+    report::write_run(directory.path(), &summary, trainer.metrics(), system, experiment)?;
     if json {
         return print(&serde_json::to_string(&summary).expect("names and finite numbers"));
     }
@@ -65,7 +65,7 @@ fn open_directory(command: &TrainCommand, experiment: &Experiment) -> Result<Run
         return RunDirectory::create(&path, experiment);
     }
     let directory = RunDirectory::open(command.out.as_deref().unwrap_or(&usual))?;
-    let mut before = Experiment::load(&directory.config(), &[])?;
+    let mut before = directory.experiment(&[])?;
     before.training.epochs = experiment.training.epochs;
     if before != *experiment {
         let config = directory.config();
@@ -79,12 +79,8 @@ fn open_directory(command: &TrainCommand, experiment: &Experiment) -> Result<Run
 }
 
 /// Trains until all epochs are done; metrics and checkpoint are written after each.
-fn run_epochs<T: Real>(
-    trainer: &mut Trainer<T>,
-    experiment: &Experiment,
-    directory: &RunDirectory,
-) -> Result<()> {
-    let (samples, epochs) = (trainer.parts().train.len(), experiment.training.epochs);
+fn run_epochs<T: Real>(trainer: &mut Trainer<T>, directory: &RunDirectory) -> Result<()> {
+    let (samples, epochs) = (trainer.data().train.len(), trainer.plan().epochs);
     // The bar is silent where standard error is no terminal.
     let bar = ProgressBar::new((samples * epochs) as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg}  {eta} left") {
@@ -128,18 +124,6 @@ fn wide_awake<R>(work: impl FnOnce() -> R) -> R {
         let _rest = Rest(&done);
         work()
     })
-}
-
-/// Evaluates the trained machine and writes summary, plots and report.
-fn finish<T: Real>(
-    trainer: &mut Trainer<T>,
-    experiment: &Experiment,
-    directory: &RunDirectory,
-) -> Result<Summary> {
-    let summary = trainer.summary(directory.path().display().to_string())?;
-    directory.write_summary(&summary)?;
-    report::write_run(directory.path(), &summary, trainer.metrics(), experiment)?;
-    Ok(summary)
 }
 
 /// What a user reads at the end of a run, or of an evaluation.

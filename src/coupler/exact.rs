@@ -1,12 +1,14 @@
 //! The exact matrix: no physics, the reference of every device.
 
 use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
 
 use super::matrix::TwoWayMatrix;
-use super::{Coupler, Domain, Parameter, Read};
+use super::{Coupler, Domain, Expense, Family, Parameter, Port, Read, Site, add_plain_product};
 use crate::Result;
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::{Real, ViewMut};
+use crate::arithmetic::real::{Real, View, ViewMut};
+use crate::state::State;
 
 /// A matrix of weights, outputs x inputs, read without error.
 #[derive(Clone, Debug)]
@@ -21,20 +23,44 @@ impl<T: Real> Exact<T> {
     }
 }
 
+/// Exact arrays, as an experiment names them: `device = "exact"`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExactTable {}
+
+impl Family for ExactTable {
+    fn describe(&self) -> String {
+        "exact arrays".into()
+    }
+
+    fn array<T: Real>(&self, site: &Site<T>) -> Result<Box<dyn Coupler<T>>> {
+        Ok(Box::new(Exact::new((site.weights)())))
+    }
+}
+
 impl<T: Real> Coupler<T> for Exact<T> {
     fn shape(&self) -> (usize, usize) {
         self.matrix.shape()
     }
 
-    fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>) {
+    fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>) -> Result<()> {
         self.matrix.read(read, currents, scratch);
+        Ok(())
+    }
+
+    fn is_plain_matrix(&self) -> bool {
+        true
+    }
+
+    fn add_local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]) {
+        add_plain_product(d, v, gradient);
     }
 
     fn parameters(&self) -> Vec<Parameter<T>> {
-        vec![Parameter { name: "weights".into(), values: self.intended(), domain: Domain::Real }]
+        vec![Parameter::new("weights", self.intended(), Domain::Real)]
     }
 
-    fn program(&mut self, values: &[DMatrix<T>], _: Key) -> Result<()> {
+    fn program(&mut self, values: &mut [DMatrix<T>], _: Key) -> Result<()> {
         self.matrix.set(values[0].as_view());
         Ok(())
     }
@@ -43,7 +69,27 @@ impl<T: Real> Coupler<T> for Exact<T> {
         self.matrix.weights()
     }
 
-    fn effective(&self) -> DMatrix<T> {
-        self.intended()
+    fn effective(&self) -> Option<DMatrix<T>> {
+        Some(self.intended())
+    }
+
+    fn resolution(&self) -> f64 {
+        0.0
+    }
+
+    fn read_expense(&self, _: Port, _: usize) -> Expense {
+        Expense::default()
+    }
+
+    fn expense(&self) -> Expense {
+        Expense::default()
+    }
+
+    fn state(&self) -> State<T> {
+        State::default()
+    }
+
+    fn restore(&mut self, _: &State<T>) -> Result<()> {
+        Ok(())
     }
 }

@@ -14,6 +14,7 @@
 pub mod crossbar;
 mod effect;
 mod exact;
+mod family;
 mod matrix;
 pub mod quantiser;
 pub mod spim;
@@ -26,11 +27,13 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::arithmetic::random::{Key, Stream};
 use crate::arithmetic::real::{Factor, Real, View, ViewMut, add_product};
+use crate::state::State;
 
 pub use effect::Effect;
 #[allow(unused_imports)]
 pub(crate) use effect::tables;
-pub use exact::Exact;
+pub use exact::{Exact, ExactTable};
+pub use family::{Family, Site};
 
 /// Which side of a coupler is driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +79,7 @@ impl ReadNoise<'_> {
 }
 
 /// One read of a coupler: what drives it, and what is wanted of it.
+#[non_exhaustive]
 pub struct Read<'a, T: Real> {
     /// The side that is driven.
     pub port: Port,
@@ -90,6 +94,30 @@ pub struct Read<'a, T: Real> {
     pub wanted: Range<usize>,
     /// The random streams of this read.
     pub noise: ReadNoise<'a>,
+}
+
+impl<'a, T: Real> Read<'a, T> {
+    /// A read of the `wanted` ports that `values` (ports x samples) drive from the side `port`.
+    pub fn new(
+        port: Port,
+        values: View<'a, T>,
+        wanted: Range<usize>,
+        noise: ReadNoise<'a>,
+    ) -> Self {
+        Self { port, values, gain: None, foreground: None, wanted, noise }
+    }
+
+    /// The same with each current multiplied by `gain`, wanted ports x samples.
+    #[must_use]
+    pub fn with_gain(self, gain: Option<View<'a, T>>) -> Self {
+        Self { gain, ..self }
+    }
+
+    /// The same with its values taken apart.
+    #[must_use]
+    pub(crate) fn with_foreground(self, foreground: Option<[View<'a, T>; 2]>) -> Self {
+        Self { foreground, ..self }
+    }
 }
 
 /// What one read or one write costs a laboratory.
@@ -110,6 +138,11 @@ pub struct Expense {
 }
 
 impl Expense {
+    /// Adds another expense that took its time after this one.
+    pub fn add(&mut self, other: &Self) {
+        *self = self.plus(other, &Self::default());
+    }
+
     /// This plus what was spent between `before` and `after`.
     pub fn plus(&self, after: &Self, before: &Self) -> Self {
         Self {
@@ -146,6 +179,13 @@ pub struct Parameter<T: Real> {
     pub domain: Domain<T>,
 }
 
+impl<T: Real> Parameter<T> {
+    /// The parameter `name`.
+    pub fn new(name: impl Into<String>, values: DMatrix<T>, domain: Domain<T>) -> Self {
+        Self { name: name.into(), values, domain }
+    }
+}
+
 /// Numbers that say what hardware holds, for histograms and tables.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quantity {
@@ -167,71 +207,60 @@ pub struct Picture {
 }
 
 /// Hardware that turns node values into currents.
+///
+/// Nothing here has a default that could be wrong of somebody's hardware without a word; what may
+/// be left out is only what nobody needs to be told.
 pub trait Coupler<T: Real>: Send + Sync {
     /// Number of output ports and of input ports.
     fn shape(&self) -> (usize, usize);
 
     /// Adds `gain * (W v)` of the wanted ports to `currents`, wanted ports x samples. `scratch` is
     /// the caller's to reuse.
-    fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>);
+    ///
+    /// # Errors
+    /// When the instrument behind it fails.
+    fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>) -> Result<()>;
 
-    /// Whether the one parameter is W itself, so that the gradient of -d^T W v is -d v^T.
+    /// Whether the one parameter is W itself, so that the gradient of -d^T W v is -d v^T and need
+    /// not be formed: a faster way to what [`add_local_product`](Self::add_local_product) gives.
     fn is_plain_matrix(&self) -> bool {
-        true
+        false
     }
 
     /// Adds the gradient of -sum over samples of d^T W v with respect to every parameter, in the
     /// order of [`parameters`](Self::parameters), to `gradient`. `d` is outputs x samples, `v` is
-    /// inputs x samples. Never asked of a plain matrix.
-    fn add_local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]) {
-        add_product(gradient[0].as_view_mut(), -T::one(), Factor::Plain(d), Factor::Transposed(v));
-    }
+    /// inputs x samples. Where the one parameter is W: [`add_plain_product`].
+    fn add_local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]);
 
     /// What can be programmed, with the values last programmed.
     fn parameters(&self) -> Vec<Parameter<T>>;
 
-    /// Programs new values, in the order and shapes of [`parameters`](Self::parameters). `key`
-    /// names the random streams of this write.
+    /// Programs new values, in the order and shapes of [`parameters`](Self::parameters). Where the
+    /// hardware is the only memory of them (pulsed cells), it leaves in `values` what it holds now.
+    /// `key` names the random streams of this write.
     ///
     /// # Errors
     /// When the hardware cannot take the values.
-    fn program(&mut self, values: &[DMatrix<T>], key: Key) -> Result<()>;
-
-    /// Replaces programmed `values` by what the hardware holds, where it is the only memory of
-    /// them: pulsed cells.
-    fn read_back(&self, values: &mut [DMatrix<T>]) {
-        let _ = values;
-    }
+    fn program(&mut self, values: &mut [DMatrix<T>], key: Key) -> Result<()>;
 
     /// The W that was asked for: a digital model of the device, blind to its imperfections. Outputs
     /// x inputs.
     fn intended(&self) -> DMatrix<T>;
 
-    /// The W that the device has, noise apart. Only the adjoint yardstick may ask. Outputs x
-    /// inputs.
-    fn effective(&self) -> DMatrix<T>;
+    /// The W that the device has, noise apart, outputs x inputs; none where nobody can know it.
+    /// Only the adjoint yardstick asks.
+    fn effective(&self) -> Option<DMatrix<T>>;
 
     /// The smallest difference in a current that a single read resolves: noise and converter steps,
     /// as a standard deviation.
-    fn resolution(&self) -> f64 {
-        0.0
-    }
+    fn resolution(&self) -> f64;
 
     /// What driving `port` and reading `wanted` ports of one sample once costs.
-    fn read_expense(&self, port: Port, wanted: usize) -> Expense {
-        let _ = (port, wanted);
-        Expense::default()
-    }
+    fn read_expense(&self, port: Port, wanted: usize) -> Expense;
 
-    /// What all writes so far have cost.
-    fn write_expense(&self) -> Expense {
-        Expense::default()
-    }
-
-    /// Joules that reads have spent in the array itself so far, by the values that really drove it.
-    fn heat(&self) -> f64 {
-        0.0
-    }
+    /// What all writes so far have cost, and what reads have spent in the array itself by the
+    /// values that really drove it.
+    fn expense(&self) -> Expense;
 
     /// The largest relative difference between an effective matrix that reads met and what it
     /// should have been at that time.
@@ -239,7 +268,7 @@ pub trait Coupler<T: Real>: Send + Sync {
         0.0
     }
 
-    /// What the hardware holds, as numbers for histograms.
+    /// What the hardware holds beyond its parameters, as numbers for histograms.
     fn quantities(&self) -> Vec<Quantity> {
         Vec::new()
     }
@@ -253,13 +282,24 @@ pub trait Coupler<T: Real>: Send + Sync {
     }
 
     /// Physical state beyond the parameters (what was really written where), for checkpoints.
-    fn hardware_state(&self) -> Vec<(&'static str, DMatrix<T>)> {
-        Vec::new()
-    }
+    fn state(&self) -> State<T>;
 
-    /// Puts back what [`hardware_state`](Self::hardware_state) gave, after
-    /// [`program`](Self::program) with the same parameters.
-    fn restore_hardware_state(&mut self, state: &[DMatrix<T>]) {
-        let _ = state;
-    }
+    /// Puts back what [`state`](Self::state) gave, after [`program`](Self::program) with the same
+    /// parameters.
+    ///
+    /// # Errors
+    /// When the state is that of other hardware.
+    fn restore(&mut self, state: &State<T>) -> Result<()>;
+}
+
+/// The streams that serve `purpose` on one chip: what is fixed in hardware depends on the seed and
+/// the chip, and on nothing else. Chip 0 is the one that a seed deals.
+pub fn chip_key(seed: u64, chip: u64, purpose: &str) -> Key {
+    let key = Key::new(seed, purpose);
+    if chip == 0 { key } else { Key::new(chip, "chip").join(key) }
+}
+
+/// Adds -d v^T, the gradient of -d^T W v by W itself, to `gradient`.
+pub fn add_plain_product<T: Real>(d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]) {
+    add_product(gradient[0].as_view_mut(), -T::one(), Factor::Plain(d), Factor::Transposed(v));
 }

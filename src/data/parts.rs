@@ -49,6 +49,8 @@ impl<T: Real> Examples<T> {
 /// The parts of a set, scaled alike.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parts<T: Real> {
+    /// What the set is called.
+    pub name: String,
     /// Training samples, shuffled.
     pub train: Examples<T>,
     /// Validation samples, if any were asked for.
@@ -89,6 +91,7 @@ impl<T: Real> Parts<T> {
             if split.validation.is_empty() { None } else { Some(examples(&split.validation)?) };
         let (train, test) = (examples(&split.train)?, examples(&split.test)?);
         Ok(Self {
+            name: dataset.name,
             train,
             validation,
             test,

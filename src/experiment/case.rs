@@ -204,6 +204,8 @@ impl Case {
             },
             instruments: Instruments::default(),
             seed: 0,
+            chip: 0,
+            title: format!("case {}", self.name),
         })
     }
 }

@@ -11,7 +11,15 @@ use crate::file::read_text;
 use crate::{Error, Result};
 
 /// Tables of which only one key may be present: choosing another replaces it.
-const ONE_OF: [&str; 4] = ["device", "network.dynamics", "training.optimiser", "training.schedule"];
+const ONE_OF: [&str; 7] = [
+    "device",
+    "learning.rule",
+    "machine",
+    "network.dynamics",
+    "relaxation.method",
+    "training.optimiser",
+    "training.schedule",
+];
 
 impl Experiment {
     /// The experiment of the TOML file `path`, with datasheets filled in and `settings`
@@ -32,8 +40,8 @@ impl Experiment {
     pub fn parse(text: &str, name: &str, settings: &[String]) -> Result<Self> {
         // The text by itself first: its errors have lines and columns.
         let plain: Self = toml::from_str(text).map_err(|e| located(name, &e))?;
-        if settings.is_empty() && matches!(plain.device, Device::Exact) {
-            plain.check().map_err(|e| Error::input(format!("{name}: {e}")))?;
+        if settings.is_empty() && matches!(plain.device, Device::Exact(_)) {
+            plain.machine.check(&plain).map_err(|e| Error::input(format!("{name}: {e}")))?;
             return Ok(plain);
         }
         let mut table: Table = toml::from_str(text).map_err(|e| located(name, &e))?;
@@ -59,7 +67,10 @@ impl Experiment {
         let experiment: Self = table.try_into().map_err(|e| located(source, &e))?;
         let source =
             if settings.is_empty() { name.to_owned() } else { format!("{name} with {settings}") };
-        experiment.check().map_err(|e| Error::input(format!("{source}: {e}")))?;
+        experiment
+            .machine
+            .check(&experiment)
+            .map_err(|e| Error::input(format!("{source}: {e}")))?;
         Ok(experiment)
     }
 
@@ -71,7 +82,7 @@ impl Experiment {
     /// When there is no such sheet, it is damaged, or its kind of device cannot carry this network.
     pub fn on_device(&self, sheet: &str) -> Result<Self> {
         if sheet == "exact" {
-            return Ok(Self { device: Device::Exact, ..self.clone() });
+            return Ok(Self { device: Device::default(), ..self.clone() });
         }
         let loaded = Sheet::find(sheet)?;
         let mut numbers = loaded.values();
@@ -85,7 +96,7 @@ impl Experiment {
         let device =
             Value::Table(table).try_into().map_err(|e: toml::de::Error| located(sheet, &e))?;
         let experiment = Self { device, ..self.clone() };
-        experiment.check()?;
+        experiment.machine.check(&experiment)?;
         Ok(experiment)
     }
 
@@ -182,6 +193,7 @@ fn lay_under(table: &mut Table, under: Table) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::training::optimiser::Adam;
 
     const SMALL: &str = "seed = 3\n[network]\nlayers = [4, 2]\n[training]\nepochs = 7\n";
 

@@ -2,26 +2,142 @@
 //!
 //! An experiment is one TOML file; every key but the layers has a default, and a key that does not
 //! exist is an error. A device's table may name a datasheet, whose numbers lie under its own.
-//! [`Experiment::load`] gives one validated value before anything runs.
+//! [`Experiment::load`] gives one validated value before anything runs, [`Session`] opens it: data
+//! prepared, machine built, trainer ready.
+//!
+//! Each table is owned by what it describes; [`Machine`], [`Device`],
+//! [`RuleChoice`](crate::learning::RuleChoice),
+//! [`OptimiserChoice`](crate::training::optimiser::OptimiserChoice) and
+//! [`Schedule`](crate::training::Schedule) are lists of what there is to choose from.
 
-mod build;
 mod case;
+mod device;
+mod learning;
 mod load;
+mod machine;
+mod network;
+mod run_directory;
+mod session;
 mod sheet;
-mod tables;
+mod training;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::arithmetic::real::Real;
+use crate::data::DataConfig;
+use crate::system::{Instruments, Relaxation, System};
+use crate::training::Plan;
 
 pub use case::Case;
+pub use device::Device;
+pub use learning::LearningConfig;
 pub(crate) use load::{located, set_value};
+pub use machine::Machine;
+pub use network::{CouplingConfig, NetworkConfig, NetworkMachine, Topology};
+pub use run_directory::RunDirectory;
+pub use session::Session;
 pub use sheet::{Number, Sheet};
-pub use tables::{
-    CouplingConfig, Device, Experiment, LearningConfig, NetworkConfig, Precision, RuleName,
-    Topology, TrainingConfig,
-};
+pub use training::TrainingConfig;
+
+/// An experiment, as its TOML file states it. Every table and key has a default; an analog network
+/// needs its layers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Experiment {
+    /// Names every random stream of the run.
+    pub seed: u64,
+    /// Names, beside the seed, what is fixed in hardware: the same chip can be looked at tomorrow,
+    /// with another converter, and another chip learns from the same split of the data.
+    pub chip: u64,
+    /// The arithmetic of the simulation.
+    pub precision: Precision,
+    /// The kind of machine.
+    pub machine: Machine,
+    /// The hardware of every array: `device = "exact"`, or the table of a family of devices.
+    pub device: Device,
+    /// What is learnt.
+    pub data: DataConfig,
+    /// Layers, and the arrays between them.
+    pub network: NetworkConfig,
+    /// When and how a relaxation stops.
+    pub relaxation: Relaxation,
+    /// What reads the nodes.
+    pub measurement: Instruments,
+    /// How the machine learns.
+    pub learning: LearningConfig,
+    /// How long, and with what optimiser.
+    pub training: TrainingConfig,
+}
+
+impl Default for Experiment {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            chip: 0,
+            precision: Precision::F32,
+            machine: Machine::default(),
+            device: Device::default(),
+            data: DataConfig::default(),
+            network: NetworkConfig::default(),
+            relaxation: Relaxation::default(),
+            measurement: Instruments::default(),
+            learning: LearningConfig::default(),
+            training: TrainingConfig::default(),
+        }
+    }
+}
+
+/// The arithmetic of the simulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// Single precision.
+    F32,
+    /// Double precision.
+    F64,
+}
+
+impl Experiment {
+    /// The machine in words.
+    pub fn describe(&self) -> String {
+        self.machine.describe(self)
+    }
+
+    /// The untrained machine.
+    ///
+    /// # Errors
+    /// When the hardware cannot carry it, or a file that a device names cannot be read or is not
+    /// what it should be.
+    pub fn machine<T: Real>(&self) -> Result<Box<dyn System<T>>> {
+        self.machine.build(self)
+    }
+
+    /// Checks that a data set of so many features and classes fits the machine.
+    ///
+    /// # Errors
+    /// Naming the key that is in the way.
+    pub fn check_data(&self, features: usize, classes: usize) -> Result<()> {
+        self.machine.check_data(self, features, classes)
+    }
+
+    /// How long to train, in what parts, and for what.
+    pub fn plan(&self) -> Plan {
+        Plan {
+            epochs: self.training.epochs,
+            batch: self.training.batch,
+            schedule: self.training.schedule.clone(),
+            objective: self.learning.objective(),
+            seed: self.seed,
+        }
+    }
+}
 
 /// Runs a generic function in the precision that an experiment asks for.
 macro_rules! in_precision {
     ($experiment:expr, $function:ident($($argument:expr),*)) => {
-        match $experiment.network.precision {
+        match $experiment.precision {
             $crate::experiment::Precision::F32 => $function::<f32>($($argument),*),
             $crate::experiment::Precision::F64 => $function::<f64>($($argument),*),
         }

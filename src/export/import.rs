@@ -5,10 +5,7 @@ use std::path::Path;
 use super::{Manifest, values_held};
 use crate::Result;
 use crate::arithmetic::real::Real;
-use crate::data::{Dataset, Parts};
-use crate::experiment::{Experiment, in_precision};
-use crate::system::System;
-use crate::training::{RunDirectory, Trainer};
+use crate::experiment::{Experiment, RunDirectory, Session, in_precision};
 
 /// Makes the new run `run` of the machine that the files in `directory` hold, before its first
 /// epoch; returns its experiment.
@@ -28,11 +25,8 @@ fn imported<T: Real>(
     experiment: &Experiment,
     run: &Path,
 ) -> Result<()> {
-    let parts =
-        Parts::<T>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
-    let mut machine = experiment.machine::<T>()?;
-    let values = values_held(directory, manifest, &machine.parameters())?;
-    machine.program(&values)?;
-    let trainer = Trainer::new(experiment.clone(), Box::new(machine), parts)?;
-    trainer.save(&RunDirectory::create(run, experiment)?.checkpoint())
+    let mut session = Session::<T>::new(experiment.clone())?;
+    let parameters = session.trainer.system().parameters();
+    session.trainer.program(values_held(directory, manifest, &parameters)?)?;
+    session.trainer.save(&RunDirectory::create(run, experiment)?.checkpoint())
 }

@@ -31,10 +31,8 @@ use nalgebra::DMatrix;
 use crate::arithmetic::real::Real;
 use crate::arithmetic::wilson;
 use crate::coupler::Parameter;
-use crate::data::{Dataset, Parts};
-use crate::experiment::{Device, Experiment, Precision, Sheet};
-use crate::system::System;
-use crate::training::{Checkpoint, RunDirectory, check_fit, load_machine, predict};
+use crate::experiment::{Device, Experiment, RunDirectory, Session, Sheet, in_precision};
+use crate::training::{Checkpoint, predict};
 use crate::{Error, Result};
 
 use bundle::Bundle;
@@ -64,46 +62,72 @@ pub struct ExportOptions {
 /// something.
 pub fn export(run: &Path, options: &ExportOptions, out: &Path) -> Result<Manifest> {
     let directory = RunDirectory::open(run)?;
-    let trained = Experiment::load(&directory.config(), &[])?;
-    let mut experiment = trained.clone();
+    let mut experiment = directory.experiment(&[])?;
     if let Some(sheet) = &options.device {
         experiment = experiment.on_device(sheet)?;
     }
-    match experiment.network.precision {
-        Precision::F32 => exported::<f32>(&directory, &trained, &experiment, options, out),
-        Precision::F64 => exported::<f64>(&directory, &trained, &experiment, options, out),
-    }
+    in_precision!(experiment, exported(&directory, &experiment, options, out))
 }
 
 fn exported<T: Real>(
     run: &RunDirectory,
-    trained: &Experiment,
     experiment: &Experiment,
     options: &ExportOptions,
     out: &Path,
 ) -> Result<Manifest> {
-    let checkpoint = Checkpoint::<T>::read(&run.checkpoint())?;
-    let mut machine = experiment.machine::<T>()?;
-    load_machine(&mut machine, &checkpoint, false, &run.checkpoint())?;
-    let parameters = machine.parameters();
+    let path = run.checkpoint();
+    let checkpoint = Checkpoint::<T>::read(&path)?;
+    let mut session = Session::<T>::new(experiment.clone())?;
+    session.trainer.load(&checkpoint, false, &path)?;
+    let parameters = session.trainer.system().parameters();
     let mut bundle = Bundle::new(out)?;
+    let held = write_parameters(&mut bundle, &parameters, experiment, options)?;
+    let sheet = experiment.device.sheet().map(Sheet::find).transpose()?;
+    let sheet = sheet.map(|sheet| serde_json::to_value(&sheet).expect("numbers and strings"));
+    let target = options.target;
+    let mut manifest = Manifest::new(target, experiment, sheet, held, bundle.files().to_vec());
+    let test = &session.trainer.data().test;
+    test_set::write(&mut bundle, test)?;
+    // What a reader of these files will find: the machine as it is built from them.
+    let (mut expected, classes, _) = expectation::<T>(bundle.path(), &manifest)?;
+    let mut own = run.experiment(&[])?.machine::<T>()?;
+    checkpoint.program(own.as_mut(), false, &path)?;
+    let as_trained = predict(own.as_mut(), test)?;
+    expected.as_trained = as_trained.iter().zip(&classes).filter(|(a, b)| a == b).count();
+    write_predictions(&mut bundle, &classes)?;
+    manifest.expected = expected;
+    bundle.write("README.txt", "how to load this", None, |file| {
+        file.write_all(manifest.instructions().as_bytes())
+    })?;
+    manifest.files = bundle.files().to_vec();
+    bundle.publish(&manifest)?;
+    Ok(manifest)
+}
+
+/// Writes every parameter as the target wants it; says what holds which.
+fn write_parameters<T: Real>(
+    bundle: &mut Bundle,
+    parameters: &[Parameter<T>],
+    experiment: &Experiment,
+    options: &ExportOptions,
+) -> Result<Vec<Holder>> {
     let mut held = Vec::new();
-    for parameter in &parameters {
+    for parameter in parameters {
         let name = &parameter.name;
         let values = parameter.values.map(T::f64);
         held.push(match (options.target, &experiment.device) {
             (Target::Crossbar, Device::Crossbar(device)) if name.ends_with(".weights") => {
-                crossbar::write(&mut bundle, name, &values, device, options.clip)?
+                crossbar::write(bundle, name, &values, device, options.clip)?
             }
             (Target::Slm, Device::Spim(device))
                 if !name.ends_with("pattern_weights") && name != "bias" =>
             {
-                slm::write(&mut bundle, name, &values, device, &options.masks)?
+                slm::write(bundle, name, &values, device, &options.masks)?
             }
             (Target::Crossbar, Device::Crossbar(_))
             | (Target::Slm, Device::Spim(_))
             | (Target::Safetensors | Target::Npz | Target::Aihwkit, _) => {
-                weights::write_plain(&mut bundle, name, &values)?
+                weights::write_plain(bundle, name, &values)?
             }
             (target, device) => {
                 return Err(Error::input(format!(
@@ -116,57 +140,29 @@ fn exported<T: Real>(
         });
     }
     match options.target {
-        Target::Safetensors => weights::write_safetensors(&mut bundle, &parameters)?,
-        Target::Npz => weights::write_npz(&mut bundle, &parameters)?,
+        Target::Safetensors => weights::write_safetensors(bundle, parameters)?,
+        Target::Npz => weights::write_npz(bundle, parameters)?,
         Target::Aihwkit => {
-            weights::write_npz(&mut bundle, &parameters)?;
-            weights::write_fusion(&mut bundle, &parameters, experiment)?;
+            weights::write_npz(bundle, parameters)?;
+            weights::write_fusion(bundle, parameters, experiment)?;
         }
-        Target::Crossbar | Target::Slm => picture::write(&mut bundle, &held)?,
+        Target::Crossbar | Target::Slm => picture::write(bundle, &held)?,
     }
-    let sheet = match &experiment.device {
-        Device::Crossbar(device) => device.sheet.clone(),
-        Device::Spim(device) => device.sheet.clone(),
-        Device::Exact => None,
-    };
-    let datasheet = sheet
-        .map(|name| Sheet::find(&name))
-        .transpose()?
-        .map(|sheet| serde_json::to_value(&sheet).expect("numbers and strings"));
-    let mut manifest =
-        Manifest::new(options.target, experiment, datasheet, held, bundle.files().to_vec());
-    let parts =
-        Parts::<T>::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
-    check_fit(experiment, &machine, &parts)?;
-    test_set::write(&mut bundle, &parts.test)?;
-    // What a reader of these files will find: the machine as it is built from them.
-    let (mut expected, classes, _) = expectation::<T>(bundle.path(), &manifest)?;
-    let mut own = trained.machine::<T>()?;
-    load_machine(&mut own, &checkpoint, false, &run.checkpoint())?;
-    expected.as_trained =
-        predict(&mut own, &parts.test)?.iter().zip(&classes).filter(|(a, b)| a == b).count();
-    bundle.write(
-        "predictions.csv",
-        "class that each test sample is expected to be given, by its row in test-inputs.npy",
-        None,
-        |file| {
-            let mut writer = csv::Writer::from_writer(file);
-            writer.write_record(["sample", "class"]).map_err(std::io::Error::other)?;
-            for (sample, class) in classes.iter().enumerate() {
-                writer
-                    .write_record([sample.to_string(), class.to_string()])
-                    .map_err(std::io::Error::other)?;
-            }
-            writer.flush()
-        },
-    )?;
-    manifest.expected = expected;
-    bundle.write("README.txt", "how to load this", None, |file| {
-        file.write_all(manifest.instructions().as_bytes())
-    })?;
-    manifest.files = bundle.files().to_vec();
-    bundle.publish(&manifest)?;
-    Ok(manifest)
+    Ok(held)
+}
+
+/// Writes the class that each test sample is expected to be given.
+fn write_predictions(bundle: &mut Bundle, classes: &[usize]) -> Result<()> {
+    let what = "class that each test sample is expected to be given, by its row in test-inputs.npy";
+    bundle.write("predictions.csv", what, None, |file| {
+        let mut writer = csv::Writer::from_writer(file);
+        writer.write_record(["sample", "class"]).map_err(std::io::Error::other)?;
+        for (sample, class) in classes.iter().enumerate() {
+            let record = [sample.to_string(), class.to_string()];
+            writer.write_record(record).map_err(std::io::Error::other)?;
+        }
+        writer.flush()
+    })
 }
 
 /// The values of all parameters as the files in `directory` hold them.
@@ -211,9 +207,9 @@ fn expectation<T: Real>(
     let mut machine = experiment.machine::<T>()?;
     let test = test_set::read::<T>(directory, machine.inputs(), machine.outputs().len())?;
     let values = values_held(directory, manifest, &machine.parameters())?;
-    machine.program(&values)?;
+    machine.program(&mut values.clone())?;
     let wrong_light = slm::wrong_light(&manifest.held, &values);
-    let classes = predict(&mut machine, &test)?;
+    let classes = predict(machine.as_mut(), &test)?;
     let correct = classes.iter().zip(&test.labels).filter(|(class, label)| class == label).count();
     let (low, high) = wilson(correct, classes.len()).unwrap_or((0.0, 1.0));
     let expected = Expected {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bundle::sha256;
 use super::{Holder, Manifest, expectation};
-use crate::experiment::{Device, Experiment, Precision};
+use crate::experiment::{Device, Experiment, in_precision};
 use crate::file::read_text;
 use crate::{Error, Result};
 
@@ -33,10 +33,7 @@ pub fn verify(directory: &Path) -> Result<Verification> {
     let experiment = manifest.experiment(directory)?;
     let mut problems = damaged_files(directory, &manifest);
     problems.extend(wrong_scales(&manifest, &experiment));
-    let found = match experiment.network.precision {
-        Precision::F32 => expectation::<f32>(directory, &manifest),
-        Precision::F64 => expectation::<f64>(directory, &manifest),
-    };
+    let found = in_precision!(experiment, expectation(directory, &manifest));
     let (mut test_accuracy, mut test_samples) = (None, 0);
     match found {
         Err(error) => problems.push(error.to_string()),

@@ -7,28 +7,46 @@
 //! The one rule that looks inside the machine. It is the yardstick of the others, never a
 //! laboratory's method.
 
-use super::{Batch, Rule, Signal};
+use serde::{Deserialize, Serialize};
+
+use super::{Batch, Common, Estimate, Rule, Signal, Traits};
 use crate::arithmetic::real::Real;
-use crate::system::{Phase, System};
+use crate::system::System;
 use crate::{Error, Result};
 
-/// The exact gradient of the machine's noise-free twin: `adjoint`.
-#[derive(Clone, Copy, Debug)]
-pub struct Adjoint;
+/// The exact gradient of the machine's noise-free model: `adjoint`, and its table.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adjoint {}
+
+impl Adjoint {
+    pub(super) fn rule<T: Real>(&self, _: Common) -> Box<dyn Rule<T>> {
+        Box::new(self.clone())
+    }
+
+    pub(super) fn traits(&self) -> Traits {
+        Traits { nudges: false, ..Traits::NUDGED }
+    }
+}
 
 impl<T: Real> Rule<T> for Adjoint {
     fn name(&self) -> &'static str {
         "adjoint"
     }
 
-    fn signal(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Signal<T>> {
-        let twin = system.twin();
-        let mut twin = twin.ok_or_else(|| {
-            Error::input("the adjoint rule needs a model of the machine, and this machine has none")
+    fn estimate<'a>(
+        &self,
+        system: &mut dyn System<T>,
+        batch: &Batch<'a, T>,
+    ) -> Result<Estimate<'a, T>> {
+        let solved = system.adjoint(batch.inputs, batch.cost, batch.targets)?;
+        let (free, d) = solved.ok_or_else(|| {
+            let machine = system.describe();
+            Error::input(format!(
+                "the adjoint rule needs a model of the machine, and {machine} has none"
+            ))
         })?;
-        let free = twin.settle(batch.inputs, &Phase::Free)?;
-        let adjoint = twin.adjoint(batch.inputs, &free, batch.cost, batch.targets)?;
-        let settled = free.settled.clone();
-        Ok(Signal::local(adjoint, free.values.clone(), free, &settled))
+        let (settled, at) = (free.settled.clone(), free.values.clone());
+        Ok(Estimate::of_signal(system, batch, free, &settled, Signal { d, at }))
     }
 }

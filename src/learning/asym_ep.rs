@@ -10,16 +10,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, Nudges, Rule, Signal};
+use super::{Batch, Common, Estimate, Nudges, Rule, Signal, Traits};
 use crate::Result;
 use crate::arithmetic::real::Real;
-use crate::system::{Correction, Phase, System};
+use crate::system::{Correction, System};
 
 /// How the machine realises the correction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CorrectionMethod {
     /// Arrays driven through their other ports, with a held current.
+    #[default]
     PortReversal,
     /// Arrays as they are, with the current -(W_m - W_m^T)(v - v0) from what was programmed.
     DigitalModel,
@@ -34,22 +35,45 @@ pub struct AsymEp {
     pub correction: CorrectionMethod,
 }
 
+/// The table `[learning.rule.asym-ep]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AsymEpTable {
+    /// How the correction is realised.
+    pub correction: CorrectionMethod,
+}
+
+impl AsymEpTable {
+    pub(super) fn rule<T: Real>(&self, common: Common) -> Box<dyn Rule<T>> {
+        Box::new(AsymEp { nudges: common.nudges, correction: self.correction })
+    }
+
+    pub(super) fn traits(&self) -> Traits {
+        Traits::NUDGED
+    }
+}
+
 impl<T: Real> Rule<T> for AsymEp {
     fn name(&self) -> &'static str {
         "asym-ep"
     }
 
-    fn signal(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Signal<T>> {
-        let free = system.settle(batch.inputs, &Phase::Free)?;
-        let contrast = match self.correction {
+    fn estimate<'a>(
+        &self,
+        system: &mut dyn System<T>,
+        batch: &Batch<'a, T>,
+    ) -> Result<Estimate<'a, T>> {
+        let free = batch.infer(system)?;
+        let held;
+        let correction = match self.correction {
             CorrectionMethod::PortReversal => {
-                let held = system.held_current(batch.inputs, &free)?;
-                self.nudges.contrast(system, batch, &free, Correction::PortReversal(&held))?
+                held = system.held_current(batch.inputs, &free)?;
+                Correction::PortReversal(&held)
             }
-            CorrectionMethod::DigitalModel => {
-                self.nudges.contrast(system, batch, &free, Correction::DigitalModel)?
-            }
+            CorrectionMethod::DigitalModel => Correction::DigitalModel,
         };
-        Ok(Signal::local(contrast.d, free.values.clone(), free, &contrast.settled))
+        let contrast = self.nudges.contrast(system, batch, &free, correction)?;
+        let signal = Signal { d: contrast.d, at: free.values.clone() };
+        Ok(Estimate::of_signal(system, batch, free, &contrast.settled, signal))
     }
 }

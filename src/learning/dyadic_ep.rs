@@ -7,10 +7,12 @@
 //! The midpoint m of the copies settles where the free machine does, their difference d solves beta
 //! dC/dm = J^T d: exact for any couplings, and linear in beta, so a large nudge costs no bias.
 
-use super::{Batch, Rule, Signal};
+use serde::{Deserialize, Serialize};
+
+use super::{Batch, Common, Estimate, Rule, Signal, Traits};
+use crate::Result;
 use crate::arithmetic::real::Real;
-use crate::system::{Phase, System};
-use crate::{Error, Result};
+use crate::system::{Phase, System, no_such_phase};
 
 /// Dyadic EP: `dyadic-ep`.
 #[derive(Clone, Copy, Debug)]
@@ -19,24 +21,38 @@ pub struct DyadicEp {
     pub beta: f64,
 }
 
+/// The table of `dyadic-ep`: nothing beyond the nudge.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DyadicEpTable {}
+
+impl DyadicEpTable {
+    pub(super) fn rule<T: Real>(&self, common: Common) -> Box<dyn Rule<T>> {
+        Box::new(DyadicEp { beta: common.nudges.beta })
+    }
+
+    pub(super) fn traits(&self) -> Traits {
+        Traits::NUDGED
+    }
+}
+
 impl<T: Real> Rule<T> for DyadicEp {
     fn name(&self) -> &'static str {
         "dyadic-ep"
     }
 
-    fn signal(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Signal<T>> {
-        let free = system.settle(batch.inputs, &Phase::Free)?;
-        let dyadic = system
-            .settle(batch.inputs, &Phase::Dyadic { nudge: batch.nudge(self.beta), free: &free })?;
-        let difference = dyadic
-            .difference
-            .ok_or_else(|| Error::input("dyadic-ep: this machine does not couple two copies"))?;
-        let settled: Vec<bool> = free
-            .settled
-            .iter()
-            .zip(&dyadic.settled)
-            .map(|(free, dyadic)| *free && *dyadic)
-            .collect();
-        Ok(Signal::local(difference / T::of(self.beta), dyadic.values, free, &settled))
+    fn estimate<'a>(
+        &self,
+        system: &mut dyn System<T>,
+        batch: &Batch<'a, T>,
+    ) -> Result<Estimate<'a, T>> {
+        let free = batch.infer(system)?;
+        let phase = Phase::Dyadic { nudge: batch.nudge(self.beta), free: &free };
+        let mut dyadic = system.settle(batch.inputs, &phase)?;
+        let two_copies = || no_such_phase(&system.describe(), "couple two copies of itself");
+        let difference = dyadic.difference.take().ok_or_else(two_copies)?;
+        let settled = free.settled_with(&dyadic);
+        let signal = Signal { d: difference / T::of(self.beta), at: dyadic.values };
+        Ok(Estimate::of_signal(system, batch, free, &settled, signal))
     }
 }

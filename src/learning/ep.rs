@@ -9,23 +9,45 @@
 //! beta -> 0 when couplings are reciprocal; there is no energy, and no guarantee, when they are
 //! not.
 
-use super::{Batch, Nudges, Rule, Signal};
+use serde::{Deserialize, Serialize};
+
+use super::{Batch, Common, Estimate, Nudges, Rule, Signal, Traits};
 use crate::Result;
 use crate::arithmetic::real::Real;
-use crate::system::{Correction, Phase, System};
+use crate::system::{Correction, System};
 
 /// Equilibrium Propagation: `ep`.
 #[derive(Clone, Copy, Debug)]
 pub struct EquilibriumPropagation(pub Nudges);
+
+/// The table of `ep`: nothing beyond the nudge.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpTable {}
+
+impl EpTable {
+    pub(super) fn rule<T: Real>(&self, common: Common) -> Box<dyn Rule<T>> {
+        Box::new(EquilibriumPropagation(common.nudges))
+    }
+
+    pub(super) fn traits(&self) -> Traits {
+        Traits { ties_pairs: true, ..Traits::NUDGED }
+    }
+}
 
 impl<T: Real> Rule<T> for EquilibriumPropagation {
     fn name(&self) -> &'static str {
         "ep"
     }
 
-    fn signal(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Signal<T>> {
-        let free = system.settle(batch.inputs, &Phase::Free)?;
+    fn estimate<'a>(
+        &self,
+        system: &mut dyn System<T>,
+        batch: &Batch<'a, T>,
+    ) -> Result<Estimate<'a, T>> {
+        let free = batch.infer(system)?;
         let contrast = self.0.contrast(system, batch, &free, Correction::None)?;
-        Ok(Signal::local(contrast.d, contrast.midpoint, free, &contrast.settled))
+        let signal = Signal { d: contrast.d, at: contrast.midpoint };
+        Ok(Estimate::of_signal(system, batch, free, &contrast.settled, signal))
     }
 }

@@ -9,12 +9,14 @@
 
 use nalgebra::DMatrix;
 use rand::Rng;
+use serde::{Deserialize, Serialize};
 
-use super::{Batch, Form, Rule, Signal};
+use super::{Batch, Common, Estimate, Rule, Traits};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::real::Real;
 use crate::coupler::Domain;
-use crate::system::{Measurement, Phase, System};
+use crate::quantity::range;
+use crate::system::{Measurement, System};
 use crate::{Error, Result};
 
 /// Simultaneous perturbation: `spsa`.
@@ -28,12 +30,45 @@ pub struct Spsa {
     pub seed: u64,
 }
 
+/// The table `[learning.rule.spsa]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpsaTable {
+    /// The perturbation of every parameter.
+    #[serde(deserialize_with = "range::positive")]
+    pub perturbation: f64,
+    /// Perturbations averaged into one gradient.
+    #[serde(deserialize_with = "range::positive_integer")]
+    pub perturbations: usize,
+}
+
+impl Default for SpsaTable {
+    fn default() -> Self {
+        Self { perturbation: 0.01, perturbations: 1 }
+    }
+}
+
+impl SpsaTable {
+    pub(super) fn rule<T: Real>(&self, common: Common) -> Box<dyn Rule<T>> {
+        let Self { perturbation, perturbations } = *self;
+        Box::new(Spsa { perturbation, perturbations, seed: common.seed })
+    }
+
+    pub(super) fn traits(&self) -> Traits {
+        Traits { nudges: false, moves_parameters: true, ..Traits::NUDGED }
+    }
+}
+
 impl<T: Real> Rule<T> for Spsa {
     fn name(&self) -> &'static str {
         "spsa"
     }
 
-    fn signal(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Signal<T>> {
+    fn estimate<'a>(
+        &self,
+        system: &mut dyn System<T>,
+        batch: &Batch<'a, T>,
+    ) -> Result<Estimate<'a, T>> {
         let parameters = system.parameters();
         if let Some(binary) = parameters.iter().find(|parameter| parameter.domain == Domain::Binary)
         {
@@ -42,8 +77,8 @@ impl<T: Real> Rule<T> for Spsa {
                 binary.name
             )));
         }
-        let free = system.settle(batch.inputs, &Phase::Free)?;
-        let programmed: Vec<DMatrix<T>> =
+        let free = batch.infer(system)?;
+        let mut programmed: Vec<DMatrix<T>> =
             parameters.iter().map(|parameter| parameter.values.clone()).collect();
         let mut gradient: Vec<DMatrix<T>> =
             programmed.iter().map(|values| values.map(|_| T::zero())).collect();
@@ -62,13 +97,13 @@ impl<T: Real> Rule<T> for Spsa {
                 })
                 .collect();
             let mut measure = |step: f64| -> Result<Measurement<T>> {
-                let moved: Vec<_> = programmed
+                let mut moved: Vec<_> = programmed
                     .iter()
                     .zip(&signs)
                     .map(|(values, signs)| values + signs * T::of(step))
                     .collect();
-                system.program(&moved)?;
-                system.settle(batch.inputs, &Phase::Free)
+                system.program(&mut moved)?;
+                batch.infer(system)
             };
             let (plus, minus) = (measure(self.perturbation)?, measure(-self.perturbation)?);
             settled
@@ -82,8 +117,8 @@ impl<T: Real> Rule<T> for Spsa {
                 .zip(&signs)
                 .for_each(|(gradient, signs)| *gradient += signs * (slope * T::of(scale)));
         }
-        system.program(&programmed)?;
-        Ok(Signal::new(Form::Gradient(gradient), free, &settled))
+        system.program(&mut programmed)?;
+        Ok(Estimate::of_gradient(gradient, free, &settled))
     }
 }
 

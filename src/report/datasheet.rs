@@ -11,19 +11,15 @@ use crate::experiment::{Device, Experiment, Sheet};
 /// # Errors
 /// When the datasheet cannot be read any more.
 pub fn datasheet(experiment: &Experiment) -> Result<String> {
-    let (kind, name) = match &experiment.device {
-        Device::Exact => return Ok(String::new()),
-        Device::Spim(spim) => ("spim", &spim.sheet),
-        Device::Crossbar(crossbar) => ("crossbar", &crossbar.sheet),
-    };
+    let (kind, name) = (experiment.device.name(), experiment.device.sheet());
     let Ok(Value::Table(mut device)) = Value::try_from(&experiment.device) else {
         return Ok(String::new());
     };
     let Some(Value::Table(numbers)) = device.remove(kind) else { return Ok(String::new()) };
-    let sheet = name.as_deref().map(Sheet::find).transpose()?;
+    let sheet = name.map(Sheet::find).transpose()?;
     let title = match (&sheet, name) {
         (Some(sheet), Some(name)) => format!("{} (datasheet {name})", sheet.title),
-        _ => experiment.device.describe(),
+        _ => experiment.describe(),
     };
     let heads = ["Number", "Value", "Unit", "Source"].map(String::from);
     let rows = rows(&numbers, &without_effect(kind), sheet.as_ref());

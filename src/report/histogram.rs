@@ -1,14 +1,17 @@
 //! How the values of arrays are distributed.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use plotters::prelude::DrawingBackend;
 
 use super::axis::Axis;
+use super::html;
 use super::plot::{self, Area, LOOKS, Picture, Style};
 use crate::Result;
-use crate::experiment::{Device, Experiment, Precision};
-use crate::training::Checkpoint;
+use crate::arithmetic::real::Real;
+use crate::file::write_text;
+use crate::system::System;
 
 /// Bins of a histogram.
 const BINS: usize = 40;
@@ -18,92 +21,56 @@ pub struct Histogram {
     /// What the values are, with their unit.
     label: String,
     /// What the plot shows.
-    pub caption: String,
+    caption: String,
     /// The file's name, without an extension.
-    pub name: &'static str,
+    name: String,
     /// Arrays by name, at most as many as there are looks.
     arrays: Vec<(String, Vec<f64>)>,
 }
 
-/// The histograms of a run: its weights, and the conductances of its cells where it has any. Empty
-/// without the checkpoint.
-///
-/// # Errors
-/// When the checkpoint is damaged.
-pub fn histograms(experiment: &Experiment, checkpoint: &Path) -> Result<Vec<Histogram>> {
-    if !checkpoint.exists() {
-        return Ok(Vec::new());
+/// The histograms of a machine: of its parameters, and of what its hardware holds beyond them; one
+/// for each kind of numbers, with a curve for each array.
+pub fn histograms<T: Real>(system: &dyn System<T>) -> Vec<Histogram> {
+    let mut kinds: BTreeMap<(String, &str), Vec<(String, Vec<f64>)>> = BTreeMap::new();
+    for parameter in system.parameters() {
+        let (array, kind) = parameter.name.rsplit_once('.').unwrap_or(("", &parameter.name));
+        let values = parameter.values.iter().map(|value| value.f64()).collect();
+        let kind = (kind.replace('_', " "), "1");
+        kinds.entry(kind).or_default().push((array.to_owned(), values));
     }
-    let tensors = tensors(experiment, checkpoint)?;
-    let named = |prefix: &str, suffix: &str| -> Vec<(String, Vec<f64>)> {
-        let chosen = tensors.iter().filter_map(|(name, values)| {
-            Some((name.strip_prefix(prefix)?.strip_suffix(suffix)?, values))
-        });
-        chosen
-            .filter(|(_, values)| values.len() > 1)
-            .map(|(name, values)| (name.to_owned(), values.clone()))
-            .take(LOOKS.len())
-            .collect()
-    };
-    let mut histograms = vec![Histogram {
-        label: "Weight".into(),
-        caption: "Trained weights of each array".into(),
-        name: "weights",
-        arrays: named("parameters/", ".weights"),
-    }];
-    if matches!(experiment.device, Device::Spim(_)) {
-        let kinds = ["patterns", "readers", "writers"].iter().flat_map(|kind| {
-            let arrays = named("parameters/", &format!(".{kind}")).into_iter();
-            arrays.map(move |(name, values)| (format!("{name} {kind}"), values))
-        });
-        histograms.push(Histogram {
-            label: "Pattern value".into(),
-            caption: "Trained patterns of each array".into(),
-            name: "patterns",
-            arrays: kinds.take(LOOKS.len()).collect(),
-        });
+    for (array, quantity) in system.quantities() {
+        let kind = (quantity.name, quantity.unit);
+        kinds.entry(kind).or_default().push((array, quantity.values));
     }
-    if matches!(experiment.device, Device::Crossbar(_)) {
-        let both: Vec<(String, Vec<f64>)> = ["plus", "minus"]
-            .iter()
-            .flat_map(|side| {
-                named("machine/", &format!(".cells_{side}"))
-                    .into_iter()
-                    .map(move |(name, v)| (format!("{name} {side}"), v))
-            })
-            .collect();
-        histograms.push(Histogram {
-            label: "Conductance (µS)".into(),
-            caption: "Conductances of the cells, as last written".into(),
-            name: "conductances",
-            arrays: both.into_iter().take(LOOKS.len()).collect(),
-        });
-    }
-    histograms.retain(|histogram| !histogram.arrays.is_empty());
-    Ok(histograms)
-}
-
-/// The tensors of a checkpoint of whatever precision by name, column by column.
-pub(super) fn tensors(experiment: &Experiment, path: &Path) -> Result<Vec<(String, Vec<f64>)>> {
-    Ok(match experiment.network.precision {
-        Precision::F64 => Checkpoint::<f64>::read(path)?
-            .tensors
-            .into_iter()
-            .map(|(name, m)| (name, m.as_slice().to_vec()))
-            .collect(),
-        Precision::F32 => {
-            let widened =
-                |m: nalgebra::DMatrix<f32>| m.iter().map(|value| f64::from(*value)).collect();
-            Checkpoint::<f32>::read(path)?
-                .tensors
-                .into_iter()
-                .map(|(name, m)| (name, widened(m)))
-                .collect()
+    let histogram = |((kind, unit), mut arrays): ((String, &str), Vec<(String, Vec<f64>)>)| {
+        arrays.retain(|(_, values)| values.len() > 1);
+        arrays.truncate(LOOKS.len());
+        let upper: String = kind.chars().take(1).flat_map(char::to_uppercase).collect();
+        let sentence = upper + kind.get(1..).unwrap_or_default();
+        let unit = if unit == "uS" { "µS" } else { unit };
+        Histogram {
+            label: if unit == "1" { sentence.clone() } else { format!("{sentence} ({unit})") },
+            caption: format!("{sentence} of each array, as last written"),
+            name: kind.replace(' ', "-"),
+            arrays,
         }
-    })
+    };
+    let all = kinds.into_iter().map(histogram);
+    all.filter(|histogram| !histogram.arrays.is_empty()).collect()
 }
 
 impl Histogram {
+    /// Draws it into the directory `plots`, as SVG and PNG, and gives the figure of a page.
+    ///
+    /// # Errors
+    /// When it cannot be drawn, or a file cannot be written.
+    pub fn write(&self, plots: &Path) -> Result<String> {
+        let svg = plot::svg(self)?;
+        write_text(&plots.join(format!("{}.svg", self.name)), &svg)?;
+        plot::png(self, &plots.join(format!("{}.png", self.name)))?;
+        Ok(html::figure(&svg, &self.caption))
+    }
+
     /// The lowest value and the width of a bin.
     fn bins(&self) -> (f64, f64) {
         let values = || {
@@ -165,7 +132,7 @@ mod tests {
         let of = |values: Vec<f64>| Histogram {
             label: String::new(),
             caption: String::new(),
-            name: "x",
+            name: "x".into(),
             arrays: vec![("a".into(), values)],
         };
         let histogram = of((0..1000).map(|k| f64::from(k) / 999.0).collect());

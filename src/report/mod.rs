@@ -12,8 +12,8 @@ mod histogram;
 mod html;
 mod learning_curves;
 mod nudges;
-mod optics;
 mod page;
+mod photograph;
 mod plot;
 mod points;
 mod study_page;
@@ -28,22 +28,26 @@ pub use plot::png;
 pub use points::{aligned, describe_points};
 
 use crate::Result;
-use crate::experiment::Experiment;
+use crate::arithmetic::real::Real;
+use crate::experiment::{Experiment, RunDirectory, in_precision};
 use crate::file::{create_directory, write_text};
 use crate::study::{Study, StudyDirectory, Table};
-use crate::training::{EpochMetrics, Summary};
+use crate::system::System;
+use crate::training::{Checkpoint, EpochMetrics, Summary};
 
 /// Writes what shows a run into its `directory`: `report.html`, and, where there are epochs,
 /// `plots/learning-curves.svg` and `plots/learning-curves.png`. Each file is written whole or not
-/// at all.
+/// at all. Histograms and pictures are those of `system`, the configuration and the datasheet those
+/// of `experiment`, where there are any.
 ///
 /// # Errors
 /// When a plot cannot be drawn, or a file cannot be written.
-pub fn write_run(
+pub fn write_run<T: Real>(
     directory: &Path,
     summary: &Summary,
     metrics: &[EpochMetrics],
-    experiment: &Experiment,
+    system: Option<&dyn System<T>>,
+    experiment: Option<&Experiment>,
 ) -> Result<()> {
     let plots = directory.join("plots");
     create_directory(&plots)?;
@@ -52,37 +56,52 @@ pub fn write_run(
         write_text(&plots.join("learning-curves.svg"), &learning_curves(metrics, &title)?)?;
         learning_curves_png(metrics, &title, &plots.join("learning-curves.png"))?;
     }
-    let histograms = histogram::histograms(experiment, &directory.join("checkpoint.safetensors"))?;
     let mut more = String::new();
-    if !histograms.is_empty() {
-        let mut figures = String::new();
-        for histogram in &histograms {
-            let svg = plot::svg(histogram)?;
-            write_text(&plots.join(format!("{}.svg", histogram.name)), &svg)?;
-            plot::png(histogram, &plots.join(format!("{}.png", histogram.name)))?;
-            figures += &html::figure(&svg, &histogram.caption);
-        }
-        more = format!(
-            "<section>\n<h2>What was learnt</h2>\n<div class=\"plots\">\n{figures}</div>\n</section>\n"
-        );
+    if let Some(system) = system {
+        let histograms = histogram::histograms(system);
+        let figures = histograms.iter().map(|histogram| histogram.write(&plots));
+        more += &section("What was learnt", &figures.collect::<Result<String>>()?);
+        let photographs = photograph::photographs(system)?;
+        let figures = photographs.iter().map(|photograph| photograph.write(&plots));
+        more += &section("What is shown and seen", &figures.collect::<Result<String>>()?);
     }
-    let photographs = optics::photographs(experiment, &directory.join("checkpoint.safetensors"))?;
-    if !photographs.is_empty() {
-        let mut figures = String::new();
-        for photograph in &photographs {
-            let png = plots.join(format!("{}.png", photograph.name));
-            photograph.write(&png)?;
-            figures += &photograph.figure(&png)?;
-        }
-        more += &format!(
-            "<section>\n<h2>What is shown and seen</h2>\n<div class=\"plots\">\n{figures}</div>\n</section>\n"
-        );
+    let mut configuration = String::new();
+    if let Some(experiment) = experiment {
+        more += &datasheet::datasheet(experiment)?;
+        configuration = experiment.to_toml();
     }
-    more += &datasheet::datasheet(experiment)?;
-    write_text(
-        &directory.join("report.html"),
-        &page(summary, metrics, &experiment.to_toml(), &more)?,
-    )
+    let page = page(summary, metrics, &configuration, &more)?;
+    write_text(&directory.join("report.html"), &page)
+}
+
+/// A section of figures; nothing without figures.
+fn section(title: &str, figures: &str) -> String {
+    if figures.is_empty() {
+        return String::new();
+    }
+    format!("<section>\n<h2>{title}</h2>\n<div class=\"plots\">\n{figures}</div>\n</section>\n")
+}
+
+/// Writes the report of the run in `directory` anew, from its files.
+///
+/// # Errors
+/// When it is no run that has ended, or those of [`write_run`].
+pub fn rewrite_run(directory: &Path) -> Result<()> {
+    let run = RunDirectory::open(directory)?;
+    let experiment = run.experiment(&[])?;
+    in_precision!(experiment, rewrite(&run, &experiment))
+}
+
+fn rewrite<T: Real>(run: &RunDirectory, experiment: &Experiment) -> Result<()> {
+    let path = run.checkpoint();
+    let mut system = None;
+    if path.exists() {
+        let mut machine = experiment.machine::<T>()?;
+        Checkpoint::read(&path)?.program(machine.as_mut(), true, &path)?;
+        system = Some(machine);
+    }
+    let system = system.as_deref();
+    write_run(run.path(), &run.summary()?, &run.metrics()?, system, Some(experiment))
 }
 
 /// Writes what shows a study into its `directory`: `report.html`, and its figures in `plots/`, each

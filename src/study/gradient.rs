@@ -6,12 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::coupler::Domain;
-use crate::data::{Dataset, Parts};
-use crate::experiment::{Experiment, LearningConfig, RuleName};
-use crate::learning::{Batch, fidelity};
+use crate::data::Dataset;
+use crate::experiment::{Experiment, Session};
+use crate::learning::{Adjoint, Batch, Rule, fidelity};
 use crate::quantity::range;
 use crate::system::{Gradient, System};
-use crate::training::{check_fit, class_targets};
 
 /// How gradients are judged: the table `[gradient]` of a study.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,16 +54,15 @@ pub struct Quality {
     pub noise: f64,
 }
 
-/// Judges the gradient that `learning` finds on `machine`, in `repeats` estimates, against the
-/// exact adjoint.
+/// Judges the gradient that `rule` finds on `machine`, in `repeats` estimates, against the exact
+/// adjoint.
 ///
 /// # Errors
 /// When the machine does not take the batch, or cannot do what the rule needs.
 pub fn judge(
     machine: &mut dyn System<f64>,
     batch: &Batch<f64>,
-    learning: LearningConfig,
-    seed: u64,
+    rule: &dyn Rule<f64>,
     repeats: usize,
 ) -> Result<Judged> {
     let parameters = machine.parameters();
@@ -73,16 +71,12 @@ pub fn judge(
     let of_trained = |gradient: Gradient<f64>| -> Gradient<f64> {
         trained.iter().map(|index| gradient[*index].clone()).collect()
     };
-    let exact = LearningConfig { rule: RuleName::Adjoint, ..learning }
-        .rule(seed)
-        .gradient(machine, batch)?;
-    let exact = of_trained(exact.gradient);
-    let rule = learning.rule(seed);
+    let exact = of_trained(Adjoint::default().estimate(machine, batch)?.gradient.whole());
     let (mut estimates, mut unsettled) = (Vec::with_capacity(repeats), 0);
     for repeat in 0..repeats {
-        let estimate = rule.gradient(machine, &Batch { update: repeat as u64, ..*batch })?;
+        let estimate = rule.estimate(machine, &Batch { update: repeat as u64, ..*batch })?;
         unsettled += estimate.unsettled;
-        estimates.push(of_trained(estimate.gradient));
+        estimates.push(of_trained(estimate.gradient.whole()));
     }
     let array = |place: usize| {
         let of_array: Vec<Gradient<f64>> =
@@ -124,15 +118,12 @@ pub(super) fn judge_experiment(
     config: GradientConfig,
     dataset: &Dataset,
 ) -> Result<Judged> {
-    let parts = Parts::<f64>::prepare(dataset.clone(), &experiment.data, experiment.seed)?;
-    let mut machine = experiment.machine::<f64>()?;
-    check_fit(experiment, &machine, &parts)?;
-    let samples = config.samples.min(parts.train.len());
-    let (inputs, labels) = parts.train.batch(&(0..samples).collect::<Vec<_>>());
-    let learning = experiment.learning;
-    let targets = class_targets(&learning, &labels, parts.classes.len());
-    let batch = Batch { inputs: &inputs, targets: &targets, cost: learning.cost, update: 0 };
-    judge(&mut machine, &batch, learning, experiment.seed, config.repeats)
+    let mut session = Session::<f64>::with_data(experiment.clone(), dataset.clone())?;
+    let (inputs, targets) = session.first_batch(config.samples);
+    let cost = experiment.learning.cost;
+    let batch = Batch { inputs: &inputs, targets: &targets, cost, update: 0 };
+    let rule = experiment.learning.rule(experiment.seed);
+    judge(session.trainer.system_mut(), &batch, rule.as_ref(), config.repeats)
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
 //! What one run does.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use super::gradient::judge_experiment;
 use super::{Outcome, Procedure, Run, Study, StudyDirectory};
 use crate::arithmetic::real::Real;
-use crate::data::{Dataset, Parts};
-use crate::experiment::{Device, Experiment, in_precision};
-use crate::report;
-use crate::system::System;
-use crate::training::{EpochMetrics, RunDirectory, Summary, Trainer, check_classes, evaluate};
+use crate::data::Dataset;
+use crate::experiment::{Device, Experiment, RunDirectory, Session, in_precision};
+use crate::training::{EpochMetrics, Summary};
 use crate::{Error, Result};
 
 /// The names of all results; those of single arrays have the array's name behind a slash.
@@ -39,6 +38,9 @@ pub(super) const RESULTS: [&str; 23] = [
     "unsettled",
 ];
 
+/// What is done with the directory of a run that is kept.
+type Kept<'a> = &'a (dyn Fn(&Path) -> Result<()> + Sync);
+
 /// Named results.
 type Results = Vec<(String, Option<f64>)>;
 
@@ -58,7 +60,7 @@ impl Datasets {
                 sets.insert(key.clone(), Dataset::load(&experiment.data)?);
             }
             let size = sets[&key].size();
-            check_classes(experiment, size.features, size.classes)?;
+            experiment.check_data(size.features, size.classes)?;
         }
         Ok(Self(sets))
     }
@@ -77,10 +79,13 @@ pub(super) fn execute(
     run: &Run,
     datasets: &Datasets,
     directory: &StudyDirectory,
+    kept: Kept,
 ) -> Outcome {
     let experiment = &run.experiment;
     let results = datasets.of(experiment).and_then(|dataset| match run.procedure {
-        Procedure::InLoop => in_precision!(experiment, in_loop(study, run, dataset, directory)),
+        Procedure::InLoop => {
+            in_precision!(experiment, in_loop(study, run, dataset, directory, kept))
+        }
         Procedure::Transfer => in_precision!(experiment, transfer(experiment, dataset)),
         Procedure::Gradient => gradient(study, run, dataset),
     });
@@ -95,14 +100,12 @@ pub(super) fn execute(
     }
 }
 
-fn trained<T: Real>(experiment: &Experiment, dataset: &Dataset) -> Result<Trainer<T>> {
-    let parts = Parts::prepare(dataset.clone(), &experiment.data, experiment.seed)?;
-    let mut trainer =
-        Trainer::new(experiment.clone(), Box::new(experiment.machine::<T>()?), parts)?;
-    while !trainer.is_finished() {
-        trainer.epoch(&mut |_| {})?;
+fn trained<T: Real>(experiment: &Experiment, dataset: &Dataset) -> Result<Session<T>> {
+    let mut session = Session::with_data(experiment.clone(), dataset.clone())?;
+    while !session.trainer.is_finished() {
+        session.trainer.epoch(&mut |_| {})?;
     }
-    Ok(trainer)
+    Ok(session)
 }
 
 fn in_loop<T: Real>(
@@ -110,35 +113,31 @@ fn in_loop<T: Real>(
     run: &Run,
     dataset: &Dataset,
     directory: &StudyDirectory,
+    kept: Kept,
 ) -> Result<Results> {
-    let mut trainer = trained::<T>(&run.experiment, dataset)?;
-    let kept = directory.run(run);
-    let summary = trainer.summary(kept.display().to_string())?;
+    let mut session = trained::<T>(&run.experiment, dataset)?;
+    let path = directory.run(run);
+    let summary = session.trainer.summary(path.display().to_string())?;
     if study.keep {
-        keep(&kept, &run.experiment, &trainer, &summary)?;
+        keep(&path, &session, &summary)?;
+        kept(&path)?;
     }
     let mut results = accuracies(&summary);
     if let Some(target) = study.target_accuracy {
-        results.extend(to_target(trainer.metrics(), target));
+        results.extend(to_target(session.trainer.metrics(), target));
     }
     Ok(results)
 }
 
 /// Writes the directory of a run, in place of what an interruption may have left of it.
-fn keep<T: Real>(
-    path: &std::path::Path,
-    experiment: &Experiment,
-    trainer: &Trainer<T>,
-    summary: &Summary,
-) -> Result<()> {
+fn keep<T: Real>(path: &Path, session: &Session<T>, summary: &Summary) -> Result<()> {
     if path.exists() {
         std::fs::remove_dir_all(path).map_err(Error::writing(path))?;
     }
-    let directory = RunDirectory::create(path, experiment)?;
+    let (directory, trainer) = (RunDirectory::create(path, &session.experiment)?, &session.trainer);
     directory.write_metrics(trainer.metrics())?;
     trainer.save(&directory.checkpoint())?;
-    directory.write_summary(summary)?;
-    report::write_run(path, summary, trainer.metrics(), experiment)
+    directory.write_summary(summary)
 }
 
 fn named<const N: usize>(results: [(&str, f64); N]) -> Results {
@@ -180,13 +179,14 @@ fn to_target(metrics: &[EpochMetrics], target: f64) -> Results {
 }
 
 fn transfer<T: Real>(experiment: &Experiment, dataset: &Dataset) -> Result<Results> {
-    let ideal = Experiment { device: Device::Exact, ..experiment.clone() };
-    let mut trainer = trained::<T>(&ideal, dataset)?;
-    let before = trainer.summary(String::new())?;
+    let ideal = Experiment { device: Device::default(), ..experiment.clone() };
+    let mut ideal = trained::<T>(&ideal, dataset)?;
+    let before = ideal.trainer.summary(String::new())?;
     let mut machine = experiment.machine::<T>()?;
-    machine.program(trainer.values())?;
-    let test = evaluate(&mut machine, &trainer.parts().test, &experiment.learning)?;
-    let train = evaluate(&mut machine, &trainer.parts().train, &experiment.learning)?;
+    machine.program(&mut ideal.trainer.values().to_vec())?;
+    let (objective, data) = (experiment.learning.objective(), ideal.trainer.data());
+    let test = objective.evaluate(machine.as_mut(), &data.test)?;
+    let train = objective.evaluate(machine.as_mut(), &data.train)?;
     Ok(named([
         ("test_accuracy", test.accuracy()),
         ("train_accuracy", train.accuracy()),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{AtNudge, NudgeModel, judge};
-use crate::experiment::{LearningConfig, RuleName};
+use crate::experiment::LearningConfig;
 use crate::learning::{Batch, Nudging};
 use crate::system::System;
 use crate::{Error, Result};
@@ -16,7 +16,7 @@ const TRIED: (f64, f64, usize) = (0.01, 1.778_279_41, 13);
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suggestion {
     /// The rule.
-    pub rule: RuleName,
+    pub rule: &'static str,
     /// The sides on which it nudges.
     pub nudging: Nudging,
     /// What was found, by ascending nudge.
@@ -35,12 +35,12 @@ pub struct Suggestion {
 pub fn suggest_nudge(
     machine: &mut dyn System<f64>,
     batch: &Batch<f64>,
-    learning: LearningConfig,
+    learning: &LearningConfig,
     seed: u64,
     repeats: usize,
     betas: Option<&[f64]>,
 ) -> Result<Suggestion> {
-    if matches!(learning.rule, RuleName::Adjoint | RuleName::Spsa) {
+    if !learning.rule.traits().nudges {
         return Err(Error::input(format!(
             "--suggest-beta: the rule {} has no nudge",
             learning.rule.name()
@@ -59,10 +59,8 @@ pub fn suggest_nudge(
     betas.sort_by(f64::total_cmp);
     let mut found = Vec::with_capacity(betas.len());
     for beta in betas {
-        found.push(AtNudge::new(
-            beta,
-            &judge(machine, batch, LearningConfig { beta, ..learning }, seed, repeats)?,
-        ));
+        let rule = LearningConfig { beta, ..learning.clone() }.rule(seed);
+        found.push(AtNudge::new(beta, &judge(machine, batch, rule.as_ref(), repeats)?));
     }
     let finite = found.iter().filter(|at| at.error().is_finite() && at.cosine.is_finite());
     let best = finite.min_by(|a, b| a.error().total_cmp(&b.error()));
@@ -70,7 +68,13 @@ pub fn suggest_nudge(
         Error::Machine("--suggest-beta: no nudge gave a gradient: did the machine settle?".into())
     })?;
     let model = NudgeModel::fit(&found, learning.nudging);
-    Ok(Suggestion { rule: learning.rule, nudging: learning.nudging, beta: best.beta, model, found })
+    Ok(Suggestion {
+        rule: learning.rule.name(),
+        nudging: learning.nudging,
+        beta: best.beta,
+        model,
+        found,
+    })
 }
 
 impl Suggestion {
@@ -100,7 +104,7 @@ impl Suggestion {
             )
         }));
         lines.push(String::new());
-        lines.push(format!("suggested beta  {:.3} for {}", self.beta, self.rule.name()));
+        lines.push(format!("suggested beta  {:.3} for {}", self.beta, self.rule));
         lines.extend(self.reasons().iter().map(|reason| format!("because         {reason}")));
         lines.join("\n")
     }
@@ -148,6 +152,6 @@ impl Suggestion {
             json!({ "bias": bias, "noise": noise, "order": order, "floor": floor, "optimum": model.optimum() })
         });
         let found: Vec<Value> = self.found.iter().map(found).collect();
-        json!({ "rule": self.rule.name(), "suggested_beta": self.beta, "because": self.reasons(), "nudges": found, "model": model })
+        json!({ "rule": self.rule, "suggested_beta": self.beta, "because": self.reasons(), "nudges": found, "model": model })
     }
 }

@@ -1,5 +1,6 @@
 //! Runs in parallel, each on one core.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -48,14 +49,16 @@ impl std::str::FromStr for Shard {
 }
 
 /// How a sweep is done; none of it changes the results.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
     /// Runs at a time.
     pub jobs: usize,
     /// Which of the runs.
     pub shard: Shard,
     /// Whether runs that failed before are tried again.
     pub retry_failed: bool,
+    /// What is done with the directory of each run that is kept, once it is whole: a report.
+    pub kept: &'a (dyn Fn(&Path) -> Result<()> + Sync),
 }
 
 /// How far a sweep is.
@@ -104,7 +107,7 @@ pub fn sweep(
     in_parallel(
         options.jobs,
         &wanted,
-        |run| record(study, run, &datasets, &directory),
+        |run| record(study, run, &datasets, &directory, options),
         |record| {
             log.append(&record)?;
             progress.ended += 1;
@@ -122,7 +125,7 @@ pub fn sweep(
 }
 
 /// The runs that are still to be done, each identity once.
-fn wanted<'a>(runs: &'a [Run], records: &Records, options: &Options) -> Vec<&'a Run> {
+fn wanted<'a>(runs: &'a [Run], records: &Records, options: &Options<'_>) -> Vec<&'a Run> {
     let ended = |run: &Run| match records.get(&run.id).map(|record| &record.outcome) {
         Some(Outcome::Results(_)) => true,
         Some(Outcome::Error(_)) => !options.retry_failed,
@@ -134,9 +137,15 @@ fn wanted<'a>(runs: &'a [Run], records: &Records, options: &Options) -> Vec<&'a 
         .collect()
 }
 
-fn record(study: &Study, run: &Run, datasets: &Datasets, directory: &StudyDirectory) -> Record {
+fn record(
+    study: &Study,
+    run: &Run,
+    datasets: &Datasets,
+    directory: &StudyDirectory,
+    options: &Options<'_>,
+) -> Record {
     let start = Instant::now();
-    let outcome = execute(study, run, datasets, directory);
+    let outcome = execute(study, run, datasets, directory, options.kept);
     Record { id: run.id.clone(), outcome, seconds: start.elapsed().as_secs_f64() }
 }
 

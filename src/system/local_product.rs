@@ -4,7 +4,6 @@
 //! its factors d and v. Whoever needs it, needs it once and in any order, so it is never whole in
 //! memory: the optimiser takes a few columns, uses them, and takes the next.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,7 +18,7 @@ use crate::arithmetic::simd;
 pub(super) struct Rows<'a, T: Real> {
     /// What inputs put there; absent for signals, which do not reach inputs.
     pub inputs: Option<&'a DMatrix<T>>,
-    pub nodes: Cow<'a, DMatrix<T>>,
+    pub nodes: DMatrix<T>,
     /// Both together, if an array is shared by inputs and nodes.
     pub together: Option<DMatrix<T>>,
     /// The inputs taken apart, if they are mostly background.
@@ -81,7 +80,7 @@ impl<'a, T: Real> Factors<'a, T> {
 /// The gradient of one parameter.
 #[derive(Debug)]
 pub(super) enum Slope<'a, T: Real> {
-    Whole(Cow<'a, DMatrix<T>>),
+    Whole(DMatrix<T>),
     /// The sum over the uses of an array, outputs x inputs.
     Outer(Vec<Factors<'a, T>>, (usize, usize)),
 }
@@ -91,12 +90,14 @@ pub(super) enum Slope<'a, T: Real> {
 #[derive(Debug)]
 pub struct LocalProduct<'a, T: Real>(pub(super) Vec<Slope<'a, T>>);
 
-impl<'a, T: Real> LocalProduct<'a, T> {
+impl<T: Real> From<Gradient<T>> for LocalProduct<'_, T> {
     /// A gradient that is at hand.
-    pub fn of(gradient: &'a [DMatrix<T>]) -> Self {
-        Self(gradient.iter().map(|gradient| Slope::Whole(Cow::Borrowed(gradient))).collect())
+    fn from(gradient: Gradient<T>) -> Self {
+        Self(gradient.into_iter().map(Slope::Whole).collect())
     }
+}
 
+impl<T: Real> LocalProduct<'_, T> {
     /// The gradient of some `columns` of a parameter, column by column; worked out in `scratch`
     /// unless it is at hand.
     ///
@@ -133,7 +134,7 @@ impl<'a, T: Real> LocalProduct<'a, T> {
     /// All of it, worked out.
     pub fn whole(&self) -> Gradient<T> {
         let whole = |(parameter, slope): (usize, &Slope<T>)| match slope {
-            Slope::Whole(gradient) => gradient.as_ref().clone(),
+            Slope::Whole(gradient) => gradient.clone(),
             Slope::Outer(_, (rows, columns)) => {
                 let mut gradient = Vec::new();
                 self.columns(parameter, 0..*columns, &mut gradient);
@@ -141,6 +142,28 @@ impl<'a, T: Real> LocalProduct<'a, T> {
             }
         };
         self.0.iter().enumerate().map(whole).collect()
+    }
+}
+
+/// The gradient of some columns of one parameter: what an optimiser sees of it.
+pub struct GradientPart<'a, T: Real> {
+    /// The gradient of all parameters.
+    pub(crate) gradient: &'a LocalProduct<'a, T>,
+    /// The parameter.
+    pub(crate) parameter: usize,
+    /// Its columns.
+    pub(crate) columns: Range<usize>,
+}
+
+impl<T: Real> GradientPart<'_, T> {
+    /// The numbers, column by column; worked out in `scratch` unless they are at hand.
+    pub fn values<'s>(&'s self, scratch: &'s mut Vec<T>) -> &'s [T] {
+        self.gradient.columns(self.parameter, self.columns.clone(), scratch)
+    }
+
+    /// Adds `scale` times the numbers to `sum`: at the cost of one pass less.
+    pub fn add_to(&self, sum: &mut [T], scale: T) {
+        self.gradient.add_columns(self.parameter, self.columns.clone(), scale, sum);
     }
 }
 
@@ -188,7 +211,7 @@ mod tests {
         assert!(foreground.is_some());
         let v = Arc::new(Rows {
             inputs: Some(&inputs),
-            nodes: Cow::Borrowed(&nodes),
+            nodes: nodes.clone(),
             together: None,
             foreground,
             input_count: 6,
@@ -199,7 +222,7 @@ mod tests {
             Slope::Outer(vec![factors(0..6)], (3, 6)),
             Slope::Outer(vec![factors(6..10), factors(6..10)], (3, 4)),
             Slope::Outer(Vec::new(), (3, 2)),
-            Slope::Whole(Cow::Borrowed(&at_hand)),
+            Slope::Whole(at_hand.clone()),
         ]);
         let expected = [
             -&d * inputs.transpose(),

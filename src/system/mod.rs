@@ -19,31 +19,27 @@
 //! ([`System::held_current`]). A machine that cannot be reversed computes the correction from a
 //! *digital model* of its weights.
 
-mod adjoint;
+mod activation;
 mod cost;
-mod instruments;
-mod laboratory;
-mod lane;
-mod layer_by_layer;
 mod local_product;
 mod network;
-mod node;
-mod relaxation;
 
 use std::ops::Range;
 
 use nalgebra::DMatrix;
 
-use crate::Result;
 use crate::arithmetic::real::Real;
-use crate::coupler::{Expense, Parameter};
+use crate::coupler::{Expense, Parameter, Picture, Quantity};
+use crate::state::State;
+use crate::{Error, Result};
 
+pub use activation::Activation;
 pub use cost::Cost;
-pub use instruments::Instruments;
-pub use local_product::LocalProduct;
-pub use network::{AnalogNetwork, Coupling, CouplingKind, Layer, NetworkDescription};
-pub use node::{Activation, Dynamics};
-pub use relaxation::{Relaxation, RelaxationMethod};
+pub use local_product::{GradientPart, LocalProduct};
+pub use network::{
+    AnalogNetwork, Coupling, CouplingKind, Dynamics, Instruments, Layer, NetworkDescription,
+    Relaxation, RelaxationMethod,
+};
 
 /// A force -beta dC/dv on the outputs.
 #[derive(Clone, Copy, Debug)]
@@ -102,49 +98,42 @@ pub struct Measurement<T: Real> {
     pub settled: Vec<bool>,
     /// How many relaxation steps each sample took.
     pub steps: Vec<usize>,
-    rest: Rest<T>,
+    /// Where learning phases of a simulated machine start; none after other phases, and none of a
+    /// machine that remembers its own free state. Not for rules.
+    pub start: Option<Start<T>>,
 }
 
 impl<T: Real> Measurement<T> {
-    /// A measurement made elsewhere, by instruments of a machine that remembers its own free state.
-    pub fn new(
-        values: DMatrix<T>,
-        difference: Option<DMatrix<T>>,
-        settled: Vec<bool>,
-        steps: Vec<usize>,
-    ) -> Self {
-        Self { values, difference, settled, steps, rest: Rest::new(0, 0) }
+    /// A measurement of `values`, nodes x samples, all settled in one step.
+    pub fn settled(values: DMatrix<T>) -> Self {
+        let samples = values.ncols();
+        Self {
+            values,
+            difference: None,
+            settled: vec![true; samples],
+            steps: vec![1; samples],
+            start: None,
+        }
+    }
+
+    /// The samples that had settled in this measurement and in `other`.
+    pub fn settled_with(&self, other: &Self) -> Vec<bool> {
+        self.settled.iter().zip(&other.settled).map(|(own, other)| *own && *other).collect()
     }
 }
 
-/// Where a simulated machine rests: the handle by which a learning phase starts from the free
-/// steady state. Not for rules.
+/// The free steady state of a simulated machine, where its learning phases start.
 #[derive(Clone, Debug)]
-struct Rest<T: Real> {
-    /// States u or s of the free steady state, nodes x samples; empty after other phases.
-    state: DMatrix<T>,
-    /// Constant currents of inputs and biases, as `state`.
-    held: DMatrix<T>,
-}
-
-impl<T: Real> Rest<T> {
-    fn new(nodes: usize, samples: usize) -> Self {
-        Self { state: DMatrix::zeros(nodes, samples), held: DMatrix::zeros(0, 0) }
-    }
+pub struct Start<T: Real> {
+    /// States u or s, nodes x samples.
+    pub state: DMatrix<T>,
+    /// Constant currents of inputs and biases, nodes x samples.
+    pub constant: DMatrix<T>,
 }
 
 /// The current W v0 - W^T v0, nodes x samples.
 #[derive(Clone, Debug)]
 pub struct HeldCurrent<T: Real>(pub DMatrix<T>);
-
-/// Counters and physical state of a machine, for checkpoints.
-#[derive(Clone, Debug, Default)]
-pub struct MachineState<T: Real> {
-    /// Named physical state beyond the parameters.
-    pub tensors: Vec<(String, DMatrix<T>)>,
-    /// The machine's clocks and counters.
-    pub counters: Vec<u64>,
-}
 
 /// A gradient: one matrix a parameter, in the order of [`System::parameters`].
 pub type Gradient<T> = Vec<DMatrix<T>>;
@@ -153,7 +142,10 @@ pub type Gradient<T> = Vec<DMatrix<T>>;
 ///
 /// Batches are matrices with one column a sample. Node rows are the free nodes, layer by layer;
 /// inputs are not among them.
-pub trait System<T: Real> {
+pub trait System<T: Real>: Send {
+    /// What it is, in a few words: what reports and summaries call it.
+    fn describe(&self) -> String;
+
     /// Number of driven inputs.
     fn inputs(&self) -> usize;
 
@@ -163,16 +155,71 @@ pub trait System<T: Real> {
     /// What can be programmed, with the values last programmed.
     fn parameters(&self) -> Vec<Parameter<T>>;
 
-    /// Programs new values, in the order and shapes of [`parameters`](Self::parameters).
+    /// Programs new values, in the order and shapes of [`parameters`](Self::parameters). Where the
+    /// hardware is the only memory of them, it leaves in `values` what it holds now.
     ///
     /// # Errors
     /// When the number or the shape of the values differs, or the hardware cannot take them.
-    fn program(&mut self, values: &[DMatrix<T>]) -> Result<()>;
+    fn program(&mut self, values: &mut [DMatrix<T>]) -> Result<()>;
 
-    /// Replaces `values` that were programmed by what the hardware holds, where it is the only
-    /// memory of them.
-    fn read_back(&self, values: &mut [DMatrix<T>]) {
-        let _ = values;
+    /// Drives `inputs` (inputs x samples), waits for the steady state of `phase` and measures it.
+    ///
+    /// # Errors
+    /// When a shape does not fit the machine, an instrument fails, or the machine has no such
+    /// phase: [`no_such_phase`].
+    fn settle(&mut self, inputs: &DMatrix<T>, phase: &Phase<T>) -> Result<Measurement<T>>;
+
+    /// At the free steady state `free` of `inputs`: drives every array both ways and measures
+    /// W v0 - W^T v0.
+    ///
+    /// # Errors
+    /// When a shape does not fit the machine, an instrument fails, or the machine cannot be driven
+    /// backwards, as is the case unless it says otherwise.
+    fn held_current(
+        &mut self,
+        inputs: &DMatrix<T>,
+        free: &Measurement<T>,
+    ) -> Result<HeldCurrent<T>> {
+        let _ = (inputs, free);
+        Err(no_such_phase(&self.describe(), "be driven through its other ports"))
+    }
+
+    /// The gradient, summed over samples, that a post-synaptic signal `d` (nodes x samples) makes
+    /// at node values `at` (nodes x samples): -d dF/dtheta. Arithmetic on measured numbers; it
+    /// needs no knowledge of W.
+    fn local_product<'a>(
+        &self,
+        inputs: &'a DMatrix<T>,
+        d: DMatrix<T>,
+        at: DMatrix<T>,
+    ) -> LocalProduct<'a, T>;
+
+    /// What a laboratory would have spent on this machine so far.
+    fn expense(&self) -> Expense;
+
+    /// Counters and physical state beyond the parameters, for checkpoints.
+    fn state(&self) -> State<T>;
+
+    /// Puts back what [`state`](Self::state) gave, after the same parameters were programmed.
+    ///
+    /// # Errors
+    /// When the state belongs to another machine.
+    fn restore(&mut self, state: &State<T>) -> Result<()>;
+
+    /// The yardstick: this machine's free steady state of `inputs` without noise, and the adjoint a
+    /// of J^T a = dC/dv there, nodes x samples, from a model of it. None where there is no model,
+    /// as in a laboratory. No rule but the adjoint asks.
+    ///
+    /// # Errors
+    /// When J is singular: the steady state is marginal and no gradient exists.
+    fn adjoint(
+        &self,
+        inputs: &DMatrix<T>,
+        cost: Cost,
+        targets: &DMatrix<T>,
+    ) -> Result<Option<(Measurement<T>, DMatrix<T>)>> {
+        let _ = (inputs, cost, targets);
+        Ok(None)
     }
 
     /// The largest relative difference between an array's effective matrix and what it should have
@@ -181,60 +228,34 @@ pub trait System<T: Real> {
         0.0
     }
 
-    /// How far the couplings between nodes are from reciprocal, as they were asked for: |W - W^T| /
-    /// |W + W^T| in Frobenius norms, 0 for reciprocal and 1 for feedforward machines; nothing where
-    /// a laboratory cannot tell.
+    /// How far the couplings between nodes are from reciprocal, as they were asked for:
+    /// |W - W^T| / |W + W^T| in Frobenius norms, 0 for reciprocal and 1 for feedforward machines;
+    /// nothing where a laboratory cannot tell.
     fn non_reciprocity(&self) -> Option<f64> {
         None
     }
 
-    /// Drives `inputs` (inputs x samples), waits for the steady state of `phase` and measures it.
-    ///
-    /// # Errors
-    /// When a shape does not fit the machine.
-    fn settle(&mut self, inputs: &DMatrix<T>, phase: &Phase<T>) -> Result<Measurement<T>>;
-
-    /// At the free steady state `free` of `inputs`: drives every array both ways and measures W v0
-    /// - W^T v0.
-    ///
-    /// # Errors
-    /// When a shape does not fit the machine.
-    fn held_current(
-        &mut self,
-        inputs: &DMatrix<T>,
-        free: &Measurement<T>,
-    ) -> Result<HeldCurrent<T>>;
-
-    /// The gradient, summed over samples, that a post-synaptic signal `d` (nodes x samples) makes
-    /// at node values `at` (nodes x samples): -d dF/dtheta. Arithmetic on measured numbers; it
-    /// needs no knowledge of W.
-    fn local_product<'a>(
-        &self,
-        inputs: &'a DMatrix<T>,
-        d: &'a DMatrix<T>,
-        at: &'a DMatrix<T>,
-    ) -> LocalProduct<'a, T>;
-
-    /// What a laboratory would have spent on this machine so far.
-    fn expense(&self) -> Expense;
-
-    /// Counters and physical state beyond the parameters.
-    fn state(&self) -> MachineState<T> {
-        MachineState::default()
+    /// How long a phase may take, and what to change where samples do not settle, for errors.
+    fn patience(&self) -> String {
+        "within the time that the machine allows".into()
     }
 
-    /// Puts back what [`state`](Self::state) gave, after the same parameters were programmed.
-    ///
-    /// # Errors
-    /// When the state belongs to another machine.
-    fn restore(&mut self, state: &MachineState<T>) -> Result<()> {
-        let _ = state;
-        Ok(())
+    /// What the hardware holds beyond its parameters, as numbers for histograms, each with the name
+    /// of its array.
+    fn quantities(&self) -> Vec<(String, Quantity)> {
+        Vec::new()
     }
 
-    /// An exact, noise-free model of this machine; a laboratory has none. Only the adjoint
-    /// yardstick asks for it.
-    fn twin(&self) -> Option<AnalogNetwork<T>> {
-        None
+    /// What the hardware shows, as pictures for reports.
+    ///
+    /// # Errors
+    /// When a picture cannot be worked out.
+    fn pictures(&self) -> Result<Vec<Picture>> {
+        Ok(Vec::new())
     }
+}
+
+/// The error of a `machine` that cannot do what a rule asks of it, for example "couple two copies".
+pub fn no_such_phase(machine: &str, what: &str) -> Error {
+    Error::input(format!("this machine ({machine}) cannot {what}: choose another learning.rule"))
 }

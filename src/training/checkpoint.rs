@@ -1,8 +1,8 @@
 //! Checkpoints: everything a run needs to go on as if it had never stopped, in one safetensors
 //! file.
 //!
-//! Tensors are row-major, as PyTorch and numpy read them: `parameters/NAME`, `moments1/NAME`,
-//! `moments2/NAME` and `machine/NAME`. Counters and metrics are JSON under the metadata key
+//! Tensors are row-major, as PyTorch and numpy read them: `parameters/NAME`, `optimiser/NAME` and
+//! `machine/NAME`. Counters, other values of the states and metrics are JSON under the metadata key
 //! `equilux`.
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,11 +15,13 @@ use serde::{Deserialize, Serialize};
 
 use super::EpochMetrics;
 use crate::arithmetic::real::Real;
-use crate::coupler::{Expense, Parameter};
+use crate::coupler::Expense;
 use crate::file::write_whole;
+use crate::state::{Entry, State};
+use crate::system::System;
 use crate::{Error, Result};
 
-/// The metadata key of [`Progress`].
+/// The metadata key of everything that is no tensor.
 const METADATA: &str = "equilux";
 
 /// Counters of a run.
@@ -29,10 +31,6 @@ pub struct Progress {
     pub precision: String,
     /// Updates made.
     pub updates: u64,
-    /// Steps of the optimiser.
-    pub optimiser_steps: u64,
-    /// The machine's counters.
-    pub machine_counters: Vec<u64>,
     /// What training has cost a laboratory.
     pub spent: Expense,
     /// One entry an epoch.
@@ -42,10 +40,32 @@ pub struct Progress {
 /// The content of a checkpoint.
 #[derive(Clone, Debug)]
 pub struct Checkpoint<T: Real> {
-    /// Named matrices.
-    pub tensors: BTreeMap<String, DMatrix<T>>,
+    /// Parameters by name.
+    pub parameters: BTreeMap<String, DMatrix<T>>,
+    /// The machine's state beyond them.
+    pub machine: State<T>,
+    /// The optimiser's state.
+    pub optimiser: State<T>,
     /// Counters.
     pub progress: Progress,
+}
+
+/// What a file says beside its tensors.
+#[derive(Serialize, Deserialize)]
+struct Metadata {
+    #[serde(flatten)]
+    progress: Progress,
+    /// The values of a state that are no matrices, by `machine/NAME` and `optimiser/NAME`.
+    values: BTreeMap<String, Plain>,
+}
+
+/// A value of a state that is no matrix.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Plain {
+    Numbers(Vec<f64>),
+    Counts(Vec<u64>),
+    Text(String),
 }
 
 fn dtype<T: Real>() -> Dtype {
@@ -58,109 +78,145 @@ impl<T: Real> Checkpoint<T> {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
+        let parameters = self.parameters.iter();
+        let mut tensors: Vec<(String, &DMatrix<T>)> =
+            parameters.map(|(name, matrix)| (format!("parameters/{name}"), matrix)).collect();
+        let mut values = BTreeMap::new();
+        for (group, state) in [("machine", &self.machine), ("optimiser", &self.optimiser)] {
+            for (name, entry) in state.entries() {
+                let name = format!("{group}/{name}");
+                let plain = match entry {
+                    Entry::Matrix(matrix) => {
+                        tensors.push((name, matrix));
+                        continue;
+                    }
+                    Entry::Numbers(numbers) => Plain::Numbers(numbers.clone()),
+                    Entry::Counts(counts) => Plain::Counts(counts.clone()),
+                    Entry::Text(text) => Plain::Text(text.clone()),
+                };
+                values.insert(name, plain);
+            }
+        }
+        let metadata = Metadata { progress: self.progress.clone(), values };
+        let metadata = serde_json::to_string(&metadata).expect("counters and finite numbers");
         let rows_first = |matrix: &DMatrix<T>| {
             matrix.transpose().iter().flat_map(|value| value.bytes()).collect::<Vec<u8>>()
         };
-        let bytes: Vec<(&String, Vec<usize>, Vec<u8>)> = self
-            .tensors
-            .iter()
+        let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
+            .into_iter()
             .map(|(name, matrix)| (name, vec![matrix.nrows(), matrix.ncols()], rows_first(matrix)))
             .collect();
         let views = bytes.iter().map(|(name, shape, bytes)| {
-            (
-                name,
-                TensorView::new(dtype::<T>(), shape.clone(), bytes)
-                    .expect("as many bytes as the shape says"),
-            )
+            let view = TensorView::new(dtype::<T>(), shape.clone(), bytes);
+            (name, view.expect("as many bytes as the shape says"))
         });
-        let progress = serde_json::to_string(&self.progress).expect("counters and finite numbers");
-        let metadata = HashMap::from([(METADATA.to_string(), progress)]);
-        let file = safetensors::serialize(views, Some(metadata))
-            .expect("tensors of one type with distinct names");
+        let metadata = HashMap::from([(METADATA.to_string(), metadata)]);
+        let file = safetensors::serialize(views, Some(metadata));
+        let file = file.expect("tensors of one type with distinct names");
         write_whole(path, |writer| writer.write_all(&file))
     }
 
-    /// Reads a file written by [`write`](Self::write).
+    /// Reads a file written by [`write`](Self::write), in this precision or in another.
     ///
     /// # Errors
-    /// When the file cannot be read, is damaged, comes from elsewhere or has another precision.
+    /// When the file cannot be read, is damaged or comes from elsewhere.
     pub fn read(path: &Path) -> Result<Self> {
-        let damaged = |what: &str| {
+        let damaged = |what: String| {
             Error::input(format!("{}: not a whole checkpoint of equilux: {what}", path.display()))
         };
         let bytes = std::fs::read(path).map_err(Error::reading(path))?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&e.to_string()))?;
-        let (_, header) =
-            SafeTensors::read_metadata(&bytes).map_err(|e| damaged(&e.to_string()))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
         let json = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA));
-        let json = json.ok_or_else(|| damaged("its metadata has no entry `equilux`"))?;
-        let progress: Progress = serde_json::from_str(json).map_err(|e| damaged(&e.to_string()))?;
-        if progress.precision != T::NAME {
-            let (found, expected) = (&progress.precision, T::NAME);
-            return Err(Error::input(format!(
-                "{}: a checkpoint in {found}, expected network.precision {expected}",
-                path.display()
-            )));
-        }
-        let size = size_of::<T>();
-        let mut tensors = BTreeMap::new();
+        let json = json.ok_or_else(|| damaged("its metadata has no entry `equilux`".into()))?;
+        let Metadata { progress, values } =
+            serde_json::from_str(json).map_err(|e| damaged(e.to_string()))?;
+        let mut checkpoint = Self {
+            parameters: BTreeMap::new(),
+            machine: State::default(),
+            optimiser: State::default(),
+            progress,
+        };
         for (name, view) in file.iter() {
-            let &[rows, columns] = view.shape() else {
-                return Err(damaged(&format!("{name} is not a matrix")));
-            };
-            if view.dtype() != dtype::<T>() {
-                return Err(damaged(&format!("{name} is of type {:?}", view.dtype())));
-            }
-            tensors.insert(
-                name.to_string(),
-                DMatrix::from_row_iterator(
-                    rows,
-                    columns,
-                    view.data().chunks_exact(size).map(T::from_bytes),
-                ),
-            );
+            let matrix = matrix(&view).map_err(|what| damaged(format!("{name} {what}")))?;
+            checkpoint.place(name, matrix.into()).map_err(damaged)?;
         }
-        Ok(Self { tensors, progress })
+        for (name, value) in values {
+            let entry = match value {
+                Plain::Numbers(numbers) => numbers.into(),
+                Plain::Counts(counts) => counts.into(),
+                Plain::Text(text) => text.into(),
+            };
+            checkpoint.place(&name, entry).map_err(damaged)?;
+        }
+        Ok(checkpoint)
     }
 
-    /// The values of `parameters` in this checkpoint.
+    /// Puts an entry where its name says that it belongs.
+    fn place(&mut self, name: &str, entry: Entry<T>) -> Result<(), String> {
+        match (name.split_once('/'), entry) {
+            (Some(("parameters", own)), Entry::Matrix(matrix)) => {
+                self.parameters.insert(own.into(), matrix);
+            }
+            (Some(("machine", own)), entry) => self.machine.insert(own, entry),
+            (Some(("optimiser", own)), entry) => self.optimiser.insert(own, entry),
+            _ => return Err(format!("{name} is of no known group")),
+        }
+        Ok(())
+    }
+
+    /// Programs `system` with the parameters; with `same_hardware` also restores what its devices
+    /// really hold, and its counters.
     ///
     /// # Errors
-    /// When one is absent or has another shape: the checkpoint belongs to another machine. `path`
-    /// names the file.
-    pub fn parameters(&self, parameters: &[Parameter<T>], path: &Path) -> Result<Vec<DMatrix<T>>> {
-        parameters
-            .iter()
-            .map(|parameter| {
-                self.matrix("parameters", &parameter.name, parameter.values.shape(), path)
-            })
-            .collect()
-    }
-
-    /// The matrix `group/name`, of `shape`.
-    pub(super) fn matrix(
+    /// When the checkpoint belongs to another machine; `path` names the file.
+    pub fn program(
         &self,
-        group: &str,
-        name: &str,
-        shape: (usize, usize),
+        system: &mut dyn System<T>,
+        same_hardware: bool,
         path: &Path,
-    ) -> Result<DMatrix<T>> {
+    ) -> Result<()> {
         let foreign = |what: String| {
-            Error::input(format!(
-                "{}: a checkpoint of another machine: {group}/{name}: expected {} x {}, {what}",
-                path.display(),
-                shape.0,
-                shape.1
-            ))
+            Error::input(format!("{}: a checkpoint of another machine: {what}", path.display()))
         };
-        let matrix = self
-            .tensors
-            .get(&format!("{group}/{name}"))
-            .ok_or_else(|| foreign("there is none".into()))?;
-        if matrix.shape() == shape {
-            Ok(matrix.clone())
-        } else {
-            Err(foreign(format!("found {} x {}", matrix.nrows(), matrix.ncols())))
+        let value = |parameter: crate::coupler::Parameter<T>| {
+            let (name, (rows, columns)) = (&parameter.name, parameter.values.shape());
+            let expected = format!("parameters/{name}: expected {rows} x {columns}");
+            match self.parameters.get(name) {
+                Some(matrix) if matrix.shape() == (rows, columns) => Ok(matrix.clone()),
+                Some(found) => {
+                    let (rows, columns) = found.shape();
+                    Err(foreign(format!("{expected}, found {rows} x {columns}")))
+                }
+                None => Err(foreign(format!("{expected}, there is none"))),
+            }
+        };
+        let values = system.parameters().into_iter().map(value).collect::<Result<Vec<_>>>();
+        system.program(&mut values?)?;
+        if same_hardware {
+            system.restore(&self.machine).map_err(|e| foreign(e.to_string()))?;
         }
+        Ok(())
     }
+}
+
+/// The matrix of a tensor, in whatever precision it is.
+fn matrix<T: Real>(view: &TensorView) -> Result<DMatrix<T>, String> {
+    let &[rows, columns] = view.shape() else { return Err("is not a matrix".into()) };
+    let bytes = view.data();
+    Ok(match view.dtype() {
+        own if own == dtype::<T>() => {
+            let values = bytes.chunks_exact(size_of::<T>()).map(T::from_bytes);
+            DMatrix::from_row_iterator(rows, columns, values)
+        }
+        Dtype::F32 => {
+            let values = bytes.chunks_exact(4).map(|bytes| T::of(f32::from_bytes(bytes).into()));
+            DMatrix::from_row_iterator(rows, columns, values)
+        }
+        Dtype::F64 => {
+            let values = bytes.chunks_exact(8).map(|bytes| T::of(f64::from_bytes(bytes)));
+            DMatrix::from_row_iterator(rows, columns, values)
+        }
+        other => return Err(format!("is of type {other:?}")),
+    })
 }

@@ -134,7 +134,7 @@ impl Summary {
 
 /// The fraction of the samples of all epochs that did not settle, 0 to 1, for a training part of
 /// `samples`.
-pub fn unsettled_fraction(metrics: &[EpochMetrics], samples: usize) -> f64 {
+pub(super) fn unsettled_fraction(metrics: &[EpochMetrics], samples: usize) -> f64 {
     let unsettled: usize = metrics.iter().map(|row| row.unsettled).sum();
     unsettled as f64 / (samples * metrics.len()).max(1) as f64
 }

@@ -1,17 +1,15 @@
-//! Training: data, optimiser, schedule, checkpoints. Nothing here knows devices.
+//! Training: data, optimiser, schedule, checkpoints. Nothing here knows devices, rules by name, or
+//! configurations: a [`Trainer`] is handed a system, a rule, an optimiser and data.
 
 mod checkpoint;
 mod metrics;
-mod optimiser;
-mod run_directory;
-mod schedule;
+mod objective;
+pub mod optimiser;
+pub mod schedule;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, Progress};
-pub use metrics::{EpochMetrics, LabSummary, Summary, unsettled_fraction};
-pub use optimiser::{Adam, Bop, Optimiser, OptimiserConfig, Sgd};
-pub use run_directory::RunDirectory;
+pub use metrics::{EpochMetrics, LabSummary, Summary};
+pub use objective::{Evaluation, Objective, predict};
 pub use schedule::Schedule;
-pub use trainer::{
-    Evaluation, Trainer, check_classes, check_fit, class_targets, evaluate, load_machine, predict,
-};
+pub use trainer::{Plan, Trainer};

@@ -7,134 +7,39 @@ use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 
 use super::checkpoint::{Checkpoint, Progress};
-use super::{EpochMetrics, LabSummary, Optimiser, Summary, unsettled_fraction};
+use super::metrics::unsettled_fraction;
+use super::optimiser::{Bop, Descent, Optimiser};
+use super::{EpochMetrics, Evaluation, LabSummary, Objective, Schedule, Summary};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::real::Real;
 use crate::coupler::{Expense, Parameter};
-use crate::data::{Examples, Parts};
-use crate::experiment::{Experiment, LearningConfig};
+use crate::data::Parts;
 use crate::learning::{Batch, Rule};
-use crate::system::{Cost, MachineState, Measurement, Phase, System};
+use crate::system::System;
 use crate::{Error, Result};
 
-/// Samples of one evaluation batch.
-const EVALUATION_BATCH: usize = 512;
-
-/// How well a machine does on some examples.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Evaluation {
-    /// Samples.
-    pub samples: usize,
-    /// Samples whose largest output is that of their class.
-    pub correct: usize,
-    /// Samples that had not settled when they were read; their readings are counted all the same.
-    pub unsettled: usize,
-    /// Sum of the costs of the samples that had settled.
-    pub cost: f64,
-}
-
-impl Evaluation {
-    /// The fraction of correct samples.
-    pub fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.samples.max(1) as f64
-    }
-
-    /// The mean cost of the samples that had settled.
-    pub fn mean_cost(&self) -> f64 {
-        self.cost / (self.samples - self.unsettled).max(1) as f64
-    }
-
-    fn count<T: Real>(
-        &mut self,
-        outputs: std::ops::Range<usize>,
-        measured: &Measurement<T>,
-        labels: &[usize],
-        targets: &DMatrix<T>,
-        cost: Cost,
-    ) {
-        for (sample, label) in labels.iter().enumerate() {
-            let column = measured.values.column(sample);
-            let values = &column.as_slice()[outputs.clone()];
-            self.samples += 1;
-            self.correct += usize::from(largest(values) == *label);
-            if measured.settled[sample] {
-                self.cost += cost.value(values, targets.column(sample).as_slice()).f64();
-            } else {
-                self.unsettled += 1;
-            }
-        }
-    }
-}
-
-/// The targets of `labels`, outputs x samples: `target_on` for the class and `target_off` for the
-/// others under the squared error, 1 and 0 under the cross-entropy.
-pub fn class_targets<T: Real>(
-    learning: &LearningConfig,
-    labels: &[usize],
-    classes: usize,
-) -> DMatrix<T> {
-    let (off, on) = match learning.cost {
-        Cost::SquaredError => (learning.target_off, learning.target_on),
-        Cost::CrossEntropy => (0.0, 1.0),
-    };
-    DMatrix::from_fn(classes, labels.len(), |class, sample| {
-        T::of(if labels[sample] == class { on } else { off })
-    })
-}
-
-/// Settles `examples` freely and counts what the outputs say.
-///
-/// # Errors
-/// When the machine does not take the examples.
-pub fn evaluate<T: Real>(
-    system: &mut dyn System<T>,
-    examples: &Examples<T>,
-    learning: &LearningConfig,
-) -> Result<Evaluation> {
-    let mut evaluation = Evaluation::default();
-    let all: Vec<usize> = (0..examples.len()).collect();
-    let outputs = system.outputs();
-    for indices in all.chunks(EVALUATION_BATCH) {
-        let (inputs, labels) = examples.batch(indices);
-        let targets = class_targets(learning, &labels, outputs.len());
-        let measured = system.settle(&inputs, &Phase::Free)?;
-        evaluation.count(outputs.clone(), &measured, &labels, &targets, learning.cost);
-    }
-    Ok(evaluation)
-}
-
-/// The class that the machine gives to each of `examples`: that of its largest output.
-///
-/// # Errors
-/// When the machine does not take the examples.
-pub fn predict<T: Real>(system: &mut dyn System<T>, examples: &Examples<T>) -> Result<Vec<usize>> {
-    let all: Vec<usize> = (0..examples.len()).collect();
-    let outputs = system.outputs();
-    let mut classes = Vec::with_capacity(all.len());
-    for indices in all.chunks(EVALUATION_BATCH) {
-        let measured = system.settle(&examples.batch(indices).0, &Phase::Free)?;
-        classes.extend(
-            measured
-                .values
-                .column_iter()
-                .map(|column| largest(&column.as_slice()[outputs.clone()])),
-        );
-    }
-    Ok(classes)
-}
-
-/// The place of the largest value.
-fn largest<T: Real>(values: &[T]) -> usize {
-    (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
+/// How long to train, in what parts, and for what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Passes over the training part.
+    pub epochs: usize,
+    /// Samples of a mini-batch.
+    pub batch: usize,
+    /// How the learning rate changes.
+    pub schedule: Schedule,
+    /// What outputs should be.
+    pub objective: Objective,
+    /// Names the random streams that shuffle samples.
+    pub seed: u64,
 }
 
 /// A machine in training.
 pub struct Trainer<T: Real> {
-    experiment: Experiment,
     system: Box<dyn System<T>>,
     rule: Box<dyn Rule<T>>,
-    parts: Parts<T>,
-    optimiser: Optimiser<T>,
+    descent: Descent<T>,
+    data: Parts<T>,
+    plan: Plan,
     names: Vec<String>,
     values: Vec<DMatrix<T>>,
     updates: u64,
@@ -145,27 +50,53 @@ pub struct Trainer<T: Real> {
 }
 
 impl<T: Real> Trainer<T> {
-    /// Sets `system` before the data `parts`.
+    /// Sets `system` before the `data`; `optimiser` trains its real parameters, and [`Bop`] with
+    /// its usual numbers binary ones.
     ///
     /// # Errors
     /// When the data do not fit the machine's inputs and outputs, or there is nothing to test.
     pub fn new(
-        experiment: Experiment,
         system: Box<dyn System<T>>,
-        parts: Parts<T>,
+        rule: Box<dyn Rule<T>>,
+        optimiser: Box<dyn Optimiser<T>>,
+        data: Parts<T>,
+        plan: Plan,
     ) -> Result<Self> {
-        check_fit(&experiment, system.as_ref(), &parts)?;
+        Self::with_binary(system, rule, [optimiser, Box::new(Bop::default())], data, plan)
+    }
+
+    /// [`new`](Self::new) with two optimisers: of real parameters, and of binary ones.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn with_binary(
+        system: Box<dyn System<T>>,
+        rule: Box<dyn Rule<T>>,
+        [real, binary]: [Box<dyn Optimiser<T>>; 2],
+        data: Parts<T>,
+        plan: Plan,
+    ) -> Result<Self> {
+        let expect = |what: &str, machine: usize, name: &str, found: usize| {
+            let set = &data.name;
+            let message = format!(
+                "the machine has {machine} {what}, the data set {set} has {found} {name}: \
+                 expected as many of both"
+            );
+            if machine == found { Ok(()) } else { Err(Error::input(message)) }
+        };
+        expect("inputs", system.inputs(), "features", data.inputs)?;
+        expect("outputs", system.outputs().len(), "classes", data.classes.len())?;
+        if data.test.is_empty() {
+            let set = &data.name;
+            return Err(Error::input(format!("no sample of {set} is left to test")));
+        }
         let parameters = system.parameters();
         Ok(Self {
-            rule: experiment.learning.rule(experiment.seed),
-            optimiser: Optimiser::new(
-                experiment.training.optimiser,
-                experiment.training.bop,
-                &parameters,
-            ),
-            experiment,
+            descent: Descent::new(real, binary, &parameters),
             system,
-            parts,
+            rule,
+            data,
+            plan,
             names: parameters.iter().map(|parameter| parameter.name.clone()).collect(),
             values: values(parameters),
             updates: 0,
@@ -191,38 +122,39 @@ impl<T: Real> Trainer<T> {
         &self.values
     }
 
-    /// How far wires' effects in use have been from those of the cells; see [`System::staleness`].
-    pub fn staleness(&self) -> f64 {
-        self.system.staleness()
+    /// Programs the machine with parameters from elsewhere.
+    ///
+    /// # Errors
+    /// When the machine cannot take them.
+    pub fn program(&mut self, mut values: Vec<DMatrix<T>>) -> Result<()> {
+        self.system.program(&mut values)?;
+        self.values = values;
+        Ok(())
+    }
+
+    /// The machine.
+    pub fn system(&self) -> &dyn System<T> {
+        self.system.as_ref()
+    }
+
+    /// The machine, to be used outside of training.
+    pub fn system_mut(&mut self) -> &mut dyn System<T> {
+        self.system.as_mut()
+    }
+
+    /// The data.
+    pub fn data(&self) -> &Parts<T> {
+        &self.data
+    }
+
+    /// How long, in what parts and for what it trains.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// Training samples a second of computing, evaluation aside, since this trainer was made.
     pub fn samples_per_second(&self) -> f64 {
-        self.trained_samples as f64 / self.training_time.as_secs_f64().max(f64::MIN_POSITIVE)
-    }
-
-    /// The data.
-    pub fn parts(&self) -> &Parts<T> {
-        &self.parts
-    }
-
-    /// How well the machine does on its training part.
-    ///
-    /// # Errors
-    /// When the machine does not take the examples.
-    pub fn evaluate_train(&mut self) -> Result<Evaluation> {
-        evaluate(self.system.as_mut(), &self.parts.train, &self.experiment.learning)
-    }
-
-    /// How well the machine does on its test part, and what a laboratory spends on that.
-    ///
-    /// # Errors
-    /// When the machine does not take the examples.
-    pub fn evaluate_test(&mut self) -> Result<(Evaluation, Expense)> {
-        let before = self.system.expense();
-        let evaluation =
-            evaluate(self.system.as_mut(), &self.parts.test, &self.experiment.learning)?;
-        Ok((evaluation, Expense::default().plus(&self.system.expense(), &before)))
+        per_second(self.trained_samples, self.training_time)
     }
 
     /// Evaluates the machine as it is now; `run` is what the run is called.
@@ -230,70 +162,77 @@ impl<T: Real> Trainer<T> {
     /// # Errors
     /// When the machine does not take the examples.
     pub fn summary(&mut self, run: String) -> Result<Summary> {
-        let train = self.evaluate_train()?;
-        let (test, inference) = self.evaluate_test()?;
+        let (objective, system) = (self.plan.objective, self.system.as_mut());
+        let start = Instant::now();
+        let train = objective.evaluate(system, &self.data.train)?;
+        let before = system.expense();
+        let test = objective.evaluate(system, &self.data.test)?;
+        let elapsed = start.elapsed();
+        let inference = Expense::default().plus(&system.expense(), &before);
+        let trained = self.trained_samples > 0;
+        let validation_accuracy = match &self.data.validation {
+            Some(_) if trained => self.metrics.last().and_then(|row| row.validation_accuracy),
+            Some(examples) => Some(objective.evaluate(system, examples)?.accuracy()),
+            None => None,
+        };
+        let lab = LabSummary::new(&self.spent, &inference, test.samples);
         Ok(Summary {
             run,
-            rule: self.experiment.learning.rule.name().into(),
-            machine: self.experiment.device.describe(),
-            data: self.experiment.data.set.clone(),
+            rule: self.rule.name().into(),
+            machine: system.describe(),
+            data: self.data.name.clone(),
             epochs: self.metrics.len(),
             test_accuracy: test.accuracy(),
             train_accuracy: train.accuracy(),
-            validation_accuracy: self.metrics.last().and_then(|row| row.validation_accuracy),
+            validation_accuracy,
             test_samples: test.samples,
             test_unsettled: test.unsettled,
             train_unsettled: unsettled_fraction(&self.metrics, train.samples),
-            samples_per_second: self.samples_per_second(),
-            lab: LabSummary {
-                wire_staleness: self.staleness(),
-                ..LabSummary::new(&self.spent, &inference, test.samples)
+            samples_per_second: match trained {
+                true => per_second(self.trained_samples, self.training_time),
+                false => per_second(train.samples + test.samples, elapsed),
             },
+            lab: LabSummary { wire_staleness: system.staleness(), ..lab },
         })
     }
 
     /// Whether all epochs are done.
     pub fn is_finished(&self) -> bool {
-        self.metrics.len() >= self.experiment.training.epochs
+        self.metrics.len() >= self.plan.epochs
     }
 
     /// Trains one epoch and evaluates it; `progress` hears how many samples of the epoch are done.
     ///
     /// # Errors
-    /// When no sample of the epoch settles, or training diverges.
+    /// When no sample of the epoch settles, training diverges, or the machine fails.
     pub fn epoch(&mut self, progress: &mut dyn FnMut(usize)) -> Result<&EpochMetrics> {
         let epoch = self.metrics.len();
-        let training = self.experiment.training;
-        let rate_factor = training.schedule.factor(epoch, training.epochs);
-        let mut order: Vec<usize> = (0..self.parts.train.len()).collect();
-        order.shuffle(&mut Key::new(self.experiment.seed, "shuffle").with(epoch as u64).stream());
+        let rate_factor = self.plan.schedule.factor(epoch, self.plan.epochs);
+        let mut order: Vec<usize> = (0..self.data.train.len()).collect();
+        order.shuffle(&mut Key::new(self.plan.seed, "shuffle").with(epoch as u64).stream());
         let before = self.system.expense();
         let (start, mut seen, mut unsettled) = (Instant::now(), Evaluation::default(), 0);
-        for indices in order.chunks(training.batch) {
+        for indices in order.chunks(self.plan.batch) {
             unsettled += self.update(indices, rate_factor, &mut seen)?;
             progress(seen.samples);
         }
         self.training_time += start.elapsed();
         self.trained_samples += seen.samples;
         if unsettled == seen.samples {
-            let relaxation = self.experiment.relaxation;
             return Err(Error::Machine(format!(
-                "epoch {}: none of {} samples settled in every phase within relaxation.max_steps = {} to relaxation.tolerance = {}: \
-                 allow more steps, a larger tolerance or a smaller relaxation.step",
+                "epoch {}: none of {} samples settled in every phase {}",
                 epoch + 1,
                 seen.samples,
-                relaxation.max_steps,
-                relaxation.tolerance
+                self.system.patience()
             )));
         }
         self.spent = self.spent.plus(&self.system.expense(), &before);
-        let validation_accuracy = match &self.parts.validation {
-            Some(examples) => Some(
-                evaluate(self.system.as_mut(), examples, &self.experiment.learning)?.accuracy(),
-            ),
+        let (objective, system) = (self.plan.objective, self.system.as_mut());
+        let validation_accuracy = match &self.data.validation {
+            Some(examples) => Some(objective.evaluate(system, examples)?.accuracy()),
             None => None,
         };
-        let test = evaluate(self.system.as_mut(), &self.parts.test, &self.experiment.learning)?;
+        let test = objective.evaluate(system, &self.data.test)?;
         self.metrics.push(EpochMetrics {
             epoch: epoch + 1,
             rate_factor,
@@ -318,27 +257,19 @@ impl<T: Real> Trainer<T> {
         rate_factor: f64,
         seen: &mut Evaluation,
     ) -> Result<usize> {
-        let (inputs, labels) = self.parts.train.batch(indices);
-        let learning = &self.experiment.learning;
-        let outputs = self.system.outputs();
-        let targets = class_targets(learning, &labels, outputs.len());
-        let batch =
-            Batch { inputs: &inputs, targets: &targets, cost: learning.cost, update: self.updates };
-        let signal = self.rule.signal(self.system.as_mut(), &batch)?;
-        seen.count(outputs, &signal.free, &labels, &targets, learning.cost);
+        let (inputs, labels) = self.data.train.batch(indices);
+        let (objective, outputs) = (self.plan.objective, self.system.outputs());
+        let targets = objective.class_targets(&labels, outputs.len());
+        let cost = objective.cost;
+        let batch = Batch { inputs: &inputs, targets: &targets, cost, update: self.updates };
+        let estimate = self.rule.estimate(self.system.as_mut(), &batch)?;
+        seen.count(&outputs, &estimate.free, &labels, &targets, cost);
         self.updates += 1;
-        if signal.unsettled < indices.len() {
-            let gradient = signal.product(self.system.as_ref(), &inputs);
-            if let Some(index) = self.optimiser.step(&mut self.values, &gradient, rate_factor) {
-                return Err(Error::Machine(format!(
-                    "update {}: {} is not finite: training has diverged",
-                    self.updates, self.names[index]
-                )));
-            }
-            self.system.program(&self.values)?;
-            self.system.read_back(&mut self.values);
+        if estimate.unsettled < indices.len() {
+            self.descent.step(&mut self.values, &estimate.gradient, rate_factor)?;
+            self.system.program(&mut self.values)?;
         }
-        Ok(signal.unsettled)
+        Ok(estimate.unsettled)
     }
 
     /// Writes a checkpoint, whole or not at all.
@@ -346,48 +277,54 @@ impl<T: Real> Trainer<T> {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let machine = self.system.state();
-        let (moments, optimiser_steps) = self.optimiser.state();
-        let mut tensors: std::collections::BTreeMap<String, DMatrix<T>> = machine
-            .tensors
-            .into_iter()
-            .map(|(name, values)| (format!("machine/{name}"), values))
-            .collect();
-        for ((name, values), [first, second]) in self.names.iter().zip(&self.values).zip(moments) {
-            tensors.insert(format!("parameters/{name}"), values.clone());
-            tensors.insert(format!("moments1/{name}"), first.clone());
-            tensors.insert(format!("moments2/{name}"), second.clone());
-        }
-        let progress = Progress {
-            precision: T::NAME.into(),
-            updates: self.updates,
-            optimiser_steps,
-            machine_counters: machine.counters,
-            spent: self.spent,
-            metrics: self.metrics.clone(),
+        let parameters = self.names.iter().cloned().zip(self.values.iter().cloned());
+        let checkpoint = Checkpoint {
+            parameters: parameters.collect(),
+            machine: self.system.state(),
+            optimiser: self.descent.state(),
+            progress: Progress {
+                precision: T::NAME.into(),
+                updates: self.updates,
+                spent: self.spent,
+                metrics: self.metrics.clone(),
+            },
         };
-        Checkpoint { tensors, progress }.write(path)
+        checkpoint.write(path)
     }
 
     /// Goes on from a checkpoint as if the run had never stopped.
     ///
     /// # Errors
-    /// When the checkpoint is damaged or belongs to another machine.
+    /// When the checkpoint is damaged or belongs to another machine, rule or optimiser.
     pub fn resume(&mut self, path: &Path) -> Result<()> {
         let checkpoint = Checkpoint::<T>::read(path)?;
-        load_machine(self.system.as_mut(), &checkpoint, true, path)?;
-        let (moments, _) = self.optimiser.state();
-        let restored = self.names.iter().zip(moments).map(|(name, [first, second])| {
-            let matrix =
-                |group, like: &DMatrix<T>| checkpoint.matrix(group, name, like.shape(), path);
-            Ok([matrix("moments1", first)?, matrix("moments2", second)?])
-        });
-        let restored = restored.collect::<Result<Vec<_>>>()?;
-        self.optimiser.restore(restored, checkpoint.progress.optimiser_steps);
+        let (found, expected) = (&checkpoint.progress.precision, T::NAME);
+        if found != expected {
+            let path = path.display();
+            let message = format!("{path}: a checkpoint in {found}, expected precision {expected}");
+            return Err(Error::input(message));
+        }
+        self.load(&checkpoint, true, path)?;
+        let foreign = |e: Error| Error::input(format!("{}: optimiser {e}", path.display()));
+        self.descent.restore(&checkpoint.optimiser).map_err(foreign)
+    }
+
+    /// Programs the machine with the parameters of a `checkpoint`, and takes over its metrics;
+    /// with `same_hardware` also what its devices really hold, and its counters.
+    ///
+    /// # Errors
+    /// When the checkpoint belongs to another machine; `path` names the file.
+    pub fn load(
+        &mut self,
+        checkpoint: &Checkpoint<T>,
+        same_hardware: bool,
+        path: &Path,
+    ) -> Result<()> {
+        checkpoint.program(self.system.as_mut(), same_hardware, path)?;
         self.values = values(self.system.parameters());
         self.updates = checkpoint.progress.updates;
         self.spent = checkpoint.progress.spent;
-        self.metrics = checkpoint.progress.metrics;
+        self.metrics = checkpoint.progress.metrics.clone();
         Ok(())
     }
 }
@@ -396,64 +333,6 @@ fn values<T: Real>(parameters: Vec<Parameter<T>>) -> Vec<DMatrix<T>> {
     parameters.into_iter().map(|parameter| parameter.values).collect()
 }
 
-/// Programs a machine with a checkpoint's parameters; `same_hardware` also restores what its
-/// devices really hold and its counters.
-///
-/// # Errors
-/// When the checkpoint belongs to another machine; `path` names the file.
-pub fn load_machine<T: Real>(
-    system: &mut dyn System<T>,
-    checkpoint: &Checkpoint<T>,
-    same_hardware: bool,
-    path: &Path,
-) -> Result<()> {
-    system.program(&checkpoint.parameters(&system.parameters(), path)?)?;
-    if same_hardware {
-        let tensors = system.state().tensors.into_iter().map(|(name, like)| {
-            let matrix = checkpoint.matrix("machine", &name, like.shape(), path)?;
-            Ok((name, matrix))
-        });
-        let counters = checkpoint.progress.machine_counters.clone();
-        system.restore(&MachineState { tensors: tensors.collect::<Result<_>>()?, counters })?;
-    }
-    Ok(())
-}
-
-/// Checks that the data fit the machine.
-///
-/// # Errors
-/// Naming `network.layers` or `data.test_fraction`.
-pub fn check_fit<T: Real>(
-    experiment: &Experiment,
-    system: &dyn System<T>,
-    parts: &Parts<T>,
-) -> Result<()> {
-    debug_assert_eq!(
-        (system.inputs(), Some(&system.outputs().len())),
-        (experiment.network.layers[0], experiment.network.layers.last())
-    );
-    check_classes(experiment, parts.inputs, parts.classes.len())?;
-    if parts.test.is_empty() {
-        let set = &experiment.data.set;
-        return Err(Error::input(format!(
-            "data.test_fraction = {}: no sample of {set} is left to test",
-            experiment.data.test_fraction
-        )));
-    }
-    Ok(())
-}
-
-/// Checks that a data set of so many features and classes fits the first and the last layer.
-///
-/// # Errors
-/// Naming `network.layers`.
-pub fn check_classes(experiment: &Experiment, features: usize, classes: usize) -> Result<()> {
-    let (layers, set) = (&experiment.network.layers, &experiment.data.set);
-    if layers.first() == Some(&features) && layers.last() == Some(&classes) {
-        return Ok(());
-    }
-    Err(Error::input(format!(
-        "network.layers = {layers:?}: data set {set} has {features} features and {classes} classes, so the first layer must have \
-         {features} nodes and the last {classes}"
-    )))
+fn per_second(samples: usize, time: Duration) -> f64 {
+    samples as f64 / time.as_secs_f64().max(f64::MIN_POSITIVE)
 }

@@ -39,6 +39,12 @@ impl Key {
         Self(mix(self.0 ^ mix(index.wrapping_add(0x632b_e59b_d9b4_e019))))
     }
 
+    /// The stream of the thing that has two names.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        self.with(other.0)
+    }
+
     /// The stream itself, at its beginning.
     pub fn stream(self) -> Stream {
         Stream::seed_from_u64(self.0)

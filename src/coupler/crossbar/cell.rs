@@ -17,9 +17,11 @@ use rayon::prelude::*;
 
 use super::CrossbarDevice;
 use super::device::Mapping;
+use crate::Result;
 use crate::arithmetic::random::{Key, Stream};
 use crate::arithmetic::real::Real;
 use crate::arithmetic::simd::vectorised;
+use crate::state::State;
 
 /// Pairs of cells, outputs x inputs.
 #[derive(Clone, Debug)]
@@ -296,38 +298,37 @@ impl<T: Real> Cells<T> {
         self.written
     }
 
-    pub(super) fn state(&self) -> Vec<(&'static str, DMatrix<T>)> {
-        let mut state =
-            vec![("cell_targets", self.targets.clone()), ("cells_written", digits(self.written))];
-        let [plus, minus] = &self.programmed;
-        let [plus_drift, minus_drift] = &self.drift;
-        let more = [
-            ("cell_weights", &self.weights),
-            ("cells_plus", plus),
-            ("cells_minus", minus),
-            ("drift_plus", plus_drift),
-            ("drift_minus", minus_drift),
-        ];
-        state.extend(
-            more.into_iter()
-                .filter(|(_, matrix)| !matrix.is_empty())
-                .map(|(name, matrix)| (name, matrix.clone())),
-        );
-        state
+    pub(super) fn save(&self, state: &mut State<T>) {
+        state.insert("cell_targets", self.targets.clone());
+        state.insert("cells_written", vec![self.written]);
+        let kept = self.matrices().into_iter().filter(|(_, matrix)| !matrix.is_empty());
+        kept.for_each(|(name, matrix)| state.insert(name, matrix.clone()));
     }
 
-    /// Puts back the matrices of [`state`](Self::state).
-    pub(super) fn restore(&mut self, state: &[DMatrix<T>]) {
-        self.targets.copy_from(&state[0]);
-        self.written = count(&state[1]);
+    /// Puts back what [`save`](Self::save) kept.
+    pub(super) fn restore(&mut self, state: &State<T>) -> Result<()> {
+        self.targets.copy_from(state.matrix("cell_targets", self.targets.shape())?);
+        self.written = state.counts("cells_written", 1)?[0];
         let [plus, minus] = &mut self.programmed;
         let [plus_drift, minus_drift] = &mut self.drift;
-        let own = [&mut self.weights, plus, minus, plus_drift, minus_drift]
-            .into_iter()
-            .filter(|matrix| !matrix.is_empty());
-        own.zip(&state[2..]).for_each(|(own, saved)| own.copy_from(saved));
+        let own = [&mut self.weights, plus, minus, plus_drift, minus_drift];
+        for (name, own) in MATRICES.into_iter().zip(own).filter(|(_, own)| !own.is_empty()) {
+            own.copy_from(state.matrix(name, own.shape())?);
+        }
+        Ok(())
+    }
+
+    fn matrices(&self) -> [(&'static str, &DMatrix<T>); 5] {
+        let [plus, minus] = &self.programmed;
+        let [plus_drift, minus_drift] = &self.drift;
+        let own = [&self.weights, plus, minus, plus_drift, minus_drift];
+        std::array::from_fn(|index| (MATRICES[index], own[index]))
     }
 }
+
+/// The names under which cells are saved.
+const MATRICES: [&str; 5] =
+    ["cell_weights", "cells_plus", "cells_minus", "drift_plus", "drift_minus"];
 
 /// The conductances, microsiemens, of cells that are asked to be `targets_us` once, at the device's
 /// time.
@@ -351,17 +352,6 @@ pub fn program_once(device: &CrossbarDevice, targets_us: &DMatrix<f64>, key: Key
             cell
         }
     })
-}
-
-/// A count as two base-2^20 digits and a rest, each exact in single precision.
-pub(super) fn digits<T: Real>(count: u64) -> DMatrix<T> {
-    let digits = [count & 0xfffff, (count >> 20) & 0xfffff, count >> 40];
-    DMatrix::from_iterator(3, 1, digits.map(|digit| T::of(digit as f64)))
-}
-
-/// The count of these [`digits`].
-pub(super) fn count<T: Real>(digits: &DMatrix<T>) -> u64 {
-    digits.iter().rev().fold(0, |count, digit| (count << 20) + digit.f64() as u64)
 }
 
 #[cfg(test)]
@@ -404,16 +394,5 @@ mod tests {
         assert_eq!(cells.weights()[(0, 0)], before[(0, 0)]);
         assert_ne!(cells.weights()[(1, 1)], before[(1, 1)]);
         assert_eq!(cells.targets()[(1, 1)], 0.75 * device.weight_max);
-    }
-
-    #[test]
-    fn the_write_count_survives_a_checkpoint_in_single_precision() {
-        let mut cells = Cells::<f32>::new(&CrossbarDevice::ideal(), (1, 1), Key::new(1, "cells"));
-        cells.write(&DMatrix::zeros(1, 1), Key::new(1, "test"));
-        cells.written = (3 << 40) + (5 << 20) + 7;
-        let state: Vec<_> = cells.state().into_iter().map(|(_, matrix)| matrix).collect();
-        let mut other = Cells::<f32>::new(&CrossbarDevice::ideal(), (1, 1), Key::new(1, "cells"));
-        other.restore(&state);
-        assert_eq!(other.written(), cells.written());
     }
 }

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Crossbar;
 use super::circuit::CellCurrent;
 use super::pulse::{Pulses, Rounding, StepModel, StepNoise};
 use super::wires::Wires;
+use crate::arithmetic::real::Real;
+use crate::coupler::{Coupler, Family, Site, chip_key};
 use crate::quantity::{duration, range};
 use crate::{Error, Result};
 
@@ -395,5 +398,25 @@ impl CrossbarDevice {
 impl Default for CrossbarDevice {
     fn default() -> Self {
         Self::ideal()
+    }
+}
+
+impl Family for CrossbarDevice {
+    fn describe(&self) -> String {
+        let sheet = self.sheet.as_ref().map_or(String::new(), |sheet| format!(" ({sheet})"));
+        format!("resistive crossbars{sheet}")
+    }
+
+    fn sheet(&self) -> Option<&str> {
+        self.sheet.as_deref()
+    }
+
+    fn check(&self) -> Result<()> {
+        self.check()
+    }
+
+    fn array<T: Real>(&self, site: &Site<T>) -> Result<Box<dyn Coupler<T>>> {
+        let key = chip_key(site.seed, site.chip, "first programming").with(site.index);
+        Ok(Box::new(Crossbar::new(self.clone(), (site.weights)(), key)?))
     }
 }

@@ -40,12 +40,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nalgebra::DMatrix;
 
 use super::quantiser::{Quantiser, rounding_error};
-use super::{Coupler, Domain, Expense, Parameter, Port, Read};
+use super::{Coupler, Domain, Expense, Parameter, Port, Read, add_plain_product};
 use crate::Result;
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::{Real, ViewMut};
+use crate::arithmetic::real::{Real, View, ViewMut};
+use crate::state::State;
 use array::{Amplifiers, Array, Held};
-use cell::{count, digits};
 
 pub use cell::{Cells, program_once};
 pub use circuit::{CellCurrent, Solution, solve};
@@ -123,14 +123,10 @@ impl<T: Real> Crossbar<T> {
             heat: Counter::default(),
             device,
         };
-        crossbar.read_own_back();
-        Ok(crossbar)
-    }
-
-    fn read_own_back(&mut self) {
-        if let Memory::Pulsed(cells) = &self.memory {
-            self.weights = cells.held();
+        if let Memory::Pulsed(cells) = &crossbar.memory {
+            crossbar.weights = cells.held();
         }
+        Ok(crossbar)
     }
 
     /// How much the effective matrix differed, at most, from the one that replaced it: relative, 0
@@ -200,14 +196,23 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         self.weights.shape()
     }
 
-    fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>) {
+    fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>) -> Result<()> {
         if self.is_perfect() {
-            return self.array.tiles[0].linear.read(read, currents, scratch);
+            self.array.tiles[0].linear.read(read, currents, scratch);
+        } else if read.gain.is_none() && self.passes_currents_on() {
+            self.read_straight(read, currents);
+        } else {
+            self.read_through_converters(read, currents, scratch);
         }
-        if read.gain.is_none() && self.passes_currents_on() {
-            return self.read_straight(read, currents);
-        }
-        self.read_through_converters(read, currents, scratch);
+        Ok(())
+    }
+
+    fn is_plain_matrix(&self) -> bool {
+        true
+    }
+
+    fn add_local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]) {
+        add_plain_product(d, v, gradient);
     }
 
     fn parameters(&self) -> Vec<Parameter<T>> {
@@ -220,21 +225,18 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         vec![Parameter { name: "weights".into(), values: self.weights.clone(), domain }]
     }
 
-    fn program(&mut self, values: &[DMatrix<T>], key: Key) -> Result<()> {
+    fn program(&mut self, values: &mut [DMatrix<T>], key: Key) -> Result<()> {
         self.weights.copy_from(&values[0]);
         match &mut self.memory {
             Memory::Written(cells) => cells.write(&values[0], key),
-            Memory::Pulsed(cells) => cells.write(&values[0], key),
+            Memory::Pulsed(cells) => {
+                cells.write(&values[0], key);
+                self.weights = cells.held();
+                values[0].copy_from(&self.weights);
+            }
         }
-        self.read_own_back();
         let (device, amplifiers, array) = (&self.device, &self.amplifiers, &mut self.array);
         self.memory.with_held(device, |held| array.update(device, amplifiers, held))
-    }
-
-    fn read_back(&self, values: &mut [DMatrix<T>]) {
-        if let Memory::Pulsed(_) = self.memory {
-            values[0].copy_from(&self.weights);
-        }
     }
 
     fn intended(&self) -> DMatrix<T> {
@@ -244,8 +246,8 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         }
     }
 
-    fn effective(&self) -> DMatrix<T> {
-        self.array.effective()
+    fn effective(&self) -> Option<DMatrix<T>> {
+        Some(self.array.effective())
     }
 
     fn resolution(&self) -> f64 {
@@ -287,67 +289,58 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         }
     }
 
-    fn write_expense(&self) -> Expense {
+    fn expense(&self) -> Expense {
         let pulses = self.written();
+        let heat = self.heat.0.load(Ordering::Relaxed) as f64 * 1e-18;
         Expense {
             pulses,
             seconds: pulses as f64 * self.device.write_time_us * 1e-6,
-            joules: pulses as f64 * self.device.write_energy_pj * 1e-12,
+            joules: pulses as f64 * self.device.write_energy_pj * 1e-12 + heat,
             ..Expense::default()
         }
-    }
-
-    fn heat(&self) -> f64 {
-        self.heat.0.load(Ordering::Relaxed) as f64 * 1e-18
     }
 
     fn staleness(&self) -> f64 {
         self.array.staleness
     }
 
-    fn hardware_state(&self) -> Vec<(&'static str, DMatrix<T>)> {
-        let staleness = DMatrix::from_element(1, 1, T::of(self.array.staleness));
-        let mut state = vec![
-            ("heat", digits(self.heat.0.load(Ordering::Relaxed))),
-            ("wire_age", digits(self.array.age as u64)),
-            ("staleness", staleness),
-        ];
-        state.extend(
-            ["wire_losses_plus", "wire_losses_minus"]
-                .into_iter()
-                .zip(self.array.losses.iter().cloned()),
-        );
+    fn state(&self) -> State<T> {
+        let mut state = State::default()
+            .with("heat_aJ", vec![self.heat.0.load(Ordering::Relaxed)])
+            .with("wire_age", vec![self.array.age as u64])
+            .with("staleness", vec![self.array.staleness]);
+        for (name, losses) in LOSSES.into_iter().zip(&self.array.losses) {
+            state.insert(name, losses.clone());
+        }
         match &self.memory {
-            Memory::Written(cells) => state.extend(cells.state()),
-            Memory::Pulsed(cells) => {
-                state.extend(cells.state());
-                state.push(("pulses", digits(cells.written)));
-            }
+            Memory::Written(cells) => cells.save(&mut state),
+            Memory::Pulsed(cells) => cells.save(&mut state),
         }
         state
     }
 
-    fn restore_hardware_state(&mut self, state: &[DMatrix<T>]) {
-        self.heat.0.store(count(&state[0]), Ordering::Relaxed);
-        self.array.age = count(&state[1]) as usize;
-        self.array.staleness = state[2][(0, 0)].f64();
-        let (losses, rest) = state[3..].split_at(self.array.losses.len());
-        self.array.losses = losses.to_vec();
+    fn restore(&mut self, state: &State<T>) -> Result<()> {
+        self.heat.0.store(state.counts("heat_aJ", 1)?[0], Ordering::Relaxed);
+        self.array.age = state.counts("wire_age", 1)?[0] as usize;
+        self.array.staleness = state.numbers("staleness", 1)?[0];
+        for (name, losses) in LOSSES.into_iter().zip(&mut self.array.losses) {
+            losses.copy_from(state.matrix(name, losses.shape())?);
+        }
         match &mut self.memory {
-            Memory::Written(cells) => cells.restore(rest),
+            Memory::Written(cells) => cells.restore(state)?,
             Memory::Pulsed(cells) => {
-                cells.restore(rest);
-                cells.written = count(&rest[2]);
+                cells.restore(state)?;
+                self.weights = cells.held();
             }
         }
-        self.read_own_back();
         let (device, amplifiers, array) = (&self.device, &self.amplifiers, &mut self.array);
-        // The losses came with the state, so nothing is solved that could fail.
-        let compiled =
-            self.memory.with_held(device, |held| array.set(device, amplifiers, held, false));
-        debug_assert!(compiled.is_ok());
+        // The losses came with the state, so nothing is solved anew.
+        self.memory.with_held(device, |held| array.set(device, amplifiers, held, false))
     }
 }
+
+/// The names under which the wires' losses are saved.
+const LOSSES: [&str; 2] = ["wire_losses_plus", "wire_losses_minus"];
 
 #[cfg(test)]
 mod tests {

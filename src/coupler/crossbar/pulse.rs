@@ -22,8 +22,10 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use super::CrossbarDevice;
+use crate::Result;
 use crate::arithmetic::random::{Key, Stream};
 use crate::arithmetic::real::Real;
+use crate::state::State;
 
 /// How a pulsed weight steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,13 +217,18 @@ impl<T: Real> PulsedCells<T> {
         &self.seen * T::of(self.pulses.device.weight_max)
     }
 
-    pub(super) fn state(&self) -> [(&'static str, DMatrix<T>); 2] {
-        [("pulsed_held", self.held.clone()), ("pulsed_seen", self.seen.clone())]
+    pub(super) fn save(&self, state: &mut State<T>) {
+        state.insert("pulsed_held", self.held.clone());
+        state.insert("pulsed_seen", self.seen.clone());
+        state.insert("pulses", vec![self.written]);
     }
 
-    pub(super) fn restore(&mut self, state: &[DMatrix<T>]) {
-        self.held.copy_from(&state[0]);
-        self.seen.copy_from(&state[1]);
+    /// Puts back what [`save`](Self::save) kept.
+    pub(super) fn restore(&mut self, state: &State<T>) -> Result<()> {
+        self.held.copy_from(state.matrix("pulsed_held", self.held.shape())?);
+        self.seen.copy_from(state.matrix("pulsed_seen", self.seen.shape())?);
+        self.written = state.counts("pulses", 1)?[0];
+        Ok(())
     }
 }
 

@@ -6,7 +6,13 @@ use serde::{Deserialize, Serialize};
 use super::optics::camera::{Camera, CameraRegion};
 use super::optics::layout::PanelGeometry;
 use super::readout::reference;
+use super::{Patterns, Spim};
+use crate::arithmetic::random::Key;
+use crate::arithmetic::real::Real;
+use crate::coupler::{Coupler, Family, Site};
 use crate::quantity::range;
+use crate::{Error, Result};
+use nalgebra::DMatrix;
 
 /// How forces are had from intensities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -380,5 +386,61 @@ impl SpimDevice {
 impl Default for SpimDevice {
     fn default() -> Self {
         Self::ideal()
+    }
+}
+
+impl Family for SpimDevice {
+    fn describe(&self) -> String {
+        let sheet = self.sheet.as_ref().map_or(String::new(), |sheet| format!(" ({sheet})"));
+        let values = match self.pattern_values {
+            PatternValues::Binary => "binary",
+            PatternValues::Continuous => "continuous",
+        };
+        let count = self.patterns;
+        format!("spatial photonic Ising machine of {count} {values} patterns{sheet}")
+    }
+
+    fn sheet(&self) -> Option<&str> {
+        self.sheet.as_deref()
+    }
+
+    fn check_site(&self, same_nodes: bool) -> Result<()> {
+        if (same_nodes && !self.non_reciprocal) || !self.readout.needs_energy() {
+            return Ok(());
+        }
+        Err(Error::input(format!(
+            "device.spim.readout = \"{}\" measures the energy of nodes that share one set of \
+             patterns: expected \"homodyne\" or \"cross-term\" {}",
+            self.readout.name(),
+            if same_nodes {
+                "with non_reciprocal = true"
+            } else {
+                "for masks between two layers (or network.topology = \"all-to-all\")"
+            }
+        )))
+    }
+
+    /// One set of patterns where a mask couples nodes to themselves, readers and writers where it
+    /// joins two layers.
+    fn array<T: Real>(&self, site: &Site<T>) -> Result<Box<dyn Coupler<T>>> {
+        let mut stream = Key::new(site.seed, "initial patterns").with(site.index).stream();
+        let mut random = |nodes: usize| {
+            DMatrix::from_fn(nodes, self.patterns, |_, _| {
+                let deviate = T::normal(&mut stream);
+                match self.pattern_values {
+                    PatternValues::Binary => deviate.signum(),
+                    PatternValues::Continuous => deviate.tanh(),
+                }
+            })
+        };
+        let readers = random(site.inputs);
+        let own_writers = self.non_reciprocal || !site.same_nodes;
+        let writers = own_writers.then(|| random(site.outputs));
+        let weight = T::of(self.pattern_weight);
+        let sign = |k: usize| if k % 2 == 0 { weight } else { -weight };
+        let weights = DMatrix::from_fn(self.patterns, 1, |k, _| sign(k));
+        let same_nodes = site.same_nodes;
+        let patterns = Patterns { readers, writers, weights, same_nodes };
+        Ok(Box::new(Spim::new(self.clone(), patterns)?))
     }
 }

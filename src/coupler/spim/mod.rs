@@ -37,6 +37,7 @@ use self::optics::settling::Settling;
 use super::{Coupler, Expense, Parameter, Port, Read};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::real::{Real, View, ViewMut};
+use crate::state::State;
 use crate::{Error, Result};
 
 pub use device::{
@@ -140,15 +141,12 @@ impl<T: Real> Coupler<T> for Spim<T> {
         (self.latent.writers().nrows(), self.latent.readers.nrows())
     }
 
-    fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>) {
+    fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>) -> Result<()> {
         readout::read(self, read, currents, scratch);
+        Ok(())
     }
 
     /// Straight through the rounding of latent patterns: the gradient by what is shown.
-    fn is_plain_matrix(&self) -> bool {
-        false
-    }
-
     fn add_local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]) {
         self.shown.local_product(d, v, self.removes_self_coupling(), gradient);
     }
@@ -157,19 +155,16 @@ impl<T: Real> Coupler<T> for Spim<T> {
         self.latent.parameters(&self.device)
     }
 
-    fn program(&mut self, values: &[DMatrix<T>], key: Key) -> Result<()> {
+    fn program(&mut self, values: &mut [DMatrix<T>], key: Key) -> Result<()> {
         self.latent.program(values);
         self.latent.round_update(&self.device, key.with(ROUNDING));
+        if self.device.update_rounding != UpdateRounding::None {
+            self.latent.write_to(values);
+        }
         self.shown = self.latent.shown(self.device.pattern_bits);
         self.self_coupling = self.shown.diagonal();
         self.drift.advance(key);
         Ok(())
-    }
-
-    fn read_back(&self, values: &mut [DMatrix<T>]) {
-        if self.device.update_rounding != UpdateRounding::None {
-            self.latent.write_to(values);
-        }
     }
 
     fn intended(&self) -> DMatrix<T> {
@@ -182,14 +177,14 @@ impl<T: Real> Coupler<T> for Spim<T> {
 
     /// Linear in the values: each macro-pixel's response by its ends, neighbours' rims and leaking
     /// light apart.
-    fn effective(&self) -> DMatrix<T> {
+    fn effective(&self) -> Option<DMatrix<T>> {
         let mut matrix = self.intended();
         let light = &self.lights[0];
         if self.device.tier == Tier::Analytic
             || matrix.nrows() != matrix.ncols()
             || self.device.readout == Readout::CrossTerm
         {
-            return matrix;
+            return Some(matrix);
         }
         let slopes: Vec<_> = (0..matrix.nrows()).map(|node| light.slope(node)).collect();
         let brightening = light.brightening();
@@ -199,7 +194,7 @@ impl<T: Real> Coupler<T> for Spim<T> {
                 *value *= T::of((slopes[row].conj() * slopes[column]).re * brightening);
             }
         }
-        matrix
+        Some(matrix)
     }
 
     fn resolution(&self) -> f64 {
@@ -213,15 +208,17 @@ impl<T: Real> Coupler<T> for Spim<T> {
         Expense { frames, seconds, ..Expense::default() }
     }
 
-    fn hardware_state(&self) -> Vec<(&'static str, DMatrix<T>)> {
-        if self.drift.step_px == 0.0 {
-            return Vec::new();
-        }
-        vec![("pointing_px", DMatrix::from_column_slice(2, 1, &self.drift.offset_px.map(T::of)))]
+    fn expense(&self) -> Expense {
+        Expense::default()
     }
 
-    fn restore_hardware_state(&mut self, state: &[DMatrix<T>]) {
-        self.drift.offset_px = [state[0][0].f64(), state[0][1].f64()];
+    fn state(&self) -> State<T> {
+        State::default().with("pointing_px", self.drift.offset_px.to_vec())
+    }
+
+    fn restore(&mut self, state: &State<T>) -> Result<()> {
+        self.drift.offset_px.copy_from_slice(state.numbers("pointing_px", 2)?);
+        Ok(())
     }
 }
 

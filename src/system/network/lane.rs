@@ -7,8 +7,7 @@ use std::ops::Range;
 
 use nalgebra::DMatrix;
 
-use super::network::AnalogNetwork;
-use super::relaxation::Task;
+use super::task::Task;
 use crate::arithmetic::real::Real;
 use crate::arithmetic::simd;
 
@@ -28,7 +27,7 @@ pub(super) struct Lane<T: Real> {
     /// States u or s, nodes x samples.
     pub state: DMatrix<T>,
     /// Constant currents, nodes x samples.
-    pub held: DMatrix<T>,
+    pub constant: DMatrix<T>,
     /// What drives the couplings, (shared inputs + nodes) x samples.
     pub coupled: DMatrix<T>,
     /// Slopes f'(s) of gradient nodes.
@@ -38,7 +37,7 @@ pub(super) struct Lane<T: Real> {
     /// Targets, outputs x samples.
     pub targets: DMatrix<T>,
     /// What drives the couplings at the free steady state, for the digital model.
-    pub rest_coupled: DMatrix<T>,
+    pub start_coupled: DMatrix<T>,
     /// Deviation from it.
     pub deviation: DMatrix<T>,
     /// State of the difference of two copies.
@@ -73,49 +72,59 @@ fn copy_columns<T: Real>(part: &mut DMatrix<T>, whole: &DMatrix<T>, range: &Rang
         .copy_from_slice(&whole.as_slice()[rows * range.start..rows * range.end]);
 }
 
+/// What buffers are shaped by.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    /// Inputs that drive couplings together with nodes.
+    pub shared_inputs: usize,
+    /// Nodes.
+    pub nodes: usize,
+    /// Couplings.
+    pub couplings: usize,
+    /// Whether nodes are of gradient dynamics.
+    pub gradient: bool,
+}
+
 impl<T: Real> Lane<T> {
     /// Takes on samples `range` of a batch, where `task` starts; `drive` is what inputs drive in
     /// the free phase.
     pub fn load(
         &mut self,
-        network: &AnalogNetwork<T>,
+        shape: Shape,
         inputs: &DMatrix<T>,
         drive: &DMatrix<T>,
         task: &Task<T>,
-        range: Range<usize>,
+        range: &Range<usize>,
     ) {
-        let (nodes, samples) = (network.node_count(), range.len());
-        self.seat(network, inputs, &range);
-        match task.free {
+        let (nodes, samples) = (shape.nodes, range.len());
+        self.seat(shape, inputs, range);
+        match task.start {
             None => {
                 self.state.as_mut_slice().fill(T::zero());
-                copy_columns(&mut self.held, drive, &range);
+                copy_columns(&mut self.constant, drive, range);
             }
-            Some(free) => {
-                copy_columns(&mut self.state, &free.rest.state, &range);
-                copy_columns(&mut self.held, &free.rest.held, &range);
+            Some(start) => {
+                copy_columns(&mut self.state, &start.state, range);
+                copy_columns(&mut self.constant, &start.constant, range);
             }
         }
         if let Some(held) = task.held {
-            simd::add(
-                self.held.as_mut_slice(),
-                &held.as_slice()[nodes * range.start..nodes * range.end],
-            );
+            let held = &held.as_slice()[nodes * range.start..nodes * range.end];
+            simd::add(self.constant.as_mut_slice(), held);
         }
         if let Some(nudge) = task.nudge {
             reshape(&mut self.targets, nudge.targets.nrows(), samples);
-            copy_columns(&mut self.targets, nudge.targets, &range);
+            copy_columns(&mut self.targets, nudge.targets, range);
         }
         if task.model.is_some() {
-            network.express(self, samples);
-            self.rest_coupled.clone_from(&self.coupled);
             reshape(&mut self.deviation, self.coupled.nrows(), samples);
         }
         if task.dyadic {
+            let coupled = self.coupled.nrows();
             for (matrix, rows) in [
                 (&mut self.difference, nodes),
                 (&mut self.difference_force, nodes),
-                (&mut self.difference_coupled, self.coupled.nrows()),
+                (&mut self.difference_coupled, coupled),
             ] {
                 reshape(matrix, rows, samples);
                 matrix.as_mut_slice().fill(T::zero());
@@ -123,43 +132,44 @@ impl<T: Real> Lane<T> {
         }
     }
 
-    /// Takes on samples `range` at the nodes' rest `state` (nodes x all samples), to be read and
-    /// not moved.
-    pub fn rest_at(
+    /// Takes on samples `range` at the nodes' `state` (nodes x all samples), to be read and not
+    /// moved.
+    pub fn hold(
         &mut self,
-        network: &AnalogNetwork<T>,
+        shape: Shape,
         inputs: &DMatrix<T>,
         state: &DMatrix<T>,
-        range: Range<usize>,
+        range: &Range<usize>,
     ) {
-        self.seat(network, inputs, &range);
-        copy_columns(&mut self.state, state, &range);
-        network.express(self, range.len());
+        self.seat(shape, inputs, range);
+        copy_columns(&mut self.state, state, range);
     }
 
     /// Gives every buffer its shape, and shared inputs their rows.
-    fn seat(&mut self, network: &AnalogNetwork<T>, inputs: &DMatrix<T>, range: &Range<usize>) {
-        let (shared, nodes, samples) = (network.shared_inputs, network.node_count(), range.len());
+    fn seat(&mut self, shape: Shape, inputs: &DMatrix<T>, range: &Range<usize>) {
+        let Shape { shared_inputs, nodes, couplings, gradient } = shape;
+        let samples = range.len();
         self.order.clear();
         self.order.extend(range.clone());
         self.active = samples;
         self.first = range.start;
-        for matrix in [&mut self.state, &mut self.held, &mut self.force] {
+        for matrix in [&mut self.state, &mut self.constant, &mut self.force] {
             reshape(matrix, nodes, samples);
         }
-        if network.dynamics().is_gradient() {
+        if gradient {
             reshape(&mut self.gain, nodes, samples);
         }
-        reshape(&mut self.coupled, shared + nodes, samples);
-        if shared > 0 {
-            self.coupled.rows_mut(0, shared).copy_from(&inputs.columns(range.start, samples));
+        reshape(&mut self.coupled, shared_inputs + nodes, samples);
+        if shared_inputs > 0 {
+            let inputs = inputs.columns(range.start, samples);
+            self.coupled.rows_mut(0, shared_inputs).copy_from(&inputs);
         }
         self.residual.clear();
         self.residual.resize(samples, T::zero());
         self.steps.clear();
         self.steps.resize(samples, 0);
         self.reads.clear();
-        self.reads.resize(network.couplings().len(), [0, 0]);
+        self.reads.resize(couplings, [0, 0]);
     }
 
     /// Counts a step of every active sample, and moves those whose residual is within `tolerance`
@@ -185,14 +195,14 @@ impl<T: Real> Lane<T> {
         self.order.swap(column, last);
         self.residual.swap(column, last);
         self.steps.swap(column, last);
-        for matrix in [&mut self.state, &mut self.held, &mut self.coupled, &mut self.force] {
+        for matrix in [&mut self.state, &mut self.constant, &mut self.coupled, &mut self.force] {
             matrix.swap_columns(column, last);
         }
         if task.nudge.is_some() {
             self.targets.swap_columns(column, last);
         }
         if task.model.is_some() {
-            self.rest_coupled.swap_columns(column, last);
+            self.start_coupled.swap_columns(column, last);
         }
         if task.dyadic {
             for matrix in

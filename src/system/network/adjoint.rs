@@ -1,55 +1,67 @@
-//! The exact model of a machine, and the adjoint a of J^T a = dC/dv from it: the yardstick, never a
+//! The exact model of a network, and the adjoint a of J^T a = dC/dv from it: the yardstick, never a
 //! laboratory's method.
 
 use std::ops::Range;
 
 use nalgebra::{DMatrix, DVector};
 
-use super::layer_by_layer;
-use super::network::{AnalogNetwork, Coupling, NetworkDescription, Reads};
-use super::{Cost, CouplingKind, Instruments, Measurement, Relaxation, RelaxationMethod};
+use super::layer_by_layer::{self, LayerByLayer};
+use super::machine::AnalogNetwork;
+use super::reads::{Driven, ReadContext};
+use super::time_steps::TimeSteps;
+use super::{Coupling, CouplingKind, Instruments, Network, NetworkDescription, Relaxation};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::real::Real;
 use crate::coupler::{Exact, Port};
+use crate::system::{Cost, Measurement, Start};
 use crate::{Error, Result};
 
-impl<T: Real> AnalogNetwork<T> {
+impl<T: Real> Network<T> {
     /// The same machine with the weights its devices really have, read without noise or rounding,
-    /// relaxed to rounding.
-    pub(super) fn exact_twin(&self) -> Self {
-        let exact = |coupling: &Coupling<T>| Coupling {
-            name: coupling.name.clone(),
-            from: coupling.from.clone(),
-            to: coupling.to.clone(),
-            kind: coupling.kind,
-            coupler: Box::new(Exact::new(coupling.coupler.effective())),
+    /// relaxed to rounding; none where an array's weights cannot be known.
+    pub fn exact_twin(&self) -> Option<AnalogNetwork<T>> {
+        let exact = |coupling: &Coupling<T>| {
+            Some(Coupling {
+                name: coupling.name.clone(),
+                from: coupling.from.clone(),
+                to: coupling.to.clone(),
+                kind: coupling.kind,
+                coupler: Box::new(Exact::new(coupling.coupler.effective()?)),
+            })
         };
-        let relaxation = self.relaxation();
-        let epsilon = T::default_epsilon().f64();
-        let method = match layer_by_layer::order(&self.made_of) {
-            Ok(_) => RelaxationMethod::LayerByLayer,
-            Err(_) => RelaxationMethod::TimeSteps,
+        let made_of = &self.made_of;
+        let method = match layer_by_layer::order(made_of) {
+            Ok(_) => LayerByLayer::default().into(),
+            Err(_) => TimeSteps::default().into(),
+        };
+        let relaxation = Relaxation {
+            method,
+            step: made_of.relaxation.step,
+            tolerance: 500.0 * T::default_epsilon().f64(),
+            max_steps: made_of.relaxation.max_steps.max(20_000),
         };
         let description = NetworkDescription {
-            couplings: self.couplings().iter().map(exact).collect(),
-            relaxation: Relaxation {
-                method,
-                tolerance: 500.0 * epsilon,
-                max_steps: relaxation.max_steps.max(20_000),
-                ..*relaxation
-            },
+            inputs: made_of.inputs,
+            layers: made_of.layers.clone(),
+            dynamics: made_of.dynamics,
+            couplings: self.couplings().iter().map(exact).collect::<Option<_>>()?,
+            bias: made_of.bias.clone(),
+            train_bias: made_of.train_bias,
+            relaxation,
             instruments: Instruments::default(),
-            ..self.description_without_couplings()
+            seed: made_of.seed,
+            chip: made_of.chip,
+            title: made_of.title.clone(),
         };
-        Self::new(description).expect("a twin has the shapes of its original")
+        Some(AnalogNetwork::new(description).expect("a twin has the shapes of its original"))
     }
 
     /// All couplings as one dense matrix, nodes x (inputs + nodes).
     fn dense(&self) -> DMatrix<T> {
-        let rows = self.input_count() + self.node_count();
+        let rows = self.inputs() + self.nodes;
         let mut dense = DMatrix::zeros(rows, rows);
         for Coupling { from, to, kind, coupler, .. } in self.couplings() {
-            let weights = coupler.effective();
+            let weights = coupler.intended();
             let mut block = dense.view_mut((to.start, from.start), (to.len(), from.len()));
             block += &weights;
             if *kind == CouplingKind::Reciprocal {
@@ -57,7 +69,7 @@ impl<T: Real> AnalogNetwork<T> {
                 back += weights.transpose();
             }
         }
-        dense.rows(self.input_count(), self.node_count()).into_owned()
+        dense.rows(self.inputs(), self.nodes).into_owned()
     }
 
     /// Solves J^T a = dC/dv at the steady state `free` of this exact model: layer by layer, from
@@ -73,9 +85,11 @@ impl<T: Real> AnalogNetwork<T> {
         cost: Cost,
         targets: &DMatrix<T>,
     ) -> Result<DMatrix<T>> {
-        match &self.order {
-            Some(order) => Ok(self.backpropagate(order, free, cost, targets)),
-            None => self.factorise(inputs, free, cost, targets),
+        let start = free.start.as_ref();
+        let start = start.ok_or_else(|| Error::input("expected a free steady state"))?;
+        match layer_by_layer::order(&self.made_of) {
+            Ok(order) => self.backpropagate(&order, free, start, cost, targets),
+            Err(_) => self.factorise(inputs, free, start, cost, targets),
         }
     }
 
@@ -85,50 +99,46 @@ impl<T: Real> AnalogNetwork<T> {
         &self,
         order: &[Range<usize>],
         free: &Measurement<T>,
+        start: &Start<T>,
         cost: Cost,
         targets: &DMatrix<T>,
-    ) -> DMatrix<T> {
+    ) -> Result<DMatrix<T>> {
         let samples = targets.ncols();
-        let (outputs, inputs) = (self.output_rows(), self.input_count());
-        let mut adjoint = DMatrix::zeros(self.node_count(), samples);
-        let mut currents = DMatrix::zeros(self.node_count(), samples);
+        let (outputs, inputs) = (self.output_rows(), self.inputs());
+        let mut adjoint = DMatrix::zeros(self.nodes, samples);
+        let mut currents = DMatrix::zeros(self.nodes, samples);
         for sample in 0..samples {
-            let values = &free.values.as_slice()[sample * self.node_count()..][outputs.clone()];
+            let values = &free.values.as_slice()[sample * self.nodes..][outputs.clone()];
             let mut column = currents.column_mut(sample);
             cost.for_each_slope(values, targets.column(sample).as_slice(), |i, slope| {
                 column[outputs.start + i] = -slope
             });
         }
-        let (all, mut scratch, mut counts) =
-            ((0..samples).collect::<Vec<_>>(), Vec::new(), vec![[0, 0]; self.couplings().len()]);
+        let all: Vec<usize> = (0..samples).collect();
+        let (mut scratch, mut counts) = (Vec::new(), vec![[0, 0]; self.couplings().len()]);
         for rows in order.iter().rev() {
-            let reads = Reads {
-                first_row: inputs,
-                order: &all,
-                key: Key::new(0, "none"),
-                time: 0,
-                foreground: None,
-                scratch: &mut scratch,
-                counts: &mut counts,
-            };
+            let (scratch, counts) = (&mut scratch, &mut counts[..]);
+            let key = Key::new(0, "none");
+            let context = ReadContext { order: &all, key, time: 0, scratch, counts };
             let layer = inputs + rows.start..inputs + rows.end;
             let into_this = |_: &Range<usize>, reached: &Range<usize>| *reached == layer;
-            self.read_selected(
-                Port::Reversed,
-                adjoint.as_view(),
-                None,
-                &mut currents.as_view_mut(),
-                reads,
-                into_this,
-            );
+            let values = adjoint.as_view();
+            let driven = Driven {
+                port: Port::Reversed,
+                first_row: inputs,
+                values,
+                gain: None,
+                foreground: None,
+            };
+            self.read_selected(&driven, &mut currents.as_view_mut(), context, into_this)?;
             for (node, activation) in self.activations().filter(|(node, _)| rows.contains(node)) {
                 for sample in 0..samples {
-                    adjoint[(node, sample)] = activation.slope(free.rest.state[(node, sample)])
-                        * currents[(node, sample)];
+                    adjoint[(node, sample)] =
+                        activation.slope(start.state[(node, sample)]) * currents[(node, sample)];
                 }
             }
         }
-        adjoint
+        Ok(adjoint)
     }
 
     /// Solves J^T a = dC/dv by a dense factorisation a sample: slow and obviously right.
@@ -143,16 +153,17 @@ impl<T: Real> AnalogNetwork<T> {
         &self,
         inputs: &DMatrix<T>,
         free: &Measurement<T>,
+        start: &Start<T>,
         cost: Cost,
         targets: &DMatrix<T>,
     ) -> Result<DMatrix<T>> {
-        let (driven, nodes) = (self.input_count(), self.node_count());
+        let (driven, nodes) = (self.inputs(), self.nodes);
         let dense = self.dense();
         let transposed = dense.columns(driven, nodes).transpose();
         let outputs = self.output_rows();
         let mut adjoint = DMatrix::zeros(nodes, targets.ncols());
         for sample in 0..targets.ncols() {
-            let state = free.rest.state.column(sample);
+            let state = start.state.column(sample);
             let mut right = DVector::zeros(nodes);
             let values: Vec<T> =
                 free.values.column(sample).rows_range(outputs.clone()).iter().copied().collect();
@@ -195,28 +206,25 @@ impl<T: Real> AnalogNetwork<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::Experiment;
-    use crate::system::{Phase, System};
+    use crate::system::network::CouplingKind::OneWay;
+    use crate::system::network::machine::testing::network;
+    use crate::system::{Activation, Phase, System};
 
     #[test]
     fn backpropagation_solves_what_the_factorisation_solves() {
-        for activation in ["tanh", "clip", "softplus"] {
-            for cost in [Cost::SquaredError, Cost::CrossEntropy] {
-                let text = format!(
-                    "[network]\nlayers = [13, 7, 5, 3]\nprecision = 'f64'\nactivation = '{activation}'\n[relaxation]\nstep = 1.0"
-                );
-                let mut twin = Experiment::parse(&text, "test", &[])
-                    .unwrap()
-                    .machine::<f64>()
-                    .unwrap()
-                    .exact_twin();
+        let arrays = [(0, 1, OneWay), (1, 2, OneWay), (2, 3, OneWay)];
+        for activation in [Activation::Tanh, Activation::Clip, Activation::Softplus] {
+            for &cost in Cost::ALL {
+                let machine = network(&[13, 7, 5, 3], activation, &arrays, |_| ());
+                let mut twin = machine.network().exact_twin().unwrap();
                 let inputs = DMatrix::from_fn(13, 6, |i, j| ((2 * i + 5 * j) as f64).sin());
                 let targets = DMatrix::from_fn(3, 6, |i, j| f64::from(u8::from(j % 3 == i)));
                 let free = twin.settle(&inputs, &Phase::Free).unwrap();
-                assert!(twin.order.is_some());
-                let fast = twin.adjoint(&inputs, &free, cost, &targets).unwrap();
-                let slow = twin.factorise(&inputs, &free, cost, &targets).unwrap();
-                assert!((fast - &slow).norm() < 1e-13 * slow.norm(), "{activation} {cost:?}");
+                let (network, start) = (twin.network(), free.start.as_ref().unwrap());
+                let order = layer_by_layer::order(&network.made_of).unwrap();
+                let fast = network.backpropagate(&order, &free, start, cost, &targets).unwrap();
+                let slow = network.factorise(&inputs, &free, start, cost, &targets).unwrap();
+                assert!((fast - &slow).norm() < 1e-13 * slow.norm(), "{activation:?} {cost:?}");
             }
         }
     }

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{EpochMetrics, Summary};
-use crate::experiment::Experiment;
+use super::Experiment;
 use crate::file::{create_directory, read_text, write_text, write_whole};
+use crate::training::{EpochMetrics, Summary};
 use crate::{Error, Result};
 
 /// A run's directory: `config.toml`, `metrics.csv`, `checkpoint.safetensors`, `summary.json`,
@@ -66,6 +66,14 @@ impl RunDirectory {
     /// The resolved experiment.
     pub fn config(&self) -> PathBuf {
         self.path.join("config.toml")
+    }
+
+    /// The experiment, with `settings` (`a.b=value`) applied.
+    ///
+    /// # Errors
+    /// Those of [`Experiment::load`].
+    pub fn experiment(&self, settings: &[String]) -> Result<Experiment> {
+        Experiment::load(&self.config(), settings)
     }
 
     /// The last checkpoint.

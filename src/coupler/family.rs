@@ -1,0 +1,61 @@
+//! Families of devices: what an experiment knows of the hardware of its arrays.
+
+use nalgebra::DMatrix;
+
+use super::Coupler;
+use crate::Result;
+use crate::arithmetic::real::Real;
+
+/// Where an array stands, and what it starts with.
+pub struct Site<'a, T: Real> {
+    /// The number of the array in its machine.
+    pub index: u64,
+    /// Nodes and inputs that drive it.
+    pub inputs: usize,
+    /// Nodes that it reaches.
+    pub outputs: usize,
+    /// Whether both are the same nodes.
+    pub same_nodes: bool,
+    /// Names all random streams of the run.
+    pub seed: u64,
+    /// Names, beside the seed, what is fixed in hardware; see [`chip_key`](super::chip_key).
+    pub chip: u64,
+    /// The weights before training, outputs x inputs, for hardware that carries a matrix.
+    pub weights: &'a dyn Fn() -> DMatrix<T>,
+}
+
+/// A family of devices: the table `[device.NAME]` of an experiment, and the numbers of datasheets
+/// of that kind. Its default is a device without any imperfection.
+pub trait Family {
+    /// The device in words.
+    fn describe(&self) -> String;
+
+    /// The datasheet under its numbers.
+    fn sheet(&self) -> Option<&str> {
+        None
+    }
+
+    /// Checks what no single number can tell.
+    ///
+    /// # Errors
+    /// Naming the keys that do not fit each other, within the device's table.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Checks that this hardware can join the same nodes, or different ones.
+    ///
+    /// # Errors
+    /// Naming the key at fault.
+    fn check_site(&self, same_nodes: bool) -> Result<()> {
+        let _ = same_nodes;
+        Ok(())
+    }
+
+    /// The array of one site.
+    ///
+    /// # Errors
+    /// When nodes do not fit the hardware, or a file that the device names cannot be read or is not
+    /// what it should be.
+    fn array<T: Real>(&self, site: &Site<T>) -> Result<Box<dyn Coupler<T>>>;
+}

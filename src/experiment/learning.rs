@@ -1,0 +1,66 @@
+//! How a machine learns: the table `[learning]`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::arithmetic::real::Real;
+use crate::learning::{AsymEpTable, Common, Nudges, Nudging, Rule, RuleChoice};
+use crate::quantity::range;
+use crate::system::Cost;
+use crate::training::Objective;
+
+/// How the machine learns: the table `[learning]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LearningConfig {
+    /// The rule, by name or with its table.
+    pub rule: RuleChoice,
+    /// Nudge strength.
+    #[serde(deserialize_with = "range::not_zero")]
+    pub beta: f64,
+    /// On which sides the machine is nudged.
+    pub nudging: Nudging,
+    /// The cost of outputs against targets.
+    pub cost: Cost,
+    /// Target of the outputs of other classes, for the squared error.
+    #[serde(deserialize_with = "range::finite")]
+    pub target_off: f64,
+    /// Target of the output of a sample's class, for the squared error.
+    #[serde(deserialize_with = "range::finite")]
+    pub target_on: f64,
+}
+
+impl Default for LearningConfig {
+    fn default() -> Self {
+        Self {
+            rule: AsymEpTable::default().into(),
+            beta: 0.1,
+            nudging: Nudging::Centred,
+            cost: Cost::SquaredError,
+            target_off: -0.9,
+            target_on: 0.9,
+        }
+    }
+}
+
+impl LearningConfig {
+    /// The rule of these numbers; `seed` names its random streams.
+    pub fn rule<T: Real>(&self, seed: u64) -> Box<dyn Rule<T>> {
+        let nudges = Nudges { beta: self.beta, nudging: self.nudging };
+        self.rule.rule(Common { nudges, seed })
+    }
+
+    /// The same with another rule; one of the same name keeps its numbers.
+    #[must_use]
+    pub fn with_rule(&self, rule: RuleChoice) -> Self {
+        match rule.name() == self.rule.name() {
+            true => self.clone(),
+            false => Self { rule, ..self.clone() },
+        }
+    }
+
+    /// What outputs should be.
+    pub fn objective(&self) -> Objective {
+        let Self { cost, target_off, target_on, .. } = *self;
+        Objective { cost, target_off, target_on }
+    }
+}

@@ -1,0 +1,104 @@
+//! Sessions: an experiment opened, or a run opened again.
+
+use nalgebra::DMatrix;
+
+use super::{Experiment, RunDirectory};
+use crate::arithmetic::real::Real;
+use crate::data::{Dataset, Parts};
+use crate::training::{Checkpoint, Summary, Trainer};
+use crate::{Error, Result};
+
+/// An experiment with its data prepared, its machine built and its trainer ready.
+///
+/// ```
+/// use equilux::experiment::{Experiment, Session};
+///
+/// let settings = ["training.epochs=3".to_string()];
+/// let text = "data.set = 'wine'\nnetwork.layers = [13, 8, 3]\n";
+/// let mut session = Session::<f64>::new(Experiment::parse(text, "an example", &settings)?)?;
+/// while !session.trainer.is_finished() {
+///     session.trainer.epoch(&mut |_| ())?;
+/// }
+/// assert!(session.trainer.summary("an example".into())?.test_accuracy > 0.8);
+/// # Ok::<(), equilux::Error>(())
+/// ```
+pub struct Session<T: Real> {
+    /// The experiment.
+    pub experiment: Experiment,
+    /// The machine before the data.
+    pub trainer: Trainer<T>,
+}
+
+impl<T: Real> Session<T> {
+    /// Opens `experiment`, untrained.
+    ///
+    /// # Errors
+    /// When the data cannot be had, or do not fit the machine.
+    pub fn new(experiment: Experiment) -> Result<Self> {
+        let dataset = Dataset::load(&experiment.data)?;
+        Self::with_data(experiment, dataset)
+    }
+
+    /// Opens `experiment` with data at hand in place of its own.
+    ///
+    /// # Errors
+    /// When the data do not fit the machine.
+    pub fn with_data(experiment: Experiment, dataset: Dataset) -> Result<Self> {
+        let parts = Parts::prepare(dataset, &experiment.data, experiment.seed)?;
+        experiment.check_data(parts.inputs, parts.classes.len())?;
+        if parts.test.is_empty() {
+            let (fraction, set) = (experiment.data.test_fraction, &experiment.data.set);
+            return Err(Error::input(format!(
+                "data.test_fraction = {fraction}: no sample of {set} is left to test"
+            )));
+        }
+        let optimisers = [
+            experiment.training.optimiser.optimiser(),
+            Box::new(experiment.training.bop) as Box<_>,
+        ];
+        let trainer = Trainer::with_binary(
+            experiment.machine()?,
+            experiment.learning.rule(experiment.seed),
+            optimisers,
+            parts,
+            experiment.plan(),
+        )?;
+        Ok(Self { experiment, trainer })
+    }
+
+    /// Opens the run in `directory` again, as `experiment` changes it: its parameters on the
+    /// machine of `experiment`, its cells and counters too if that is the same hardware.
+    ///
+    /// # Errors
+    /// When the run has no checkpoint, or it belongs to another machine.
+    pub fn reopen(directory: &RunDirectory, experiment: Experiment) -> Result<Self> {
+        let trained = directory.experiment(&[])?;
+        let same_hardware = experiment.machine == trained.machine
+            && experiment.device == trained.device
+            && (experiment.seed, experiment.chip) == (trained.seed, trained.chip)
+            && experiment.precision == trained.precision;
+        let path = directory.checkpoint();
+        let checkpoint = Checkpoint::read(&path)?;
+        let mut session = Self::new(experiment)?;
+        session.trainer.load(&checkpoint, same_hardware, &path)?;
+        Ok(session)
+    }
+
+    /// Inputs and targets of the first `samples` training samples, rows x samples: fewer if there
+    /// are no more.
+    pub fn first_batch(&self, samples: usize) -> (DMatrix<T>, DMatrix<T>) {
+        let data = self.trainer.data();
+        let first: Vec<usize> = (0..samples.min(data.train.len())).collect();
+        let (inputs, labels) = data.train.batch(&first);
+        let targets = self.experiment.learning.objective();
+        (inputs, targets.class_targets(&labels, data.classes.len()))
+    }
+
+    /// Evaluates the machine as it is now; `directory` is where the run is.
+    ///
+    /// # Errors
+    /// When the machine does not take the data.
+    pub fn summary(&mut self, directory: &RunDirectory) -> Result<Summary> {
+        self.trainer.summary(directory.path().display().to_string())
+    }
+}

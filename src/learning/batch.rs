@@ -1,0 +1,87 @@
+//! What a rule learns from in one update, and what it learned.
+
+use nalgebra::DMatrix;
+
+use crate::Result;
+use crate::arithmetic::real::Real;
+use crate::arithmetic::simd;
+use crate::system::{Cost, Gradient, LocalProduct, Measurement, Nudge, Phase, System};
+
+/// What a rule learns from in one update.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a, T: Real> {
+    /// Inputs x samples.
+    pub inputs: &'a DMatrix<T>,
+    /// Outputs x samples.
+    pub targets: &'a DMatrix<T>,
+    /// The cost of outputs against targets.
+    pub cost: Cost,
+    /// The number of the update; names the random streams of rules that need any.
+    pub update: u64,
+}
+
+impl<'a, T: Real> Batch<'a, T> {
+    /// The force -beta dC/dv of this batch.
+    pub fn nudge(&self, beta: f64) -> Nudge<'a, T> {
+        Nudge { beta: T::of(beta), cost: self.cost, targets: self.targets }
+    }
+
+    /// Lets `system` infer.
+    ///
+    /// # Errors
+    /// When the machine does not take the batch.
+    pub fn infer(&self, system: &mut dyn System<T>) -> Result<Measurement<T>> {
+        system.settle(self.inputs, &Phase::Free)
+    }
+}
+
+/// What a rule learned from a machine.
+#[derive(Debug)]
+pub struct Estimate<'a, T: Real> {
+    /// The gradient of the mean cost over the samples that settled in every phase, as it is or by
+    /// its factors.
+    pub gradient: LocalProduct<'a, T>,
+    /// The free phase.
+    pub free: Measurement<T>,
+    /// How many samples did not settle in some phase and took no part.
+    pub unsettled: usize,
+}
+
+impl<'a, T: Real> Estimate<'a, T> {
+    /// The gradient itself, the mean over the samples that are `settled`.
+    pub fn of_gradient(gradient: Gradient<T>, free: Measurement<T>, settled: &[bool]) -> Self {
+        Self { gradient: gradient.into(), free, unsettled: unsettled(settled) }
+    }
+
+    /// The mean over the samples that are `settled` of the local products of a post-synaptic signal
+    /// `d` at the node values `at`, both nodes x samples.
+    pub fn of_signal(
+        system: &dyn System<T>,
+        batch: &Batch<'a, T>,
+        free: Measurement<T>,
+        settled: &[bool],
+        Signal { mut d, mut at }: Signal<T>,
+    ) -> Self {
+        let used = settled.len() - unsettled(settled);
+        simd::scale(d.as_mut_slice(), T::one() / T::of(used.max(1) as f64));
+        for (sample, _) in settled.iter().enumerate().filter(|(_, settled)| !**settled) {
+            d.column_mut(sample).fill(T::zero());
+            at.column_mut(sample).fill(T::zero());
+        }
+        let gradient = system.local_product(batch.inputs, d, at);
+        Self { gradient, free, unsettled: unsettled(settled) }
+    }
+}
+
+/// A post-synaptic signal and the point at which its local product is formed, both nodes x samples.
+#[derive(Clone, Debug)]
+pub struct Signal<T: Real> {
+    /// The signal, an estimate of the adjoint a.
+    pub d: DMatrix<T>,
+    /// The node values.
+    pub at: DMatrix<T>,
+}
+
+fn unsettled(settled: &[bool]) -> usize {
+    settled.iter().filter(|settled| !**settled).count()
+}

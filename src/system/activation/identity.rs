@@ -1,0 +1,20 @@
+//! No response of its own: a linear node.
+
+use super::Response;
+use crate::arithmetic::real::Real;
+
+pub(super) struct Identity;
+
+impl Response for Identity {
+    fn value<T: Real>(u: T) -> T {
+        u
+    }
+
+    fn slope<T: Real>(_: T) -> T {
+        T::one()
+    }
+
+    fn curvature<T: Real>(_: T) -> T {
+        T::zero()
+    }
+}

@@ -1,0 +1,58 @@
+//! What a phase asks of every lane.
+
+use nalgebra::DMatrix;
+
+use super::Network;
+use crate::arithmetic::random::Key;
+use crate::arithmetic::real::Real;
+use crate::coupler::{Exact, Port};
+use crate::system::{Correction, Nudge, Phase, Start};
+
+/// What a phase asks of every lane.
+pub(super) struct Task<'a, T: Real> {
+    /// The side of all arrays that is driven.
+    pub port: Port,
+    /// The force on outputs, or on the difference of two copies.
+    pub nudge: Option<Nudge<'a, T>>,
+    /// Where learning phases start.
+    pub start: Option<&'a Start<T>>,
+    /// The held current of port reversal.
+    pub held: Option<&'a DMatrix<T>>,
+    /// Digital models of all arrays, for the correction that is computed.
+    pub model: Option<Vec<Exact<T>>>,
+    /// Whether two copies are coupled.
+    pub dyadic: bool,
+    /// Names the settling.
+    pub key: Key,
+}
+
+impl<'a, T: Real> Task<'a, T> {
+    pub fn new(network: &Network<T>, phase: &Phase<'a, T>, key: Key) -> Self {
+        let port = Port::Forward;
+        let plain =
+            Self { port, nudge: None, start: None, held: None, model: None, dyadic: false, key };
+        match *phase {
+            Phase::Free => plain,
+            Phase::Nudged { nudge, correction, free } => {
+                let task = Self { nudge: Some(nudge), start: free.start.as_ref(), ..plain };
+                match correction {
+                    Correction::None => task,
+                    Correction::PortReversal(held) => {
+                        Self { port: Port::Reversed, held: Some(&held.0), ..task }
+                    }
+                    Correction::DigitalModel => Self { model: Some(network.intended()), ..task },
+                }
+            }
+            Phase::Dyadic { nudge, free } => {
+                Self { nudge: Some(nudge), start: free.start.as_ref(), dyadic: true, ..plain }
+            }
+        }
+    }
+
+    /// The scale of the smallest thing that is measured: the difference of two copies is of order
+    /// beta.
+    pub fn smallest_signal(&self) -> f64 {
+        let nudge = self.nudge.filter(|_| self.dyadic);
+        nudge.map_or(1.0, |nudge| nudge.beta.f64().abs().min(1.0))
+    }
+}

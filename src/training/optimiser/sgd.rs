@@ -1,0 +1,58 @@
+//! Gradient descent with momentum (Polyak 1964, doi:10.1016/0041-5553(64)90137-5).
+//!
+//! ```text
+//! m <- mu m + g,      theta <- theta - rate m
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use super::{Chunk, Optimiser, Step};
+use crate::arithmetic::real::Real;
+use crate::arithmetic::simd;
+use crate::quantity::range;
+
+/// Gradient descent with momentum: `sgd`, and its table.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sgd {
+    /// Learning rate.
+    #[serde(deserialize_with = "range::positive")]
+    pub rate: f64,
+    /// Momentum mu.
+    #[serde(deserialize_with = "range::fraction")]
+    pub momentum: f64,
+}
+
+impl Default for Sgd {
+    fn default() -> Self {
+        Self { rate: 0.05, momentum: 0.0 }
+    }
+}
+
+impl Sgd {
+    pub(super) fn optimiser<T: Real>(&self) -> Box<dyn Optimiser<T>> {
+        Box::new(*self)
+    }
+}
+
+impl<T: Real> Optimiser<T> for Sgd {
+    fn name(&self) -> &'static str {
+        "sgd"
+    }
+
+    fn moments(&self) -> &'static [&'static str] {
+        if self.momentum > 0.0 { &["momentum"] } else { &[] }
+    }
+
+    fn step(&self, step: &Step, chunk: &mut Chunk<T>, _: &mut Vec<T>) {
+        let rate = T::of(self.rate * step.rate_factor);
+        match chunk.moments.first_mut() {
+            None => chunk.gradient.add_to(chunk.values, -rate),
+            Some(momentum) => {
+                simd::scale(momentum, T::of(self.momentum));
+                chunk.gradient.add_to(momentum, T::one());
+                simd::add_scaled(chunk.values, -rate, momentum);
+            }
+        }
+    }
+}
