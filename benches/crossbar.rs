@@ -75,15 +75,8 @@ fn forward(bencher: Bencher, coupler: &dyn Coupler<f32>) {
     let (mut currents, mut scratch) = (DMatrix::zeros(OUTPUTS, BATCH), Vec::new());
     let noise = ReadNoise { key: Key::new(1, "bench"), samples: &samples, step: 0 };
     bencher.bench_local(|| {
-        let read = Read {
-            port: Port::Forward,
-            values: values.as_view(),
-            gain: None,
-            foreground: None,
-            wanted: 0..OUTPUTS,
-            noise,
-        };
-        coupler.read(&read, currents.as_view_mut(), &mut scratch);
+        let read = Read::new(Port::Forward, values.as_view(), 0..OUTPUTS, noise);
+        coupler.read(&read, currents.as_view_mut(), &mut scratch).unwrap();
     });
 }
 

@@ -66,15 +66,8 @@ fn force(bencher: Bencher, device: SpimDevice) {
     let (mut forces, mut scratch) = (DMatrix::zeros(NODES, SAMPLES), Vec::new());
     bencher.bench_local(|| {
         let noise = ReadNoise { key: Key::new(1, "bench"), samples: &samples, step: 0 };
-        let read = Read {
-            port: Port::Forward,
-            values: values.as_view(),
-            gain: None,
-            foreground: None,
-            wanted: 0..NODES,
-            noise,
-        };
-        spim.read(&read, forces.as_view_mut(), &mut scratch);
+        let read = Read::new(Port::Forward, values.as_view(), 0..NODES, noise);
+        spim.read(&read, forces.as_view_mut(), &mut scratch).unwrap();
         black_box(&forces);
     });
 }

@@ -15,7 +15,7 @@ use equilux::arithmetic::real::{Factor, Packed};
 use equilux::data::{Examples, Parts};
 use equilux::experiment::Experiment;
 use equilux::learning::Batch;
-use equilux::training::{Trainer, class_targets};
+use equilux::training::Trainer;
 use nalgebra::DMatrix;
 
 const SAMPLES: usize = 16_384;
@@ -132,11 +132,11 @@ fn gradient_rate(tables: &str) -> f64 {
     let mut machine = experiment.machine::<f32>().unwrap();
     let (rule, (inputs, labels)) =
         (experiment.learning.rule(1), examples(64).batch(&(0..64).collect::<Vec<_>>()));
-    let targets = class_targets(&experiment.learning, &labels, CLASSES);
+    let targets = experiment.learning.objective().class_targets(&labels, CLASSES);
     let batch =
         Batch { inputs: &inputs, targets: &targets, cost: experiment.learning.cost, update: 0 };
     64.0 / best(200, || {
-        rule.gradient(&mut machine, &batch).unwrap();
+        rule.gradient(machine.as_mut(), &batch).unwrap();
     })
 }
 
@@ -145,14 +145,21 @@ fn training_rate(layers: &[usize], tables: &str) -> f64 {
     let experiment = experiment(layers, tables);
     let classes = (0..CLASSES).map(|class| class.to_string()).collect();
     let parts = Parts {
+        name: "random".into(),
         train: examples(SAMPLES),
         validation: None,
         test: examples(64),
         classes,
         inputs: FEATURES,
     };
-    let machine = experiment.machine::<f32>().unwrap();
-    let mut trainer = Trainer::new(experiment, Box::new(machine), parts).unwrap();
+    let mut trainer = Trainer::new(
+        experiment.machine::<f32>().unwrap(),
+        experiment.learning.rule(experiment.seed),
+        experiment.training.optimiser.optimiser(),
+        parts,
+        experiment.plan(),
+    )
+    .unwrap();
     let seconds = best(3, || {
         trainer.epoch(&mut |_| ()).unwrap();
     });

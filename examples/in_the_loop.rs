@@ -8,10 +8,8 @@
 use std::path::Path;
 
 use equilux::Result;
-use equilux::data::{Dataset, Parts};
-use equilux::experiment::Experiment;
-use equilux::system::System;
-use equilux::training::{Trainer, evaluate};
+use equilux::experiment::{Experiment, Session};
+use equilux::training::Trainer;
 
 /// The devices: a name, and what is set beside `configs/digits-pcm.toml`.
 const DEVICES: [(&str, &[&str]); 5] = [
@@ -33,15 +31,10 @@ fn experiment(seed: u64, settings: &[&str]) -> Result<Experiment> {
     )
 }
 
-fn trained(experiment: &Experiment) -> Result<Trainer<f32>> {
-    let parts =
-        Parts::prepare(Dataset::load(&experiment.data)?, &experiment.data, experiment.seed)?;
-    let mut trainer =
-        Trainer::new(experiment.clone(), Box::new(experiment.machine::<f32>()?), parts)?;
-    while !trainer.is_finished() {
-        trainer.epoch(&mut |_| ())?;
-    }
-    Ok(trainer)
+fn trained(experiment: Experiment) -> Result<Trainer<f32>> {
+    let mut session = Session::new(experiment)?;
+    session.trainer.train()?;
+    Ok(session.trainer)
 }
 
 /// Mean and standard deviation, in percent.
@@ -56,10 +49,10 @@ fn percent(accuracies: &[f64]) -> String {
 fn main() -> Result<()> {
     let seeds: u64 = std::env::args().nth(1).and_then(|seeds| seeds.parse().ok()).unwrap_or(5);
     let mut ideal =
-        (1..=seeds).map(|seed| trained(&experiment(seed, IDEAL)?)).collect::<Result<Vec<_>>>()?;
+        (1..=seeds).map(|seed| trained(experiment(seed, IDEAL)?)).collect::<Result<Vec<_>>>()?;
     let accuracies = ideal
         .iter_mut()
-        .map(|trainer| Ok(trainer.evaluate_test()?.0.accuracy()))
+        .map(|trainer| Ok(trainer.evaluate_test()?.accuracy()))
         .collect::<Result<Vec<f64>>>()?;
     println!("ideal arrays                     {}", percent(&accuracies));
     println!("{:32} {:16} {:16} gap", "device", "in the loop", "transferred");
@@ -67,11 +60,12 @@ fn main() -> Result<()> {
         let (mut looped, mut transferred, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
         for (seed, ideal) in (1..=seeds).zip(&ideal) {
             let device = experiment(seed, settings)?;
-            looped.push(trained(&device)?.evaluate_test()?.0.accuracy());
+            looped.push(trained(device.clone())?.evaluate_test()?.accuracy());
             let mut machine = device.machine::<f32>()?;
-            machine.program(ideal.values())?;
-            transferred
-                .push(evaluate(&mut machine, &ideal.parts().test, &device.learning)?.accuracy());
+            machine.program(&mut ideal.values().to_vec())?;
+            let objective = device.learning.objective();
+            let found = objective.evaluate(machine.as_mut(), &ideal.data().test)?;
+            transferred.push(found.accuracy());
             gaps.push(looped[looped.len() - 1] - transferred[transferred.len() - 1]);
         }
         println!(

@@ -51,6 +51,8 @@ fn machine(share: f64) -> Result<AnalogNetwork<f64>> {
         },
         instruments: Instruments::default(),
         seed: 1,
+        chip: 0,
+        title: "twelve nodes".into(),
     })
 }
 
@@ -65,11 +67,10 @@ fn main() -> Result<()> {
     println!("|A| / |S|         vector field      AsymEP");
     for share in [0.0, 0.25, 0.5, 1.0, 2.0, 4.0] {
         let mut machine = machine(share)?;
-        let exact = Adjoint.gradient(&mut machine, &batch)?.gradient;
-        let plain = VectorField(nudges).gradient(&mut machine, &batch)?.gradient;
-        let asym = AsymEp { nudges, correction: CorrectionMethod::PortReversal }
-            .gradient(&mut machine, &batch)?
-            .gradient;
+        let asym = AsymEp { nudges, correction: CorrectionMethod::PortReversal };
+        let exact = Adjoint::default().gradient(&mut machine, &batch)?;
+        let plain = VectorField(nudges).gradient(&mut machine, &batch)?;
+        let asym = asym.gradient(&mut machine, &batch)?;
         println!(
             "{share:9.2}         {:12.6}  {:10.6}",
             fidelity(&plain, &exact).cosine,

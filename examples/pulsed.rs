@@ -7,9 +7,7 @@
 use std::path::Path;
 
 use equilux::Result;
-use equilux::data::{Dataset, Parts};
-use equilux::experiment::Experiment;
-use equilux::training::Trainer;
+use equilux::experiment::{Experiment, Session};
 
 const PRESETS: [&str; 7] = [
     "ideal-crossbar",
@@ -29,16 +27,12 @@ fn main() -> Result<()> {
         for seed in 1..=seeds {
             let settings = [format!("seed={seed}"), format!("device.crossbar.sheet={preset}")];
             let experiment = Experiment::load(Path::new("configs/digits-pulsed.toml"), &settings)?;
-            let parts = Parts::prepare(Dataset::load(&experiment.data)?, &experiment.data, seed)?;
-            let mut trainer =
-                Trainer::new(experiment.clone(), Box::new(experiment.machine::<f32>()?), parts)?;
-            while !trainer.is_finished() {
-                trainer.epoch(&mut |_| ())?;
-            }
+            let Session { experiment, mut trainer } = Session::<f32>::new(experiment)?;
+            trainer.train()?;
             let weights: usize =
                 experiment.network.layers.windows(2).map(|pair| pair[0] * pair[1]).sum();
             pulses += trainer.spent().pulses as f64 / (weights as f64 * seeds as f64);
-            let percent = 100.0 * trainer.evaluate_test()?.0.accuracy();
+            let percent = 100.0 * trainer.evaluate_test()?.accuracy();
             sum += percent;
             squares += percent * percent;
         }

@@ -7,9 +7,7 @@
 use std::path::Path;
 
 use equilux::Result;
-use equilux::data::{Dataset, Parts};
-use equilux::experiment::Experiment;
-use equilux::training::Trainer;
+use equilux::experiment::{Experiment, Session};
 use rayon::prelude::*;
 
 /// A laboratory that trains for a third of the ideal machine's epochs, with steps as large as its
@@ -47,14 +45,9 @@ fn accuracies(settings: &[String], splits: u64) -> Result<Vec<f64>> {
         .map(|seed| {
             let experiment =
                 Experiment::load(path, &[settings, &[format!("seed={seed}")]].concat())?;
-            let parts =
-                Parts::<f64>::prepare(Dataset::load(&experiment.data)?, &experiment.data, seed)?;
-            let mut trainer =
-                Trainer::new(experiment.clone(), Box::new(experiment.machine::<f64>()?), parts)?;
-            while !trainer.is_finished() {
-                trainer.epoch(&mut |_| {})?;
-            }
-            Ok(100.0 * trainer.evaluate_test()?.0.accuracy())
+            let mut trainer = Session::<f64>::new(experiment)?.trainer;
+            trainer.train()?;
+            Ok(100.0 * trainer.evaluate_test()?.accuracy())
         })
         .collect()
 }

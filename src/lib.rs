@@ -51,9 +51,10 @@
 //! let mut machine = case.machine(0.2)?;
 //!
 //! let nudges = Nudges { beta: 0.01, nudging: Nudging::Centred };
-//! let asym = AsymEp { nudges, correction: CorrectionMethod::PortReversal }.gradient(&mut machine, &batch)?;
-//! let exact = Adjoint.gradient(&mut machine, &batch)?;
-//! assert!(fidelity(&asym.gradient, &exact.gradient).relative_error < 1e-4);
+//! let asym = AsymEp { nudges, correction: CorrectionMethod::PortReversal };
+//! let found = asym.gradient(&mut machine, &batch)?;
+//! let exact = Adjoint::default().gradient(&mut machine, &batch)?;
+//! assert!(fidelity(&found, &exact).relative_error < 1e-4);
 //! # Ok::<(), equilux::Error>(())
 //! ```
 

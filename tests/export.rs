@@ -25,8 +25,8 @@ fn spim_run(settings: &[&str]) -> Place {
     let place = Place::new();
     place.file(
         "x.toml",
-        "[data]\nset = 'wine'\nscaling = 'unit-range'\nclip = 1.0\n[network]\nlayers = [13, 5, 3]\ntopology = 'all-to-all'\n\
-         activation = 'sine'\nprecision = 'f64'\n[network.dynamics.gradient]\nleak = 2.0\n[device.spim]\nsheet = 'spim-generic'\npatterns = 6\n\
+        "precision = 'f64'\n[data]\nset = 'wine'\nscaling = 'unit-range'\nclip = 1.0\n[network]\nlayers = [13, 5, 3]\n\
+         topology = 'all-to-all'\nactivation = 'sine'\n[network.dynamics.gradient]\nleak = 2.0\n[device.spim]\nsheet = 'spim-generic'\npatterns = 6\n\
          [relaxation]\nstep = 0.15\ntolerance = 1e-2\nmax_steps = 30\n[learning]\nrule = 'ep'\nbeta = 0.5\n[training]\nepochs = 1\n\
          optimiser.adam.rate = 0.01\n",
     );

@@ -4,19 +4,23 @@ use std::ops::Range;
 
 use equilux::coupler::{Expense, Parameter};
 use equilux::data::{Dataset, Parts};
-use equilux::experiment::{Experiment, RuleName};
-use equilux::learning::Batch;
-use equilux::system::{AnalogNetwork, Cost, HeldCurrent, LocalProduct, Measurement, Phase, System};
-use equilux::training::{Trainer, class_targets};
+use equilux::experiment::Experiment;
+use equilux::learning::{Adjoint, Batch, Rule};
+use equilux::state::State;
+use equilux::system::{Cost, HeldCurrent, LocalProduct, Measurement, Phase, System};
+use equilux::training::Trainer;
 use equilux::{Error, Result};
 use nalgebra::DMatrix;
 
-/// A machine behind its instruments: it has no twin.
-struct Laboratory(AnalogNetwork<f64>);
+/// A machine behind its instruments: it has no model.
+struct Laboratory(Box<dyn System<f64>>);
 
 impl System<f64> for Laboratory {
+    fn describe(&self) -> String {
+        "a bench".into()
+    }
     fn inputs(&self) -> usize {
-        System::inputs(&self.0)
+        self.0.inputs()
     }
     fn outputs(&self) -> Range<usize> {
         self.0.outputs()
@@ -24,7 +28,7 @@ impl System<f64> for Laboratory {
     fn parameters(&self) -> Vec<Parameter<f64>> {
         self.0.parameters()
     }
-    fn program(&mut self, values: &[DMatrix<f64>]) -> Result<()> {
+    fn program(&mut self, values: &mut [DMatrix<f64>]) -> Result<()> {
         self.0.program(values)
     }
     fn settle(&mut self, inputs: &DMatrix<f64>, phase: &Phase<f64>) -> Result<Measurement<f64>> {
@@ -40,23 +44,29 @@ impl System<f64> for Laboratory {
     fn local_product<'a>(
         &self,
         inputs: &'a DMatrix<f64>,
-        d: &'a DMatrix<f64>,
-        at: &'a DMatrix<f64>,
+        d: DMatrix<f64>,
+        at: DMatrix<f64>,
     ) -> LocalProduct<'a, f64> {
         self.0.local_product(inputs, d, at)
     }
     fn expense(&self) -> Expense {
         self.0.expense()
     }
+    fn state(&self) -> State<f64> {
+        self.0.state()
+    }
+    fn restore(&mut self, state: &State<f64>) -> Result<()> {
+        self.0.restore(state)
+    }
 }
 
 fn experiment(settings: &[&str]) -> Experiment {
     let text = r#"
+        precision = "f64"
         [data]
         set = "wine"
         [network]
         layers = [13, 6, 3]
-        precision = "f64"
         [relaxation]
         step = 0.5
         tolerance = 1e-6
@@ -74,6 +84,12 @@ fn parts(experiment: &Experiment) -> Parts<f64> {
         .unwrap()
 }
 
+fn trainer(experiment: &Experiment, system: Box<dyn System<f64>>) -> Trainer<f64> {
+    let (rule, optimiser) =
+        (experiment.learning.rule(1), experiment.training.optimiser.optimiser());
+    Trainer::new(system, rule, optimiser, parts(experiment), experiment.plan()).unwrap()
+}
+
 #[test]
 fn every_laboratory_rule_trains_without_a_model() {
     for (rule, topology) in [
@@ -87,8 +103,7 @@ fn every_laboratory_rule_trains_without_a_model() {
             &format!("network.topology={topology}"),
         ]);
         let laboratory = Laboratory(experiment.machine().unwrap());
-        let mut trainer =
-            Trainer::new(experiment.clone(), Box::new(laboratory), parts(&experiment)).unwrap();
+        let mut trainer = trainer(&experiment, Box::new(laboratory));
         while !trainer.is_finished() {
             trainer.epoch(&mut |_| {}).unwrap();
         }
@@ -100,34 +115,31 @@ fn every_laboratory_rule_trains_without_a_model() {
 #[test]
 fn spsa_estimates_the_gradient_without_a_model() {
     let experiment = experiment(&[
-        "learning.rule=spsa",
-        "learning.perturbation=1e-3",
-        "learning.perturbations=2000",
+        "learning.rule.spsa.perturbation=1e-3",
+        "learning.rule.spsa.perturbations=2000",
     ]);
     let mut laboratory = Laboratory(experiment.machine().unwrap());
     let parts = parts(&experiment);
     let (inputs, labels) = parts.train.batch(&[0, 1, 2, 3]);
-    let targets = class_targets(&experiment.learning, &labels, 3);
+    let targets = experiment.learning.objective().class_targets(&labels, 3);
     let batch = Batch { inputs: &inputs, targets: &targets, cost: Cost::SquaredError, update: 0 };
     let before: Vec<_> = laboratory.parameters().into_iter().map(|p| p.values).collect();
-    let estimate = experiment.learning.rule::<f64>(1).gradient(&mut laboratory, &batch).unwrap();
+    let found = experiment.learning.rule::<f64>(1).gradient(&mut laboratory, &batch).unwrap();
     let after: Vec<_> = laboratory.parameters().into_iter().map(|p| p.values).collect();
     assert_eq!(before, after, "the machine is programmed as it was");
     let mut machine = experiment.machine::<f64>().unwrap();
-    let exact = equilux::learning::Adjoint;
-    let exact = equilux::learning::Rule::gradient(&exact, &mut machine, &batch).unwrap();
+    let exact = Adjoint::default().gradient(machine.as_mut(), &batch).unwrap();
     // P = 111 parameters and n = 2000 perturbations: cosine about 1 / sqrt(1 + P/n) = 0.97.
-    let cosine = equilux::learning::fidelity(&estimate.gradient, &exact.gradient).cosine;
+    let cosine = equilux::learning::fidelity(&found, &exact).cosine;
     assert!(cosine > 0.95, "{cosine}");
 }
 
 #[test]
 fn the_adjoint_says_that_it_needs_a_model() {
     let mut experiment = experiment(&[]);
-    experiment.learning.rule = RuleName::Adjoint;
+    experiment.learning.rule = Adjoint::default().into();
     let laboratory = Laboratory(experiment.machine().unwrap());
-    let mut trainer =
-        Trainer::new(experiment.clone(), Box::new(laboratory), parts(&experiment)).unwrap();
+    let mut trainer = trainer(&experiment, Box::new(laboratory));
     let error = trainer.epoch(&mut |_| {}).unwrap_err();
     assert!(
         matches!(&error, Error::Input(message) if message.contains("needs a model")),
@@ -139,9 +151,7 @@ fn the_adjoint_says_that_it_needs_a_model() {
 fn samples_that_do_not_settle_are_counted_and_not_used() {
     // One step is too few for any sample to be at rest.
     let hasty = experiment(&["relaxation.max_steps=1"]);
-    let mut trainer =
-        Trainer::new(hasty.clone(), Box::new(hasty.machine::<f64>().unwrap()), parts(&hasty))
-            .unwrap();
+    let mut trainer = trainer(&hasty, hasty.machine().unwrap());
     let error = trainer.epoch(&mut |_| {}).unwrap_err().to_string();
     assert!(
         error.contains("none of 142 samples settled") && error.contains("relaxation.max_steps = 1"),
@@ -157,28 +167,25 @@ fn samples_that_do_not_settle_are_counted_and_not_used() {
     let parts = parts(&experiment);
     let mut machine = experiment.machine::<f64>().unwrap();
     let rule = experiment.learning.rule::<f64>(1);
-    let gradient = |machine: &mut AnalogNetwork<f64>, samples: &[usize]| {
+    let estimate = |machine: &mut dyn System<f64>, samples: &[usize]| {
         let (inputs, labels) = parts.train.batch(samples);
-        let targets = class_targets(&experiment.learning, &labels, 3);
+        let targets = experiment.learning.objective().class_targets(&labels, 3);
         let batch =
             Batch { inputs: &inputs, targets: &targets, cost: Cost::SquaredError, update: 0 };
-        rule.gradient(machine, &batch).unwrap()
+        let estimate = rule.estimate(machine, &batch).unwrap();
+        (estimate.gradient.whole(), estimate.unsettled)
     };
     let all: Vec<usize> = (0..64).collect();
-    let mixed = gradient(&mut machine, &all);
+    let (mixed, unsettled) = estimate(machine.as_mut(), &all);
     let settled: Vec<usize> = all
         .iter()
         .copied()
-        .filter(|sample| gradient(&mut machine, &[*sample]).unsettled == 0)
+        .filter(|sample| estimate(machine.as_mut(), &[*sample]).1 == 0)
         .collect();
-    assert!(
-        mixed.unsettled > 0 && mixed.unsettled < 64,
-        "{} unsettled: choose another limit",
-        mixed.unsettled
-    );
-    assert_eq!(settled.len(), 64 - mixed.unsettled);
-    let alone = gradient(&mut machine, &settled);
-    for (mixed, alone) in mixed.gradient.iter().zip(&alone.gradient) {
+    assert!(unsettled > 0 && unsettled < 64, "{} unsettled: choose another limit", unsettled);
+    assert_eq!(settled.len(), 64 - unsettled);
+    let (alone, _) = estimate(machine.as_mut(), &settled);
+    for (mixed, alone) in mixed.iter().zip(&alone) {
         assert!((mixed - alone).norm() <= 1e-12 * (1.0 + alone.norm()));
     }
 }
@@ -205,11 +212,7 @@ fn non_reciprocity_is_that_of_the_couplings_between_nodes() {
 fn transposed_feedback_parts_from_reciprocity_as_it_learns() {
     let settings = ["network.topology=independent-feedback", "network.feedback_asymmetry=0"];
     let experiment = experiment(&settings);
-    let parts =
-        Parts::prepare(Dataset::load(&experiment.data).unwrap(), &experiment.data, experiment.seed)
-            .unwrap();
-    let machine = experiment.machine::<f64>().unwrap();
-    let mut trainer = Trainer::new(experiment, Box::new(machine), parts).unwrap();
+    let mut trainer = trainer(&experiment, experiment.machine().unwrap());
     let first = trainer.epoch(&mut |_| ()).unwrap().non_reciprocity.unwrap();
     let second = trainer.epoch(&mut |_| ()).unwrap().non_reciprocity.unwrap();
     assert!(0.0 < first && first < second && second < 1.0, "{first} {second}");

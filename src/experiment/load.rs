@@ -232,9 +232,8 @@ mod tests {
             (experiment.seed, experiment.training.epochs, experiment.data.set.as_str()),
             (3, 9, "digits")
         );
-        assert!(
-            matches!(experiment.training.optimiser, crate::training::OptimiserConfig::Adam(adam) if adam.rate == 0.5)
-        );
+        let adam = Adam { rate: 0.5, ..Adam::default() };
+        assert_eq!(experiment.training.optimiser, adam.into());
     }
 
     #[test]

@@ -293,7 +293,6 @@ impl Experiment {
 #[cfg(test)]
 mod tests {
     use crate::experiment::Experiment;
-    use crate::system::System;
 
     #[test]
     fn feedback_starts_from_the_transpose() {

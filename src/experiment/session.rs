@@ -16,9 +16,7 @@ use crate::{Error, Result};
 /// let settings = ["training.epochs=3".to_string()];
 /// let text = "data.set = 'wine'\nnetwork.layers = [13, 8, 3]\n";
 /// let mut session = Session::<f64>::new(Experiment::parse(text, "an example", &settings)?)?;
-/// while !session.trainer.is_finished() {
-///     session.trainer.epoch(&mut |_| ())?;
-/// }
+/// session.trainer.train()?;
 /// assert!(session.trainer.summary("an example".into())?.test_accuracy > 0.8);
 /// # Ok::<(), equilux::Error>(())
 /// ```

@@ -91,7 +91,7 @@ fn collect(key: &str, value: &Value, numbers: &mut BTreeMap<String, Number>) -> 
             .clone()
             .try_into()
             .map_err(|e: toml::de::Error| format!("{key}: {}", e.message()))?;
-        numbers.insert(key.to_owned(), number.in_unit_of(key).map_err(|e| format!("{key}: {e}"))?);
+        numbers.insert(key.to_owned(), number);
         return Ok(());
     }
     if table.is_empty() || ["unit", "source"].iter().any(|name| table.contains_key(*name)) {
@@ -167,14 +167,26 @@ impl Sheet {
     fn parse(text: &str, name: &str) -> Result<Self> {
         let Written { kind, title, tables } =
             toml::from_str(text).map_err(|e| located(name, &e))?;
+        let wrong = |e: String| Error::input(format!("datasheet {name}: {e}"));
         let mut numbers = BTreeMap::new();
-        tables
-            .iter()
-            .try_for_each(|(key, value)| collect(key, value, &mut numbers))
-            .map_err(|e| Error::input(format!("datasheet {name}: {e}")))?;
-        let sheet = Self { kind, title, numbers };
-        sheet.device().map_err(|e| Error::input(format!("datasheet {name}: {e}")))?;
-        Ok(sheet)
+        let mut tables = tables.iter();
+        tables.try_for_each(|(key, value)| collect(key, value, &mut numbers)).map_err(wrong)?;
+        let stated = Self { kind, title, numbers };
+        let convert = |(key, number): (&String, &Number)| {
+            let number = number.clone().in_unit_of(key).map_err(|e| format!("{key}: {e}"))?;
+            Ok((key.clone(), number))
+        };
+        let numbers: Result<_, String> = stated.numbers.iter().map(convert).collect();
+        let check = |sheet: &Self| sheet.device().map_err(|e| wrong(e.to_string()));
+        match numbers {
+            Ok(numbers) => {
+                let sheet = Self { numbers, ..stated };
+                check(&sheet)?;
+                Ok(sheet)
+            }
+            // A key that there is not has no unit either.
+            Err(unit) => Err(check(&stated).err().unwrap_or_else(|| wrong(unit))),
+        }
     }
 
     /// The device of these numbers alone.

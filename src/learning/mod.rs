@@ -30,7 +30,7 @@ mod vector_field;
 use crate::Result;
 use crate::arithmetic::real::Real;
 use crate::quantity::choice::choices;
-use crate::system::System;
+use crate::system::{Gradient, System};
 
 pub use adjoint::Adjoint;
 pub use asym_ep::{AsymEp, AsymEpTable, CorrectionMethod};
@@ -57,6 +57,14 @@ pub trait Rule<T: Real>: Send + Sync {
         system: &mut dyn System<T>,
         batch: &Batch<'a, T>,
     ) -> Result<Estimate<'a, T>>;
+
+    /// The gradient of [`estimate`](Self::estimate), worked out.
+    ///
+    /// # Errors
+    /// Those of [`estimate`](Self::estimate).
+    fn gradient(&self, system: &mut dyn System<T>, batch: &Batch<T>) -> Result<Gradient<T>> {
+        Ok(self.estimate(system, batch)?.gradient.whole())
+    }
 }
 
 /// What rules are made with that is not theirs alone.

@@ -184,12 +184,19 @@ fn row(m: &EpochMetrics, validation: bool) -> String {
 }
 
 fn configuration(config_toml: &str) -> String {
+    let written = format!(
+        "<p class=\"faint\">Written by Equilux {}.</p>\n</main>\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    if config_toml.is_empty() {
+        return written;
+    }
     format!(
         "<section>\n<h2>Configuration</h2>\n<pre>{}</pre>\n</section>\n\
-         <section>\n<h2>Repeat this run</h2>\n<p>Save the configuration above as <code>config.toml</code>, then run</p>\n\
-         <pre>equilux train config.toml</pre>\n<p class=\"faint\">Written by Equilux {}.</p>\n</section>\n</main>\n",
+         <section>\n<h2>Repeat this run</h2>\n<p>Save the configuration above as \
+         <code>config.toml</code>, then run</p>\n<pre>equilux train config.toml</pre>\n</section>\n\
+         {written}",
         escaped(config_toml),
-        env!("CARGO_PKG_VERSION"),
     )
 }
 
@@ -198,6 +205,7 @@ mod tests {
     use super::super::learning_curves::tests::plausible;
     use super::super::write_run;
     use super::*;
+    use crate::system::System;
 
     fn summary() -> Summary {
         Summary {
@@ -299,13 +307,22 @@ mod tests {
                 .unwrap();
         let directory = tempfile::tempdir().unwrap();
         let run = directory.path().join("run");
-        write_run(&run, &summary(), &plausible(2, true), &experiment).unwrap();
+        write_run(
+            &run,
+            &summary(),
+            &plausible(2, true),
+            None::<&dyn System<f64>>,
+            Some(&experiment),
+        )
+        .unwrap();
         for file in ["report.html", "plots/learning-curves.svg", "plots/learning-curves.png"] {
             assert!(run.join(file).metadata().unwrap().len() > 1000, "{file}");
         }
         let blocked = directory.path().join("file");
         std::fs::write(&blocked, "").unwrap();
-        let error = write_run(&blocked, &summary(), &[], &experiment).unwrap_err();
+        let error =
+            write_run(&blocked, &summary(), &[], None::<&dyn System<f64>>, Some(&experiment))
+                .unwrap_err();
         assert!(error.to_string().contains("file/plots"), "{error}");
     }
 }

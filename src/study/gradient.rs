@@ -71,7 +71,7 @@ pub fn judge(
     let of_trained = |gradient: Gradient<f64>| -> Gradient<f64> {
         trained.iter().map(|index| gradient[*index].clone()).collect()
     };
-    let exact = of_trained(Adjoint::default().estimate(machine, batch)?.gradient.whole());
+    let exact = of_trained(Adjoint::default().gradient(machine, batch)?);
     let (mut estimates, mut unsettled) = (Vec::with_capacity(repeats), 0);
     for repeat in 0..repeats {
         let estimate = rule.estimate(machine, &Batch { update: repeat as u64, ..*batch })?;

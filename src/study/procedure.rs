@@ -102,9 +102,7 @@ pub(super) fn execute(
 
 fn trained<T: Real>(experiment: &Experiment, dataset: &Dataset) -> Result<Session<T>> {
     let mut session = Session::with_data(experiment.clone(), dataset.clone())?;
-    while !session.trainer.is_finished() {
-        session.trainer.epoch(&mut |_| {})?;
-    }
+    session.trainer.train()?;
     Ok(session)
 }
 

@@ -157,6 +157,25 @@ impl<T: Real> Trainer<T> {
         per_second(self.trained_samples, self.training_time)
     }
 
+    /// How well the machine does on its test part.
+    ///
+    /// # Errors
+    /// When the machine does not take the examples.
+    pub fn evaluate_test(&mut self) -> Result<Evaluation> {
+        self.plan.objective.evaluate(self.system.as_mut(), &self.data.test)
+    }
+
+    /// Trains all epochs that are left.
+    ///
+    /// # Errors
+    /// Those of [`epoch`](Self::epoch).
+    pub fn train(&mut self) -> Result<()> {
+        while !self.is_finished() {
+            self.epoch(&mut |_| ())?;
+        }
+        Ok(())
+    }
+
     /// Evaluates the machine as it is now; `run` is what the run is called.
     ///
     /// # Errors

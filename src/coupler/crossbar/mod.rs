@@ -369,7 +369,7 @@ mod tests {
             wanted: 0..ports,
             noise,
         };
-        coupler.read(&read, out.as_view_mut(), &mut Vec::new());
+        coupler.read(&read, out.as_view_mut(), &mut Vec::new()).unwrap();
         out
     }
 

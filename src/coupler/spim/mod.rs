@@ -264,18 +264,8 @@ mod tests {
         let noise = ReadNoise { key: Key::new(1, "test"), samples: &samples, step };
         let mut out = DMatrix::zeros(5, values.ncols());
         let gain = gain.map(|gain| gain.view((2, 0), (5, values.ncols())));
-        spim.read(
-            &Read {
-                port: Port::Forward,
-                values: values.as_view(),
-                gain,
-                foreground: None,
-                wanted: 2..7,
-                noise,
-            },
-            out.as_view_mut(),
-            &mut Vec::new(),
-        );
+        let read = Read::new(Port::Forward, values.as_view(), 2..7, noise).with_gain(gain);
+        spim.read(&read, out.as_view_mut(), &mut Vec::new()).unwrap();
         out
     }
 
@@ -384,8 +374,7 @@ mod tests {
             let mut values: Vec<_> =
                 spim.parameters().into_iter().map(|parameter| parameter.values).collect();
             values[0].fill(value);
-            spim.program(&values, Key::new(write, "test")).unwrap();
-            spim.read_back(&mut values);
+            spim.program(&mut values, Key::new(write, "test")).unwrap();
             values[0].clone()
         };
         let step = 1.0 / 7.0;
@@ -582,7 +571,7 @@ mod tests {
                 wanted: 0..matrix.nrows(),
                 noise,
             };
-            spim.read(&read, out.as_view_mut(), &mut Vec::new());
+            spim.read(&read, out.as_view_mut(), &mut Vec::new()).unwrap();
             let expected = matrix * values;
             (out - &expected).norm() / expected.norm()
         };
@@ -637,7 +626,7 @@ mod tests {
                         wanted: 0..reached,
                         noise,
                     };
-                    spim.read(&read, out.as_view_mut(), &mut Vec::new());
+                    spim.read(&read, out.as_view_mut(), &mut Vec::new()).unwrap();
                     let error = (out - matrix * values).abs().max();
                     assert!(
                         error < 1e-13,

@@ -28,3 +28,9 @@ choices! {
         pub fn factor(&self, epoch: usize, epochs: usize) -> f64;
     }
 }
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self::Constant(Constant::default())
+    }
+}
