@@ -205,6 +205,9 @@ fn training_that_diverges() {
         "small.toml",
         SMALL.replace("optimiser.adam.rate = 0.02", "optimiser.sgd.rate = 1e38"),
     );
-    let message = place.refused(1, &["train", "small.toml", "--out", "run"]);
-    assert!(message.contains("diverged") || message.contains("settled"), "{message}");
+    // The first updates leave weights so large that nothing comes to rest.
+    says(
+        &place.refused(1, &["train", "small.toml", "--out", "run"]),
+        &["epoch 2: none of 1000 samples settled", "relaxation.max_steps = 30"],
+    );
 }

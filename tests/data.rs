@@ -134,21 +134,6 @@ fn serve(directory: &Path) -> String {
     address
 }
 
-/// The directory of the real MNIST, or `None`, said aloud, where there is none.
-fn real_mnist() -> Option<PathBuf> {
-    let directory = std::env::var_os("EQUILUX_DATA")
-        .map(|store| PathBuf::from(store).join("mnist"))
-        .filter(|path| path.is_dir());
-    if directory.is_none() {
-        // Not eprintln!, which the test harness keeps to itself.
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED the tests of the real MNIST: $EQUILUX_DATA names no directory with mnist/"
-        );
-    }
-    directory
-}
-
 #[test]
 fn a_new_user_sees_built_in_sets_and_how_to_get_more() {
     let place = Place::new();
@@ -436,8 +421,10 @@ fn a_path_ending_in_csv_is_a_set_without_import() {
 }
 
 #[test]
+#[ignore = "skipped: wants MNIST (EQUILUX_DATA=DIR cargo test --test data -- --ignored)"]
 fn the_real_mnist_is_fetched_and_read() {
-    let Some(directory) = real_mnist() else { return };
+    let store = std::env::var("EQUILUX_DATA").expect("EQUILUX_DATA names the store with mnist/");
+    let directory = Path::new(&store).join("mnist");
     let place = Place::new();
     let fetched = place.json(&["fetch", "mnist", "--mirror", &serve(&directory)]);
     assert_eq!(fetched["copied"], true);
@@ -463,6 +450,7 @@ fn the_real_mnist_is_fetched_and_read() {
         (60_000, 10_000)
     );
     // The published mean of the training images is 0.1307 of full scale; that is what black
-    // becomes.
-    assert!((parts.train.inputs.min() + 0.1307).abs() < 1e-3);
+    // becomes. That of five sixths of them is within 1e-4 of it, the mean of one image varying by
+    // 0.05.
+    assert!((parts.train.inputs.min() + 0.1307).abs() < 5e-4);
 }

@@ -183,7 +183,10 @@ fn masks_for_real_panels_come_back_too() {
             .zip(&back)
             .map(|(a, b)| (a.clamp(-1.0, 1.0).acos() - b.acos()).abs())
             .fold(0.0, f64::max);
-        assert!(apart < 0.8 * std::f64::consts::TAU / 256.0 * 1.5, "{option:?}: {apart} rad");
+        // Half of the widest step between levels: of a turn, or of the response above.
+        let turn = std::f64::consts::TAU / 256.0;
+        let step = if option.contains(&"curved.toml") { 7.0 * 1.2 / 256.0 } else { turn };
+        assert!(apart < step / 2.0, "{option:?}: {apart} rad");
         for directory in ["maps", "again"] {
             fs::remove_dir_all(place.path(directory)).unwrap();
         }

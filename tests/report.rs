@@ -133,14 +133,12 @@ fn an_optical_run_shows_its_mask_and_its_focal_plane() {
 }
 
 #[test]
+#[ignore = "skipped: wants Chromium (cargo test --test report -- --ignored)"]
 fn a_browser_shows_pages_whole_at_any_width() {
     let browser = ["chromium", "chromium-browser", "google-chrome"]
         .into_iter()
         .find(|name| Command::new(name).arg("--version").output().is_ok());
-    let Some(browser) = browser else {
-        eprintln!("skipped: there is no Chromium here");
-        return;
-    };
+    let browser = browser.expect("a Chromium runs");
     let place = Place::new();
     place.file("gradients.toml", GRADIENTS);
     place.file("noisy.toml", NOISY);
@@ -268,9 +266,11 @@ fn a_suggested_nudge_has_the_smallest_error_and_says_why() {
     assert_eq!(nudges.len(), 4);
     let best = nudges.iter().min_by(|a, b| error(a).total_cmp(&error(b))).unwrap();
     assert_eq!(found["suggested_beta"], best["beta"]);
-    // Twice the nudge, half the noise, within what 16 estimates of hundreds of parameters tell.
+    // The noise of readings over beta, and beside it one that no nudge changes: twice the nudge
+    // has at least half the noise, and gains less each time.
     let noise = |index: usize| nudges[index]["noise"].as_f64().unwrap();
-    assert!((noise(0) / noise(1) - 2.0).abs() < 0.4, "{found}");
+    let gains = [0, 1, 2].map(|index| noise(index) / noise(index + 1));
+    assert!(gains[0] < 2.0 && gains[2] > 1.0 && gains.is_sorted_by(|a, b| a > b), "{gains:?}");
     let printed = place.printed(&["gradient", "noisy.toml", "--suggest-beta"]);
     assert!(
         printed.contains("suggested beta")

@@ -2,9 +2,16 @@
 
 mod common;
 
+use std::fs;
+
 use common::{NOISY, Place, SMALL, bytes};
 
-const CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/configs");
+/// A column of the `metrics.csv` of `run`, a number an epoch.
+fn metrics(place: &Place, run: &str, name: &str) -> Vec<f64> {
+    let mut reader = csv::Reader::from_path(place.path(run).join("metrics.csv")).unwrap();
+    let column = reader.headers().unwrap().iter().position(|head| head == name).unwrap();
+    reader.records().map(|record| record.unwrap()[column].parse().unwrap()).collect()
+}
 
 #[test]
 fn a_run_leaves_everything_a_user_needs() {
@@ -14,8 +21,6 @@ fn a_run_leaves_everything_a_user_needs() {
         place.json(&["train", "small.toml", "--set", "training.epochs=2", "--threads", "1"]);
     assert_eq!(summary["run"], "runs/small");
     assert_eq!(summary["test_samples"], 359);
-    assert!(summary["test_accuracy"].as_f64().unwrap() > 0.3, "{summary}");
-    assert!(summary["train_accuracy"].as_f64().unwrap() > 0.3);
     assert!(summary["samples_per_second"].as_f64().unwrap() > 0.0);
     assert_eq!(summary["lab"]["frames"], 0);
     assert!(summary["lab"]["seconds"].is_number());
@@ -29,8 +34,17 @@ fn a_run_leaves_everything_a_user_needs() {
     ] {
         assert!(!bytes(&place.path("runs/small").join(file)).is_empty(), "{file}");
     }
-    let metrics = String::from_utf8(bytes(&place.path("runs/small/metrics.csv"))).unwrap();
-    assert_eq!(metrics.lines().count(), 3, "{metrics}");
+    // The summary is that of the last epoch; no accuracy but a whole number of samples.
+    for part in ["test_accuracy", "train_accuracy"] {
+        let column = metrics(&place, "runs/small", part);
+        assert_eq!(column.len(), 2, "{part}");
+        let samples = if part == "test_accuracy" { 359.0 } else { 1000.0 };
+        let correct = column[1] * samples;
+        assert!((correct - correct.round()).abs() < 1e-9, "{part}: {correct}");
+        if part == "test_accuracy" {
+            assert_eq!(summary[part].as_f64().unwrap(), column[1]);
+        }
+    }
     // The next run does not touch this one, and the resolved experiment runs as it stands.
     let again = place.json(&["train", "runs/small/config.toml", "--out", "again"]);
     assert_eq!(again["test_accuracy"], summary["test_accuracy"]);
@@ -43,16 +57,13 @@ fn a_run_leaves_everything_a_user_needs() {
 
 #[test]
 fn evaluation_repeats_the_accuracy_of_training() {
-    // The noise of another evaluation moves a noisy machine's answers a little; nothing moves the
-    // others.
-    for (name, config, tolerance) in [("small.toml", SMALL, 0.0), ("noisy.toml", NOISY, 0.02)] {
+    // Evaluation after training draws the noise that evaluation in training drew.
+    for (name, config) in [("small.toml", SMALL), ("noisy.toml", NOISY)] {
         let place = Place::new();
         place.file(name, config);
         let trained = place.json(&["train", name, "--out", "run"]);
         let evaluated = place.json(&["evaluate", "run"]);
-        let difference = evaluated["test_accuracy"].as_f64().unwrap()
-            - trained["test_accuracy"].as_f64().unwrap();
-        assert!(difference.abs() <= tolerance, "{name}: {difference}");
+        assert_eq!(evaluated["test_accuracy"], trained["test_accuracy"], "{name}");
         assert_eq!(evaluated["lab"]["conversions"], trained["lab"]["conversions"]);
     }
 }
@@ -72,6 +83,8 @@ fn weights_move_to_another_device() {
         "device.crossbar.weight_max=9",
     ]);
     assert_eq!(ideal["test_accuracy"].as_f64().unwrap(), exact);
+    // With two levels over a range of 9 every weight is written as 0: what is left is the bias, and
+    // one answer for every sample. Of 1797 digits no class has more than 183, and a fifth is tested.
     let coarse = [
         "evaluate",
         "run",
@@ -80,7 +93,8 @@ fn weights_move_to_another_device() {
         "--set",
         "device.crossbar.weight_max=9",
     ];
-    assert!(place.json(&coarse)["test_accuracy"].as_f64().unwrap() < exact - 0.05);
+    let coarse = place.json(&coarse)["test_accuracy"].as_f64().unwrap();
+    assert!(coarse > 0.0 && coarse * 359.0 < 38.0, "{coarse}");
     assert!(
         place
             .printed(&["evaluate", "run", "--device", "crossbar-generic"])
@@ -89,23 +103,11 @@ fn weights_move_to_another_device() {
 }
 
 #[test]
-fn every_shipped_experiment_runs_on_its_own_data() {
-    for config in ["wine-spim", "digits-crossbar"] {
-        let place = Place::new();
-        let file = format!("{CONFIGS}/{config}.toml");
-        let summary = place.json(&["train", &file, "--out", "run", "--set", "training.epochs=1"]);
-        assert_eq!(summary["epochs"], 1, "{config}");
-        let seconds = summary["lab"]["seconds"].as_f64().unwrap();
-        assert!(seconds > 0.0, "{config}: {seconds}");
-    }
-}
-
-#[test]
 fn the_frames_of_a_run_are_those_of_its_readout() {
     // Parameter shift: 2 K frames a node and read. One update of one batch: a free and two nudged
     // phases, each of max_steps reads for a noisy machine, and nothing else for the rule `ep`.
     let place = Place::new();
-    let file = format!("{CONFIGS}/wine-spim.toml");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/wine-spim.toml");
     let settings = [
         "training.epochs=1",
         "training.batch=200",
@@ -113,7 +115,7 @@ fn the_frames_of_a_run_are_those_of_its_readout() {
         "measurement.samples=1",
         "relaxation.max_steps=15",
     ];
-    let mut arguments = vec!["train", &file, "--out", "run"];
+    let mut arguments = vec!["train", file, "--out", "run"];
     arguments.extend(settings.iter().flat_map(|setting| ["--set", *setting]));
     let lab = &place.json(&arguments)["lab"];
     assert_eq!(lab["frames"], 20 * 3 * 15 * (2 * 32 * 8));
@@ -122,59 +124,108 @@ fn the_frames_of_a_run_are_those_of_its_readout() {
     assert!((lab["seconds_per_inference"].as_f64().unwrap() - 15.0 * seconds_a_read).abs() < 1e-9);
 }
 
-#[test]
-fn every_rule_trains_and_every_optimiser_and_schedule() {
+/// The mean cost of each epoch of a run of SMALL with `settings`.
+fn costs(place: &Place, optimiser: &str, settings: &[&str]) -> Vec<f64> {
+    place.file("rules.toml", SMALL.replace("optimiser.adam.rate = 0.02", optimiser));
+    let mut arguments = vec!["train", "rules.toml", "--out", "run"];
+    arguments.extend(settings.iter().flat_map(|setting| ["--set", *setting]));
+    place.json(&arguments);
+    let unsettled = metrics(place, "run", "unsettled");
+    assert!(unsettled.iter().all(|samples| *samples == 0.0), "{settings:?}: {unsettled:?}");
+    let costs = metrics(place, "run", "train_cost");
+    fs::remove_dir_all(place.path("run")).unwrap();
+    costs
+}
+
+/// Nothing but the rule is between these runs and the exact gradient: small nudges, settled to the
+/// last digits.
+const EXACT: [&str; 7] = [
+    "data.train_limit=300",
+    "training.epochs=2",
+    "precision=f64",
+    "network.initial_gain=0.5",
+    "relaxation.tolerance=1e-12",
+    "relaxation.max_steps=2000",
+    "learning.beta=1e-3",
+];
+
+/// Trains as the adjoint does with each of `rules`.
+fn as_the_adjoint(optimiser: &str, settings: &[&str], rules: &[&[&str]]) {
     let place = Place::new();
-    place.file("small.toml", SMALL);
-    let accuracy = |name: &str, settings: &[&str]| {
-        let mut arguments = vec!["train", "small.toml", "--out", name];
-        arguments.extend(settings.iter().flat_map(|setting| ["--set", *setting]));
-        place.json(&arguments)["train_accuracy"].as_f64().unwrap()
-    };
-    // Chance is 0.1. SPSA's gradient of 910 parameters is nearly all noise: it is asked only to
-    // run.
-    assert!(accuracy("asym-ep", &["learning.rule=asym-ep", "training.epochs=6"]) > 0.6);
-    assert!(accuracy("digital", &["learning.correction=digital-model", "training.epochs=6"]) > 0.6);
-    assert!(accuracy("dyadic-ep", &["learning.rule=dyadic-ep", "training.epochs=6"]) > 0.6);
-    assert!(accuracy("adjoint", &["learning.rule=adjoint", "training.epochs=6"]) > 0.6);
-    assert!(accuracy("vector-field", &["learning.rule=vector-field", "training.epochs=6"]) > 0.3);
-    assert!(
-        accuracy(
-            "ep",
-            &[
-                "learning.rule=ep",
-                "network.topology=reciprocal",
-                "relaxation.step=0.5",
-                "training.epochs=6"
-            ]
-        ) > 0.6
-    );
-    assert!(
-        accuracy(
-            "feedback",
-            &["network.topology=independent-feedback", "relaxation.step=0.5", "training.epochs=6"]
-        ) > 0.6
-    );
-    accuracy("spsa", &["learning.rule=spsa", "training.epochs=1"]);
-    assert!(
-        accuracy(
-            "adam",
-            &[
-                "training.optimiser.adam.rate=0.01",
-                "training.schedule.cosine.end=0.1",
-                "training.epochs=6"
-            ]
-        ) > 0.6
-    );
+    let run = |rule: &[&str]| costs(&place, optimiser, &[&EXACT, settings, rule].concat());
+    let exact = run(&["learning.rule=adjoint"]);
+    assert!(exact.is_sorted_by(|before, after| before > after), "{settings:?}: {exact:?}");
+    for rule in rules {
+        for (found, exact) in run(rule).iter().zip(&exact) {
+            // A centred nudge errs by the order of beta^2 = 1e-6.
+            assert!((found / exact - 1.0).abs() < 1e-5, "{settings:?} {rule:?}: {found} {exact}");
+        }
+    }
+}
+
+const ADAM: &str = "optimiser.adam.rate = 0.005";
+const ASYM: &[&str] = &["learning.rule=asym-ep"];
+const DIGITAL: &[&str] = &["learning.rule=asym-ep", "learning.correction=digital-model"];
+const DYADIC: &[&str] = &["learning.rule=dyadic-ep"];
+const VECTOR_FIELD: &[&str] = &["learning.rule=vector-field"];
+const EP: &[&str] = &["learning.rule=ep"];
+
+#[test]
+fn rules_train_as_the_exact_gradient_does() {
+    as_the_adjoint(ADAM, &[], &[ASYM, DIGITAL, DYADIC]);
+    let feedback = ["network.topology=independent-feedback", "relaxation.step=0.3"];
+    as_the_adjoint(ADAM, &feedback, &[ASYM, DIGITAL, DYADIC]);
+    as_the_adjoint(ADAM, &["network.topology=all-to-all", "relaxation.step=0.3"], &[ASYM]);
+    let reciprocal = ["network.topology=reciprocal", "relaxation.step=0.3"];
+    as_the_adjoint(ADAM, &reciprocal, &[EP, VECTOR_FIELD, ASYM, DIGITAL, DYADIC]);
+}
+
+#[test]
+fn every_optimiser_schedule_and_cost_trains_as_with_the_exact_gradient() {
+    as_the_adjoint("optimiser.sgd.rate = 0.02", &[], &[ASYM]);
+    as_the_adjoint(ADAM, &["training.schedule.cosine.end=0.1"], &[ASYM]);
     let entropy = [
         "learning.cost=cross-entropy",
         "network.output_activation=identity",
         "training.schedule.step.every=2",
         "training.schedule.step.factor=0.5",
-        "training.epochs=6",
-        "training.optimiser.sgd.momentum=0.9",
     ];
-    assert!(accuracy("entropy", &entropy) > 0.6);
+    let momentum = "optimiser.sgd.rate = 0.02\noptimiser.sgd.momentum = 0.9";
+    as_the_adjoint(momentum, &entropy, &[ASYM]);
+}
+
+#[test]
+fn vector_field_without_feedback_leaves_the_hidden_layer_alone() {
+    let place = Place::new();
+    place.file("small.toml", SMALL);
+    let weights = |epochs: &str, array: &str| {
+        let epochs = format!("training.epochs={epochs}");
+        let rule = ["--set", "learning.rule=vector-field", "--set", &epochs];
+        place.json(&[&["train", "small.toml", "--out", &epochs][..], &rule].concat());
+        let file = bytes(&place.path(&epochs).join("checkpoint.safetensors"));
+        fs::remove_dir_all(place.path(&epochs)).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&file).unwrap();
+        tensors.tensor(&format!("parameters/{array}.weights")).unwrap().data().to_vec()
+    };
+    // The nudge never comes back from the outputs.
+    assert!(weights("1", "0-1") == weights("2", "0-1"));
+    assert!(weights("1", "1-2") != weights("2", "1-2"));
+}
+
+#[test]
+fn spsa_trains_as_the_exact_gradient_does_on_average() {
+    let place = Place::new();
+    let fall = |rule: &str| {
+        let perturbations = "learning.perturbations=100";
+        let settings = [rule, perturbations, "data.train_limit=200", "training.epochs=5"];
+        let costs = costs(&place, "optimiser.sgd.rate = 0.02", &settings);
+        costs[0] - costs[4]
+    };
+    // The estimated slope along an update has the mean of the exact one and a relative variance of
+    // 2 / n over n = 100 perturbations. Between the first and the last epoch's mean are 8 updates:
+    // four deviations.
+    let ratio = fall("learning.rule=spsa") / fall("learning.rule=adjoint");
+    assert!((ratio - 1.0).abs() < 4.0 * (2.0_f64 / 100.0 / 8.0).sqrt(), "{ratio}");
 }
 
 #[test]
@@ -199,7 +250,12 @@ fn gradient_judges_an_untrained_and_a_trained_machine() {
     };
     assert!(row("asym-ep", 0.001)["relative_error"].as_f64().unwrap() < 1e-6);
     assert!(row("dyadic-ep", 0.01)["relative_error"].as_f64().unwrap() < 1e-8);
-    assert!(row("vector-field", 0.001)["cosine"].as_f64().unwrap() < 0.99);
+    // Without feedback the nudge stays at the outputs: the vector field has their arrays' gradient
+    // and nothing else of it, so that its error is what it lacks.
+    let vector_field = row("vector-field", 0.001);
+    let [cosine, error] =
+        ["cosine", "relative_error"].map(|key| vector_field[key].as_f64().unwrap());
+    assert!((cosine.hypot(error) - 1.0).abs() < 1e-5 && error > 0.0, "{vector_field}");
     assert!(judged["free"]["cost"].as_f64().unwrap() > 0.0);
     place.json(&["train", "small.toml", "--out", "run"]);
     let trained = place.json(&["gradient", "run", "--rule", "asym-ep", "--samples", "20"]);

@@ -4,22 +4,11 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::setting::{located, set};
 use super::sheet::Sheet;
 use super::{Device, Experiment};
-use crate::error::did_you_mean;
 use crate::file::read_text;
 use crate::{Error, Result};
-
-/// Tables of which only one key may be present: choosing another replaces it.
-const ONE_OF: [&str; 7] = [
-    "device",
-    "learning.rule",
-    "machine",
-    "network.dynamics",
-    "relaxation.method",
-    "training.optimiser",
-    "training.schedule",
-];
 
 impl Experiment {
     /// The experiment of the TOML file `path`, with datasheets filled in and `settings`
@@ -104,59 +93,6 @@ impl Experiment {
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).expect("an experiment is made of tables, strings and numbers")
     }
-}
-
-/// A TOML error with its place, types in plain words and, for unknown names, the nearest known one.
-pub(crate) fn located(name: &str, error: &toml::de::Error) -> Error {
-    let message = error.message();
-    let mut words = message.split('`').skip(1).step_by(2);
-    let suggestion = match words.next() {
-        Some(unknown) if message.starts_with("unknown") => did_you_mean(unknown, words),
-        _ => String::new(),
-    };
-    let mut text = error.to_string();
-    for (rust, words) in
-        [("i64", "a whole number"), ("u64", "a whole number of at least 0"), ("f64", "a number")]
-    {
-        text = text.replace(&format!(", expected {rust}\n"), &format!(", expected {words}\n"));
-    }
-    Error::input(format!("{name}: {}{suggestion}", text.trim_end()))
-}
-
-/// Applies one `a.b=value`. The value is TOML; what is not, is a string.
-pub(super) fn set(table: &mut Table, setting: &str) -> Result<()> {
-    let expected = || {
-        Error::input(format!("--set {setting}: expected key=value, for example training.epochs=5"))
-    };
-    let (path, value) = setting.split_once('=').ok_or_else(expected)?;
-    let value = value.trim();
-    let parsed = toml::from_str::<Table>(&format!("value = {value}"))
-        .ok()
-        .and_then(|mut table| table.remove("value"));
-    set_value(table, path.trim(), parsed.unwrap_or_else(|| value.into())).ok_or_else(expected)
-}
-
-/// Puts `value` at the place `path`, such as `training.epochs`; nothing where that is no path.
-pub(crate) fn set_value(table: &mut Table, path: &str, value: Value) -> Option<()> {
-    let keys: Vec<&str> = path.split('.').collect();
-    if keys.iter().any(|key| key.is_empty()) {
-        return None;
-    }
-    let mut place = table;
-    for (depth, key) in keys[..keys.len() - 1].iter().enumerate() {
-        let next = place.entry(*key).or_insert_with(|| Value::Table(Table::new()));
-        if !next.is_table() {
-            *next = Value::Table(Table::new());
-        }
-        place = next.as_table_mut()?;
-        if ONE_OF.contains(&keys[..=depth].join(".").as_str())
-            && !place.contains_key(keys[depth + 1])
-        {
-            place.clear();
-        }
-    }
-    place.insert(keys[keys.len() - 1].into(), value);
-    Some(())
 }
 
 /// Puts the numbers of the datasheet that a device names under those of the experiment.

@@ -18,6 +18,7 @@ mod machine;
 mod network;
 mod run_directory;
 mod session;
+mod setting;
 mod sheet;
 mod training;
 
@@ -32,11 +33,11 @@ use crate::training::Plan;
 pub use case::Case;
 pub use device::Device;
 pub use learning::LearningConfig;
-pub(crate) use load::{located, set_value};
 pub use machine::Machine;
 pub use network::{CouplingConfig, NetworkConfig, NetworkMachine, Topology};
 pub use run_directory::RunDirectory;
 pub use session::Session;
+pub(crate) use setting::{located, set_value};
 pub use sheet::{Number, Sheet};
 pub use training::TrainingConfig;
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::Device;
-use super::load::{located, set, set_value};
+use super::setting::{located, set, set_value};
 use crate::coupler::spim::SpimDevice;
 use crate::error::did_you_mean;
 use crate::file::read_text;
@@ -103,6 +103,10 @@ fn collect(key: &str, value: &Value, numbers: &mut BTreeMap<String, Number>) -> 
 impl Number {
     /// The same number in the unit that its key names.
     fn in_unit_of(self, key: &str) -> Result<Self, String> {
+        // A file's name: its unit is that of the numbers in the file.
+        if self.value.is_str() && unit::of(key).is_none() {
+            return Ok(self);
+        }
         let factor = unit::factor(key, &self.unit)?;
         if factor == 1.0 {
             return Ok(self);

@@ -1,17 +1,8 @@
-"""What all checks share. Exit status 77: a package is missing, and the check is skipped."""
+"""What all checks share."""
 
-import importlib
 import json
 import subprocess
 import sys
-
-
-def package(name):
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        print(f"{name} is not here: {error}")
-        sys.exit(77)
 
 
 def equilux(*arguments):

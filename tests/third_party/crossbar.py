@@ -2,13 +2,10 @@
 
 import sys
 
-from common import close, equilux, manifest, package
+import numpy as np
+from badcrossbar import compute
+from common import close, equilux, manifest
 
-np = package("numpy")
-compute = getattr(package("badcrossbar"), "compute", None)
-if compute is None:
-    print("badcrossbar lacks a package of its own")
-    sys.exit(77)
 directory, described = sys.argv[2], manifest()
 r_word, r_bit = 3.0, 5.0
 count = 0

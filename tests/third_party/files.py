@@ -3,9 +3,12 @@
 import json
 import sys
 
-from common import manifest, package
+import jsonschema as schema
+import numpy as np
+import safetensors.numpy as tensors
+from common import manifest
+from PIL import Image as image
 
-np, image, tensors, schema = package("numpy"), package("PIL.Image"), package("safetensors.numpy"), package("jsonschema")
 directory, described = sys.argv[2], manifest()
 with open(sys.argv[3], encoding="utf-8") as file:
     schema.validate(described, json.load(file), cls=schema.Draft202012Validator)

@@ -2,10 +2,12 @@
 
 import sys
 
-from common import close, equilux, manifest, package
+import numpy as np
+import slmsuite.hardware.cameras.simulated as camera_module
+import slmsuite.hardware.slms.simulated as slm_module
+from common import close, equilux, manifest
+from PIL import Image as image
 
-np, image = package("numpy"), package("PIL.Image")
-slm_module, camera_module = package("slmsuite.hardware.slms.simulated"), package("slmsuite.hardware.cameras.simulated")
 directory, described = sys.argv[2], manifest()
 held = next(held["slm"] for held in described["held"] if "slm" in held)
 layout = held["layout"]

@@ -2,12 +2,13 @@
 
 import sys
 
-from common import manifest, package
+import numpy as np
+from common import manifest
+from safetensors.numpy import load_file
 
-np = package("numpy")
 directory, described = sys.argv[2], manifest()
 if described["to"] == "safetensors":
-    tensors = package("safetensors.numpy").load_file(f"{directory}/weights.safetensors")
+    tensors = load_file(f"{directory}/weights.safetensors")
 else:
     tensors = dict(np.load(f"{directory}/weights.npz"))
 values = np.load(f"{directory}/test-inputs.npy")
