@@ -61,6 +61,7 @@
 #![warn(missing_docs)]
 
 pub mod arithmetic;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod coupler;
 pub mod data;
@@ -70,6 +71,7 @@ pub mod export;
 pub mod file;
 pub mod learning;
 pub mod quantity;
+#[cfg(feature = "plots")]
 pub mod report;
 pub mod state;
 pub mod study;
@@ -77,3 +79,4 @@ pub mod system;
 pub mod training;
 
 pub use error::{Error, Result};
+pub use {nalgebra, rand};

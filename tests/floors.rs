@@ -24,11 +24,11 @@ const FLOORS: [&[&str]; 8] = [
 
 /// On this floor nobody knows a neighbour, but for these.
 const TOP: &[&str] = FLOORS[6];
-const NEIGHBOURS: [(&str, &str); 1] = [("report", "study")];
+const NEIGHBOURS: [(&str, &str); 2] = [("report", "study"), ("report", "export")];
 
 /// Arrows that break the rule and are still to be mended: a file and the folder that it should not
 /// know. An entry that is no longer needed fails the test.
-const TO_BE_MENDED: &[(&str, &str)] = &[("src/export/picture.rs", "report")];
+const TO_BE_MENDED: &[(&str, &str)] = &[];
 
 /// Arrows between files of one folder that close a circle and are still to be mended; without them
 /// there is none. An entry that is no longer needed fails the test.

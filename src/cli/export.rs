@@ -125,8 +125,13 @@ pub(super) fn run(command: &ExportCommand, json: bool) -> Result<()> {
         carrier: command.carrier.unwrap_or_default(),
         phases: command.phases,
     };
-    let options =
-        ExportOptions { target, device: command.device.clone(), clip: command.clip, masks };
+    let options = ExportOptions {
+        target,
+        device: command.device.clone(),
+        clip: command.clip,
+        masks,
+        contact_sheet: Some(crate::report::contact_sheet),
+    };
     let manifest = export(&command.run, &options, &command.out)?;
     let expected = &manifest.expected;
     if json {

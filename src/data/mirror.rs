@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::idx;
 use crate::{Error, Result};
@@ -58,17 +57,7 @@ impl Mirror {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<()> {
         match self {
-            Self::Web(base) => {
-                let address = format!("{base}{file}.gz");
-                let failure =
-                    |error: &dyn std::fmt::Display| Error::input(format!("{address}: {error}"));
-                let mut response = agent().get(&address).call().map_err(|error| failure(&error))?;
-                let total = response.body().content_length();
-                let received = pour(response.body_mut().as_reader(), target, |received| {
-                    progress(Progress { file, received, total })
-                })?;
-                received.map(drop).map_err(|error| failure(&error))
-            }
+            Self::Web(base) => download(base, file, target, progress),
             Self::Directory(directory) => {
                 let path = idx::locate(directory, file)?;
                 let source = File::open(&path).map_err(Error::reading(&path))?;
@@ -81,9 +70,36 @@ impl Mirror {
     }
 }
 
+/// Copies `file.gz` from below the address `base`.
+#[cfg(feature = "fetch")]
+fn download(
+    base: &str,
+    file: &str,
+    target: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<()> {
+    let address = format!("{base}{file}.gz");
+    let failure = |error: &dyn std::fmt::Display| Error::input(format!("{address}: {error}"));
+    let mut response = agent().get(&address).call().map_err(|error| failure(&error))?;
+    let total = response.body().content_length();
+    let received = pour(response.body_mut().as_reader(), target, |received| {
+        progress(Progress { file, received, total })
+    })?;
+    received.map(drop).map_err(|error| failure(&error))
+}
+
+/// Without the feature `fetch` nothing comes from the web.
+#[cfg(not(feature = "fetch"))]
+fn download(base: &str, file: &str, _: &Path, _: &mut dyn FnMut(Progress)) -> Result<()> {
+    Err(Error::input(format!(
+        "{base}{file}.gz: this library was built without its feature `fetch`; expected a directory"
+    )))
+}
+
 /// Waits for a slow mirror, but not for a silent one.
+#[cfg(feature = "fetch")]
 fn agent() -> ureq::Agent {
-    const SILENCE: Option<Duration> = Some(Duration::from_secs(30));
+    const SILENCE: Option<std::time::Duration> = Some(std::time::Duration::from_secs(30));
     ureq::Agent::config_builder()
         .timeout_resolve(SILENCE)
         .timeout_connect(SILENCE)

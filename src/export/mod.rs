@@ -39,6 +39,7 @@ use bundle::Bundle;
 
 pub use import::import;
 pub use manifest::{Expected, FileEntry, Holder, Manifest, Target};
+pub use picture::{ContactSheet, Draw, Thumbnail};
 pub use slm::MaskOptions;
 pub use verify::{Verification, verify};
 
@@ -53,6 +54,8 @@ pub struct ExportOptions {
     pub clip: bool,
     /// How masks are written.
     pub masks: MaskOptions,
+    /// What draws the contact sheet; none leaves it out.
+    pub contact_sheet: Option<Draw>,
 }
 
 /// Writes the trained machine of `run` into the new directory `out`; returns the manifest.
@@ -146,7 +149,11 @@ fn write_parameters<T: Real>(
             weights::write_npz(bundle, parameters)?;
             weights::write_fusion(bundle, parameters, experiment)?;
         }
-        Target::Crossbar | Target::Slm => picture::write(bundle, &held)?,
+        Target::Crossbar | Target::Slm => {
+            if let Some(draw) = options.contact_sheet {
+                picture::write(bundle, &held, draw)?;
+            }
+        }
     }
     Ok(held)
 }

@@ -1,16 +1,47 @@
 //! A contact sheet of what will be loaded.
 
+use std::path::Path;
+
+use nalgebra::DMatrix;
+
 use super::Holder;
 use super::bundle::Bundle;
 use crate::coupler::spim::optics::mask::{Drive, Mask};
 use crate::file::matrix::read_matrix;
-use crate::report::{ContactSheet, Thumbnail, png};
 use crate::{Error, Result};
 
-use nalgebra::DMatrix;
+/// What draws a contact sheet as a PNG file.
+pub type Draw = fn(&ContactSheet, &Path) -> Result<()>;
+
+/// One picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Thumbnail {
+    /// What stands below it.
+    pub name: String,
+    /// 0 to 1, rows from top to bottom.
+    pub cells: DMatrix<f64>,
+}
+
+/// Pictures under a title.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContactSheet {
+    /// What they are, with the ends of the scale.
+    pub title: String,
+    /// Whether cells are grey from black to white, rather than coloured.
+    pub grey: bool,
+    /// The pictures, [`MOST`](Self::MOST) at most.
+    pub thumbnails: Vec<Thumbnail>,
+    /// How many there are in all.
+    pub all: usize,
+}
+
+impl ContactSheet {
+    /// Pictures on a sheet at most.
+    pub const MOST: usize = 48;
+}
 
 /// Writes `contact-sheet.png` of masks or conductances, read from the files themselves.
-pub(super) fn write(bundle: &mut Bundle, held: &[Holder]) -> Result<()> {
+pub(super) fn write(bundle: &mut Bundle, held: &[Holder], draw: Draw) -> Result<()> {
     let directory = bundle.path().to_owned();
     let (mut thumbnails, mut all, mut title) = (Vec::new(), 0, String::new());
     let grey = held.iter().any(|holder| matches!(holder, Holder::Slm(_)));
@@ -76,6 +107,7 @@ pub(super) fn write(bundle: &mut Bundle, held: &[Holder]) -> Result<()> {
         return Err(Error::input("nothing to show: the machine has no arrays"));
     }
     thumbnails.truncate(ContactSheet::MOST);
-    png(&ContactSheet { title, grey, thumbnails, all }, &directory.join("contact-sheet.png"))?;
+    let sheet = ContactSheet { title, grey, thumbnails, all };
+    draw(&sheet, &directory.join("contact-sheet.png"))?;
     bundle.add("contact-sheet.png", "what will be loaded, at a glance", None, &[])
 }

@@ -32,6 +32,7 @@ pub(crate) fn write_whole(
 
 /// Like [`write_whole`], for a `fill` that wants a path: that of an empty temporary file with
 /// `path`'s extension.
+#[cfg(feature = "plots")]
 pub(crate) fn write_whole_by_name(
     path: &Path,
     fill: impl FnOnce(&Path) -> io::Result<()>,

@@ -1,12 +1,14 @@
 //! Many small pictures on one: what will be loaded, at a glance.
 
-use nalgebra::DMatrix;
+use std::path::Path;
+
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::heat_map::colour;
 use super::plot::{self, Area, Picture, Style, failed};
 use crate::Result;
+use crate::export::ContactSheet;
 
 /// Pictures in a row.
 const COLUMNS: usize = 6;
@@ -17,29 +19,12 @@ const NAME: i32 = 26;
 /// Cells along the side of a picture at most; of a larger one every n-th is shown.
 const CELLS: usize = 100;
 
-/// One picture.
-pub struct Thumbnail {
-    /// What stands below it.
-    pub name: String,
-    /// 0 to 1, rows from top to bottom.
-    pub cells: DMatrix<f64>,
-}
-
-/// Pictures under a title.
-pub struct ContactSheet {
-    /// What they are, with the ends of the scale.
-    pub title: String,
-    /// Whether cells are grey from black to white, rather than coloured.
-    pub grey: bool,
-    /// The pictures, [`MOST`](Self::MOST) at most.
-    pub thumbnails: Vec<Thumbnail>,
-    /// How many there are in all.
-    pub all: usize,
-}
-
-impl ContactSheet {
-    /// Pictures on a sheet at most.
-    pub const MOST: usize = 48;
+/// Draws `sheet` as the PNG file `path`.
+///
+/// # Errors
+/// When it cannot be drawn, or the file cannot be written.
+pub fn contact_sheet(sheet: &ContactSheet, path: &Path) -> Result<()> {
+    plot::png(sheet, path)
 }
 
 impl Picture for ContactSheet {

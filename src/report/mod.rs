@@ -20,11 +20,10 @@ mod study_page;
 
 use std::path::Path;
 
-pub use contact_sheet::{ContactSheet, Thumbnail};
+pub use contact_sheet::contact_sheet;
 pub use figures::{Figure, figures};
 pub use learning_curves::{learning_curves, learning_curves_png};
 pub use page::page;
-pub use plot::png;
 pub use points::{aligned, describe_points};
 
 use crate::Result;

@@ -111,6 +111,7 @@ impl Axis {
     }
 
     /// What a value, as tables show it, is called.
+    #[cfg(feature = "plots")]
     pub(crate) fn name_of(&self, value: &[String]) -> Option<String> {
         let points = self.points()?;
         let place =

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use nalgebra::{DMatrix, DVector};
 
-use super::layer_by_layer::{self, LayerByLayer};
 use super::machine::AnalogNetwork;
 use super::reads::{Driven, ReadContext};
-use super::time_steps::TimeSteps;
+use super::relaxation::layer_by_layer::{self, LayerByLayer};
+use super::relaxation::time_steps::TimeSteps;
 use super::{Coupling, CouplingKind, Instruments, Network, NetworkDescription, Relaxation};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::real::Real;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | this one | which nodes and arrays there are, and how arrays are read |
 //! | `forces` | the force on every node, and one step along it |
-//! | `time_steps`, `layer_by_layer` | ways to a steady state, from forces |
+//! | `relaxation/` | ways to a steady state, from forces: one a file |
 //! | `instruments` | what is measured at rest |
 //! | `machine` | all of this behind a [`System`](super::System) |
 //! | `product`, `reciprocity`, `adjoint` | local products, how reciprocal, the yardstick |
@@ -14,14 +14,12 @@ mod dynamics;
 mod forces;
 mod instruments;
 mod lane;
-mod layer_by_layer;
 mod machine;
 mod product;
 mod reads;
 mod reciprocity;
 mod relaxation;
 mod task;
-mod time_steps;
 
 use std::ops::Range;
 

@@ -2,13 +2,16 @@
 //!
 //! Each way to a steady state is one file that knows only forces, and one line in the list below.
 
+pub(super) mod layer_by_layer;
+pub(super) mod time_steps;
+
 use serde::{Deserialize, Serialize};
 
+use self::layer_by_layer::LayerByLayer;
+use self::time_steps::TimeSteps;
 use super::Network;
 use super::lane::Lane;
-use super::layer_by_layer::LayerByLayer;
 use super::task::Task;
-use super::time_steps::TimeSteps;
 use crate::Result;
 use crate::arithmetic::real::Real;
 use crate::quantity::choice::choices;

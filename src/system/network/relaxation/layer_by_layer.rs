@@ -11,15 +11,15 @@ use std::ops::Range;
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
-use super::lane::Lane;
-use super::reads::{Driven, ReadContext};
-use super::relaxation::Relaxer;
-use super::task::Task;
+use super::Relaxer;
 use super::time_steps::TimeSteps;
-use super::{CouplingKind, Network, NetworkDescription};
 use crate::arithmetic::real::Real;
 use crate::arithmetic::simd;
 use crate::coupler::Port;
+use crate::system::network::lane::Lane;
+use crate::system::network::reads::{Driven, ReadContext};
+use crate::system::network::task::Task;
+use crate::system::network::{CouplingKind, Network, NetworkDescription};
 use crate::{Error, Result};
 
 /// One layer after another.
@@ -30,7 +30,10 @@ pub struct LayerByLayer {}
 impl LayerByLayer {
     /// # Errors
     /// When the network has loops, or its reads have noise or converters.
-    pub(super) fn relaxer<T: Real>(&self, network: &Network<T>) -> Result<Box<dyn Relaxer<T>>> {
+    pub(in crate::system::network) fn relaxer<T: Real>(
+        &self,
+        network: &Network<T>,
+    ) -> Result<Box<dyn Relaxer<T>>> {
         let order = order(&network.made_of)?;
         if network.resolution > 0.0 {
             return Err(Error::input(
@@ -69,7 +72,9 @@ impl<T: Real> Relaxer<T> for InOrder {
 ///
 /// # Errors
 /// When nodes are not additive, an array spans layers, is used both ways, or closes a loop.
-pub(super) fn order<T: Real>(description: &NetworkDescription<T>) -> Result<Vec<Range<usize>>> {
+pub(in crate::system::network) fn order<T: Real>(
+    description: &NetworkDescription<T>,
+) -> Result<Vec<Range<usize>>> {
     let refuse = |why: &str| {
         Err(Error::input(format!(
             "relaxation.method = \"layer-by-layer\": {why}; expected \"time-steps\""

@@ -7,15 +7,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Network;
-use super::lane::Lane;
-use super::reads::ReadContext;
-use super::relaxation::Relaxer;
-use super::task::Task;
+use super::Relaxer;
 use crate::Result;
 use crate::arithmetic::real::Real;
 use crate::arithmetic::simd;
 use crate::system::activation::AdditiveNodes;
+use crate::system::network::Network;
+use crate::system::network::lane::Lane;
+use crate::system::network::reads::ReadContext;
+use crate::system::network::task::Task;
 
 /// How many standard deviations of a read a residual may show at the steady state.
 const RESOLUTION_MARGIN: f64 = 8.0;
@@ -26,7 +26,10 @@ const RESOLUTION_MARGIN: f64 = 8.0;
 pub struct TimeSteps {}
 
 impl TimeSteps {
-    pub(super) fn relaxer<T: Real>(&self, _: &Network<T>) -> Result<Box<dyn Relaxer<T>>> {
+    pub(in crate::system::network) fn relaxer<T: Real>(
+        &self,
+        _: &Network<T>,
+    ) -> Result<Box<dyn Relaxer<T>>> {
         Ok(Box::new(self.clone()))
     }
 }
