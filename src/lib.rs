@@ -61,6 +61,7 @@
 #![warn(missing_docs)]
 
 pub mod arithmetic;
+pub mod bring_your_own;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod coupler;
