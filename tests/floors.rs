@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 8] = [
     &["training"],
     &["experiment"],
     &["study", "export", "report", "laboratory"],
-    &["cli"],
+    &["cli", "bring_your_own"],
 ];
 
 /// On this floor nobody knows a neighbour, but for these.
