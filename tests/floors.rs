@@ -41,7 +41,6 @@ const CIRCLES_TO_BE_OPENED: &[(&str, &str)] = &[
     ("src/coupler/spim/device.rs", "src/coupler/spim/readout/mod.rs"),
     ("src/export/manifest.rs", "src/export/crossbar.rs"),
     ("src/export/manifest.rs", "src/export/slm.rs"),
-    ("src/study/definition.rs", "src/study/procedure.rs"),
 ];
 
 /// One path in the source.

@@ -5,13 +5,39 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use super::procedure::RESULTS;
 use super::{Axis, Draw, GradientConfig};
 use crate::error::did_you_mean;
 use crate::experiment::{Experiment, located, set_value};
 use crate::file::read_text;
 use crate::quantity::range;
 use crate::{Error, Result};
+
+/// The names of all results; those of single arrays have the array's name behind a slash.
+const RESULTS: [&str; 23] = [
+    "test_accuracy",
+    "validation_accuracy",
+    "train_accuracy",
+    "test_unsettled",
+    "train_unsettled",
+    "lab_seconds",
+    "frames",
+    "conversions",
+    "pulses",
+    "joules",
+    "lab_seconds_per_inference",
+    "frames_per_inference",
+    "joules_per_inference",
+    "epochs_to_target",
+    "lab_seconds_to_target",
+    "frames_to_target",
+    "ideal_test_accuracy",
+    "ideal_train_accuracy",
+    "cosine",
+    "relative_error",
+    "bias",
+    "noise",
+    "unsettled",
+];
 
 /// A study, as its TOML file states it. Every key but the base (or the experiment) and one axis has
 /// a default.

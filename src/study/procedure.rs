@@ -11,33 +11,6 @@ use crate::experiment::{Device, Experiment, RunDirectory, Session, in_precision}
 use crate::training::{EpochMetrics, Summary};
 use crate::{Error, Result};
 
-/// The names of all results; those of single arrays have the array's name behind a slash.
-pub(super) const RESULTS: [&str; 23] = [
-    "test_accuracy",
-    "validation_accuracy",
-    "train_accuracy",
-    "test_unsettled",
-    "train_unsettled",
-    "lab_seconds",
-    "frames",
-    "conversions",
-    "pulses",
-    "joules",
-    "lab_seconds_per_inference",
-    "frames_per_inference",
-    "joules_per_inference",
-    "epochs_to_target",
-    "lab_seconds_to_target",
-    "frames_to_target",
-    "ideal_test_accuracy",
-    "ideal_train_accuracy",
-    "cosine",
-    "relative_error",
-    "bias",
-    "noise",
-    "unsettled",
-];
-
 /// What is done with the directory of a run that is kept.
 type Kept<'a> = &'a (dyn Fn(&Path) -> Result<()> + Sync);
 
