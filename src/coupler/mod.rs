@@ -28,7 +28,6 @@ use crate::arithmetic::random::{Key, Stream};
 use crate::arithmetic::real::{Factor, Real, View, ViewMut, add_product};
 
 pub use effect::Effect;
-#[allow(unused_imports)]
 pub(crate) use effect::tables;
 pub use exact::Exact;
 
@@ -47,6 +46,14 @@ impl Port {
         match self {
             Self::Forward => Self::Reversed,
             Self::Reversed => Self::Forward,
+        }
+    }
+
+    /// Its place in what there is one of for each side: 0 forward, 1 reversed.
+    pub fn index(self) -> usize {
+        match self {
+            Self::Forward => 0,
+            Self::Reversed => 1,
         }
     }
 }

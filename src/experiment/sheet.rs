@@ -173,7 +173,8 @@ impl Sheet {
             .try_for_each(|(key, value)| collect(key, value, &mut numbers))
             .map_err(|e| Error::input(format!("datasheet {name}: {e}")))?;
         let sheet = Self { kind, title, numbers };
-        sheet.device().map_err(|e| Error::input(format!("datasheet {name}: {e}")))?;
+        let device = sheet.device().map_err(|e| Error::input(format!("datasheet {name}: {e}")))?;
+        device.check().map_err(|e| Error::input(format!("datasheet {name}: {e}")))?;
         Ok(sheet)
     }
 

@@ -64,6 +64,26 @@ pub enum Device {
 }
 
 impl Device {
+    /// The name of its table.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Spim(_) => "spim",
+            Self::Crossbar(_) => "crossbar",
+        }
+    }
+
+    /// Checks what no single number can tell.
+    ///
+    /// # Errors
+    /// A message that begins with the key at fault within the device's table.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Crossbar(crossbar) => crossbar.check(),
+            Self::Exact | Self::Spim(_) => Ok(()),
+        }
+    }
+
     /// The device in words.
     pub fn describe(&self) -> String {
         let sheet = |sheet: &Option<String>| {
@@ -367,8 +387,9 @@ impl Experiment {
                     }
                 )))
             }
-            Device::Crossbar(crossbar) => crossbar.check(),
-            _ => Ok(()),
+            device => device.check().map_err(|message| {
+                Error::input(format!("device.{}.{message}", device.kind()))
+            }),
         }
     }
 }

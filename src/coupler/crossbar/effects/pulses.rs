@@ -10,27 +10,30 @@
 //! ```
 //!
 //! dw, the asymmetry of up and down, w_min and w_max vary from cell to cell, and each step by
-//! `pulse_step_noise` times itself or, with `pulse_noise = "constant"`, times dw (Gokmen & Vlasov
+//! `step_noise` times itself or, with `noise = "constant"`, times dw (Gokmen & Vlasov
 //! 2016, doi:10.3389/fnins.2016.00333; the models and presets of aihwkit, arXiv 2104.02184). A
 //! change that is asked for becomes a whole number of pulses, rounded to the nearest or
 //! stochastically, so that small changes have their mean. No weight is kept digitally: only the
 //! *difference* between the values that are programmed and those that were last read back counts,
 //! and what cancels out of it need not be known to the laboratory.
 
-use nalgebra::DMatrix;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::CrossbarDevice;
-use crate::arithmetic::random::{Key, Stream};
+use crate::arithmetic::random::Stream;
 use crate::arithmetic::real::Real;
+use crate::coupler::Effect;
+use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path};
+use crate::quantity::range;
 
 /// How a pulsed weight steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepModel {
-    /// The same step everywhere.
+    /// Cells are not pulsed but written to targets; the weights are kept in digital memory.
     #[default]
+    None,
+    /// The same step everywhere.
     Constant,
     /// Steps that shrink towards the bounds, to 1 - gamma.
     Linear,
@@ -62,10 +65,100 @@ pub enum Rounding {
     Stochastic,
 }
 
-/// The numbers of a step model, in units of `weight_max`.
-#[derive(Clone, Debug, PartialEq)]
+/// Cells that are pulsed and are the only memory, all numbers in units of `weight_max`: the table
+/// `[device.crossbar.pulses]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Pulses {
-    device: CrossbarDevice,
+    /// How a pulsed weight steps; none for cells that are written.
+    pub model: StepModel,
+    /// Mean step of a pulse.
+    #[serde(deserialize_with = "range::positive")]
+    pub step: f64,
+    /// Standard deviation of the step from cell to cell, as a fraction.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub step_spread: f64,
+    /// Standard deviation of the step from pulse to pulse, as a fraction.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub step_noise: f64,
+    /// What that fraction is of.
+    pub noise: StepNoise,
+    /// Asymmetry: steps up are 1 + this, steps down 1 - this times the mean.
+    #[serde(deserialize_with = "range::finite")]
+    pub up_down: f64,
+    /// Standard deviation of the asymmetry from cell to cell.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub up_down_spread: f64,
+    /// Lowest weight.
+    #[serde(deserialize_with = "range::negative")]
+    pub low: f64,
+    /// Highest weight.
+    #[serde(deserialize_with = "range::positive")]
+    pub high: f64,
+    /// Standard deviation of the lowest weight from cell to cell, as a fraction.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub low_spread: f64,
+    /// Standard deviation of the highest weight from cell to cell, as a fraction.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub high_spread: f64,
+    /// gamma of the linear and the exponential step, upwards.
+    #[serde(deserialize_with = "range::finite")]
+    pub gamma_up: f64,
+    /// gamma of the linear and the exponential step, downwards.
+    #[serde(deserialize_with = "range::finite")]
+    pub gamma_down: f64,
+    /// A of the exponential step, upwards.
+    #[serde(deserialize_with = "range::finite")]
+    pub exponential_up: f64,
+    /// A of the exponential step, downwards.
+    #[serde(deserialize_with = "range::finite")]
+    pub exponential_down: f64,
+    /// a of the exponential step.
+    #[serde(deserialize_with = "range::finite")]
+    pub exponential_a: f64,
+    /// b of the exponential step.
+    #[serde(deserialize_with = "range::finite")]
+    pub exponential_b: f64,
+    /// Standard deviation of what is read of a weight beside what it is, anew at each write, in
+    /// units of `step`.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub write_noise: f64,
+    /// Programmings in which a weight leaks to 1/e; 0 is for ever.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub lifetime: f64,
+    /// How a change becomes a whole number of pulses.
+    pub rounding: Rounding,
+    /// Most pulses of one weight in one programming.
+    #[serde(deserialize_with = "range::positive_integer")]
+    pub limit: usize,
+}
+
+impl Default for Pulses {
+    fn default() -> Self {
+        Self {
+            model: StepModel::None,
+            step: 0.001,
+            step_spread: 0.0,
+            step_noise: 0.0,
+            noise: StepNoise::Proportional,
+            up_down: 0.0,
+            up_down_spread: 0.0,
+            low: -1.0,
+            high: 1.0,
+            low_spread: 0.0,
+            high_spread: 0.0,
+            gamma_up: 0.0,
+            gamma_down: 0.0,
+            exponential_up: 0.0,
+            exponential_down: 0.0,
+            exponential_a: 0.0,
+            exponential_b: 0.0,
+            write_noise: 0.0,
+            lifetime: 0.0,
+            rounding: Rounding::Stochastic,
+            limit: 100,
+        }
+    }
 }
 
 /// One weight's own numbers.
@@ -82,42 +175,36 @@ pub struct Steps {
 }
 
 impl Pulses {
-    pub(super) fn of(device: &CrossbarDevice) -> Self {
-        Self { device: device.clone() }
-    }
-
     /// The numbers of one weight, drawn from `stream`.
     pub fn draw(&self, stream: &mut Stream) -> Steps {
-        let device = &self.device;
         let mut spread = |deviation: f64| deviation * f64::normal(stream);
-        let step = device.pulse_step * (1.0 + spread(device.pulse_step_spread)).max(0.0);
-        let up_down = device.pulse_up_down + spread(device.pulse_up_down_spread);
+        let step = self.step * (1.0 + spread(self.step_spread)).max(0.0);
+        let up_down = self.up_down + spread(self.up_down_spread);
         Steps {
             up: step * (1.0 + up_down),
             down: step * (1.0 - up_down),
-            low: device.pulse_low * (1.0 + spread(device.pulse_low_spread)).max(0.0),
-            high: device.pulse_high * (1.0 + spread(device.pulse_high_spread)).max(0.0),
+            low: self.low * (1.0 + spread(self.low_spread)).max(0.0),
+            high: self.high * (1.0 + spread(self.high_spread)).max(0.0),
         }
     }
 
     /// The mean step of a pulse at `w`, positive in either direction.
     pub fn mean_step(&self, steps: &Steps, w: f64, up: bool) -> f64 {
-        let device = &self.device;
         let (step, bound) = if up { (steps.up, steps.high) } else { (steps.down, steps.low) };
-        match device.pulse_model {
-            StepModel::Constant => step,
-            StepModel::Linear if up => step * (1.0 - device.pulse_gamma_up * w / device.pulse_high),
-            StepModel::Linear => step * (1.0 - device.pulse_gamma_down * w / device.pulse_low),
+        match self.model {
+            StepModel::None | StepModel::Constant => step,
+            StepModel::Linear if up => step * (1.0 - self.gamma_up * w / self.high),
+            StepModel::Linear => step * (1.0 - self.gamma_down * w / self.low),
             StepModel::SoftBounds if bound == 0.0 => 0.0,
             StepModel::SoftBounds => step * (1.0 - w / bound),
             StepModel::Exponential => {
-                let z = 2.0 * device.pulse_exponential_a * w
+                let z = 2.0 * self.exponential_a * w
                     / (steps.high - steps.low).max(f64::MIN_POSITIVE)
-                    + device.pulse_exponential_b;
+                    + self.exponential_b;
                 let exponential = if up {
-                    device.pulse_exponential_up * (device.pulse_gamma_up * z).exp()
+                    self.exponential_up * (self.gamma_up * z).exp()
                 } else {
-                    device.pulse_exponential_down * (-device.pulse_gamma_down * z).exp()
+                    self.exponential_down * (-self.gamma_down * z).exp()
                 };
                 step * (1.0 - exponential).max(0.0)
             }
@@ -127,8 +214,8 @@ impl Pulses {
     /// `w` after one pulse.
     pub fn pulse(&self, steps: &Steps, w: f64, up: bool, stream: &mut Stream) -> f64 {
         let mean = self.mean_step(steps, w, up);
-        let deviation = self.device.pulse_step_noise
-            * match self.device.pulse_noise {
+        let deviation = self.step_noise
+            * match self.noise {
                 StepNoise::Proportional => mean,
                 StepNoise::Constant if up => steps.up,
                 StepNoise::Constant => steps.down,
@@ -139,131 +226,67 @@ impl Pulses {
 
     /// The whole number of pulses for a change of `wanted`, negative downwards.
     pub fn count(&self, wanted: f64, stream: &mut Stream) -> i64 {
-        let pulses = wanted / self.device.pulse_step;
-        let whole = match self.device.pulse_rounding {
+        let pulses = wanted / self.step;
+        let whole = match self.rounding {
             Rounding::Deterministic => pulses.round(),
             Rounding::Stochastic => (pulses + stream.random::<f64>()).floor(),
         };
-        let limit = self.device.pulse_limit as f64;
+        let limit = self.limit as f64;
         whole.clamp(-limit, limit) as i64
     }
 }
 
-/// Pulsed weights, outputs x inputs, in units of `weight_max`.
-#[derive(Clone, Debug)]
-pub struct PulsedCells<T: Real> {
-    pulses: Pulses,
-    steps: Vec<Steps>,
-    /// What the cells hold.
-    held: DMatrix<T>,
-    /// What is read of it: beside it by the write noise.
-    seen: DMatrix<T>,
-    /// Pulses so far.
-    pub(super) written: u64,
+impl Effect for Pulses {
+    fn title(&self) -> &'static str {
+        "pulsed cells"
+    }
+
+    fn is_off(&self) -> bool {
+        self.model == StepModel::None
+    }
 }
 
-impl<T: Real> PulsedCells<T> {
-    /// Cells of `device` set to `weights` (in weights); `key` names the stream of what differs from
-    /// cell to cell.
-    pub fn new(device: &CrossbarDevice, weights: &DMatrix<T>, key: Key) -> Self {
-        let pulses = device.pulses();
-        let mut stream = key.stream();
-        let steps: Vec<Steps> = weights.iter().map(|_| pulses.draw(&mut stream)).collect();
-        let mut held = weights.clone();
-        for (held, steps) in held.iter_mut().zip(&steps) {
-            *held = T::of((held.f64() / device.weight_max).clamp(steps.low, steps.high));
-        }
-        Self { pulses, steps, seen: held.clone(), held, written: 0 }
-    }
-
-    /// Pulses the weights from what they hold towards `wanted` (in weights).
-    pub fn write(&mut self, wanted: &DMatrix<T>, key: Key) {
-        let device = &self.pulses.device;
-        let mut stream = key.stream();
-        let keep = if device.pulse_lifetime > 0.0 {
-            1.0 - 1.0 / device.pulse_lifetime.max(1.0)
-        } else {
-            1.0
-        };
-        let noise = device.pulse_write_noise * device.pulse_step;
-        for (((held, seen), wanted), steps) in
-            self.held.iter_mut().zip(self.seen.iter_mut()).zip(wanted).zip(&self.steps)
-        {
-            let mut w = held.f64();
-            let count = self.pulses.count(wanted.f64() / device.weight_max - w, &mut stream);
-            for _ in 0..count.abs() {
-                w = self.pulses.pulse(steps, w, count > 0, &mut stream);
-            }
-            self.written += count.unsigned_abs();
-            w *= keep;
-            *held = T::of(w);
-            if noise == 0.0 {
-                *seen = *held;
-            } else if count != 0 {
-                *seen = T::of(w + noise * f64::normal(&mut stream));
-            }
-        }
-    }
-
-    /// What the cells hold, in weights.
-    pub fn held(&self) -> DMatrix<T> {
-        &self.held * T::of(self.pulses.device.weight_max)
-    }
-
-    /// What is read of the cells, in weights.
-    pub fn seen(&self) -> DMatrix<T> {
-        &self.seen * T::of(self.pulses.device.weight_max)
-    }
-
-    pub(super) fn state(&self) -> [(&'static str, DMatrix<T>); 2] {
-        [("pulsed_held", self.held.clone()), ("pulsed_seen", self.seen.clone())]
-    }
-
-    pub(super) fn restore(&mut self, state: &[DMatrix<T>]) {
-        self.held.copy_from(&state[0]);
-        self.seen.copy_from(&state[1]);
+impl<T: Real> ArrayEffect<T> for Pulses {
+    fn follows(&self, path: Path, _: &CrossbarDevice) -> bool {
+        path == Path::Pulses || path.is_of_cells() || path.is_of_products()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arithmetic::random::Key;
 
-    fn device(model: StepModel) -> CrossbarDevice {
-        CrossbarDevice {
-            pulse_model: model,
-            pulse_step: 0.01,
-            weight_max: 1.0,
-            ..CrossbarDevice::ideal()
-        }
+    fn pulses(model: StepModel) -> Pulses {
+        Pulses { model, step: 0.01, ..Pulses::default() }
     }
 
     const STEPS: Steps = Steps { up: 0.01, down: 0.01, low: -0.8, high: 1.2 };
 
     #[test]
     fn steps_are_those_of_the_formulas() {
-        let soft = device(StepModel::SoftBounds).pulses();
+        let soft = pulses(StepModel::SoftBounds);
         assert!((soft.mean_step(&STEPS, 0.6, true) - 0.005).abs() < 1e-15);
         assert!((soft.mean_step(&STEPS, -0.4, false) - 0.005).abs() < 1e-15);
-        let linear = CrossbarDevice {
-            pulse_gamma_up: 0.1,
-            pulse_gamma_down: 0.5,
-            ..device(StepModel::Linear)
+        let linear = Pulses {
+            gamma_up: 0.1,
+            gamma_down: 0.5,
+            ..pulses(StepModel::Linear)
         }
-        .pulses();
+        ;
         assert!((linear.mean_step(&STEPS, 0.5, true) - 0.0095).abs() < 1e-15);
         assert!((linear.mean_step(&STEPS, -0.8, false) - 0.006).abs() < 1e-15);
-        let exponential = CrossbarDevice {
-            pulse_gamma_up: 5.0,
-            pulse_exponential_up: 0.5,
-            pulse_exponential_a: 1.0,
-            pulse_exponential_b: 0.1,
-            ..device(StepModel::Exponential)
+        let exponential = Pulses {
+            gamma_up: 5.0,
+            exponential_up: 0.5,
+            exponential_a: 1.0,
+            exponential_b: 0.1,
+            ..pulses(StepModel::Exponential)
         };
         let expected = 0.01 * (1.0 - 0.5 * (5.0f64 * (2.0 * -0.5 / 2.0 + 0.1)).exp());
-        assert!((exponential.pulses().mean_step(&STEPS, -0.5, true) - expected).abs() < 1e-15);
+        assert!((exponential.mean_step(&STEPS, -0.5, true) - expected).abs() < 1e-15);
         assert_eq!(
-            exponential.pulses().mean_step(&STEPS, 1.0, true),
+            exponential.mean_step(&STEPS, 1.0, true),
             0.0,
             "a step is never backwards"
         );
@@ -271,15 +294,15 @@ mod tests {
 
     #[test]
     fn the_noise_of_a_step_follows_the_step_or_not() {
-        for (pulse_noise, expected) in
+        for (noise, expected) in
             [(StepNoise::Proportional, 0.3 * 0.0025), (StepNoise::Constant, 0.3 * 0.01)]
         {
-            let device = CrossbarDevice {
-                pulse_step_noise: 0.3,
-                pulse_noise,
-                ..device(StepModel::SoftBounds)
+            let device = Pulses {
+                step_noise: 0.3,
+                noise,
+                ..pulses(StepModel::SoftBounds)
             };
-            let pulses = device.pulses();
+            let pulses = device;
             let mut stream = Key::new(1, "test").stream();
             let n = 100_000;
             let squares: f64 = (0..n)
@@ -295,43 +318,28 @@ mod tests {
 
     #[test]
     fn stochastic_counts_have_the_mean_that_was_asked_for() {
-        let pulses = device(StepModel::Constant).pulses();
+        let pulses = pulses(StepModel::Constant);
         let mut stream = Key::new(1, "test").stream();
         let n = 100_000;
         let sum: i64 = (0..n).map(|_| pulses.count(-0.0123, &mut stream)).sum();
         // A fraction of 0.23: standard deviation 0.42 of one count.
         assert!((sum as f64 / n as f64 + 1.23).abs() < 5.0 * 0.42 / (n as f64).sqrt());
-        let nearest = CrossbarDevice {
-            pulse_rounding: Rounding::Deterministic,
-            ..device(StepModel::Constant)
+        let nearest = Pulses {
+            rounding: Rounding::Deterministic,
+            ..pulses(StepModel::Constant)
         }
-        .pulses();
+        ;
         assert_eq!(nearest.count(-0.0123, &mut stream), -1);
     }
 
     #[test]
-    fn ideal_pulses_reach_what_was_asked_within_a_step() {
-        let device = CrossbarDevice {
-            pulse_rounding: Rounding::Deterministic,
-            ..device(StepModel::Constant)
-        };
-        let mut cells =
-            PulsedCells::<f64>::new(&device, &DMatrix::zeros(3, 3), Key::new(1, "cells"));
-        let wanted = DMatrix::from_fn(3, 3, |i, j| 0.07 * i as f64 - 0.05 * j as f64);
-        cells.write(&wanted, Key::new(1, "write"));
-        assert!((cells.held() - &wanted).amax() <= 0.005 + 1e-12);
-        let expected: f64 = wanted.iter().map(|w| (w.abs() / 0.01).round()).sum();
-        assert_eq!(cells.written, expected as u64);
-    }
-
-    #[test]
     fn cell_to_cell_spread_has_the_stated_moments() {
-        let device = CrossbarDevice {
-            pulse_step_spread: 0.2,
-            pulse_high_spread: 0.1,
-            ..device(StepModel::Constant)
+        let device = Pulses {
+            step_spread: 0.2,
+            high_spread: 0.1,
+            ..pulses(StepModel::Constant)
         };
-        let pulses = device.pulses();
+        let pulses = device;
         let mut stream = Key::new(2, "test").stream();
         let n = 1_000_000;
         let (mut sum, mut squares, mut highs) = (0.0, 0.0, 0.0);

@@ -1,0 +1,406 @@
+//! Cells that are written: what was asked of them, what they became, and what time makes of them.
+//!
+//! A weight is a pair of cells, w ~ G+ - G-. Its target is clipped to the conductance range; the
+//! [`Mapping`] makes two conductances of it. What a cell becomes when it is written, and what time
+//! makes of it, is up to the device's effects. A cell whose target has not changed is not written
+//! again.
+
+use nalgebra::DMatrix;
+use rayon::prelude::*;
+
+use super::device::CrossbarDevice;
+use super::hook::{ArrayEffect, Path, Write};
+use super::settings::Mapping;
+use crate::arithmetic::random::{Key, Stream};
+use crate::arithmetic::real::Real;
+use crate::arithmetic::simd::vectorised;
+
+/// Pairs of cells, outputs x inputs.
+#[derive(Clone, Debug)]
+pub struct Cells<T: Real> {
+    device: CrossbarDevice,
+    targets: DMatrix<T>,
+    /// What the pairs became; empty where all cells became exactly their targets.
+    weights: DMatrix<T>,
+    /// Conductances of G+ and G- right after programming, microsiemens; empty as `weights`.
+    programmed: [DMatrix<T>; 2],
+    /// The numbers that cells keep for effects, by effect.
+    kept: Vec<Kept<T>>,
+    /// Conductances of cells that no write moves, not-a-number for others; empty where all move.
+    fixed: [Vec<f64>; 2],
+    written: u64,
+}
+
+/// A number that every cell keeps for one effect.
+#[derive(Clone, Debug)]
+struct Kept<T: Real> {
+    /// The effect's names in checkpoints.
+    names: [&'static str; 2],
+    /// Of the cells of G+ and G-.
+    cells: [DMatrix<T>; 2],
+}
+
+/// Pairs that share a random stream.
+const PART: usize = 4096;
+
+vectorised! {
+    /// Moves `targets` to what is `wanted`, within `bound`; says how many moved.
+    fn move_targets<T: Real>(targets: &mut [T], wanted: &[T], bound: T) -> u64 {
+        let mut moved = 0;
+        for (target, wanted) in targets.iter_mut().zip(wanted) {
+            let wanted = if *wanted > bound { bound } else { *wanted };
+            let wanted = if wanted < -bound { -bound } else { wanted };
+            moved += u64::from(*target != wanted);
+            *target = wanted;
+        }
+        moved
+    }
+}
+
+/// A device with those of its effects that writes meet.
+struct Writer<'a, T: Real> {
+    device: &'a CrossbarDevice,
+    effects: Vec<&'a dyn ArrayEffect<T>>,
+    /// Those for which cells keep a number.
+    keepers: Vec<&'a dyn ArrayEffect<T>>,
+}
+
+impl<'a, T: Real> Writer<'a, T> {
+    fn new(device: &'a CrossbarDevice) -> Self {
+        let effects: Vec<_> =
+            device.active().filter(|effect| !effect.follows(Path::ExactWrites, device)).collect();
+        let keepers = effects.iter().copied().filter(|effect| effect.kept().is_some()).collect();
+        Self { device, effects, keepers }
+    }
+
+    /// The nearest weight that the range and the levels can stand for.
+    fn target(&self, weight: f64) -> f64 {
+        let bound = self.device.cells.weight_max;
+        let wanted = weight.clamp(-bound, bound);
+        self.effects.iter().fold(wanted, |weight, effect| effect.target(weight, self.device))
+    }
+
+    /// What a cell that holds `held` becomes when `target` is asked of it.
+    fn write<'s>(
+        &self,
+        target: f64,
+        held: f64,
+        deviate: f64,
+        stream: &'s mut Stream,
+    ) -> Write<'s> {
+        let mut write = Write { target, held, cell: target, pulses: 1, deviate, stream };
+        self.effects.iter().for_each(|effect| effect.write(&mut write, self.device));
+        write
+    }
+
+    /// The conductances of those of `cells` cells of each of `N` sides that no write moves,
+    /// not-a-number for others; empty where all move. `stream` picks them.
+    fn fixed<const N: usize>(&self, cells: usize, stream: &mut Stream) -> [Vec<f64>; N] {
+        std::array::from_fn(|_| {
+            let mut fixed = vec![f64::NAN; cells];
+            self.effects.iter().for_each(|effect| effect.fix(&mut fixed, stream, self.device));
+            if fixed.iter().all(|cell| cell.is_nan()) { Vec::new() } else { fixed }
+        })
+    }
+}
+
+/// Neighbouring pairs that are written together.
+struct Part<'a, T> {
+    wanted: &'a [T],
+    targets: &'a mut [T],
+    weights: &'a mut [T],
+    programmed: [&'a mut [T]; 2],
+    /// One for each keeper.
+    kept: Vec<[&'a mut [T]; 2]>,
+    fixed: [&'a [f64]; 2],
+}
+
+impl<T: Real> Part<'_, T> {
+    /// Writes what has changed; says how many writes it took.
+    fn write(&mut self, writer: &Writer<T>, key: Key) -> u64 {
+        let mut deviates = vec![T::zero(); 2 * self.wanted.len()];
+        key.add_normals(&mut deviates, T::one());
+        let (mut stream, mut written) = (key.with(0).stream(), 0);
+        let pairs = &writer.device.cells;
+        let scale = pairs.weight_per_us();
+        for (index, wanted) in self.wanted.iter().enumerate() {
+            let wanted = writer.target(wanted.f64());
+            if self.targets[index] == T::of(wanted) {
+                continue;
+            }
+            self.targets[index] = T::of(wanted);
+            let asked = pairs.conductances(wanted);
+            let mut became = asked;
+            for side in 0..2 {
+                let held = self.programmed[side][index].f64();
+                let fixed = self.fixed[side].get(index).filter(|cell| !cell.is_nan());
+                let deviate = deviates[2 * index + side].f64();
+                // The reference of the offset mapping is trimmed once and for all.
+                let reference = pairs.mapping == Mapping::Offset && side == 1;
+                let (target, stream) = (asked[side], &mut stream);
+                let unmoved = if reference { Some(&target) } else { fixed };
+                let mut write = match unmoved {
+                    Some(&cell) => Write { target, held, cell, pulses: 0, deviate, stream },
+                    None => writer.write(target, held, deviate, stream),
+                };
+                written += write.pulses;
+                became[side] = write.cell;
+                if write.cell != held {
+                    for (keeper, kept) in writer.keepers.iter().zip(&mut self.kept) {
+                        kept[side][index] = T::of(keeper.keep(&mut write, writer.device));
+                    }
+                }
+                self.programmed[side][index] = T::of(became[side]);
+            }
+            self.weights[index] = if became == asked {
+                self.targets[index]
+            } else {
+                T::of((became[0] - became[1]) * scale)
+            };
+        }
+        written
+    }
+}
+
+impl<T: Real> Cells<T> {
+    /// Blank cells of `device`, `shape` = (outputs, inputs); `key` names the stream that picks the
+    /// stuck ones.
+    pub fn new(device: &CrossbarDevice, shape: (usize, usize), key: Key) -> Self {
+        let nothing = T::of(f64::NAN); // no target yet: the first write reaches every cell
+        let targets = DMatrix::from_element(shape.0, shape.1, nothing);
+        let exact = device.follows(Path::ExactWrites);
+        let blank = || if exact { DMatrix::zeros(0, 0) } else { targets.clone() };
+        let cells = if exact { 0 } else { targets.len() };
+        let writer = Writer::<T>::new(device);
+        let keep = |names| Kept { names, cells: [blank(), blank()] };
+        Self {
+            weights: blank(),
+            programmed: [blank(), blank()],
+            kept: writer.keepers.iter().filter_map(|keeper| keeper.kept().map(keep)).collect(),
+            fixed: writer.fixed(cells, &mut key.with(1).stream()),
+            targets,
+            device: device.clone(),
+            written: 0,
+        }
+    }
+
+    /// Writes `weights`; `key` names the random streams of the programming errors.
+    pub fn write(&mut self, weights: &DMatrix<T>, key: Key) {
+        if self.weights.is_empty() {
+            let pairs = &self.device.cells;
+            let cells = if pairs.mapping == Mapping::Offset { 1 } else { 2 };
+            let bound = T::of(pairs.weight_max);
+            self.written +=
+                cells * move_targets(self.targets.as_mut_slice(), weights.as_slice(), bound);
+            return;
+        }
+        fn parts<T: Real>(matrix: &mut DMatrix<T>) -> impl Iterator<Item = &mut [T]> {
+            matrix.as_mut_slice().chunks_mut(PART)
+        }
+        let [plus, minus] = &mut self.programmed;
+        let mut programmed = parts(plus).zip(parts(minus));
+        let mut kept: Vec<_> = self
+            .kept
+            .iter_mut()
+            .map(|kept| {
+                let [plus, minus] = &mut kept.cells;
+                parts(plus).zip(parts(minus))
+            })
+            .collect();
+        let mut fixed = self.fixed.each_ref().map(|fixed| fixed.chunks(PART));
+        let held = parts(&mut self.targets).zip(parts(&mut self.weights));
+        let parts = weights.as_slice().chunks(PART).zip(held);
+        let parts: Vec<Part<T>> = parts
+            .filter_map(|(wanted, (targets, weights))| {
+                let programmed = programmed.next()?.into();
+                let fixed = fixed.each_mut().map(|fixed| fixed.next().unwrap_or_default());
+                let kept = kept.iter_mut().filter_map(|kept| Some(kept.next()?.into())).collect();
+                Some(Part { wanted, targets, weights, programmed, kept, fixed })
+            })
+            .collect();
+        let writer = &Writer::new(&self.device);
+        let written = parts
+            .into_par_iter()
+            .enumerate()
+            .map(|(index, mut part)| part.write(writer, key.with(index as u64)));
+        self.written += written.sum::<u64>();
+    }
+
+    /// What each pair was asked to be, in units of the weights.
+    pub fn targets(&self) -> &DMatrix<T> {
+        &self.targets
+    }
+
+    /// What each pair became when it was programmed, in units of the weights.
+    pub fn weights(&self) -> &DMatrix<T> {
+        if self.weights.is_empty() { &self.targets } else { &self.weights }
+    }
+
+    /// The conductances G+ and G- at the device's time, microsiemens, outputs x inputs.
+    pub fn now(&self) -> [DMatrix<f64>; 2] {
+        let device = &self.device;
+        [0, 1].map(|side| {
+            if self.weights.is_empty() {
+                return self.targets.map(|weight| device.cells.conductances(weight.f64())[side]);
+            }
+            let mut cells = self.programmed[side].map(T::f64);
+            let mut kept = self.kept.iter();
+            for effect in Writer::<T>::new(device).effects {
+                let own = effect.kept().and_then(|_| kept.next());
+                effect.age(&mut cells, own.map(|own| &own.cells[side]), device);
+            }
+            cells
+        })
+    }
+
+    /// What outputs are scaled by to make up for what time has done.
+    pub fn compensation(&self) -> f64 {
+        let lost = || self.lost();
+        let effects = self.device.active::<T>();
+        effects.map(|effect| effect.compensation(&lost, &self.device)).product()
+    }
+
+    /// The conductance lost since programming, measured with all lines driven: then over now.
+    fn lost(&self) -> f64 {
+        let sum = |cells: &[DMatrix<f64>; 2]| cells.iter().map(|cells| cells.sum()).sum::<f64>();
+        let then: f64 =
+            self.programmed.iter().flat_map(|cells| cells.iter().map(|g| g.f64())).sum();
+        let now = sum(&self.now());
+        if now > 0.0 { then / now } else { 1.0 }
+    }
+
+    /// How many write pulses the cells have had so far.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    pub(super) fn state(&self) -> Vec<(&'static str, DMatrix<T>)> {
+        let mut state =
+            vec![("cell_targets", self.targets.clone()), ("cells_written", digits(self.written))];
+        if !self.weights.is_empty() {
+            let [plus, minus] = self.programmed.clone();
+            let weights = self.weights.clone();
+            state.extend([("cell_weights", weights), ("cells_plus", plus), ("cells_minus", minus)]);
+        }
+        for Kept { names, cells, .. } in &self.kept {
+            state.extend(names.iter().copied().zip(cells.iter().cloned()));
+        }
+        state
+    }
+
+    /// Puts back the matrices of [`state`](Self::state).
+    pub(super) fn restore(&mut self, state: &[DMatrix<T>]) {
+        self.targets.copy_from(&state[0]);
+        self.written = count(&state[1]);
+        let [plus, minus] = &mut self.programmed;
+        let kept = self.kept.iter_mut().flat_map(|kept| &mut kept.cells);
+        let own = [&mut self.weights, plus, minus].into_iter().chain(kept);
+        own.filter(|matrix| !matrix.is_empty())
+            .zip(&state[2..])
+            .for_each(|(own, saved)| own.copy_from(saved));
+    }
+}
+
+/// The conductances, microsiemens, of cells that are asked to be `targets_us` once, at the device's
+/// time.
+pub fn program_once(device: &CrossbarDevice, targets_us: &DMatrix<f64>, key: Key) -> DMatrix<f64> {
+    let writer = Writer::<f64>::new(device);
+    let [fixed] = writer.fixed(targets_us.len(), &mut key.with(1).stream());
+    let mut stream = key.stream();
+    let mut cells = targets_us.clone();
+    let mut kept = vec![targets_us.clone(); writer.keepers.len()];
+    for (index, cell) in cells.iter_mut().enumerate() {
+        if let Some(fixed) = fixed.get(index).filter(|cell| !cell.is_nan()) {
+            *cell = *fixed;
+            kept.iter_mut().for_each(|kept| kept[index] = 0.0);
+            continue;
+        }
+        let first = f64::normal(&mut stream);
+        let mut write = writer.write(*cell, f64::NAN, first, &mut stream);
+        *cell = write.cell;
+        if device.age.ln() > 0.0 {
+            for (keeper, kept) in writer.keepers.iter().zip(&mut kept) {
+                kept[index] = keeper.keep(&mut write, device);
+            }
+        }
+    }
+    let mut kept = kept.iter();
+    for effect in &writer.effects {
+        let own = effect.kept().and_then(|_| kept.next());
+        effect.age(&mut cells, own, device);
+    }
+    cells
+}
+
+/// A count as two base-2^20 digits and a rest, each exact in single precision.
+pub(super) fn digits<T: Real>(count: u64) -> DMatrix<T> {
+    let digits = [count & 0xfffff, (count >> 20) & 0xfffff, count >> 40];
+    DMatrix::from_iterator(3, 1, digits.map(|digit| T::of(digit as f64)))
+}
+
+/// The count of these [`digits`].
+pub(super) fn count<T: Real>(digits: &DMatrix<T>) -> u64 {
+    digits.iter().rev().fold(0, |count, digit| (count << 20) + digit.f64() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cells with an error of 0.3 uS.
+    fn imprecise() -> CrossbarDevice {
+        let mut device = CrossbarDevice::default();
+        device.programming.error_us = 0.3;
+        device
+    }
+
+    #[test]
+    fn programming_errors_have_the_stated_deviation() {
+        // Mid-range pairs, so that the other cell alone is clipped at g_min: its error is a
+        // half-normal.
+        let device = imprecise();
+        let (scale, weight_max) = (device.cells.weight_per_us(), device.cells.weight_max);
+        let mut cells = Cells::<f64>::new(&device, (300, 300), Key::new(1, "cells"));
+        cells.write(&DMatrix::from_element(300, 300, 0.5 * weight_max), Key::new(1, "test"));
+        let n = 90_000.0;
+        let errors = cells.weights().map(|w| (w - 0.5 * weight_max) / scale / 0.3);
+        let mean = errors.sum() / n;
+        let variance = errors.map(|e| (e - mean) * (e - mean)).sum() / n;
+        // N(0, 1) minus max(0, N(0, 1)): mean -1/sqrt(2 pi), variance 1 + 1/2 - 1/(2 pi).
+        let tau = std::f64::consts::TAU;
+        assert!((mean + 1.0 / tau.sqrt()).abs() < 5.0 * (1.34f64 / n).sqrt(), "mean {mean}");
+        assert!(
+            (variance - (1.5 - 1.0 / tau)).abs() < 5.0 * 1.34 * (2.0f64 / n).sqrt(),
+            "variance {variance}"
+        );
+    }
+
+    #[test]
+    fn unchanged_targets_are_not_written_again() {
+        let mut device = imprecise();
+        device.levels.count = 5;
+        let weight_max = device.cells.weight_max;
+        let mut cells = Cells::<f64>::new(&device, (2, 2), Key::new(1, "cells"));
+        let mut weights = DMatrix::from_row_slice(2, 2, &[0.1, -0.2, 0.3, 0.4]) * weight_max;
+        cells.write(&weights, Key::new(1, "test"));
+        let before = cells.weights().clone();
+        weights[(0, 0)] += 0.01 * weight_max; // within the same level
+        weights[(1, 1)] += 0.4 * weight_max; // another one
+        cells.write(&weights, Key::new(2, "test"));
+        assert_eq!(cells.written(), 8 + 2);
+        assert_eq!(cells.weights()[(0, 0)], before[(0, 0)]);
+        assert_ne!(cells.weights()[(1, 1)], before[(1, 1)]);
+        assert_eq!(cells.targets()[(1, 1)], 0.75 * weight_max);
+    }
+
+    #[test]
+    fn the_write_count_survives_a_checkpoint_in_single_precision() {
+        let mut cells = Cells::<f32>::new(&CrossbarDevice::default(), (1, 1), Key::new(1, "cells"));
+        cells.write(&DMatrix::zeros(1, 1), Key::new(1, "test"));
+        cells.written = (3 << 40) + (5 << 20) + 7;
+        let state: Vec<_> = cells.state().into_iter().map(|(_, matrix)| matrix).collect();
+        let mut other = Cells::<f32>::new(&CrossbarDevice::default(), (1, 1), Key::new(1, "cells"));
+        other.restore(&state);
+        assert_eq!(other.written(), cells.written());
+    }
+}
