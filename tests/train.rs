@@ -69,16 +69,16 @@ fn weights_move_to_another_device() {
         "--device",
         "ideal-crossbar",
         "--set",
-        "device.crossbar.weight_max=9",
+        "device.crossbar.cells.weight_max=9",
     ]);
     assert_eq!(ideal["test_accuracy"].as_f64().unwrap(), exact);
     let coarse = [
         "evaluate",
         "run",
         "--set",
-        "device.crossbar.levels=2",
+        "device.crossbar.levels.count=2",
         "--set",
-        "device.crossbar.weight_max=9",
+        "device.crossbar.cells.weight_max=9",
     ];
     assert!(place.json(&coarse)["test_accuracy"].as_f64().unwrap() < exact - 0.05);
     assert!(

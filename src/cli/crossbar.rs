@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::print;
 use crate::arithmetic::random::Key;
-use crate::coupler::{Effect, Port};
 use crate::coupler::crossbar::{
     CellCurrent, CrossbarDevice, Wires, effective, program_once, solve,
 };
+use crate::coupler::{Effect, Port};
 use crate::experiment::{Device, Sheet};
 use crate::file::matrix::{read_matrix, read_vector, write_matrix};
 use crate::{Error, Result};

@@ -387,9 +387,9 @@ impl Experiment {
                     }
                 )))
             }
-            device => device.check().map_err(|message| {
-                Error::input(format!("device.{}.{message}", device.kind()))
-            }),
+            device => device
+                .check()
+                .map_err(|message| Error::input(format!("device.{}.{message}", device.kind()))),
         }
     }
 }

@@ -103,7 +103,8 @@ impl<T: Real> Array<T> {
             return Ok(stale.clone());
         }
         let effective = tile::behind_wires(device, cells)?;
-        let loss = |behind: f64, cell: f64| if cell > 0.0 { T::of(behind / cell) } else { T::one() };
+        let loss =
+            |behind: f64, cell: f64| if cell > 0.0 { T::of(behind / cell) } else { T::one() };
         self.losses = (0..2).map(|side| effective[side].zip_map(&cells[side], loss)).collect();
         // Through the losses, as later reads and a resumed run will: the same bits.
         let fresh = lossy(&self.losses);

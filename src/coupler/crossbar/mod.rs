@@ -236,9 +236,10 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
             conversions: self.array.conversions(Port::Forward) as f64,
         };
         let noise = self.periphery.noise_at_full_drive(inputs, variance);
-        self.device.active::<T>().rev().fold(noise, |sum, effect| {
-            sum.hypot(effect.resolution(&load, &self.device))
-        })
+        self.device
+            .active::<T>()
+            .rev()
+            .fold(noise, |sum, effect| sum.hypot(effect.resolution(&load, &self.device)))
     }
 
     fn read_expense(&self, port: Port, wanted: usize) -> Expense {

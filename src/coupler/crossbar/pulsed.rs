@@ -40,11 +40,7 @@ impl<T: Real> PulsedCells<T> {
     pub fn write(&mut self, wanted: &DMatrix<T>, key: Key) {
         let pulses = &self.pulses;
         let mut stream = key.stream();
-        let keep = if pulses.lifetime > 0.0 {
-            1.0 - 1.0 / pulses.lifetime.max(1.0)
-        } else {
-            1.0
-        };
+        let keep = if pulses.lifetime > 0.0 { 1.0 - 1.0 / pulses.lifetime.max(1.0) } else { 1.0 };
         let noise = pulses.write_noise * pulses.step;
         for (((held, seen), wanted), steps) in
             self.held.iter_mut().zip(self.seen.iter_mut()).zip(wanted).zip(&self.steps)

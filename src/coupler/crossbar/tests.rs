@@ -1,6 +1,7 @@
 //! Crossbars beside what they should be: exact matrices, formulas.
 
 use super::*;
+use crate::coupler::quantiser::Quantiser;
 use crate::coupler::{Exact, ReadNoise};
 
 fn matrix(rows: usize, columns: usize) -> DMatrix<f64> {
@@ -33,7 +34,7 @@ fn currents(
 fn an_ideal_array_is_the_exact_matrix_both_ways() {
     let weights = matrix(4, 6);
     let crossbar =
-        Crossbar::new(CrossbarDevice::ideal(), weights.clone(), Key::new(1, "test")).unwrap();
+        Crossbar::new(CrossbarDevice::default(), weights.clone(), Key::new(1, "test")).unwrap();
     let exact = Exact::new(weights);
     for (port, ports) in [(Port::Forward, 6), (Port::Reversed, 4)] {
         let values = matrix(ports, 3);
@@ -48,8 +49,9 @@ fn an_ideal_array_is_the_exact_matrix_both_ways() {
 
 #[test]
 fn read_noise_has_the_variance_of_the_sum_over_cells() {
-    let device = CrossbarDevice { read_noise_us: 0.5, ..CrossbarDevice::ideal() };
-    let deviation = 2f64.sqrt() * 0.5 * device.weight_per_us();
+    let mut device = CrossbarDevice::default();
+    device.read_noise.sd_us = 0.5;
+    let deviation = 2f64.sqrt() * 0.5 * device.cells.weight_per_us();
     let weights = matrix(40, 6);
     let crossbar = Crossbar::new(device, weights.clone(), Key::new(1, "test")).unwrap();
     let values = matrix(6, 50);
@@ -72,8 +74,9 @@ fn read_noise_has_the_variance_of_the_sum_over_cells() {
 
 #[test]
 fn converters_round_both_ends() {
-    let device =
-        CrossbarDevice { dac_bits: 4, adc_bits: 5, adc_range: 2.0, ..CrossbarDevice::ideal() };
+    let mut device = CrossbarDevice::default();
+    device.dac.bits = 4;
+    (device.adc.bits, device.adc.range) = (5, 2.0);
     let (dac, adc) = (Quantiser::new(4, 1.0), Quantiser::new(5, 2.0));
     let weights = matrix(4, 6);
     let crossbar = Crossbar::new(device, weights.clone(), Key::new(1, "test")).unwrap();

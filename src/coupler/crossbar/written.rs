@@ -81,13 +81,7 @@ impl<'a, T: Real> Writer<'a, T> {
     }
 
     /// What a cell that holds `held` becomes when `target` is asked of it.
-    fn write<'s>(
-        &self,
-        target: f64,
-        held: f64,
-        deviate: f64,
-        stream: &'s mut Stream,
-    ) -> Write<'s> {
+    fn write<'s>(&self, target: f64, held: f64, deviate: f64, stream: &'s mut Stream) -> Write<'s> {
         let mut write = Write { target, held, cell: target, pulses: 1, deviate, stream };
         self.effects.iter().for_each(|effect| effect.write(&mut write, self.device));
         write

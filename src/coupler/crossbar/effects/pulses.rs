@@ -257,7 +257,7 @@ mod tests {
     use super::*;
     use crate::arithmetic::random::Key;
 
-    fn pulses(model: StepModel) -> Pulses {
+    fn stepping(model: StepModel) -> Pulses {
         Pulses { model, step: 0.01, ..Pulses::default() }
     }
 
@@ -265,15 +265,10 @@ mod tests {
 
     #[test]
     fn steps_are_those_of_the_formulas() {
-        let soft = pulses(StepModel::SoftBounds);
+        let soft = stepping(StepModel::SoftBounds);
         assert!((soft.mean_step(&STEPS, 0.6, true) - 0.005).abs() < 1e-15);
         assert!((soft.mean_step(&STEPS, -0.4, false) - 0.005).abs() < 1e-15);
-        let linear = Pulses {
-            gamma_up: 0.1,
-            gamma_down: 0.5,
-            ..pulses(StepModel::Linear)
-        }
-        ;
+        let linear = Pulses { gamma_up: 0.1, gamma_down: 0.5, ..stepping(StepModel::Linear) };
         assert!((linear.mean_step(&STEPS, 0.5, true) - 0.0095).abs() < 1e-15);
         assert!((linear.mean_step(&STEPS, -0.8, false) - 0.006).abs() < 1e-15);
         let exponential = Pulses {
@@ -281,15 +276,11 @@ mod tests {
             exponential_up: 0.5,
             exponential_a: 1.0,
             exponential_b: 0.1,
-            ..pulses(StepModel::Exponential)
+            ..stepping(StepModel::Exponential)
         };
         let expected = 0.01 * (1.0 - 0.5 * (5.0f64 * (2.0 * -0.5 / 2.0 + 0.1)).exp());
         assert!((exponential.mean_step(&STEPS, -0.5, true) - expected).abs() < 1e-15);
-        assert_eq!(
-            exponential.mean_step(&STEPS, 1.0, true),
-            0.0,
-            "a step is never backwards"
-        );
+        assert_eq!(exponential.mean_step(&STEPS, 1.0, true), 0.0, "a step is never backwards");
     }
 
     #[test]
@@ -297,11 +288,7 @@ mod tests {
         for (noise, expected) in
             [(StepNoise::Proportional, 0.3 * 0.0025), (StepNoise::Constant, 0.3 * 0.01)]
         {
-            let device = Pulses {
-                step_noise: 0.3,
-                noise,
-                ..pulses(StepModel::SoftBounds)
-            };
+            let device = Pulses { step_noise: 0.3, noise, ..stepping(StepModel::SoftBounds) };
             let pulses = device;
             let mut stream = Key::new(1, "test").stream();
             let n = 100_000;
@@ -318,27 +305,19 @@ mod tests {
 
     #[test]
     fn stochastic_counts_have_the_mean_that_was_asked_for() {
-        let pulses = pulses(StepModel::Constant);
+        let pulses = stepping(StepModel::Constant);
         let mut stream = Key::new(1, "test").stream();
         let n = 100_000;
         let sum: i64 = (0..n).map(|_| pulses.count(-0.0123, &mut stream)).sum();
         // A fraction of 0.23: standard deviation 0.42 of one count.
         assert!((sum as f64 / n as f64 + 1.23).abs() < 5.0 * 0.42 / (n as f64).sqrt());
-        let nearest = Pulses {
-            rounding: Rounding::Deterministic,
-            ..pulses(StepModel::Constant)
-        }
-        ;
+        let nearest = Pulses { rounding: Rounding::Deterministic, ..stepping(StepModel::Constant) };
         assert_eq!(nearest.count(-0.0123, &mut stream), -1);
     }
 
     #[test]
     fn cell_to_cell_spread_has_the_stated_moments() {
-        let device = Pulses {
-            step_spread: 0.2,
-            high_spread: 0.1,
-            ..pulses(StepModel::Constant)
-        };
+        let device = Pulses { step_spread: 0.2, high_spread: 0.1, ..stepping(StepModel::Constant) };
         let pulses = device;
         let mut stream = Key::new(2, "test").stream();
         let n = 1_000_000;
