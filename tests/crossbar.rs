@@ -270,7 +270,8 @@ fn tiles_wires_drift_and_pulses_train_and_resume_to_the_same_bits() {
     let place = Place::new();
     let config = common::NOISY.replace("max_steps = 8", "max_steps = 60").replace(
         "levels.count = 64",
-        "tiles.rows = 20\ntiles.columns = 8\nwires = { r_word_ohm = 2.0, r_bit_ohm = 1.0, refresh = 3 }",
+        "tiles.rows = 20\ntiles.columns = 8\n\
+         wires = { r_word_ohm = 2.0, r_bit_ohm = 1.0, refresh = 3 }",
     );
     for (name, sheet) in [("pcm", "pcm-nandakumar"), ("ecram", "ecram")] {
         let file = format!("{name}.toml");

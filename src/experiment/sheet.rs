@@ -238,6 +238,17 @@ mod tests {
     }
 
     #[test]
+    fn a_sheet_whose_numbers_do_not_fit_each_other_is_refused() {
+        let text = "kind = 'crossbar'\ntitle = 'x'\n[cells.g_min_uS]\nvalue = 30\nunit = 'uS'\n\
+                    source = 'x'\n";
+        let refused = Sheet::parse(text, "x.toml").unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "datasheet x.toml: cells.g_min_uS = 30: expected less than g_max_uS = 25"
+        );
+    }
+
+    #[test]
     fn numbers_are_converted_to_the_unit_of_their_key() {
         let text = |unit: &str| {
             format!(

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use nalgebra::DMatrix;
 
-use super::device::CrossbarDevice;
+use super::effects::CrossbarDevice;
 use super::hook::{self, ArrayEffect, Path};
 use super::tile::{self, Tile};
 use crate::Result;

@@ -1,62 +1,9 @@
-//! The crossbar as a list: what it is made of, and what parts it from an ideal one.
+//! What the list of a crossbar's effects is asked.
 
-use super::effects::{
-    Adc, Amplifiers, CellCurrent, Dac, Drift, FlickerNoise, Levels, OutputNoise, Programming,
-    Pulses, ReadNoise, ReverseAmplifiers, StuckCells, Wires,
-};
+use super::effects::CrossbarDevice;
 use super::hook::{ArrayEffect, Path};
-use super::settings::{Age, Cost, Drive, Pairs, Tiles};
 use crate::arithmetic::real::Real;
-use crate::coupler::{Effect, tables};
-
-tables! {
-    /// A crossbar of resistive cells with its converters: the table `[device.crossbar]`. Without
-    /// effects, its default, an array is ideal.
-    pub struct CrossbarDevice met as <T: Real> dyn ArrayEffect<T> {
-        settings {
-            /// The cells' range, and how a weight becomes a pair of them.
-            cells: Pairs,
-            /// How values become voltages.
-            drive: Drive,
-            /// When cells are read.
-            age: Age,
-            /// How a large array is divided.
-            tiles: Tiles,
-            /// What reads and writes cost.
-            cost: Cost,
-        }
-        effects {
-            /// Cells with a limited number of levels.
-            levels: Levels,
-            /// Cells that no write moves.
-            stuck: StuckCells,
-            /// Errors of writing.
-            programming: Programming,
-            /// Cells that are pulsed and are the only memory.
-            pulses: Pulses,
-            /// Conductances that fall with time.
-            drift: Drift,
-            /// Converters that drive the lines.
-            dac: Dac,
-            /// Cells whose current is no straight line.
-            current: CellCurrent,
-            /// Wires that resist.
-            wires: Wires,
-            /// White noise of the cells.
-            read_noise: ReadNoise,
-            /// 1/f noise of the cells.
-            flicker_noise: FlickerNoise,
-            /// Noise of the reading amplifiers.
-            output_noise: OutputNoise,
-            /// Mismatch of the outputs' amplifiers.
-            amplifiers: Amplifiers,
-            /// Mismatch of reads at the inputs.
-            reverse_amplifiers: ReverseAmplifiers,
-            /// Converters that read the lines.
-            adc: Adc,
-        }
-    }
-}
+use crate::coupler::Effect;
 
 impl CrossbarDevice {
     /// The effects that are on, as an array of numbers `T` meets them.

@@ -20,8 +20,8 @@
 //! The whole array has its drivers and its grounds as ports, and E is minus the block between them.
 //! For n x n cells that is O(n^3) work, nearly all of it in a few large products, and O(n^2)
 //! memory; a recursion along the rows costs O(n^4). Entries between ports only ever grow in
-//! magnitude (they are sums of one sign), so nothing cancels. `benches/crossbar.rs` compares it with a
-//! sparse Cholesky solution.
+//! magnitude (they are sums of one sign), so nothing cancels. `benches/crossbar.rs` compares it with
+//! a sparse Cholesky solution.
 
 use std::ops::Range;
 
@@ -82,7 +82,8 @@ pub fn effective(cells: &DMatrix<f64>, wires: Wires) -> Result<DMatrix<f64>> {
 pub(super) fn singular(wires: Wires) -> Error {
     let Wires { r_word_ohm: word, r_bit_ohm: bit, .. } = wires;
     Error::Machine(format!(
-        "the network of cells and wires (r_word {word:?} ohm, r_bit {bit:?} ohm) is singular in double precision"
+        "the network of cells and wires (r_word {word:?} ohm, r_bit {bit:?} ohm) is singular in \
+         double precision"
     ))
 }
 

@@ -12,8 +12,8 @@
 //!   matrix ([`effective`]); every later read is a dense product. With `wires.refresh` above
 //!   1 the losses E / G of each cell are kept between compilations, and the difference that a new
 //!   compilation makes is reported as staleness.
-//! - *Tiles*: each tile has its own wires and, unless `tiles.sum = "analog"`, its own amplifiers and
-//!   converters; partial sums add up.
+//! - *Tiles*: each tile has its own wires and, unless `tiles.sum = "analog"`, its own amplifiers
+//!   and converters; partial sums add up.
 //! - *Read noise*: every cell of every read carries an independent error. Where sigma is the same
 //!   for all cells, the current of an output carries exactly N(0, 2 sigma^2 |v|^2), for the price
 //!   of one deviate an output. Where it differs from cell to cell, the variance is the product of
@@ -56,7 +56,6 @@ use periphery::Periphery;
 use written::{count, digits};
 
 pub use circuit::{Solution, solve};
-pub use device::CrossbarDevice;
 pub use dissection::effective;
 pub use effects::*;
 pub use hook::{ArrayEffect, Conversions, Lines, Load, Making, Path, Stage, Write};

@@ -2,8 +2,7 @@
 
 use nalgebra::DMatrix;
 
-use super::device::CrossbarDevice;
-use super::effects::{Pulses, Steps};
+use super::effects::{CrossbarDevice, Pulses, Steps};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::real::Real;
 

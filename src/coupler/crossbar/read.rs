@@ -25,7 +25,11 @@ vectorised! {
     fn weighted_squares<T: Real>(x: &[T], weights: &[T]) -> T {
         let mut sums = [T::zero(); 16];
         let (x_chunks, weight_chunks) = (x.chunks_exact(16), weights.chunks_exact(16));
-        let rest = x_chunks.remainder().iter().zip(weight_chunks.remainder()).fold(T::zero(), |sum, (x, weight)| sum + *x * *x * *weight);
+        let rest = x_chunks
+            .remainder()
+            .iter()
+            .zip(weight_chunks.remainder())
+            .fold(T::zero(), |sum, (x, weight)| sum + *x * *x * *weight);
         for (x, weights) in x_chunks.zip(weight_chunks) {
             for ((sum, x), weight) in sums.iter_mut().zip(x).zip(weights) {
                 *sum += *x * *x * *weight;

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use nalgebra::{DMatrix, Dyn};
 
-use super::device::CrossbarDevice;
 use super::dissection;
+use super::effects::CrossbarDevice;
 use crate::Result;
 use crate::arithmetic::real::{Real, View};
 use crate::coupler::matrix::TwoWayMatrix;

@@ -8,7 +8,7 @@
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use super::device::CrossbarDevice;
+use super::effects::CrossbarDevice;
 use super::hook::{ArrayEffect, Path, Write};
 use super::settings::Mapping;
 use crate::arithmetic::random::{Key, Stream};
