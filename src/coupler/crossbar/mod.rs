@@ -104,7 +104,7 @@ impl<T: Real> Crossbar<T> {
         let making = Making { device: &device, outputs, inputs, key: key.with(u64::MAX) };
         let memory = if device.pulses.is_off() {
             let mut cells = Cells::new(&device, weights.shape(), making.key);
-            cells.write(&weights, key);
+            cells.write(&device, &weights, key);
             Memory::Written(cells)
         } else {
             Memory::Pulsed(PulsedCells::new(&device, &weights, making.key))
@@ -120,7 +120,7 @@ impl<T: Real> Crossbar<T> {
 
     fn read_own_back(&mut self) {
         if let Memory::Pulsed(cells) = &self.memory {
-            self.weights = cells.held();
+            self.weights = cells.held(&self.device);
         }
     }
 
@@ -142,9 +142,9 @@ impl<T: Real> Memory<T> {
     /// The conductances G+ and G- as reads meet them, microsiemens, outputs x inputs.
     fn conductances(&self, device: &CrossbarDevice) -> [DMatrix<f64>; 2] {
         match self {
-            Self::Written(cells) => cells.now(),
+            Self::Written(cells) => cells.now(device),
             Self::Pulsed(cells) => {
-                let seen = cells.seen();
+                let seen = cells.seen(device);
                 let of = |w: f64, side: usize| device.cells.conductances(w)[side].max(0.0);
                 [0, 1].map(|side| seen.map(|w| of(w.f64(), side)))
             }
@@ -162,10 +162,10 @@ impl<T: Real> Memory<T> {
         match self {
             Self::Written(own) => {
                 let weights = as_written.then(|| own.weights());
-                work(&Held { cells, weights, compensation: own.compensation() })
+                work(&Held { cells, weights, compensation: own.compensation(device) })
             }
             Self::Pulsed(own) => {
-                let seen = own.seen();
+                let seen = own.seen(device);
                 work(&Held { cells, weights: as_written.then_some(&seen), compensation: 1.0 })
             }
         }
@@ -200,8 +200,8 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     fn program(&mut self, values: &[DMatrix<T>], key: Key) -> Result<()> {
         self.weights.copy_from(&values[0]);
         match &mut self.memory {
-            Memory::Written(cells) => cells.write(&values[0], key),
-            Memory::Pulsed(cells) => cells.write(&values[0], key),
+            Memory::Written(cells) => cells.write(&self.device, &values[0], key),
+            Memory::Pulsed(cells) => cells.write(&self.device, &values[0], key),
         }
         self.read_own_back();
         let (device, array) = (&self.device, &mut self.array);
@@ -217,7 +217,7 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     fn intended(&self) -> DMatrix<T> {
         match &self.memory {
             Memory::Written(cells) => cells.targets().clone(),
-            Memory::Pulsed(cells) => cells.held(),
+            Memory::Pulsed(cells) => cells.held(&self.device),
         }
     }
 

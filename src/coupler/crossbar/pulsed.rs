@@ -2,16 +2,13 @@
 
 use nalgebra::DMatrix;
 
-use super::effects::{CrossbarDevice, Pulses, Steps};
+use super::effects::{CrossbarDevice, Steps};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::real::Real;
 
 /// Pulsed weights, outputs x inputs, in units of `weight_max`.
 #[derive(Clone, Debug)]
 pub struct PulsedCells<T: Real> {
-    pulses: Pulses,
-    /// The weight that the cells' whole range stands for.
-    weight_max: f64,
     steps: Vec<Steps>,
     /// What the cells hold.
     held: DMatrix<T>,
@@ -25,19 +22,19 @@ impl<T: Real> PulsedCells<T> {
     /// Cells of `device` set to `weights` (in weights); `key` names the stream of what differs from
     /// cell to cell.
     pub fn new(device: &CrossbarDevice, weights: &DMatrix<T>, key: Key) -> Self {
-        let (pulses, weight_max) = (device.pulses.clone(), device.cells.weight_max);
+        let (pulses, weight_max) = (&device.pulses, device.cells.weight_max);
         let mut stream = key.stream();
         let steps: Vec<Steps> = weights.iter().map(|_| pulses.draw(&mut stream)).collect();
         let mut held = weights.clone();
         for (held, steps) in held.iter_mut().zip(&steps) {
             *held = T::of((held.f64() / weight_max).clamp(steps.low, steps.high));
         }
-        Self { pulses, weight_max, steps, seen: held.clone(), held, written: 0 }
+        Self { steps, seen: held.clone(), held, written: 0 }
     }
 
-    /// Pulses the weights from what they hold towards `wanted` (in weights).
-    pub fn write(&mut self, wanted: &DMatrix<T>, key: Key) {
-        let pulses = &self.pulses;
+    /// Pulses the weights of these cells of `device` from what they hold towards `wanted` (in weights).
+    pub fn write(&mut self, device: &CrossbarDevice, wanted: &DMatrix<T>, key: Key) {
+        let (pulses, weight_max) = (&device.pulses, device.cells.weight_max);
         let mut stream = key.stream();
         let keep = if pulses.lifetime > 0.0 { 1.0 - 1.0 / pulses.lifetime.max(1.0) } else { 1.0 };
         let noise = pulses.write_noise * pulses.step;
@@ -45,7 +42,7 @@ impl<T: Real> PulsedCells<T> {
             self.held.iter_mut().zip(self.seen.iter_mut()).zip(wanted).zip(&self.steps)
         {
             let mut w = held.f64();
-            let count = pulses.count(wanted.f64() / self.weight_max - w, &mut stream);
+            let count = pulses.count(wanted.f64() / weight_max - w, &mut stream);
             for _ in 0..count.abs() {
                 w = pulses.pulse(steps, w, count > 0, &mut stream);
             }
@@ -61,13 +58,13 @@ impl<T: Real> PulsedCells<T> {
     }
 
     /// What the cells hold, in weights.
-    pub fn held(&self) -> DMatrix<T> {
-        &self.held * T::of(self.weight_max)
+    pub fn held(&self, device: &CrossbarDevice) -> DMatrix<T> {
+        &self.held * T::of(device.cells.weight_max)
     }
 
     /// What is read of the cells, in weights.
-    pub fn seen(&self) -> DMatrix<T> {
-        &self.seen * T::of(self.weight_max)
+    pub fn seen(&self, device: &CrossbarDevice) -> DMatrix<T> {
+        &self.seen * T::of(device.cells.weight_max)
     }
 
     pub(super) fn state(&self) -> [(&'static str, DMatrix<T>); 2] {
@@ -83,7 +80,7 @@ impl<T: Real> PulsedCells<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::coupler::crossbar::{Rounding, StepModel};
+    use crate::coupler::crossbar::{Pulses, Rounding, StepModel};
 
     #[test]
     fn ideal_pulses_reach_what_was_asked_within_a_step() {
@@ -98,8 +95,8 @@ mod tests {
         let mut cells =
             PulsedCells::<f64>::new(&device, &DMatrix::zeros(3, 3), Key::new(1, "cells"));
         let wanted = DMatrix::from_fn(3, 3, |i, j| 0.07 * i as f64 - 0.05 * j as f64);
-        cells.write(&wanted, Key::new(1, "write"));
-        assert!((cells.held() - &wanted).amax() <= 0.005 + 1e-12);
+        cells.write(&device, &wanted, Key::new(1, "write"));
+        assert!((cells.held(&device) - &wanted).amax() <= 0.005 + 1e-12);
         let expected: f64 = wanted.iter().map(|w| (w.abs() / 0.01).round()).sum();
         assert_eq!(cells.written, expected as u64);
     }

@@ -18,7 +18,6 @@ use crate::arithmetic::simd::vectorised;
 /// Pairs of cells, outputs x inputs.
 #[derive(Clone, Debug)]
 pub struct Cells<T: Real> {
-    device: CrossbarDevice,
     targets: DMatrix<T>,
     /// What the pairs became; empty where all cells became exactly their targets.
     weights: DMatrix<T>,
@@ -173,15 +172,14 @@ impl<T: Real> Cells<T> {
             kept: writer.keepers.iter().filter_map(|keeper| keeper.kept().map(keep)).collect(),
             fixed: writer.fixed(cells, &mut key.with(1).stream()),
             targets,
-            device: device.clone(),
             written: 0,
         }
     }
 
-    /// Writes `weights`; `key` names the random streams of the programming errors.
-    pub fn write(&mut self, weights: &DMatrix<T>, key: Key) {
+    /// Writes `weights` to these cells of `device`; `key` names the random streams of the programming errors.
+    pub fn write(&mut self, device: &CrossbarDevice, weights: &DMatrix<T>, key: Key) {
         if self.weights.is_empty() {
-            let pairs = &self.device.cells;
+            let pairs = &device.cells;
             let cells = if pairs.mapping == Mapping::Offset { 1 } else { 2 };
             let bound = T::of(pairs.weight_max);
             self.written +=
@@ -212,7 +210,7 @@ impl<T: Real> Cells<T> {
                 Some(Part { wanted, targets, weights, programmed, kept, fixed })
             })
             .collect();
-        let writer = &Writer::new(&self.device);
+        let writer = &Writer::new(device);
         let written = parts
             .into_par_iter()
             .enumerate()
@@ -231,8 +229,7 @@ impl<T: Real> Cells<T> {
     }
 
     /// The conductances G+ and G- at the device's time, microsiemens, outputs x inputs.
-    pub fn now(&self) -> [DMatrix<f64>; 2] {
-        let device = &self.device;
+    pub fn now(&self, device: &CrossbarDevice) -> [DMatrix<f64>; 2] {
         [0, 1].map(|side| {
             if self.weights.is_empty() {
                 return self.targets.map(|weight| device.cells.conductances(weight.f64())[side]);
@@ -248,18 +245,17 @@ impl<T: Real> Cells<T> {
     }
 
     /// What outputs are scaled by to make up for what time has done.
-    pub fn compensation(&self) -> f64 {
-        let lost = || self.lost();
-        let effects = self.device.active::<T>();
-        effects.map(|effect| effect.compensation(&lost, &self.device)).product()
+    pub fn compensation(&self, device: &CrossbarDevice) -> f64 {
+        let lost = || self.lost(device);
+        device.active::<T>().map(|effect| effect.compensation(&lost, device)).product()
     }
 
     /// The conductance lost since programming, measured with all lines driven: then over now.
-    fn lost(&self) -> f64 {
+    fn lost(&self, device: &CrossbarDevice) -> f64 {
         let sum = |cells: &[DMatrix<f64>; 2]| cells.iter().map(|cells| cells.sum()).sum::<f64>();
         let then: f64 =
             self.programmed.iter().flat_map(|cells| cells.iter().map(|g| g.f64())).sum();
-        let now = sum(&self.now());
+        let now = sum(&self.now(device));
         if now > 0.0 { then / now } else { 1.0 }
     }
 
@@ -355,7 +351,11 @@ mod tests {
         let device = imprecise();
         let (scale, weight_max) = (device.cells.weight_per_us(), device.cells.weight_max);
         let mut cells = Cells::<f64>::new(&device, (300, 300), Key::new(1, "cells"));
-        cells.write(&DMatrix::from_element(300, 300, 0.5 * weight_max), Key::new(1, "test"));
+        cells.write(
+            &device,
+            &DMatrix::from_element(300, 300, 0.5 * weight_max),
+            Key::new(1, "test"),
+        );
         let n = 90_000.0;
         let errors = cells.weights().map(|w| (w - 0.5 * weight_max) / scale / 0.3);
         let mean = errors.sum() / n;
@@ -376,11 +376,11 @@ mod tests {
         let weight_max = device.cells.weight_max;
         let mut cells = Cells::<f64>::new(&device, (2, 2), Key::new(1, "cells"));
         let mut weights = DMatrix::from_row_slice(2, 2, &[0.1, -0.2, 0.3, 0.4]) * weight_max;
-        cells.write(&weights, Key::new(1, "test"));
+        cells.write(&device, &weights, Key::new(1, "test"));
         let before = cells.weights().clone();
         weights[(0, 0)] += 0.01 * weight_max; // within the same level
         weights[(1, 1)] += 0.4 * weight_max; // another one
-        cells.write(&weights, Key::new(2, "test"));
+        cells.write(&device, &weights, Key::new(2, "test"));
         assert_eq!(cells.written(), 8 + 2);
         assert_eq!(cells.weights()[(0, 0)], before[(0, 0)]);
         assert_ne!(cells.weights()[(1, 1)], before[(1, 1)]);
@@ -389,11 +389,12 @@ mod tests {
 
     #[test]
     fn the_write_count_survives_a_checkpoint_in_single_precision() {
-        let mut cells = Cells::<f32>::new(&CrossbarDevice::default(), (1, 1), Key::new(1, "cells"));
-        cells.write(&DMatrix::zeros(1, 1), Key::new(1, "test"));
+        let device = CrossbarDevice::default();
+        let mut cells = Cells::<f32>::new(&device, (1, 1), Key::new(1, "cells"));
+        cells.write(&device, &DMatrix::zeros(1, 1), Key::new(1, "test"));
         cells.written = (3 << 40) + (5 << 20) + 7;
         let state: Vec<_> = cells.state().into_iter().map(|(_, matrix)| matrix).collect();
-        let mut other = Cells::<f32>::new(&CrossbarDevice::default(), (1, 1), Key::new(1, "cells"));
+        let mut other = Cells::<f32>::new(&device, (1, 1), Key::new(1, "cells"));
         other.restore(&state);
         assert_eq!(other.written(), cells.written());
     }
