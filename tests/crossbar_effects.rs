@@ -138,6 +138,8 @@ fn every_shipped_crossbar_parses_and_reads() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn tiles_cover_every_pair_once(
         (outputs, inputs) in (1usize..40, 1usize..40),
@@ -166,7 +168,8 @@ proptest! {
     ) {
         let quantiser = Quantiser::new(bits, range);
         let code = quantiser.apply(x * range);
-        prop_assert_eq!(quantiser.apply(code), code);
+        // The outermost code is the range, or step times its number: a rounding apart.
+        prop_assert!((quantiser.apply(code) - code).abs() <= 2.0 * f64::EPSILON * range);
         prop_assert_eq!(quantiser.apply(-x * range), -code);
         // Half a step, and the rounding of x / step times step.
         let nearest = (x * range).clamp(-range, range);

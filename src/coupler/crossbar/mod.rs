@@ -41,6 +41,7 @@ mod pulsed;
 mod read;
 mod settings;
 mod tile;
+mod writer;
 mod written;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,7 +62,8 @@ pub use effects::*;
 pub use hook::{ArrayEffect, Conversions, Lines, Load, Making, Path, Stage, Write};
 pub use pulsed::PulsedCells;
 pub use settings::{Age, Cost, Drive, Mapping, Pairs, TileSum, Tiles};
-pub use written::{Cells, program_once};
+pub use writer::program_once;
+pub use written::Cells;
 
 /// Where the weights are.
 #[derive(Clone, Debug)]
