@@ -25,8 +25,9 @@ impl CrossbarDevice {
     /// The nearest weight that the range and the levels can stand for.
     pub fn nearest_weight(&self, weight: f64) -> f64 {
         let bound = self.cells.weight_max;
-        let wanted = weight.clamp(-bound, bound);
-        self.active::<f64>().fold(wanted, |weight, effect| effect.target(weight, self))
+        let mut weights = [weight.clamp(-bound, bound)];
+        self.active::<f64>().for_each(|effect| effect.round(&mut weights, self));
+        weights[0]
     }
 
     /// Checks what no single key can tell.

@@ -56,8 +56,8 @@ impl Path {
 }
 
 /// One cell in the course of a write.
-#[derive(Debug)]
-pub struct Write<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Write {
     /// The conductance that it is asked to have, microsiemens.
     pub target: f64,
     /// The conductance that it had, microsiemens; not-a-number for a cell never written.
@@ -68,8 +68,8 @@ pub struct Write<'a> {
     pub pulses: u64,
     /// A standard normal deviate of this cell's own.
     pub deviate: f64,
-    /// Where more deviates are drawn from.
-    pub stream: &'a mut Stream,
+    /// The conductance of a cell that no write moves; not-a-number for others.
+    pub(super) fixed: f64,
 }
 
 /// An array in the making.
@@ -136,10 +136,9 @@ pub trait ArrayEffect<T: Real>: Effect {
         false
     }
 
-    /// The weight that cells can be asked for where `weight` is wanted.
-    fn target(&self, weight: f64, device: &CrossbarDevice) -> f64 {
-        let _ = device;
-        weight
+    /// Changes wanted `weights` to those that cells can be asked for.
+    fn round(&self, weights: &mut [f64], device: &CrossbarDevice) {
+        let _ = (weights, device);
     }
 
     /// Puts into `cells`, all cells of one side, the conductances (microsiemens) of those that no
@@ -148,9 +147,15 @@ pub trait ArrayEffect<T: Real>: Effect {
         let _ = (cells, stream, device);
     }
 
-    /// Changes what a cell becomes, and the pulses that takes.
-    fn write(&self, write: &mut Write, device: &CrossbarDevice) {
-        let _ = (write, device);
+    /// Changes what cells become, and the pulses that takes.
+    fn write(&self, writes: &mut [Write], stream: &mut Stream, device: &CrossbarDevice) {
+        let _ = (writes, stream, device);
+    }
+
+    /// Whether [`write`](Self::write) draws from the stream. Cells are then written one by one, so
+    /// that each draw has its place; else many at a time.
+    fn draws(&self) -> bool {
+        true
     }
 
     /// The names, in checkpoints, of a number that every cell of G+ and of G- draws with each write
@@ -160,8 +165,8 @@ pub trait ArrayEffect<T: Real>: Effect {
     }
 
     /// That number for a cell just written.
-    fn keep(&self, write: &mut Write, device: &CrossbarDevice) -> f64 {
-        let _ = (write, device);
+    fn keep(&self, write: &Write, stream: &mut Stream, device: &CrossbarDevice) -> f64 {
+        let _ = (write, stream, device);
         0.0
     }
 

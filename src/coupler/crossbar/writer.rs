@@ -12,12 +12,16 @@ use crate::arithmetic::real::Real;
 /// Pairs that share a random stream.
 pub(super) const PART: usize = 4096;
 
+/// Pairs that are written together.
+const BLOCK: usize = 64;
+
 /// A device with those of its effects that writes meet.
 pub(super) struct Writer<'a, T: Real> {
     device: &'a CrossbarDevice,
     pub effects: Vec<&'a dyn ArrayEffect<T>>,
     /// Those for which cells keep a number.
     pub keepers: Vec<&'a dyn ArrayEffect<T>>,
+    draws: bool,
 }
 
 impl<'a, T: Real> Writer<'a, T> {
@@ -25,21 +29,38 @@ impl<'a, T: Real> Writer<'a, T> {
         let effects: Vec<_> =
             device.active().filter(|effect| !effect.follows(Path::ExactWrites, device)).collect();
         let keepers = effects.iter().copied().filter(|effect| effect.kept().is_some()).collect();
-        Self { device, effects, keepers }
+        let draws = effects.iter().any(|effect| effect.draws());
+        Self { device, effects, keepers, draws }
     }
 
-    /// The nearest weight that the range and the levels can stand for.
-    fn target(&self, weight: f64) -> f64 {
+    /// The nearest weights that the range and the levels can stand for.
+    fn round<'w>(&self, wanted: impl Iterator<Item = f64> + 'w) -> Vec<f64> {
         let bound = self.device.cells.weight_max;
-        let wanted = weight.clamp(-bound, bound);
-        self.effects.iter().fold(wanted, |weight, effect| effect.target(weight, self.device))
+        let mut weights: Vec<f64> = wanted.map(|weight| weight.clamp(-bound, bound)).collect();
+        self.effects.iter().for_each(|effect| effect.round(&mut weights, self.device));
+        weights
     }
 
-    /// What a cell that holds `held` becomes when `target` is asked of it.
-    fn write<'s>(&self, target: f64, held: f64, deviate: f64, stream: &'s mut Stream) -> Write<'s> {
-        let mut write = Write { target, held, cell: target, pulses: 1, deviate, stream };
-        self.effects.iter().for_each(|effect| effect.write(&mut write, self.device));
-        write
+    /// Works out what the cells of `writes` become, one by one where an effect draws from `stream`;
+    /// calls `then` with the place of each.
+    fn write(
+        &self,
+        writes: &mut [Write],
+        stream: &mut Stream,
+        mut then: impl FnMut(usize, &Write, &mut Stream),
+    ) {
+        let together = if self.draws { 1 } else { writes.len().max(1) };
+        for (chunk, writes) in writes.chunks_mut(together).enumerate() {
+            if writes.iter().any(|write| write.fixed.is_nan()) {
+                self.effects.iter().for_each(|effect| effect.write(writes, stream, self.device));
+            }
+            for (index, write) in writes.iter_mut().enumerate() {
+                if !write.fixed.is_nan() {
+                    (write.cell, write.pulses) = (write.fixed, 0);
+                }
+                then(chunk * together + index, write, stream);
+            }
+        }
     }
 
     /// The conductances of those of `cells` cells of each of `N` sides that no write moves,
@@ -53,7 +74,7 @@ impl<'a, T: Real> Writer<'a, T> {
     }
 }
 
-/// Neighbouring pairs that are written together.
+/// Neighbouring pairs that share a random stream.
 pub(super) struct Part<'a, T> {
     pub wanted: &'a [T],
     pub targets: &'a mut [T],
@@ -69,43 +90,66 @@ impl<T: Real> Part<'_, T> {
     pub fn write(&mut self, writer: &Writer<T>, key: Key) -> u64 {
         let mut deviates = vec![T::zero(); 2 * self.wanted.len()];
         key.add_normals(&mut deviates, T::one());
-        let (mut stream, mut written) = (key.with(0).stream(), 0);
-        let pairs = &writer.device.cells;
-        let scale = pairs.weight_per_us();
-        for (index, wanted) in self.wanted.iter().enumerate() {
-            let wanted = writer.target(wanted.f64());
-            if self.targets[index] == T::of(wanted) {
-                continue;
-            }
-            self.targets[index] = T::of(wanted);
-            let asked = pairs.conductances(wanted);
-            let mut became = asked;
-            for side in 0..2 {
-                let held = self.programmed[side][index].f64();
-                let fixed = self.fixed[side].get(index).filter(|cell| !cell.is_nan());
-                let deviate = deviates[2 * index + side].f64();
-                // The reference of the offset mapping is trimmed once and for all.
-                let reference = pairs.mapping == Mapping::Offset && side == 1;
-                let (target, stream) = (asked[side], &mut stream);
-                let unmoved = if reference { Some(&target) } else { fixed };
-                let mut write = match unmoved {
-                    Some(&cell) => Write { target, held, cell, pulses: 0, deviate, stream },
-                    None => writer.write(target, held, deviate, stream),
-                };
-                written += write.pulses;
-                became[side] = write.cell;
-                if write.cell != held {
-                    for (keeper, kept) in writer.keepers.iter().zip(&mut self.kept) {
-                        kept[side][index] = T::of(keeper.keep(&mut write, writer.device));
-                    }
+        let mut stream = key.with(0).stream();
+        let wanted = writer.round(self.wanted.iter().map(|weight| weight.f64()));
+        let (pairs, mut written) = (writer.device.cells.clone(), 0);
+        let (mut places, mut writes) = (Vec::with_capacity(BLOCK), Vec::with_capacity(2 * BLOCK));
+        for (block, wanted) in wanted.chunks(BLOCK).enumerate() {
+            places.clear();
+            writes.clear();
+            for (index, wanted) in wanted.iter().enumerate() {
+                let index = block * BLOCK + index;
+                if self.targets[index] == T::of(*wanted) {
+                    continue;
                 }
-                self.programmed[side][index] = T::of(became[side]);
+                self.targets[index] = T::of(*wanted);
+                places.push(index);
+                let asked = pairs.conductances(*wanted);
+                writes.extend([0, 1].map(|side| Write {
+                    target: asked[side],
+                    held: self.programmed[side][index].f64(),
+                    cell: asked[side],
+                    pulses: 1,
+                    deviate: deviates[2 * index + side].f64(),
+                    // The reference of the offset mapping is trimmed once and for all.
+                    fixed: if pairs.mapping == Mapping::Offset && side == 1 {
+                        asked[side]
+                    } else {
+                        self.fixed[side].get(index).copied().unwrap_or(f64::NAN)
+                    },
+                }));
             }
-            self.weights[index] = if became == asked {
-                self.targets[index]
-            } else {
-                T::of((became[0] - became[1]) * scale)
-            };
+            written += self.write_block(writer, &places, &mut writes, &mut stream);
+        }
+        written
+    }
+
+    /// Writes the pairs in `places`.
+    fn write_block(
+        &mut self,
+        writer: &Writer<T>,
+        places: &[usize],
+        writes: &mut [Write],
+        stream: &mut Stream,
+    ) -> u64 {
+        writer.write(writes, stream, |index, write, stream| {
+            if write.cell != write.held {
+                for (keeper, kept) in writer.keepers.iter().zip(&mut self.kept) {
+                    let number = keeper.keep(write, stream, writer.device);
+                    kept[index % 2][places[index / 2]] = T::of(number);
+                }
+            }
+        });
+        let scale = writer.device.cells.weight_per_us();
+        let mut written = 0;
+        for (index, pair) in places.iter().zip(writes.as_chunks::<2>().0) {
+            let [plus, minus] = pair;
+            written += plus.pulses + minus.pulses;
+            self.programmed[0][*index] = T::of(plus.cell);
+            self.programmed[1][*index] = T::of(minus.cell);
+            let exact = plus.cell == plus.target && minus.cell == minus.target;
+            self.weights[*index] =
+                if exact { self.targets[*index] } else { T::of((plus.cell - minus.cell) * scale) };
         }
         written
     }
@@ -118,21 +162,19 @@ pub fn program_once(device: &CrossbarDevice, targets_us: &DMatrix<f64>, key: Key
     let [fixed] = writer.fixed(targets_us.len(), &mut key.with(1).stream());
     let mut stream = key.stream();
     let mut cells = targets_us.clone();
-    let mut kept = vec![targets_us.clone(); writer.keepers.len()];
+    let mut kept = vec![DMatrix::zeros(cells.nrows(), cells.ncols()); writer.keepers.len()];
     for (index, cell) in cells.iter_mut().enumerate() {
-        if let Some(fixed) = fixed.get(index).filter(|cell| !cell.is_nan()) {
-            *cell = *fixed;
-            kept.iter_mut().for_each(|kept| kept[index] = 0.0);
-            continue;
-        }
-        let first = f64::normal(&mut stream);
-        let mut write = writer.write(*cell, f64::NAN, first, &mut stream);
-        *cell = write.cell;
-        if device.age.ln() > 0.0 {
-            for (keeper, kept) in writer.keepers.iter().zip(&mut kept) {
-                kept[index] = keeper.keep(&mut write, device);
+        let (target, fixed) = (*cell, fixed.get(index).copied().unwrap_or(f64::NAN));
+        let deviate = if fixed.is_nan() { f64::normal(&mut stream) } else { 0.0 };
+        let mut write = [Write { target, held: f64::NAN, cell: target, pulses: 1, deviate, fixed }];
+        writer.write(&mut write, &mut stream, |_, write, stream| {
+            if fixed.is_nan() && device.age.ln() > 0.0 {
+                for (keeper, kept) in writer.keepers.iter().zip(&mut kept) {
+                    kept[index] = keeper.keep(write, stream, device);
+                }
             }
-        }
+        });
+        *cell = write[0].cell;
     }
     let mut kept = kept.iter();
     for effect in &writer.effects {

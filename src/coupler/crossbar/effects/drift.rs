@@ -10,6 +10,7 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 use super::check_list;
+use crate::arithmetic::random::Stream;
 use crate::arithmetic::real::Real;
 use crate::coupler::Effect;
 use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path, Write};
@@ -73,9 +74,13 @@ impl<T: Real> ArrayEffect<T> for Drift {
         Some(["drift_plus", "drift_minus"])
     }
 
-    fn keep(&self, write: &mut Write, device: &CrossbarDevice) -> f64 {
+    fn draws(&self) -> bool {
+        false
+    }
+
+    fn keep(&self, write: &Write, stream: &mut Stream, device: &CrossbarDevice) -> f64 {
         let [mean, deviation] = self.coefficient(write.target, device);
-        (mean + deviation * f64::normal(write.stream)).abs()
+        (mean + deviation * f64::normal(stream)).abs()
     }
 
     fn age(&self, cells: &mut DMatrix<f64>, kept: Option<&DMatrix<T>>, device: &CrossbarDevice) {

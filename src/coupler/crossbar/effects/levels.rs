@@ -31,14 +31,19 @@ impl<T: Real> ArrayEffect<T> for Levels {
         path.is_of_cells() || path.is_of_products()
     }
 
-    fn target(&self, weight: f64, device: &CrossbarDevice) -> f64 {
+    fn draws(&self) -> bool {
+        false
+    }
+
+    fn round(&self, weights: &mut [f64], device: &CrossbarDevice) {
         let (bound, steps) = (device.cells.weight_max, f64::from(self.count - 1));
-        match device.cells.mapping {
-            Mapping::Differential => (weight / (bound / steps)).round() * (bound / steps),
+        let (lowest, step) = match device.cells.mapping {
+            Mapping::Differential => (0.0, bound / steps),
             // Levels span -bound to bound.
-            Mapping::Balanced | Mapping::Offset => {
-                ((weight + bound) / (2.0 * bound / steps)).round() * (2.0 * bound / steps) - bound
-            }
+            Mapping::Balanced | Mapping::Offset => (-bound, 2.0 * bound / steps),
+        };
+        for weight in weights {
+            *weight = ((*weight - lowest) / step).round() * step + lowest;
         }
     }
 }

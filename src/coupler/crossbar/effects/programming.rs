@@ -11,6 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::check_list;
+use crate::arithmetic::random::Stream;
 use crate::arithmetic::real::Real;
 use crate::coupler::Effect;
 use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path, Write};
@@ -46,6 +47,28 @@ impl Programming {
         let terms = self.error_terms.iter().rev().fold(0.0, |sum, term| (sum + term) * g_us);
         (self.error_us + terms).max(0.0)
     }
+
+    /// Writes a cell of the range `low` to `high`, with as many attempts as it takes.
+    fn attempt(&self, write: &mut Write, stream: &mut Stream, (low, high): (f64, f64)) {
+        let (target, tolerance) = (write.target, self.tolerance_us);
+        write.pulses = 0;
+        if tolerance > 0.0 && (write.held - target).abs() <= tolerance {
+            write.cell = write.held;
+            return;
+        }
+        let deviation = self.error(target);
+        for attempt in 0..self.attempts {
+            write.pulses += 1;
+            if deviation == 0.0 {
+                break;
+            }
+            let deviate = if attempt == 0 { write.deviate } else { f64::normal(stream) };
+            write.cell = (target + deviation * deviate).clamp(low, high);
+            if tolerance == 0.0 || (write.cell - target).abs() <= tolerance {
+                break;
+            }
+        }
+    }
 }
 
 impl Effect for Programming {
@@ -67,25 +90,12 @@ impl<T: Real> ArrayEffect<T> for Programming {
         path.is_of_cells() || path.is_of_products()
     }
 
-    fn write(&self, write: &mut Write, device: &CrossbarDevice) {
-        let (target, tolerance) = (write.target, self.tolerance_us);
-        write.pulses = 0;
-        if tolerance > 0.0 && (write.held - target).abs() <= tolerance {
-            write.cell = write.held;
-            return;
-        }
-        let deviation = self.error(target);
-        for attempt in 0..self.attempts {
-            write.pulses += 1;
-            if deviation == 0.0 {
-                break;
-            }
-            let deviate = if attempt == 0 { write.deviate } else { f64::normal(write.stream) };
-            let cell = target + deviation * deviate;
-            write.cell = cell.clamp(device.cells.g_min_us, device.cells.g_max_us);
-            if tolerance == 0.0 || (write.cell - target).abs() <= tolerance {
-                break;
-            }
-        }
+    fn draws(&self) -> bool {
+        self.attempts > 1
+    }
+
+    fn write(&self, writes: &mut [Write], stream: &mut Stream, device: &CrossbarDevice) {
+        let range = (device.cells.g_min_us, device.cells.g_max_us);
+        writes.iter_mut().for_each(|write| self.attempt(write, stream, range));
     }
 }

@@ -44,6 +44,10 @@ impl<T: Real> ArrayEffect<T> for StuckCells {
         path.is_of_cells() || path.is_of_products()
     }
 
+    fn draws(&self) -> bool {
+        false
+    }
+
     fn fix(&self, cells: &mut [f64], stream: &mut Stream, device: &CrossbarDevice) {
         for cell in cells {
             let chance: f64 = stream.random();
