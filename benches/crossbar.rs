@@ -15,7 +15,7 @@ fn main() {
     divan::main();
 }
 
-const WIRES: Wires = Wires { r_word_ohm: 2.0, r_bit_ohm: 2.0 };
+const WIRES: Wires = Wires { r_word_ohm: 2.0, r_bit_ohm: 2.0, refresh: 1 };
 
 fn cells(n: usize) -> DMatrix<f64> {
     DMatrix::from_fn(n, n, |i, j| 1e-6 * (1.0 + ((7 * i + 3 * j) % 11) as f64 * 2.4))
@@ -84,6 +84,14 @@ fn weights() -> DMatrix<f32> {
     DMatrix::from_fn(OUTPUTS, INPUTS, |i, j| ((i * 5 + j * 3) % 11) as f32 / 11.0 - 0.45)
 }
 
+/// Converters of 8 bits on both sides.
+fn eight_bits() -> CrossbarDevice {
+    let mut device = CrossbarDevice::default();
+    device.dac.bits = 8;
+    (device.adc.bits, device.adc.range) = (8, 100.0);
+    device
+}
+
 #[divan::bench]
 fn forward_bare_product(bencher: Bencher) {
     forward(bencher, &Exact::new(weights()));
@@ -91,25 +99,14 @@ fn forward_bare_product(bencher: Bencher) {
 
 #[divan::bench]
 fn forward_8_bits_and_output_noise(bencher: Bencher) {
-    let device = CrossbarDevice {
-        dac_bits: 8,
-        adc_bits: 8,
-        adc_range: 100.0,
-        output_noise: 0.06,
-        ..CrossbarDevice::ideal()
-    };
+    let mut device = eight_bits();
+    device.output_noise.sd = 0.06;
     forward(bencher, &Crossbar::new(device, weights(), Key::new(1, "bench")).unwrap());
 }
 
 #[divan::bench]
 fn forward_8_bits_and_noise_of_each_cell(bencher: Bencher) {
-    let q = vec![0.0088, 0.65, 0.2];
-    let device = CrossbarDevice {
-        dac_bits: 8,
-        adc_bits: 8,
-        adc_range: 100.0,
-        read_noise_q: q,
-        ..CrossbarDevice::ideal()
-    };
+    let mut device = eight_bits();
+    device.flicker_noise.q = vec![0.0088, 0.65, 0.2];
     forward(bencher, &Crossbar::new(device, weights(), Key::new(1, "bench")).unwrap());
 }

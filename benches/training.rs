@@ -45,7 +45,7 @@ const RUNS: [(&str, &[usize], &str); 7] = [
     ),
 ];
 
-const NOISE: &str = "[relaxation]\nstep = 1.0\nmax_steps = 12\n[device.crossbar]\nread_noise_uS = 0.01\n[measurement]\nbits = 8";
+const NOISE: &str = "[relaxation]\nstep = 1.0\nmax_steps = 12\n[device.crossbar]\nread_noise.sd_uS = 0.01\n[measurement]\nbits = 8";
 
 const RELAXATION: &str = "[relaxation]\nstep = 1.0\nmax_steps = 12";
 

@@ -16,7 +16,7 @@ import tempfile
 
 LAYERED = ["relaxation.method=layer-by-layer"]
 DEEP = ["network.layers=[784,256,256,10]"]
-NOISE = ["device.crossbar.read_noise_uS=0.01", "measurement.bits=8"]
+NOISE = ["device.crossbar.read_noise.sd_uS=0.01", "measurement.bits=8"]
 # what is compared, its settings here, the yardstick's options
 CASES = [
     ("784-256-10, time steps", [], []),

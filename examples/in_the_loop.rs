@@ -14,14 +14,15 @@ use equilux::training::Trainer;
 /// The devices: a name, and what is set beside `configs/digits-pcm.toml`.
 const DEVICES: [(&str, &[&str]); 5] = [
     ("as configured", &[]),
-    ("write-and-verify within 0.6 uS", &["write_tolerance_uS=0.6", "write_attempts=5"]),
-    ("wires of 20 ohm", &["r_word_ohm=20", "r_bit_ohm=20"]),
-    ("after a month, uncompensated", &["at=\"30 d\"", "drift_compensation=false"]),
-    ("4 % of cells stuck at 25 uS", &["stuck_at_max=0.04"]),
+    ("write-and-verify within 0.6 uS", &["programming.tolerance_uS=0.6", "programming.attempts=5"]),
+    ("wires of 20 ohm", &["wires.r_word_ohm=20", "wires.r_bit_ohm=20"]),
+    ("after a month, uncompensated", &["age.at=\"30 d\"", "drift.compensation=false"]),
+    ("4 % of cells stuck at 25 uS", &["stuck.at_max=0.04"]),
 ];
 
 /// Arrays of the same range without any imperfection.
-const IDEAL: &[&str] = &["sheet=\"ideal-crossbar\"", "at=\"0 s\"", "r_word_ohm=0", "r_bit_ohm=0"];
+const IDEAL: &[&str] =
+    &["sheet=\"ideal-crossbar\"", "age.at=\"0 s\"", "wires.r_word_ohm=0", "wires.r_bit_ohm=0"];
 
 fn experiment(seed: u64, settings: &[&str]) -> Result<Experiment> {
     let settings = settings.iter().map(|setting| format!("device.crossbar.{setting}"));

@@ -17,6 +17,7 @@ fn case(case: &Value) -> (DMatrix<f64>, Wires, DVector<f64>) {
     let wires = Wires {
         r_word_ohm: case["r_word"].as_f64().unwrap(),
         r_bit_ohm: case["r_bit"].as_f64().unwrap(),
+        ..Wires::default()
     };
     let (resistance, volts): (DMatrix<f64>, Vec<f64>) = match case["name"].as_str().unwrap() {
         "32x32" => (
@@ -95,7 +96,7 @@ fn perfect_wires_give_the_cells_and_other_ports_the_transpose() {
             let matrix = effective(&cells, wires).unwrap();
             let other = effective(
                 &turned,
-                Wires { r_word_ohm: wires.r_bit_ohm, r_bit_ohm: wires.r_word_ohm },
+                Wires { r_word_ohm: wires.r_bit_ohm, r_bit_ohm: wires.r_word_ohm, ..wires },
             )
             .unwrap();
             let back =
@@ -268,8 +269,9 @@ fn a_singular_network_is_an_error_of_the_array() {
 fn tiles_wires_drift_and_pulses_train_and_resume_to_the_same_bits() {
     let place = Place::new();
     let config = common::NOISY.replace("max_steps = 8", "max_steps = 60").replace(
-        "levels = 64",
-        "tile_rows = 20\ntile_cols = 8\nr_word_ohm = 2.0\nr_bit_ohm = 1.0\nwire_refresh = 3",
+        "levels.count = 64",
+        "tiles.rows = 20\ntiles.columns = 8\n\
+         wires = { r_word_ohm = 2.0, r_bit_ohm = 1.0, refresh = 3 }",
     );
     for (name, sheet) in [("pcm", "pcm-nandakumar"), ("ecram", "ecram")] {
         let file = format!("{name}.toml");
@@ -277,7 +279,7 @@ fn tiles_wires_drift_and_pulses_train_and_resume_to_the_same_bits() {
             &file,
             config
                 .replace("crossbar-generic", sheet)
-                .replace("tile_rows", "at = \"1 h\"\ntile_rows"),
+                .replace("tiles.rows", "age.at = \"1 h\"\ntiles.rows"),
         );
         let (whole, halves) = (format!("{name}-whole"), format!("{name}-halves"));
         place.printed(&["train", &file, "--out", &whole]);

@@ -3,13 +3,18 @@
 //! learning.
 
 use equilux::arithmetic::random::Key;
-use equilux::coupler::crossbar::{Crossbar, CrossbarDevice, Mapping, program_once};
+use equilux::coupler::crossbar::{Crossbar, CrossbarDevice, Mapping, Wires, program_once};
 use equilux::coupler::quantiser::Quantiser;
 use equilux::coupler::{Coupler, Port, Read, ReadNoise};
 use equilux::experiment::{Device, Experiment};
 use equilux::learning::{Batch, RuleChoice, fidelity};
 use equilux::system::{Cost, Phase};
 use nalgebra::DMatrix;
+
+/// The device of the table `text`.
+fn device(text: &str) -> CrossbarDevice {
+    toml::from_str(text).unwrap()
+}
 
 /// The device of a datasheet with some settings.
 fn preset(sheet: &str, settings: &[&str]) -> CrossbarDevice {
@@ -65,7 +70,7 @@ fn programming_errors_are_those_of_the_formulas() {
 
 #[test]
 fn drift_coefficients_are_those_of_the_formula() {
-    let perfect = ["programming_error_uS=0", "programming_error_terms=[]", "at=\"1 h\""];
+    let perfect = ["programming.error_uS=0", "programming.error_terms=[]", "age.at=\"1 h\""];
     let device = preset("pcm-nandakumar", &perfect);
     for x in [0.2f64, 0.5, 1.0] {
         let cells = program_once(
@@ -99,17 +104,20 @@ fn currents(coupler: &Crossbar<f64>, port: Port, values: &DMatrix<f64>, step: u6
 #[test]
 fn read_noise_is_that_of_the_formula() {
     let quiet = [
-        "programming_error_uS=0",
-        "programming_error_terms=[]",
-        "drift_nu=[]",
-        "drift_nu_sd=[]",
-        "dac_bits=0",
-        "adc_bits=0",
+        "programming.error_uS=0",
+        "programming.error_terms=[]",
+        "drift.nu=[]",
+        "drift.nu_sd=[]",
+        "dac.bits=0",
+        "adc.bits=0",
     ];
     let device = preset(
         "pcm-nandakumar",
-        &[&quiet[..], &["at=\"1 h\"", "weight_max=25", "read_time_us=0", "output_noise=0"]]
-            .concat(),
+        &[
+            &quiet[..],
+            &["age.at=\"1 h\"", "cells.weight_max=25", "cost.read_time_us=0", "output_noise.sd=0"],
+        ]
+        .concat(),
     );
     // One weight unit is one microsiemens, and the other cell of the pair is at 0, without noise.
     for x in [0.01f64, 0.2, 1.0] {
@@ -141,31 +149,23 @@ fn some_weights() -> DMatrix<f64> {
 #[test]
 fn every_mapping_holds_the_weights_and_puts_them_where_it_says() {
     let weights = some_weights();
-    let range = CrossbarDevice {
-        g_min_us: 2.0,
-        g_max_us: 22.0,
-        weight_max: 0.5,
-        ..CrossbarDevice::ideal()
-    };
+    let range = device("cells = { g_min_uS = 2.0, g_max_uS = 22.0, weight_max = 0.5 }");
     for (mapping, at_half, at_nothing) in [
         (Mapping::Differential, [12.0, 2.0], [2.0, 2.0]),
         (Mapping::Balanced, [17.0, 7.0], [12.0, 12.0]),
         (Mapping::Offset, [17.0, 12.0], [12.0, 12.0]),
     ] {
-        let device = CrossbarDevice { mapping, ..range.clone() };
-        assert_eq!(device.conductances(0.25), at_half, "{mapping:?}");
-        assert_eq!(device.conductances(0.0), at_nothing, "{mapping:?}");
+        let mut device = range.clone();
+        device.cells.mapping = mapping;
+        assert_eq!(device.cells.conductances(0.25), at_half, "{mapping:?}");
+        assert_eq!(device.cells.conductances(0.0), at_nothing, "{mapping:?}");
         let crossbar =
             Crossbar::new(device.clone(), weights.clone(), Key::new(1, "cells")).unwrap();
         assert!((crossbar.effective().unwrap() - &weights).amax() < 1e-15, "{mapping:?}");
         // Behind wires the conductances themselves count: all mappings lose, and those that conduct
         // more lose more.
-        let behind = Crossbar::new(
-            CrossbarDevice { r_word_ohm: 5.0, r_bit_ohm: 5.0, ..device },
-            weights.clone(),
-            Key::new(1, "cells"),
-        )
-        .unwrap();
+        device.wires = Wires { r_word_ohm: 5.0, r_bit_ohm: 5.0, ..Wires::default() };
+        let behind = Crossbar::new(device, weights.clone(), Key::new(1, "cells")).unwrap();
         let loss = (behind.effective().unwrap() - &weights).norm() / weights.norm();
         assert!(loss > 1e-4 && loss < 1e-2, "{mapping:?}: {loss}");
     }
@@ -178,12 +178,7 @@ fn every_mapping_holds_the_weights_and_puts_them_where_it_says() {
 
 #[test]
 fn stuck_cells_are_as_many_as_stated_and_never_move() {
-    let device = CrossbarDevice {
-        stuck_at_min: 0.1,
-        stuck_at_max: 0.05,
-        weight_max: 1.0,
-        ..CrossbarDevice::ideal()
-    };
+    let device = device("cells.weight_max = 1.0\nstuck = { at_min = 0.1, at_max = 0.05 }");
     let shape = (500, 400);
     let cells = |weight: f64| {
         Crossbar::new(
@@ -232,7 +227,7 @@ fn amplifiers_are_constant_in_time_and_only_their_reverse_breaks_reciprocity() {
     ];
     let read = |device: CrossbarDevice, port: Port, step| {
         let crossbar = Crossbar::new(device, weights.clone(), Key::new(1, "cells")).unwrap();
-        currents(&crossbar, port, &values[port as usize], step)
+        currents(&crossbar, port, &values[port.index()], step)
     };
     // The bilinear form d^T W v by both ports: equal where the array is reciprocal.
     let forms = |device: &CrossbarDevice| {
@@ -240,10 +235,10 @@ fn amplifiers_are_constant_in_time_and_only_their_reverse_breaks_reciprocity() {
         let reversed = read(device.clone(), Port::Reversed, 0);
         [(values[1].transpose() * forward).trace(), (values[0].transpose() * reversed).trace()]
     };
-    let mismatched = CrossbarDevice { gain_sd: 0.1, ..CrossbarDevice::ideal() };
+    let mismatched = device("amplifiers.gain_sd = 0.1");
     assert_ne!(
         read(mismatched.clone(), Port::Forward, 0),
-        read(CrossbarDevice::ideal(), Port::Forward, 0)
+        read(CrossbarDevice::default(), Port::Forward, 0)
     );
     assert_eq!(
         read(mismatched.clone(), Port::Forward, 0),
@@ -251,32 +246,27 @@ fn amplifiers_are_constant_in_time_and_only_their_reverse_breaks_reciprocity() {
     );
     let [there, back] = forms(&mismatched);
     assert!((there - back).abs() < 1e-14, "gains: {there} {back}");
-    let [there, back] = forms(&CrossbarDevice { reverse_gain_sd: 0.1, ..CrossbarDevice::ideal() });
+    let [there, back] = forms(&device("reverse_amplifiers.gain_sd = 0.1"));
     assert!((there - back).abs() > 1e-3, "gains of the reverse: {there} {back}");
     // Offsets are there without any drive, and are the stated ones for the port that is read.
-    let offset = CrossbarDevice { offset_sd: 0.2, ..CrossbarDevice::ideal() };
+    let offset = device("amplifiers.offset_sd = 0.2");
     let shift =
-        read(offset.clone(), Port::Forward, 0) - read(CrossbarDevice::ideal(), Port::Forward, 0);
+        read(offset.clone(), Port::Forward, 0) - read(CrossbarDevice::default(), Port::Forward, 0);
     assert!(shift.column(0).norm() > 0.0 && (shift.column(0) - shift.column(2)).norm() < 1e-14);
-    assert_eq!(read(offset, Port::Reversed, 0), read(CrossbarDevice::ideal(), Port::Reversed, 0));
-    let reverse = CrossbarDevice { reverse_offset_sd: 0.2, ..CrossbarDevice::ideal() };
+    assert_eq!(read(offset, Port::Reversed, 0), read(CrossbarDevice::default(), Port::Reversed, 0));
+    let reverse = device("reverse_amplifiers.offset_sd = 0.2");
     assert_ne!(
         read(reverse.clone(), Port::Reversed, 0),
-        read(CrossbarDevice::ideal(), Port::Reversed, 0)
+        read(CrossbarDevice::default(), Port::Reversed, 0)
     );
-    assert_eq!(read(reverse, Port::Forward, 0), read(CrossbarDevice::ideal(), Port::Forward, 0));
+    assert_eq!(read(reverse, Port::Forward, 0), read(CrossbarDevice::default(), Port::Forward, 0));
 }
 
 #[test]
 fn converters_follow_the_largest_value_of_a_read_if_asked() {
-    let device = CrossbarDevice {
-        dac_bits: 6,
-        adc_bits: 6,
-        dac_range: 1.0,
-        adc_range: 2.0,
-        auto_range: true,
-        ..CrossbarDevice::ideal()
-    };
+    let mut device = device(
+        "dac = { bits = 6, auto_range = true }\nadc = { bits = 6, range = 2.0, auto_range = true }",
+    );
     let weights = some_weights();
     // Far beyond one range, far below the other: as good as any, because the range follows.
     let values = DMatrix::from_fn(7, 2, |i, j| (i as f64 - 2.6) * [40.0, 1e-3][j]);
@@ -289,12 +279,9 @@ fn converters_follow_the_largest_value_of_a_read_if_asked() {
         assert!((found - exact.map(|current| adc.apply(current))).amax() < 1e-12 * exact.amax());
     }
     // With fixed ranges the first clips.
-    let fixed = Crossbar::new(
-        CrossbarDevice { auto_range: false, ..device },
-        weights,
-        Key::new(1, "cells"),
-    )
-    .unwrap();
+    device.dac.auto_range = false;
+    device.adc.auto_range = false;
+    let fixed = Crossbar::new(device, weights, Key::new(1, "cells")).unwrap();
     assert!(currents(&fixed, Port::Forward, &values, 0).column(0).amax() <= 2.0);
 }
 
@@ -305,11 +292,11 @@ const MACHINE: &str = r#"
     initial_gain = 0.7
     [device.crossbar]
     sheet = "rram-milo"
-    weight_max = 2.0
-    programming_error_uS = 0.0
-    programming_error_terms = []
-    dac_bits = 0
-    adc_bits = 0
+    cells.weight_max = 2.0
+    programming.error_uS = 0.0
+    programming.error_terms = []
+    dac.bits = 0
+    adc.bits = 0
     [relaxation]
     step = 0.3
     tolerance = 1e-13
@@ -357,13 +344,13 @@ fn asym_ep_against_differences(settings: &[&str]) -> equilux::learning::Fidelity
 
 #[test]
 fn asym_ep_is_exact_on_linear_cells_and_biased_on_others() {
-    let linear = asym_ep_against_differences(&["current_square=[]", "current_cube=[]"]);
+    let linear = asym_ep_against_differences(&["current.square=[]", "current.cube=[]"]);
     assert!(linear.relative_error < 1e-5, "{linear:?}");
     let milo = asym_ep_against_differences(&[]);
     println!("cells of rram-milo: {milo:?}");
     assert!(milo.relative_error > 1e-3, "{milo:?}");
     // At a tenth of the voltage the currents are all but straight lines.
-    let low = asym_ep_against_differences(&["read_voltage_V=0.05"]);
+    let low = asym_ep_against_differences(&["drive.voltage_V=0.05"]);
     println!("at a tenth of the voltage: {low:?}");
     assert!(low.relative_error < 0.2 * milo.relative_error, "{low:?}");
 }

@@ -12,10 +12,7 @@ use serde_json::Value;
 /// A place with a small trained machine on tiled crossbars (`run`).
 fn crossbar_run() -> Place {
     let place = Place::new();
-    place.file(
-        "x.toml",
-        common::NOISY.replace("levels = 64", "levels = 64\ntile_rows = 20\ntile_cols = 8"),
-    );
+    place.file("x.toml", common::NOISY.replace("levels.count = 64", common::TILED));
     place.printed(&["train", "x.toml", "--out", "run", "--set", "training.epochs=1"]);
     place
 }
@@ -353,7 +350,7 @@ fn what_does_not_fit_a_device_is_not_exported() {
     place.file(
         "narrow.toml",
         fs::read_to_string("devices/ideal-crossbar.toml").unwrap()
-            + "\n[weight_max]\nvalue = 0.01\nunit = '1'\nsource = 'test'\n",
+            + "\n[cells.weight_max]\nvalue = 0.01\nunit = '1'\nsource = 'test'\n",
     );
     refused(
         &["--to", "crossbar", "--device", "narrow.toml"],

@@ -54,7 +54,7 @@ fn judge<T: Real>(rule: &str, settings: &[&str]) -> Fidelity {
 const TOPOLOGIES: [&str; 4] = ["one-way", "reciprocal", "independent-feedback", "all-to-all"];
 const DYNAMICS: [&[&str]; 2] =
     [&[], &["network.dynamics.gradient.leak=2", "network.activation=sine"]];
-const DEVICES: [&str; 2] = ["device=exact", "device.crossbar.weight_max=9"];
+const DEVICES: [&str; 2] = ["device=exact", "device.crossbar.cells.weight_max=9"];
 
 /// Every machine of layers and arrays, and every readout of a spatial photonic Ising machine.
 fn machines() -> Vec<Vec<String>> {

@@ -71,7 +71,7 @@ fn machines_with_loops_curvature_or_noise_are_refused() {
         ("network.topology=independent-feedback", "close a loop"),
         ("network.topology=all-to-all", "spans layers"),
         ("network.dynamics={gradient={leak=1.0}}", "gradient dynamics"),
-        ("device.crossbar.read_noise_uS=0.1", "noise or converters"),
+        ("device.crossbar.read_noise.sd_uS=0.1", "noise or converters"),
     ] {
         let experiment = experiment(&[setting, "relaxation.method=layer-by-layer"]);
         let refused =

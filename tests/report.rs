@@ -23,13 +23,13 @@ set = "wine"
 layers = [13, 6, 3]
 [experiment.device.crossbar]
 sheet = "crossbar-generic"
-dac_range = 3.0
+drive.range = 3.0
 [experiment.relaxation]
 step = 1.0
 tolerance = 1e-3
 max_steps = 8
 [[axis]]
-key = "device.crossbar.read_noise_uS"
+key = "device.crossbar.read_noise.sd_uS"
 label = "Read noise (µS)"
 values = [0.0, 0.3, 3.0]
 [[axis]]
@@ -95,7 +95,7 @@ fn a_run_has_a_page_with_what_it_learnt() {
     for part in [
         "Trained weights of each array",
         "Conductances of the cells",
-        "read_noise_uS",
+        "read_noise.sd_uS",
         "datasheet crossbar-generic",
     ] {
         assert!(html.contains(part), "{part}");

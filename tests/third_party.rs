@@ -42,8 +42,7 @@ fn trained(config: &str, settings: &[&str]) -> Place {
 #[test]
 #[ignore = "skipped: wants badcrossbar (cargo test --test third_party -- --ignored)"]
 fn conductances_in_a_nodal_analysis() {
-    let place =
-        trained(&NOISY.replace("levels = 64", "levels = 64\ntile_rows = 20\ntile_cols = 8"), &[]);
+    let place = trained(&NOISY.replace("levels.count = 64", common::TILED), &[]);
     place.printed(&["export", "run", "--to", "crossbar", "--out", "maps"]);
     check(&place, "files.py", &[&schema()]);
     check(&place, "crossbar.py", &[]);

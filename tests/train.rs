@@ -80,7 +80,7 @@ fn weights_move_to_another_device() {
         "--device",
         "ideal-crossbar",
         "--set",
-        "device.crossbar.weight_max=9",
+        "device.crossbar.cells.weight_max=9",
     ]);
     assert_eq!(ideal["test_accuracy"].as_f64().unwrap(), exact);
     // With two levels over a range of 9 every weight is written as 0: what is left is the bias, and
@@ -89,9 +89,9 @@ fn weights_move_to_another_device() {
         "evaluate",
         "run",
         "--set",
-        "device.crossbar.levels=2",
+        "device.crossbar.levels.count=2",
         "--set",
-        "device.crossbar.weight_max=9",
+        "device.crossbar.cells.weight_max=9",
     ];
     let coarse = place.json(&coarse)["test_accuracy"].as_f64().unwrap();
     assert!(coarse > 0.0 && coarse * 359.0 < 38.0, "{coarse}");

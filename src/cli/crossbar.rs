@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::print;
 use crate::arithmetic::random::Key;
-use crate::coupler::Port;
 use crate::coupler::crossbar::{
     CellCurrent, CrossbarDevice, Wires, effective, program_once, solve,
 };
+use crate::coupler::{Effect, Port};
 use crate::experiment::{Device, Sheet};
 use crate::file::matrix::{read_matrix, read_vector, write_matrix};
 use crate::{Error, Result};
@@ -111,14 +111,14 @@ impl ArrayOptions {
                 crate::quantity::duration::parse(at)
                     .map_err(|e| Error::input(format!("--at {at}: {e}")))
             });
-            let at_s = at.transpose()?.unwrap_or(device.at_s);
             check_range(&self.cells, &cells, device)?;
-            let device = CrossbarDevice { at_s, ..device.clone() };
+            let mut device = device.clone();
+            device.age.at_s = at.transpose()?.unwrap_or(device.age.at_s);
             let programmed =
                 program_once(&device, &cells.map(|g| g * 1e6), Key::new(self.seed, "bench"));
             cells = programmed.map(|g_us| g_us * 1e-6);
         }
-        let of_device = device.as_ref().map_or(Wires::default(), CrossbarDevice::wires);
+        let of_device = device.as_ref().map_or(Wires::default(), |device| device.wires);
         let resistance = |name: &str, given: Option<f64>, usual: f64| match given {
             Some(r) if !r.is_finite() || r < 0.0 => {
                 Err(Error::input(format!("{name} {r}: expected a resistance of at least 0 ohm")))
@@ -128,12 +128,9 @@ impl ArrayOptions {
         let wires = Wires {
             r_word_ohm: resistance("--r-word", self.r_word, of_device.r_word_ohm)?,
             r_bit_ohm: resistance("--r-bit", self.r_bit, of_device.r_bit_ohm)?,
+            ..of_device
         };
-        Ok(Bench {
-            cells,
-            wires,
-            law: device.as_ref().map_or(CellCurrent::default(), CrossbarDevice::cell_current),
-        })
+        Ok(Bench { cells, wires, law: device.map(|device| device.current).unwrap_or_default() })
     }
 }
 
@@ -171,7 +168,7 @@ fn crossbar_sheet(name: &str) -> Result<CrossbarDevice> {
 
 /// Checks that every cell is one that `device` can be asked for.
 fn check_range(path: &Path, cells: &DMatrix<f64>, device: &CrossbarDevice) -> Result<()> {
-    let (low, high) = (device.g_min_us, device.g_max_us);
+    let (low, high) = (device.cells.g_min_us, device.cells.g_max_us);
     let inside = |g: f64| (low * (1.0 - 1e-9)..=high * (1.0 + 1e-9)).contains(&(g * 1e6));
     for (column, cells) in cells.column_iter().enumerate() {
         if let Some(row) = cells.iter().position(|g| !inside(*g)) {
@@ -205,13 +202,13 @@ impl SolveCommand {
                 volts.len()
             )));
         }
-        let nodes = if self.voltages || !law.is_linear() {
+        let nodes = if self.voltages || !law.is_off() {
             Some(solve(&cells, &law, wires, &volts, port)?)
         } else {
             None
         };
         let currents: DVector<f64> = match &nodes {
-            Some(solution) if !law.is_linear() => solution.currents.clone(),
+            Some(solution) if !law.is_off() => solution.currents.clone(),
             _ => {
                 let matrix = effective(&cells, wires)?;
                 if self.reversed { matrix * &volts } else { matrix.tr_mul(&volts) }
@@ -253,7 +250,7 @@ impl SolveCommand {
 impl CompileCommand {
     fn run(&self, json: bool) -> Result<()> {
         let Bench { cells, wires, law } = self.array.bench()?;
-        if !law.is_linear() {
+        if !law.is_off() {
             return Err(Error::input(
                 "--device: its cells are not linear, so no matrix describes the array; use `equilux crossbar solve`",
             ));

@@ -26,9 +26,34 @@ pub trait Effect: Debug + Send + Sync {
 
 /// Defines a device as a struct of tables: settings, then effects in the order in which signals
 /// meet them. `$hook` is the trait by which the family meets its effects; it has [`Effect`] above
-/// it.
-#[allow(unused_macros)] // until the first device
+/// it. A hook that is generic in the numbers of an array follows as `met as <T: Real> dyn Hook<T>`:
+/// the device's `hooks` are its effects seen through it.
 macro_rules! tables {
+    (
+        $(#[$meta:meta])*
+        $visibility:vis struct $device:ident met as <$real:ident: $bound:path> dyn $hook:path {
+            settings $settings:tt
+            effects { $($(#[$effect_meta:meta])* $effect:ident: $effect_type:ty,)* }
+        }
+    ) => {
+        $crate::coupler::effect::tables! {
+            $(#[$meta])*
+            $visibility struct $device of dyn $crate::coupler::effect::Effect {
+                settings $settings
+                effects { $($(#[$effect_meta])* $effect: $effect_type,)* }
+            }
+        }
+
+        impl $device {
+            /// Every effect with the name of its table, as an array of such numbers meets it, in
+            /// the order in which signals do.
+            pub fn hooks<$real: $bound>(
+                &self,
+            ) -> [(&'static str, &dyn $hook); Self::EFFECTS.len()] {
+                [$((stringify!($effect), &self.$effect as &dyn $hook)),*]
+            }
+        }
+    };
     (
         $(#[$meta:meta])*
         $visibility:vis struct $device:ident of dyn $hook:path {
@@ -52,8 +77,8 @@ macro_rules! tables {
             pub const EFFECTS: &'static [&'static str] = &[$(stringify!($effect)),*];
 
             /// Every effect with the name of its table, in the order in which signals meet them.
-            pub fn effects(&self) -> Vec<(&'static str, &dyn $hook)> {
-                vec![$((stringify!($effect), &self.$effect as &dyn $hook)),*]
+            pub fn effects(&self) -> [(&'static str, &dyn $hook); Self::EFFECTS.len()] {
+                [$((stringify!($effect), &self.$effect as &dyn $hook)),*]
             }
 
             /// Takes the effect of one table away; says whether there is one of that name.
@@ -83,5 +108,4 @@ macro_rules! tables {
         }
     };
 }
-#[allow(unused_imports)]
 pub(crate) use tables;

@@ -38,16 +38,16 @@ pub trait Family {
     /// Checks what no single number can tell.
     ///
     /// # Errors
-    /// Naming the keys that do not fit each other, within the device's table.
-    fn check(&self) -> Result<()> {
+    /// A message that begins with the key at fault within the device's table.
+    fn check(&self) -> Result<(), String> {
         Ok(())
     }
 
     /// Checks that this hardware can join the same nodes, or different ones.
     ///
     /// # Errors
-    /// Naming the key at fault.
-    fn check_site(&self, same_nodes: bool) -> Result<()> {
+    /// A message that begins with the key at fault within the device's table.
+    fn check_site(&self, same_nodes: bool) -> Result<(), String> {
         let _ = same_nodes;
         Ok(())
     }

@@ -30,7 +30,6 @@ use crate::arithmetic::real::{Factor, Real, View, ViewMut, add_product};
 use crate::state::State;
 
 pub use effect::Effect;
-#[allow(unused_imports)]
 pub(crate) use effect::tables;
 pub use exact::{Exact, ExactTable};
 pub use family::{Family, Site};
@@ -50,6 +49,14 @@ impl Port {
         match self {
             Self::Forward => Self::Reversed,
             Self::Reversed => Self::Forward,
+        }
+    }
+
+    /// Its place in what there is one of for each side: 0 forward, 1 reversed.
+    pub fn index(self) -> usize {
+        match self {
+            Self::Forward => 0,
+            Self::Reversed => 1,
         }
     }
 }

@@ -23,9 +23,9 @@ choices! {
         /// The datasheet under its numbers.
         pub fn sheet(&self) -> Option<&str>;
         /// Checks what no single number can tell.
-        pub(super) fn check(&self) -> Result<()>;
+        pub(super) fn check(&self) -> Result<(), String>;
         /// Checks that this hardware can join the same nodes, or different ones.
-        pub(super) fn check_site(&self, same_nodes: bool) -> Result<()>;
+        pub(super) fn check_site(&self, same_nodes: bool) -> Result<(), String>;
         /// The array of one site.
         pub(super) fn array<T: Real>(&self, site: &Site<T>) -> Result<Box<dyn Coupler<T>>>;
     }

@@ -181,10 +181,10 @@ mod tests {
         assert!(wrong.contains("line 4, column 8"), "{wrong}");
         let rule = refused("[network]\nlayers = [4, 2]\n[learning]\nrule = 'asymep'\n", &[]);
         assert!(rule.contains("did you mean `asym-ep`?") && rule.contains("line 4"), "{rule}");
-        let range = refused("[network]\nlayers = [4, 2]\n[device.crossbar]\nadc_bits = 99\n", &[]);
+        let range = refused("[network]\nlayers = [4, 2]\n[device.crossbar.adc]\nbits = 99\n", &[]);
         assert!(
             range.contains("0 (no converter) or 2 to 24 bits")
-                && range.contains("line 4, column 12"),
+                && range.contains("line 4, column 8"),
             "{range}"
         );
     }
@@ -200,7 +200,9 @@ mod tests {
     fn values_must_fit_each_other() {
         assert!(refused("[network]\nlayers = [4]\n", &[]).contains("at least two layers"));
         assert!(refused(SMALL, &["device.spim.patterns=3"]).contains("all-to-all"));
-        assert!(refused(SMALL, &["device.crossbar.g_min_uS=30"]).contains("less than g_max_uS"));
+        assert!(
+            refused(SMALL, &["device.crossbar.cells.g_min_uS=30"]).contains("less than g_max_uS")
+        );
         assert!(
             refused(SMALL, &["device.spim.sheet=crossbar-generic"])
                 .contains("describes a crossbar")

@@ -126,9 +126,11 @@ impl NetworkMachine {
                 "network.topology = \"listed\": no [[network.couplings]] are listed",
             ));
         }
-        experiment.device.check()?;
+        let device = &experiment.device;
         let mut arrays = network.arrays().into_iter();
-        arrays.try_for_each(|array| experiment.device.check_site(array.from == array.to))
+        let sites = arrays.try_for_each(|array| device.check_site(array.from == array.to));
+        let wrong = |message| Error::input(format!("device.{}.{message}", device.name()));
+        device.check().and(sites).map_err(wrong)
     }
 
     /// Checks that a data set of so many features and classes fits the first and the last layer.

@@ -30,6 +30,10 @@ pub(crate) fn located(name: &str, error: &toml::de::Error) -> Error {
     {
         text = text.replace(&format!(", expected {rust}\n"), &format!(", expected {words}\n"));
     }
+    if let Some((before, after)) = text.split_once(", expected struct ") {
+        let rest = after.trim_start_matches(|c: char| c.is_alphanumeric());
+        text = format!("{before}, expected a table{rest}");
+    }
     Error::input(format!("{name}: {}{suggestion}", text.trim_end()))
 }
 

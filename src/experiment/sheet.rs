@@ -181,7 +181,10 @@ impl Sheet {
             Ok((key.clone(), number))
         };
         let numbers: Result<_, String> = stated.numbers.iter().map(convert).collect();
-        let check = |sheet: &Self| sheet.device().map_err(|e| wrong(e.to_string()));
+        let check = |sheet: &Self| {
+            let device = sheet.device().map_err(|e| wrong(e.to_string()))?;
+            device.check().map_err(wrong)
+        };
         match numbers {
             Ok(numbers) => {
                 let sheet = Self { numbers, ..stated };
@@ -244,29 +247,40 @@ mod tests {
 
     #[test]
     fn a_sheet_with_an_unknown_number_is_refused() {
-        let text = "kind = 'crossbar'\ntitle = 'x'\n[read_noise_us]\nvalue = 1\nunit = 'uS'\nsource = 'x'\n";
+        let text = "kind = 'crossbar'\ntitle = 'x'\n[read_noise.sd_us]\nvalue = 1\nunit = 'uS'\nsource = 'x'\n";
         assert!(
-            Sheet::parse(text, "x.toml")
-                .unwrap_err()
-                .to_string()
-                .contains("did you mean `read_noise_uS`?")
+            Sheet::parse(text, "x.toml").unwrap_err().to_string().contains("did you mean `sd_uS`?")
         );
-        let text = "kind = 'crossbar'\ntitle = 'x'\n[read_noise_uS]\nvalue = 1\nunit = 'uS'\n";
+        let text = "kind = 'crossbar'\ntitle = 'x'\n[read_noise.sd_uS]\nvalue = 1\nunit = 'uS'\n";
         assert!(Sheet::parse(text, "x.toml").unwrap_err().to_string().contains("source"));
+    }
+
+    #[test]
+    fn a_sheet_whose_numbers_do_not_fit_each_other_is_refused() {
+        let text = "kind = 'crossbar'\ntitle = 'x'\n[cells.g_min_uS]\nvalue = 30\nunit = 'uS'\n\
+                    source = 'x'\n";
+        let refused = Sheet::parse(text, "x.toml").unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "datasheet x.toml: cells.g_min_uS = 30: expected less than g_max_uS = 25"
+        );
     }
 
     #[test]
     fn numbers_are_converted_to_the_unit_of_their_key() {
         let text = |unit: &str| {
             format!(
-                "kind = 'crossbar'\ntitle = 'x'\n[read_noise_uS]\nvalue = 50\nunit = '{unit}'\n\
+                "kind = 'crossbar'\ntitle = 'x'\n[read_noise.sd_uS]\nvalue = 50\nunit = '{unit}'\n\
                  source = 'measured'\n"
             )
         };
         let sheet = Sheet::parse(&text("nS"), "x.toml").unwrap();
-        let number = &sheet.numbers["read_noise_uS"];
+        let number = &sheet.numbers["read_noise.sd_uS"];
         assert_eq!((&number.value, number.unit.as_str()), (&Value::Float(0.05), "uS"));
         let refused = Sheet::parse(&text("V"), "x.toml").unwrap_err().to_string();
-        assert!(refused.contains("read_noise_uS") && refused.contains("expected uS"), "{refused}");
+        assert!(
+            refused.contains("read_noise.sd_uS") && refused.contains("expected uS"),
+            "{refused}"
+        );
     }
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::bundle::Bundle;
 use super::{Holder, file_name};
-use crate::coupler::crossbar::{CrossbarDevice, Mapping, Update};
+use crate::coupler::Effect;
+use crate::coupler::crossbar::{CrossbarDevice, Mapping};
 use crate::file::matrix::read_matrix;
 use crate::{Error, Result};
 
@@ -65,27 +66,27 @@ pub(super) fn write(
     clip: bool,
 ) -> Result<Holder> {
     // A rounding of single precision is not beyond the range.
-    let bound = device.weight_max * (1.0 + f64::from(f32::EPSILON));
+    let bound = device.cells.weight_max * (1.0 + f64::from(f32::EPSILON));
     let clipped = weights.iter().filter(|weight| weight.abs() > bound).count();
     if clipped > 0 && !clip {
         let largest = weights.amax();
         return Err(Error::input(format!(
-            "{parameter}: {clipped} of {} weights are beyond the range of the cells, the largest {largest}, device.crossbar.weight_max = {}; \
+            "{parameter}: {clipped} of {} weights are beyond the range of the cells, the largest {largest}, device.crossbar.cells.weight_max = {}; \
              --clip clips and counts them",
             weights.len(),
-            device.weight_max
+            device.cells.weight_max
         )));
     }
     let targets = weights.map(|weight| device.nearest_weight(weight));
-    let cells = [0, 1].map(|side| targets.map(|weight| device.conductances(weight)[side]));
+    let cells = [0, 1].map(|side| targets.map(|weight| device.cells.conductances(weight)[side]));
     let mut tiles = Vec::new();
-    for (outputs, inputs) in device.tiles(weights.shape()) {
+    for (outputs, inputs) in device.tiles.of(weights.shape()) {
         let number =
             |range: &Range<usize>, limit: usize| range.start.checked_div(limit).unwrap_or(0);
         let stem = format!(
             ".tile-{}-{}",
-            number(&outputs, device.tile_cols),
-            number(&inputs, device.tile_rows)
+            number(&outputs, device.tiles.columns),
+            number(&inputs, device.tiles.rows)
         );
         let part = |matrix: &DMatrix<f64>| {
             matrix.view((outputs.start, inputs.start), (outputs.len(), inputs.len())).into_owned()
@@ -103,24 +104,23 @@ pub(super) fn write(
             inputs: [inputs.start, inputs.end],
             plus: name("plus", "target conductances G+", "uS", &part(&cells[0]))?,
             minus: name("minus", "target conductances G-", "uS", &part(&cells[1]))?,
-            pulses: match device.update {
-                Update::Write => None,
-                Update::Pulsed => {
-                    let pulses = part(&targets)
-                        .map(|weight| (weight / device.weight_max / device.pulse_step).round());
-                    Some(name("pulses", "pulses from weight 0", "pulses", &pulses)?)
-                }
+            pulses: if device.pulses.is_off() {
+                None
+            } else {
+                let (range, step) = (device.cells.weight_max, device.pulses.step);
+                let pulses = part(&targets).map(|weight| (weight / range / step).round());
+                Some(name("pulses", "pulses from weight 0", "pulses", &pulses)?)
             },
         });
     }
     Ok(Holder::Crossbar(CrossbarArray {
         parameter: parameter.into(),
-        mapping: device.mapping,
-        weight_per_us: device.weight_per_us(),
-        g_min_us: device.g_min_us,
-        g_max_us: device.g_max_us,
-        levels: device.levels,
-        write_tolerance_us: device.write_tolerance_us,
+        mapping: device.cells.mapping,
+        weight_per_us: device.cells.weight_per_us(),
+        g_min_us: device.cells.g_min_us,
+        g_max_us: device.cells.g_max_us,
+        levels: device.levels.count,
+        write_tolerance_us: device.programming.tolerance_us,
         clipped,
         tiles,
     }))

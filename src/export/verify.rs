@@ -93,8 +93,8 @@ fn wrong_scales(manifest: &Manifest, experiment: &Experiment) -> Vec<String> {
         .iter()
         .filter_map(|holder| if let Holder::Crossbar(array) = holder { Some(array) } else { None });
     let check = |array: &super::crossbar::CrossbarArray| {
-        let expected = device.weight_per_us();
-        let wrong = array.weight_per_us != expected || array.mapping != device.mapping;
+        let expected = device.cells.weight_per_us();
+        let wrong = array.weight_per_us != expected || array.mapping != device.cells.mapping;
         wrong.then(|| {
             let (name, found) = (&array.parameter, array.weight_per_us);
             format!("manifest.json: {name}: weight_per_uS = {found}: the device's range makes it {expected}")

@@ -110,7 +110,7 @@ pub(super) fn write_fusion<T: Real>(
     }
     let conductances = |weights: &DMatrix<f64>| match &experiment.device {
         Device::Crossbar(device) => weights.map(|weight| {
-            let [plus, minus] = device.conductances(device.nearest_weight(weight));
+            let [plus, minus] = device.cells.conductances(device.nearest_weight(weight));
             (plus - minus).abs().min(FUSION_G_MAX)
         }),
         _ => {

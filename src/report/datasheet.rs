@@ -22,7 +22,7 @@ pub fn datasheet(experiment: &Experiment) -> Result<String> {
         _ => experiment.describe(),
     };
     let heads = ["Number", "Value", "Unit", "Source"].map(String::from);
-    let rows = rows(&numbers, &without_effect(kind), sheet.as_ref());
+    let rows = rows(&flat(numbers), &flat(without_effect(kind)), sheet.as_ref());
     Ok(format!(
         "<section class=\"device\">\n<h2>Device</h2>\n<p>{}</p>\n<details open>\n<summary>{} numbers</summary>\n{}</details>\n</section>\n",
         escaped(&title),
@@ -40,6 +40,22 @@ fn without_effect(kind: &str) -> Table {
         }
         _ => Table::new(),
     }
+}
+
+/// The numbers of nested tables under keys such as `camera.bits`.
+fn flat(table: Table) -> Table {
+    let mut all = Table::new();
+    for (key, value) in table {
+        match value {
+            Value::Table(inner) => {
+                all.extend(flat(inner).into_iter().map(|(name, v)| (format!("{key}.{name}"), v)));
+            }
+            value => {
+                all.insert(key, value);
+            }
+        }
+    }
+    all
 }
 
 /// One row a number: those of the datasheet first, then the experiment's own that differ from the

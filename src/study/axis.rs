@@ -10,7 +10,7 @@ use crate::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Axis {
-    /// The key of the experiment that it changes, such as `device.crossbar.adc_bits`; `procedure`
+    /// The key of the experiment that it changes, such as `device.crossbar.adc.bits`; `procedure`
     /// changes what a run does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,

@@ -8,7 +8,7 @@
 //! seeds = 5
 //!
 //! [[axis]]
-//! key = "device.crossbar.read_noise_uS"
+//! key = "device.crossbar.read_noise.sd_uS"
 //! values = [0.0, 0.1, 0.3, 1.0]         # or logarithmic = { from = 0.1, to = 10.0, steps = 7 }, or linear
 //!
 //! [[axis]]

@@ -37,8 +37,8 @@ train_limit = 200
 layers = [64, 12, 10]
 [device.crossbar]
 sheet = "crossbar-generic"
-levels = 64
-dac_range = 3.0
+levels.count = 64
+drive.range = 3.0
 [relaxation]
 step = 1.0
 tolerance = 1e-3
@@ -54,6 +54,9 @@ epochs = 3
 batch = 100
 optimiser.adam.rate = 0.01
 "#;
+
+/// In place of `levels.count = 64` there: the same with tiles.
+pub const TILED: &str = "levels.count = 64\ntiles.rows = 20\ntiles.columns = 8";
 
 /// A directory of its own.
 pub struct Place(TempDir);

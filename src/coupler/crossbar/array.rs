@@ -1,55 +1,24 @@
-//! What reads meet: the cells of an array, its wires and its amplifiers as matrices.
+//! What reads meet: the cells of an array and its wires as matrices.
 
 use std::borrow::Cow;
 
 use nalgebra::DMatrix;
 
-use super::device::CrossbarDevice;
+use super::effects::CrossbarDevice;
+use super::hook::{self, ArrayEffect, Path};
 use super::tile::{self, Tile};
 use crate::Result;
-use crate::arithmetic::random::Key;
 use crate::arithmetic::real::Real;
-use crate::coupler::matrix::TwoWayMatrix;
-
-/// Amplifiers at the lines: constant in time, different from node to node.
-#[derive(Clone, Debug)]
-pub(super) struct Amplifiers<T> {
-    /// Gains of the outputs, the same in both directions; empty where all are 1.
-    pub gains: Vec<T>,
-    /// Offsets of reads at the outputs and at the inputs; empty where all are 0.
-    pub offsets: [Vec<T>; 2],
-    /// Gains that only reads at the inputs have; empty where all are 1.
-    pub reverse_gains: Vec<T>,
-}
-
-impl<T: Real> Amplifiers<T> {
-    pub fn new(device: &CrossbarDevice, (outputs, inputs): (usize, usize), key: Key) -> Self {
-        let draw = |deviation: f64, mean: f64, count: usize, index: u64| -> Vec<T> {
-            let mut values = vec![T::of(mean); if deviation > 0.0 { count } else { 0 }];
-            key.with(index).add_normals(&mut values, T::of(deviation));
-            values
-        };
-        Self {
-            gains: draw(device.gain_sd, 1.0, outputs, 0),
-            offsets: [
-                draw(device.offset_sd, 0.0, outputs, 1),
-                draw(device.reverse_offset_sd, 0.0, inputs, 2),
-            ],
-            reverse_gains: draw(device.reverse_gain_sd, 1.0, inputs, 3),
-        }
-    }
-
-    pub fn are_perfect(&self) -> bool {
-        self.offsets.iter().all(Vec::is_empty) && self.reverse_gains.is_empty()
-    }
-}
+use crate::coupler::{Effect, Port};
 
 /// The compiled array.
 #[derive(Clone, Debug)]
 pub(super) struct Array<T: Real> {
     pub tiles: Vec<Tile<T>>,
-    /// The conductance on every input and on every output, microsiemens.
-    pub conductances: [Vec<T>; 2],
+    /// Gains of the outputs, the same in both directions; empty where all are 1.
+    gains: Vec<T>,
+    /// The conductance on every input and on every output, microsiemens; empty where nobody asks.
+    conductances: [Vec<T>; 2],
     /// What wires make of a cell's conductance, a factor for each cell of both sides; empty where
     /// wires are perfect.
     pub losses: Vec<DMatrix<T>>,
@@ -70,107 +39,82 @@ pub(super) struct Held<'a, T: Real> {
     pub compensation: f64,
 }
 
-impl<T: Real> Held<'_, T> {
-    pub fn no_cells() -> [DMatrix<f64>; 2] {
-        [DMatrix::zeros(0, 0), DMatrix::zeros(0, 0)]
-    }
-}
-
-impl CrossbarDevice {
-    /// Whether conductances count even where the exact weights are known.
-    pub(super) fn shows_conductances(&self) -> bool {
-        !self.cell_current().is_linear() || !self.read_noise_q.is_empty() || self.read_time_us > 0.0
-    }
-}
-
 impl<T: Real> Array<T> {
+    /// The array of `shape` = (outputs, inputs) that holds `held`, behind amplifiers of `gains`.
     pub fn new(
         device: &CrossbarDevice,
-        amplifiers: &Amplifiers<T>,
+        gains: Vec<T>,
         held: &Held<T>,
         shape: (usize, usize),
     ) -> Result<Self> {
+        let tiles = device.tiles.converting(shape).into_iter();
         let mut array = Self {
-            tiles: tile::converting(device, shape)
-                .into_iter()
-                .map(|(outputs, inputs)| Tile::blank(outputs, inputs))
-                .collect(),
+            tiles: tiles.map(|(outputs, inputs)| Tile::blank(outputs, inputs)).collect(),
+            gains,
             conductances: [Vec::new(), Vec::new()],
             losses: Vec::new(),
             age: 0,
             staleness: 0.0,
         };
-        array.set(device, amplifiers, held, true)?;
+        array.set(device, held, true)?;
         Ok(array)
     }
 
-    /// After a programming: the wires' losses are worked out anew every `wire_refresh` times.
-    pub fn update(
-        &mut self,
-        device: &CrossbarDevice,
-        amplifiers: &Amplifiers<T>,
-        held: &Held<T>,
-    ) -> Result<()> {
+    /// After a programming: the wires' losses are worked out anew every `wires.refresh` times.
+    pub fn update(&mut self, device: &CrossbarDevice, held: &Held<T>) -> Result<()> {
         self.age += 1;
-        self.set(device, amplifiers, held, self.age >= device.wire_refresh)
+        self.set(device, held, self.age >= device.wires.refresh)
     }
 
     /// Works out everything from the cells; the wires' losses only if `fresh`.
-    pub fn set(
-        &mut self,
-        device: &CrossbarDevice,
-        amplifiers: &Amplifiers<T>,
-        held: &Held<T>,
-        fresh: bool,
-    ) -> Result<()> {
-        let scale = device.weight_per_us() * held.compensation;
-        let difference = |[plus, minus]: &[DMatrix<f64>; 2]| {
-            plus.zip_map(minus, |plus, minus| T::of((plus - minus) * scale))
-        };
-        let wires = !device.wires().are_perfect();
+    pub fn set(&mut self, device: &CrossbarDevice, held: &Held<T>, fresh: bool) -> Result<()> {
+        let scale = device.cells.weight_per_us() * held.compensation;
         let mut effective = match held.weights {
             Some(weights) => Cow::Borrowed(weights),
-            None if !wires => Cow::Owned(difference(&held.cells)),
-            None => {
-                let stale =
-                    (!self.losses.is_empty()).then(|| difference(&self.with_losses(&held.cells)));
-                Cow::Owned(match stale {
-                    Some(stale) if !fresh => stale,
-                    stale => {
-                        let effective = tile::behind_wires(device, &held.cells)?;
-                        let loss = |behind: f64, cell: f64| {
-                            if cell > 0.0 { T::of(behind / cell) } else { T::one() }
-                        };
-                        self.losses = (0..2)
-                            .map(|side| effective[side].zip_map(&held.cells[side], loss))
-                            .collect();
-                        // Through the losses, as later reads and a resumed run will: the same bits.
-                        let fresh = difference(&self.with_losses(&held.cells));
-                        if let Some(stale) = stale {
-                            let relative = (&stale - &fresh).norm().f64()
-                                / fresh.norm().f64().max(f64::MIN_POSITIVE);
-                            self.staleness = self.staleness.max(relative);
-                        }
-                        self.age = 0;
-                        fresh
-                    }
-                })
-            }
+            None if device.wires.is_off() => Cow::Owned(difference(&held.cells, scale)),
+            None => Cow::Owned(self.behind_wires(device, &held.cells, scale, fresh)?),
         };
-        if !amplifiers.gains.is_empty() {
-            amplify(effective.to_mut(), &amplifiers.gains);
+        if !self.gains.is_empty() {
+            self.amplify(effective.to_mut());
         }
         for tile in &mut self.tiles {
-            tile.linear.set(tile::part(&effective, &tile.outputs, &tile.inputs));
+            tile.linear.set(tile.view(&effective));
         }
         if device.shows_conductances() {
-            self.compile(device, amplifiers, held);
+            self.compile(device, held, scale);
         }
         Ok(())
     }
 
-    fn with_losses(&self, cells: &[DMatrix<f64>; 2]) -> [DMatrix<f64>; 2] {
-        [0, 1].map(|side| cells[side].zip_map(&self.losses[side], |cell, loss| cell * loss.f64()))
+    /// The effective matrix behind wires, from the losses of before unless `fresh`.
+    fn behind_wires(
+        &mut self,
+        device: &CrossbarDevice,
+        cells: &[DMatrix<f64>; 2],
+        scale: f64,
+        fresh: bool,
+    ) -> Result<DMatrix<T>> {
+        let lossy = |losses: &[DMatrix<T>]| {
+            let with = |side: usize| cells[side].zip_map(&losses[side], |g, loss| g * loss.f64());
+            difference(&[with(0), with(1)], scale)
+        };
+        let stale = (!self.losses.is_empty()).then(|| lossy(&self.losses));
+        if let Some(stale) = stale.as_ref().filter(|_| !fresh) {
+            return Ok(stale.clone());
+        }
+        let effective = tile::behind_wires(device, cells)?;
+        let loss =
+            |behind: f64, cell: f64| if cell > 0.0 { T::of(behind / cell) } else { T::one() };
+        self.losses = (0..2).map(|side| effective[side].zip_map(&cells[side], loss)).collect();
+        // Through the losses, as later reads and a resumed run will: the same bits.
+        let fresh = lossy(&self.losses);
+        if let Some(stale) = stale {
+            let relative =
+                (&stale - &fresh).norm().f64() / fresh.norm().f64().max(f64::MIN_POSITIVE);
+            self.staleness = self.staleness.max(relative);
+        }
+        self.age = 0;
+        Ok(fresh)
     }
 
     /// Currents of the values, outputs x inputs, in weights: all tiles together.
@@ -185,38 +129,37 @@ impl<T: Real> Array<T> {
         effective
     }
 
+    /// The conductance on every line that is driven at `port`, microsiemens; empty where nobody
+    /// asks.
+    pub fn conductances(&self, port: Port) -> &[T] {
+        &self.conductances[port.index()]
+    }
+
+    /// How many tiles convert for one line that is read when `port` is driven.
+    pub fn conversions(&self, port: Port) -> usize {
+        self.tiles.iter().filter(|tile| tile.driven(port.other()).start == 0).count()
+    }
+
     /// Lays out what conductances say beyond the weights.
-    fn compile(&mut self, device: &CrossbarDevice, amplifiers: &Amplifiers<T>, held: &Held<T>) {
-        let scale = device.weight_per_us() * held.compensation;
+    fn compile(&mut self, device: &CrossbarDevice, held: &Held<T>, scale: f64) {
         let [plus, minus] = &held.cells;
-        let law = device.cell_current();
-        let per_value = device.read_voltage_v / device.dac_range;
-        let powers = (!law.is_linear()).then(|| {
-            [0, 1].map(|power| {
-                let factor = scale * 1e6 * per_value.powi(power as i32 + 1);
-                let term = |g_us: f64| law.coefficients(g_us * 1e-6)[power];
-                let mut matrix =
-                    plus.zip_map(minus, |plus, minus| T::of((term(plus) - term(minus)) * factor));
-                amplify(&mut matrix, &amplifiers.gains);
-                matrix
-            })
-        });
-        let variances = (!device.read_noise_q.is_empty()).then(|| {
-            let variance = |g_us: f64| device.read_noise(g_us).powi(2);
+        let powers = (!device.follows(Path::StraightCurrents))
+            .then(|| [0, 1].map(|power| self.power(device, held, power, scale)));
+        let variances = (!device.follows(Path::EvenNoise)).then(|| {
+            let effects: Vec<&dyn ArrayEffect<T>> = device.active().collect();
+            let variance = |g_us: f64| hook::cell_noise(&effects, g_us, device).powi(2);
             let mut matrix = plus.zip_map(minus, |plus, minus| {
                 T::of((variance(plus) + variance(minus)) * scale * scale)
             });
-            (0..2).for_each(|_| amplify(&mut matrix, &amplifiers.gains));
+            (0..2).for_each(|_| self.amplify(&mut matrix));
             matrix
         });
         for tile in &mut self.tiles {
-            let part = |matrix: &DMatrix<T>| {
-                TwoWayMatrix::new(tile::part(matrix, &tile.outputs, &tile.inputs))
-            };
-            tile.powers = powers.as_ref().map(|powers| powers.each_ref().map(part));
-            tile.variances = variances.as_ref().map(part);
+            tile.powers =
+                powers.as_ref().map(|powers| powers.each_ref().map(|power| tile.part_of(power)));
+            tile.variances = variances.as_ref().map(|variances| tile.part_of(variances));
         }
-        if device.read_time_us > 0.0 {
+        if device.cost.counts_heat() {
             let sum = plus + minus;
             self.conductances = [
                 sum.row_sum().iter().map(|g| T::of(*g)).collect(),
@@ -224,11 +167,36 @@ impl<T: Real> Array<T> {
             ];
         }
     }
+
+    /// The currents of the values' squares (`power` 0) or cubes (1), in weights.
+    fn power(
+        &self,
+        device: &CrossbarDevice,
+        held: &Held<T>,
+        power: usize,
+        scale: f64,
+    ) -> DMatrix<T> {
+        let effects: Vec<&dyn ArrayEffect<T>> = device.active().collect();
+        let term = |g_us: f64| -> f64 {
+            effects.iter().map(|effect| effect.current(g_us * 1e-6)[power]).sum()
+        };
+        let factor = scale * 1e6 * device.drive.volts_per_value().powi(power as i32 + 1);
+        let [plus, minus] = &held.cells;
+        let mut matrix =
+            plus.zip_map(minus, |plus, minus| T::of((term(plus) - term(minus)) * factor));
+        self.amplify(&mut matrix);
+        matrix
+    }
+
+    /// Multiplies the rows of `matrix` by the gains, if there are any.
+    fn amplify(&self, matrix: &mut DMatrix<T>) {
+        for (mut row, gain) in matrix.row_iter_mut().zip(&self.gains) {
+            row *= *gain;
+        }
+    }
 }
 
-/// Multiplies the rows of `matrix` by `gains`, if there are any.
-fn amplify<T: Real>(matrix: &mut DMatrix<T>, gains: &[T]) {
-    for (mut row, gain) in matrix.row_iter_mut().zip(gains) {
-        row *= *gain;
-    }
+/// The weights of pairs of cells.
+fn difference<T: Real>([plus, minus]: &[DMatrix<f64>; 2], scale: f64) -> DMatrix<T> {
+    plus.zip_map(minus, |plus, minus| T::of((plus - minus) * scale))
 }

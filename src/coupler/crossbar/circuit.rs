@@ -14,37 +14,10 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::wires::{self, Wires};
-use crate::coupler::Port;
+use super::dissection::{check, singular};
+use super::effects::{CellCurrent, Wires};
+use crate::coupler::{Effect, Port};
 use crate::{Error, Result};
-
-/// The current of a cell, I = G u + square u^2 + cube u^3, each coefficient a polynomial of log10(G
-/// / S), the highest power first.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CellCurrent {
-    /// A/V^2; empty is 0.
-    pub square: Vec<f64>,
-    /// A/V^3; empty is 0.
-    pub cube: Vec<f64>,
-}
-
-impl CellCurrent {
-    /// Whether the current is G u.
-    pub fn is_linear(&self) -> bool {
-        self.square.is_empty() && self.cube.is_empty()
-    }
-
-    /// The coefficients of u^2 and u^3 for a cell of `g` siemens.
-    pub fn coefficients(&self, g: f64) -> [f64; 2] {
-        // A cell that does not conduct has no current of any order.
-        if g < 1e-9 {
-            return [0.0, 0.0];
-        }
-        let decades = g.log10();
-        [&self.square, &self.cube]
-            .map(|terms| terms.iter().fold(0.0, |sum, term| sum * decades + term))
-    }
-}
 
 /// An array's voltages and currents.
 #[derive(Clone, Debug)]
@@ -76,7 +49,7 @@ pub fn solve(
     volts: &DVector<f64>,
     port: Port,
 ) -> Result<Solution> {
-    wires::check(cells, wires)?;
+    check(cells, wires)?;
     let (expected, lines) = match port {
         Port::Forward => (cells.nrows(), "word lines"),
         Port::Reversed => (cells.ncols(), "bit lines"),
@@ -119,10 +92,10 @@ pub fn solve(
         }
         let (next_word, next_bit) = Linear::new(&slopes, wires)
             .solve(&sources, &word_ends, &bit_ends)
-            .ok_or(wires::singular(wires))?;
+            .ok_or(singular(wires))?;
         let change = (&next_word - &word).amax().max((&next_bit - &bit).amax());
         (word, bit) = (next_word, next_bit);
-        if law.is_linear() || change <= 1e-14 * scale {
+        if law.is_off() || change <= 1e-14 * scale {
             converged = true;
             break;
         }

@@ -5,15 +5,15 @@
 //! transpose. A read passes through the converters and amplifiers:
 //!
 //! ```text
-//! values -> DAC -> array (cells as they are, wires, read noise) -> gain, offset, output noise -> ADC -> currents
+//! values -> DAC -> array (cells as they are, wires, gains) -> noise -> offsets -> ADC -> currents
 //! ```
 //!
 //! - *Wires*: after programming, the array with its wires is compiled once into its effective
-//!   matrix ([`wires`](effective)); every later read is a dense product. With `wire_refresh` above
+//!   matrix ([`effective`]); every later read is a dense product. With `wires.refresh` above
 //!   1 the losses E / G of each cell are kept between compilations, and the difference that a new
 //!   compilation makes is reported as staleness.
-//! - *Tiles*: each tile has its own wires and, unless `tile_sum = "analog"`, its own amplifiers and
-//!   converters; partial sums add up.
+//! - *Tiles*: each tile has its own wires and, unless `tiles.sum = "analog"`, its own amplifiers
+//!   and converters; partial sums add up.
 //! - *Read noise*: every cell of every read carries an independent error. Where sigma is the same
 //!   for all cells, the current of an output carries exactly N(0, 2 sigma^2 |v|^2), for the price
 //!   of one deviate an output. Where it differs from cell to cell, the variance is the product of
@@ -25,33 +25,45 @@
 //!   on the same cells with straight currents the error is below 1e-5 (`tests/crossbar_cells.rs`).
 //! - *Memory*: cells are written to targets, with the weights kept digitally, or pulsed, and then
 //!   are the only memory.
+//!
+//! What parts an array from an ideal one is a list of effects ([`CrossbarDevice`]), each a file in
+//! `effects/` that owns its table, its formula and its off-switch; an array meets them through
+//! [`ArrayEffect`].
 
 mod array;
-mod cell;
 mod circuit;
 mod device;
-mod pulse;
+mod dissection;
+mod effects;
+mod hook;
+mod periphery;
+mod pulsed;
 mod read;
+mod settings;
 mod tile;
-mod wires;
+mod writer;
+mod written;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nalgebra::DMatrix;
 
-use super::quantiser::{Quantiser, rounding_error};
-use super::{Coupler, Domain, Expense, Parameter, Port, Read, add_plain_product};
+use super::{Coupler, Domain, Effect, Expense, Parameter, Port, Quantity, Read, add_plain_product};
 use crate::Result;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::real::{Real, View, ViewMut};
 use crate::state::State;
-use array::{Amplifiers, Array, Held};
+use array::{Array, Held};
+use periphery::Periphery;
 
-pub use cell::{Cells, program_once};
-pub use circuit::{CellCurrent, Solution, solve};
-pub use device::{CrossbarDevice, Mapping, TileSum, Update};
-pub use pulse::{PulsedCells, Pulses, Rounding, StepModel, StepNoise, Steps};
-pub use wires::{Wires, effective};
+pub use circuit::{Solution, solve};
+pub use dissection::effective;
+pub use effects::*;
+pub use hook::{ArrayEffect, Conversions, Lines, Load, Making, Path, Stage, Write};
+pub use pulsed::PulsedCells;
+pub use settings::{Age, Cost, Drive, Mapping, Pairs, TileSum, Tiles};
+pub use writer::program_once;
+pub use written::Cells;
 
 /// Where the weights are.
 #[derive(Clone, Debug)]
@@ -78,12 +90,7 @@ pub struct Crossbar<T: Real> {
     weights: DMatrix<T>,
     memory: Memory<T>,
     array: Array<T>,
-    amplifiers: Amplifiers<T>,
-    dac: Option<Quantiser<T>>,
-    adc: Option<Quantiser<T>>,
-    /// Standard deviation of a pair's read noise, in units of the weights, where it is the same for
-    /// all.
-    pair_noise: T,
+    periphery: Periphery<T>,
     /// Energy spent in cells, attojoule.
     heat: Counter,
 }
@@ -95,60 +102,34 @@ impl<T: Real> Crossbar<T> {
     /// # Errors
     /// When the array's network is singular in double precision.
     pub fn new(device: CrossbarDevice, weights: DMatrix<T>, key: Key) -> Result<Self> {
-        let own = key.with(u64::MAX);
-        let memory = match device.update {
-            Update::Write => {
-                let mut cells = Cells::new(&device, weights.shape(), own);
-                cells.write(&weights, key);
-                Memory::Written(cells)
-            }
-            Update::Pulsed => Memory::Pulsed(PulsedCells::new(&device, &weights, own)),
-        };
-        let amplifiers = Amplifiers::new(&device, weights.shape(), own.with(2));
-        let noise = if device.read_noise_q.is_empty() {
-            2f64.sqrt() * device.read_noise_us * device.weight_per_us()
+        let (outputs, inputs) = weights.shape();
+        let making = Making { device: &device, outputs, inputs, key: key.with(u64::MAX) };
+        let memory = if device.pulses.is_off() {
+            let mut cells = Cells::new(&device, weights.shape(), making.key);
+            cells.write(&device, &weights, key);
+            Memory::Written(cells)
         } else {
-            0.0
+            Memory::Pulsed(PulsedCells::new(&device, &weights, making.key))
         };
-        let array = memory
-            .with_held(&device, |held| Array::new(&device, &amplifiers, held, weights.shape()))?;
-        let mut crossbar = Self {
-            dac: (device.dac_bits > 0).then(|| Quantiser::new(device.dac_bits, device.dac_range)),
-            adc: (device.adc_bits > 0).then(|| Quantiser::new(device.adc_bits, device.adc_range)),
-            pair_noise: T::of(noise),
-            array,
-            amplifiers,
-            weights,
-            memory,
-            heat: Counter::default(),
-            device,
-        };
-        if let Memory::Pulsed(cells) = &crossbar.memory {
-            crossbar.weights = cells.held();
-        }
+        let (periphery, gains) = (Periphery::new(&making), Periphery::gains(&making));
+        let array =
+            memory.with_held(&device, |held| Array::new(&device, gains, held, weights.shape()))?;
+        let heat = Counter::default();
+        let mut crossbar = Self { device, weights, memory, array, periphery, heat };
+        crossbar.read_own_back();
         Ok(crossbar)
     }
 
-    /// How much the effective matrix differed, at most, from the one that replaced it: relative, 0
-    /// unless `wire_refresh` is above 1.
-    pub fn staleness(&self) -> f64 {
-        self.array.staleness
+    fn read_own_back(&mut self) {
+        if let Memory::Pulsed(cells) = &self.memory {
+            self.weights = cells.held(&self.device);
+        }
     }
 
-    /// Whether a read is nothing but a product.
-    fn is_perfect(&self) -> bool {
-        let device = &self.device;
-        let converters = self.dac.is_some() || self.adc.is_some();
-        let noise = self.pair_noise > T::zero()
-            || device.output_noise > 0.0
-            || !device.read_noise_q.is_empty();
-        let powers = self.array.tiles.iter().any(|tile| tile.powers.is_some());
-        !converters
-            && !noise
-            && !powers
-            && self.amplifiers.are_perfect()
-            && self.array.tiles.len() == 1
-            && device.read_time_us == 0.0
+    /// How much the effective matrix differed, at most, from the one that replaced it: relative, 0
+    /// unless `wires.refresh` is above 1.
+    pub fn staleness(&self) -> f64 {
+        self.array.staleness
     }
 
     fn written(&self) -> u64 {
@@ -160,32 +141,34 @@ impl<T: Real> Crossbar<T> {
 }
 
 impl<T: Real> Memory<T> {
+    /// The conductances G+ and G- as reads meet them, microsiemens, outputs x inputs.
+    fn conductances(&self, device: &CrossbarDevice) -> [DMatrix<f64>; 2] {
+        match self {
+            Self::Written(cells) => cells.now(device),
+            Self::Pulsed(cells) => {
+                let seen = cells.seen(device);
+                let of = |w: f64, side: usize| device.cells.conductances(w)[side].max(0.0);
+                [0, 1].map(|side| seen.map(|w| of(w.f64(), side)))
+            }
+        }
+    }
+
     /// Lets `work` see the cells as they are now.
     fn with_held<R>(&self, device: &CrossbarDevice, work: impl FnOnce(&Held<T>) -> R) -> R {
-        let perfect = device.wires().are_perfect();
+        let as_written = device.follows(Path::WeightsAsWritten);
+        let cells = if as_written && !device.shows_conductances() {
+            [DMatrix::zeros(0, 0), DMatrix::zeros(0, 0)]
+        } else {
+            self.conductances(device)
+        };
         match self {
-            Self::Written(cells) => {
-                let drifted = cells.have_drifted();
-                let compensation =
-                    if device.drift_compensation && drifted { cells.lost() } else { 1.0 };
-                let weights = (perfect && !drifted).then(|| cells.weights());
-                let cells = if weights.is_none() || device.shows_conductances() {
-                    cells.now()
-                } else {
-                    Held::<T>::no_cells()
-                };
-                work(&Held { cells, weights, compensation })
+            Self::Written(own) => {
+                let weights = as_written.then(|| own.weights());
+                work(&Held { cells, weights, compensation: own.compensation(device) })
             }
-            Self::Pulsed(cells) => {
-                let seen = cells.seen();
-                let conductances =
-                    || [0, 1].map(|side| seen.map(|w| device.conductances(w.f64())[side].max(0.0)));
-                let cells = if perfect && !device.shows_conductances() {
-                    Held::<T>::no_cells()
-                } else {
-                    conductances()
-                };
-                work(&Held { cells, weights: perfect.then_some(&seen), compensation: 1.0 })
+            Self::Pulsed(own) => {
+                let seen = own.seen(device);
+                work(&Held { cells, weights: as_written.then_some(&seen), compensation: 1.0 })
             }
         }
     }
@@ -197,12 +180,12 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     }
 
     fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>) -> Result<()> {
-        if self.is_perfect() {
-            self.array.tiles[0].linear.read(read, currents, scratch);
-        } else if read.gain.is_none() && self.passes_currents_on() {
-            self.read_straight(read, currents);
-        } else {
-            self.read_through_converters(read, currents, scratch);
+        match &self.array.tiles[..] {
+            [tile] if self.periphery.only_products => tile.linear.read(read, currents, scratch),
+            [_] if self.periphery.only_noise && read.gain.is_none() => {
+                self.read_straight(read, currents);
+            }
+            _ => self.read_through(read, currents, scratch),
         }
         Ok(())
     }
@@ -216,11 +199,11 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     }
 
     fn parameters(&self) -> Vec<Parameter<T>> {
-        let bound = T::of(self.device.weight_max);
-        let domain = match self.device.update {
-            Update::Write => Domain::Interval(-bound, bound),
+        let bound = T::of(self.device.cells.weight_max);
+        let domain = match self.memory {
+            Memory::Written(_) => Domain::Interval(-bound, bound),
             // Each cell has bounds of its own.
-            Update::Pulsed => Domain::Real,
+            Memory::Pulsed(_) => Domain::Real,
         };
         vec![Parameter { name: "weights".into(), values: self.weights.clone(), domain }]
     }
@@ -228,21 +211,21 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     fn program(&mut self, values: &mut [DMatrix<T>], key: Key) -> Result<()> {
         self.weights.copy_from(&values[0]);
         match &mut self.memory {
-            Memory::Written(cells) => cells.write(&values[0], key),
-            Memory::Pulsed(cells) => {
-                cells.write(&values[0], key);
-                self.weights = cells.held();
-                values[0].copy_from(&self.weights);
-            }
+            Memory::Written(cells) => cells.write(&self.device, &values[0], key),
+            Memory::Pulsed(cells) => cells.write(&self.device, &values[0], key),
         }
-        let (device, amplifiers, array) = (&self.device, &self.amplifiers, &mut self.array);
-        self.memory.with_held(device, |held| array.update(device, amplifiers, held))
+        self.read_own_back();
+        if let Memory::Pulsed(_) = self.memory {
+            values[0].copy_from(&self.weights);
+        }
+        let (device, array) = (&self.device, &mut self.array);
+        self.memory.with_held(device, |held| array.update(device, held))
     }
 
     fn intended(&self) -> DMatrix<T> {
         match &self.memory {
             Memory::Written(cells) => cells.targets().clone(),
-            Memory::Pulsed(cells) => cells.held(),
+            Memory::Pulsed(cells) => cells.held(&self.device),
         }
     }
 
@@ -255,53 +238,60 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         let variances = self.array.tiles.iter().filter_map(|tile| tile.variances.as_ref());
         let variance: f64 = variances.map(|variances| variances.weights().sum().f64()).sum::<f64>()
             / outputs.max(1) as f64;
-        let noise = (self.pair_noise.f64() * (inputs as f64).sqrt())
-            .hypot(variance.sqrt())
-            .hypot(self.device.output_noise);
-        let converting =
-            self.array.tiles.iter().filter(|tile| tile.outputs.start == 0).count() as f64;
-        let adc = self.adc.map_or(0.0, |adc| rounding_error(adc.step().f64())) * converting.sqrt();
-        let row = || self.weights.norm().f64() / (outputs.max(1) as f64).sqrt();
-        let dac = self.dac.map_or(0.0, |dac| rounding_error(dac.step().f64()) * row());
-        noise.hypot(adc).hypot(dac)
+        let load = Load {
+            weights: self.weights.norm().f64() / (outputs.max(1) as f64).sqrt(),
+            conversions: self.array.conversions(Port::Forward) as f64,
+        };
+        let noise = self.periphery.noise_at_full_drive(inputs, variance);
+        self.device
+            .active::<T>()
+            .rev()
+            .fold(noise, |sum, effect| sum.hypot(effect.resolution(&load, &self.device)))
     }
 
     fn read_expense(&self, port: Port, wanted: usize) -> Expense {
-        let (outputs, inputs) = self.weights.shape();
-        let tiles = |start: fn(&tile::Tile<T>) -> usize| {
-            self.array.tiles.iter().filter(|tile| start(tile) == 0).count()
-        };
+        let (outputs, inputs) = self.shape();
+        let driven = if port == Port::Forward { inputs } else { outputs };
         // As many conversions of an output as there are tiles along the driven lines.
-        let (driven, conversions) = match port {
-            Port::Forward => (inputs, wanted * tiles(|tile| tile.outputs.start)),
-            Port::Reversed => (outputs, wanted * tiles(|tile| tile.inputs.start)),
-        };
-        let dac = if self.dac.is_some() { driven } else { 0 };
-        let adc = if self.adc.is_some() { conversions } else { 0 };
-        let joules = (dac as f64 * self.device.dac_energy_pj
-            + adc as f64 * self.device.adc_energy_pj)
-            * 1e-12;
+        let read = wanted * self.array.conversions(port);
+        let (mut conversions, mut picojoules) = (0, 0.0);
+        for effect in self.device.active::<T>() {
+            let own = effect.conversions(driven, read);
+            conversions += own.count as u64;
+            picojoules += own.picojoules;
+        }
         Expense {
-            conversions: (dac + adc) as u64,
-            seconds: self.device.read_time_us * 1e-6,
-            joules,
+            conversions,
+            seconds: self.device.cost.read_time_us * 1e-6,
+            joules: picojoules * 1e-12,
             ..Expense::default()
         }
     }
 
     fn expense(&self) -> Expense {
-        let pulses = self.written();
+        let (pulses, cost) = (self.written(), &self.device.cost);
         let heat = self.heat.0.load(Ordering::Relaxed) as f64 * 1e-18;
         Expense {
             pulses,
-            seconds: pulses as f64 * self.device.write_time_us * 1e-6,
-            joules: pulses as f64 * self.device.write_energy_pj * 1e-12 + heat,
+            seconds: pulses as f64 * cost.write_time_us * 1e-6,
+            joules: pulses as f64 * cost.write_energy_pj * 1e-12 + heat,
             ..Expense::default()
         }
     }
 
     fn staleness(&self) -> f64 {
         self.array.staleness
+    }
+
+    fn quantities(&self) -> Vec<Quantity> {
+        let [plus, minus] = self.memory.conductances(&self.device);
+        [("conductance of G+", plus), ("conductance of G-", minus)]
+            .map(|(name, cells)| Quantity {
+                name: name.into(),
+                unit: "uS",
+                values: cells.as_slice().to_vec(),
+            })
+            .into()
     }
 
     fn state(&self) -> State<T> {
@@ -328,14 +318,12 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         }
         match &mut self.memory {
             Memory::Written(cells) => cells.restore(state)?,
-            Memory::Pulsed(cells) => {
-                cells.restore(state)?;
-                self.weights = cells.held();
-            }
+            Memory::Pulsed(cells) => cells.restore(state)?,
         }
-        let (device, amplifiers, array) = (&self.device, &self.amplifiers, &mut self.array);
+        self.read_own_back();
+        let (device, array) = (&self.device, &mut self.array);
         // The losses came with the state, so nothing is solved anew.
-        self.memory.with_held(device, |held| array.set(device, amplifiers, held, false))
+        self.memory.with_held(device, |held| array.set(device, held, false))
     }
 }
 
@@ -343,86 +331,4 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
 const LOSSES: [&str; 2] = ["wire_losses_plus", "wire_losses_minus"];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::coupler::{Exact, ReadNoise};
-
-    fn matrix(rows: usize, columns: usize) -> DMatrix<f64> {
-        DMatrix::from_fn(rows, columns, |i, j| ((i * 5 + j * 3) % 11) as f64 / 11.0 - 0.45)
-    }
-
-    fn currents(
-        coupler: &dyn Coupler<f64>,
-        port: Port,
-        values: &DMatrix<f64>,
-        step: u64,
-    ) -> DMatrix<f64> {
-        let ports = if port == Port::Forward { coupler.shape().0 } else { coupler.shape().1 };
-        let samples: Vec<usize> = (0..values.ncols()).collect();
-        let noise = ReadNoise { key: Key::new(1, "test"), samples: &samples, step };
-        let mut out = DMatrix::zeros(ports, values.ncols());
-        let read = Read {
-            port,
-            values: values.as_view(),
-            gain: None,
-            foreground: None,
-            wanted: 0..ports,
-            noise,
-        };
-        coupler.read(&read, out.as_view_mut(), &mut Vec::new()).unwrap();
-        out
-    }
-
-    #[test]
-    fn an_ideal_array_is_the_exact_matrix_both_ways() {
-        let weights = matrix(4, 6);
-        let crossbar =
-            Crossbar::new(CrossbarDevice::ideal(), weights.clone(), Key::new(1, "test")).unwrap();
-        let exact = Exact::new(weights);
-        for (port, ports) in [(Port::Forward, 6), (Port::Reversed, 4)] {
-            let values = matrix(ports, 3);
-            assert!(
-                (currents(&crossbar, port, &values, 0) - currents(&exact, port, &values, 0))
-                    .abs()
-                    .max()
-                    < 1e-15
-            );
-        }
-    }
-
-    #[test]
-    fn read_noise_has_the_variance_of_the_sum_over_cells() {
-        let device = CrossbarDevice { read_noise_us: 0.5, ..CrossbarDevice::ideal() };
-        let deviation = 2f64.sqrt() * 0.5 * device.weight_per_us();
-        let weights = matrix(40, 6);
-        let crossbar = Crossbar::new(device, weights.clone(), Key::new(1, "test")).unwrap();
-        let values = matrix(6, 50);
-        let clean = &weights * &values;
-        let (mut squares, mut count) = (0.0, 0.0);
-        for step in 0..50 {
-            let error = currents(&crossbar, Port::Forward, &values, step) - &clean;
-            for (column, v) in error.column_iter().zip(values.column_iter()) {
-                squares += column.norm_squared() / (deviation * v.norm()).powi(2);
-                count += 40.0;
-            }
-        }
-        // The standard error of a variance over n deviates is sqrt(2 / n).
-        assert!(
-            (squares / count - 1.0f64).abs() < 5.0 * (2.0f64 / count).sqrt(),
-            "{}",
-            squares / count
-        );
-    }
-
-    #[test]
-    fn converters_round_both_ends() {
-        let device =
-            CrossbarDevice { dac_bits: 4, adc_bits: 5, adc_range: 2.0, ..CrossbarDevice::ideal() };
-        let (dac, adc) = (Quantiser::new(4, 1.0), Quantiser::new(5, 2.0));
-        let weights = matrix(4, 6);
-        let crossbar = Crossbar::new(device, weights.clone(), Key::new(1, "test")).unwrap();
-        let values = matrix(6, 3);
-        let expected = (weights * values.map(|v| dac.apply(v))).map(|current| adc.apply(current));
-        assert!((currents(&crossbar, Port::Forward, &values, 0) - expected).abs().max() < 1e-15);
-    }
-}
+mod tests;

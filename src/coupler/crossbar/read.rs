@@ -1,28 +1,17 @@
-//! One read: converters, noise and amplifiers around the product.
+//! One read: what stands at the lines, and noise, around the product.
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-use nalgebra::Dyn;
+use nalgebra::{Dyn, U1};
 
 use super::Crossbar;
+use super::hook::Lines;
 use super::tile::Tile;
+use crate::arithmetic::random::Key;
 use crate::arithmetic::real::{Real, View, ViewMut};
 use crate::arithmetic::simd::{self, vectorised};
-use crate::coupler::quantiser::Quantiser;
-use crate::coupler::{Port, Read};
-
-/// Takes the first `length` of what is left.
-fn take<'a, T>(rest: &mut &'a mut [T], length: usize) -> &'a mut [T] {
-    let (taken, left) = std::mem::take(rest).split_at_mut(length);
-    *rest = left;
-    taken
-}
-
-/// A matrix of columns of `rows` in a slice.
-fn matrix<T: Real>(values: &[T], rows: usize, columns: usize) -> View<'_, T> {
-    View::from_slice_generic(values, Dyn(rows), Dyn(columns))
-}
+use crate::coupler::{Port, Read, ReadNoise};
 
 vectorised! {
     /// x <- x + sqrt(variance + constant) z.
@@ -36,7 +25,11 @@ vectorised! {
     fn weighted_squares<T: Real>(x: &[T], weights: &[T]) -> T {
         let mut sums = [T::zero(); 16];
         let (x_chunks, weight_chunks) = (x.chunks_exact(16), weights.chunks_exact(16));
-        let rest = x_chunks.remainder().iter().zip(weight_chunks.remainder()).fold(T::zero(), |sum, (x, weight)| sum + *x * *x * *weight);
+        let rest = x_chunks
+            .remainder()
+            .iter()
+            .zip(weight_chunks.remainder())
+            .fold(T::zero(), |sum, (x, weight)| sum + *x * *x * *weight);
         for (x, weights) in x_chunks.zip(weight_chunks) {
             for ((sum, x), weight) in sums.iter_mut().zip(x).zip(weights) {
                 *sum += *x * *x * *weight;
@@ -46,45 +39,111 @@ vectorised! {
     }
 }
 
-impl<T: Real> Crossbar<T> {
-    /// Whether currents pass on as they are, but for noise that is the same for all cells.
-    pub(super) fn passes_currents_on(&self) -> bool {
-        let bare = self.array.tiles.len() == 1
-            && self
-                .array
-                .tiles
-                .iter()
-                .all(|tile| tile.powers.is_none() && tile.variances.is_none());
-        bare && self.dac.is_none()
-            && self.adc.is_none()
-            && self.amplifiers.are_perfect()
-            && self.device.read_time_us == 0.0
+/// The memory of one read, cut from the caller's.
+struct Buffers<'a, T> {
+    /// The values on the driven lines, driven x samples, and powers of them.
+    voltages: &'a mut [T],
+    powers: &'a mut [T],
+    /// Currents of a tile, its variances and deviates, and of all tiles, wanted x samples.
+    part: &'a mut [T],
+    variances: &'a mut [T],
+    deviates: &'a mut [T],
+    total: &'a mut [T],
+}
+
+impl<'a, T: Real> Buffers<'a, T> {
+    /// Zeros for `driven` and `wanted` values, `powers` and `variances` only where they are needed.
+    fn new(
+        scratch: &'a mut Vec<T>,
+        driven: usize,
+        wanted: usize,
+        powers: bool,
+        variances: bool,
+    ) -> Self {
+        let powered = if powers || variances { driven } else { 0 };
+        let spread = if variances { wanted } else { 0 };
+        scratch.clear();
+        scratch.resize(driven + powered + 2 * (wanted + spread), T::zero());
+        let (voltages, rest) = scratch.split_at_mut(driven);
+        let (powers, rest) = rest.split_at_mut(powered);
+        let (part, rest) = rest.split_at_mut(wanted);
+        let (total, rest) = rest.split_at_mut(wanted);
+        let (variances, deviates) = rest.split_at_mut(spread);
+        Self { voltages, powers, part, variances, deviates, total }
+    }
+}
+
+/// A tile's part in a read.
+struct Part<'a, T: Real> {
+    tile: &'a Tile<T>,
+    port: Port,
+    samples: usize,
+    /// Its lines that are wanted, counted in the array and in the tile.
+    lines: Range<usize>,
+    local: Range<usize>,
+}
+
+impl<'a, T: Real> Part<'a, T> {
+    /// Nothing where no line of the tile is wanted.
+    fn new(tile: &'a Tile<T>, read: &Read<T>) -> Option<Self> {
+        let own = tile.driven(read.port.other());
+        let lines = read.wanted.start.max(own.start)..read.wanted.end.min(own.end);
+        let local = lines.start.checked_sub(own.start)?..lines.end.checked_sub(own.start)?;
+        let samples = read.values.ncols();
+        (!lines.is_empty()).then_some(Self { tile, port: read.port, samples, lines, local })
     }
 
-    /// A read of such an array, straight into `currents`.
+    /// The tile's own of `values`, which are driven x samples.
+    fn driving<'v>(&self, values: &'v [T]) -> View<'v, T> {
+        let all = values.len() / self.samples.max(1);
+        let driven = self.tile.driven(self.port);
+        let (values, size) = (&values[driven.start.min(values.len())..], Dyn(driven.len()));
+        View::from_slice_with_strides_generic(values, size, Dyn(self.samples), U1, Dyn(all))
+    }
+
+    /// `currents` as a matrix.
+    fn matrix<'c>(&self, currents: &'c mut [T]) -> ViewMut<'c, T> {
+        ViewMut::from_slice_generic(currents, Dyn(self.lines.len()), Dyn(self.samples))
+    }
+
+    /// Adds the currents of the values.
+    fn add_linear(&self, voltages: &[T], currents: &mut [T]) {
+        let values = self.driving(voltages);
+        self.tile.linear.add_product(self.port, &self.local, values, self.matrix(currents));
+    }
+
+    /// Adds the currents of the values' squares and cubes.
+    fn add_powers(&self, voltages: &[T], powered: &mut [T], currents: &mut [T]) {
+        let Some([square, cube]) = &self.tile.powers else { return };
+        // Driven from the other side, a cell's voltage has the other sign, and so has its current.
+        let sign = if self.port == Port::Forward { T::one() } else { -T::one() };
+        for (powered, v) in powered.iter_mut().zip(voltages) {
+            *powered = sign * *v * *v;
+        }
+        square.add_product(self.port, &self.local, self.driving(powered), self.matrix(currents));
+        for (powered, v) in powered.iter_mut().zip(voltages) {
+            *powered = *v * *v * *v;
+        }
+        cube.add_product(self.port, &self.local, self.driving(powered), self.matrix(currents));
+    }
+}
+
+impl<T: Real> Crossbar<T> {
+    /// A read of an array that passes currents on, with noise that is the same for all cells:
+    /// straight into `currents`.
     pub(super) fn read_straight(&self, read: &Read<T>, mut currents: ViewMut<T>) {
         let linear = &self.array.tiles[0].linear;
         linear.add_currents(read, currents.as_view_mut());
         for (column, mut currents) in currents.column_iter_mut().enumerate() {
-            let deviation = self.noise_of(read.values.column(column).as_slice());
+            let deviation = self.periphery.noise_of(read.values.column(column).as_slice());
             if deviation > T::zero() {
                 read.noise.key(column).add_normals(currents.as_mut_slice(), deviation);
             }
         }
     }
 
-    /// Standard deviation of a current that `values` drive: the cells' noise, the same for all, and
-    /// the amplifiers'.
-    fn noise_of(&self, values: &[T]) -> T {
-        let output = T::of(self.device.output_noise);
-        if self.pair_noise == T::zero() {
-            return output;
-        }
-        let squares = self.pair_noise * self.pair_noise * simd::sum_of_squares(values);
-        (squares + output * output).sqrt()
-    }
-
-    pub(super) fn read_through_converters(
+    /// A read through everything that there is.
+    pub(super) fn read_through(
         &self,
         read: &Read<T>,
         mut currents: ViewMut<T>,
@@ -92,62 +151,28 @@ impl<T: Real> Crossbar<T> {
     ) {
         let (driven, samples) = read.values.shape();
         let wanted = read.wanted.len();
-        let (powers, variances) = self
-            .array
-            .tiles
-            .first()
-            .map_or((false, false), |tile| (tile.powers.is_some(), tile.variances.is_some()));
+        let tiles = &self.array.tiles;
+        let powers = tiles.iter().any(|tile| tile.powers.is_some());
+        let variances = tiles.iter().any(|tile| tile.variances.is_some());
         let (inner, outer) = (driven * samples, wanted * samples);
-        let extra = inner * usize::from(powers || variances);
-        scratch.clear();
-        scratch.resize(inner + extra + outer * (2 + 2 * usize::from(variances)), T::zero());
-        let mut rest = &mut scratch[..];
-        let (voltages, powered) = (take(&mut rest, inner), take(&mut rest, extra));
-        let (partial, total) = (take(&mut rest, outer), take(&mut rest, outer));
-        for (column, voltages) in voltages.chunks_exact_mut(driven.max(1)).enumerate() {
+        let mut buffers = Buffers::new(scratch, inner, outer, powers, variances);
+        for (column, voltages) in buffers.voltages.chunks_exact_mut(driven.max(1)).enumerate() {
             voltages.copy_from_slice(read.values.column(column).as_slice());
         }
-        if let Some(dac) = &self.dac {
-            self.convert(dac, voltages, driven);
-        }
-        self.count_heat(read.port, voltages, driven);
-        for (index, tile) in self.array.tiles.iter().enumerate() {
-            let (driving, reading) = match read.port {
-                Port::Forward => (&tile.inputs, &tile.outputs),
-                Port::Reversed => (&tile.outputs, &tile.inputs),
-            };
-            let ports = read.wanted.start.max(reading.start)..read.wanted.end.min(reading.end);
-            if ports.is_empty() {
-                continue;
-            }
-            let part = &mut partial[..ports.len() * samples];
-            if index > 0 {
-                part.fill(T::zero());
-            }
-            let local = ports.start - reading.start..ports.end - reading.start;
-            let values = matrix(voltages, driven, samples);
-            let values = values.rows(driving.start, driving.len());
-            tile.linear.add_product(
-                read.port,
-                &local,
-                values.as_view(),
-                ViewMut::from_slice_generic(part, Dyn(ports.len()), Dyn(samples)),
-            );
-            if powers {
-                add_powers(tile, read.port, &local, voltages, powered, driving, part, samples);
-            }
-            self.add_noise(tile, read, (index, &local, driving), (voltages, powered), part, rest);
-            self.amplify(read.port, &ports, part);
-            if let Some(adc) = &self.adc {
-                self.convert(adc, part, ports.len());
-            }
-            let first = ports.start - read.wanted.start;
-            for (total, part) in total.chunks_exact_mut(wanted).zip(part.chunks_exact(ports.len()))
-            {
-                simd::add(&mut total[first..first + ports.len()], part);
+        let values = &mut *buffers.voltages;
+        let mut lines = Lines { port: read.port, lines: 0..driven, values };
+        self.periphery.drive(&mut lines, &read.noise);
+        self.count_heat(read.port, buffers.voltages, driven);
+        for (index, tile) in tiles.iter().enumerate() {
+            let Some(part) = Part::new(tile, read) else { continue };
+            self.read_tile(&part, index, &read.noise, &mut buffers);
+            let (lines, first) = (part.lines.len(), part.lines.start - read.wanted.start);
+            let totals = buffers.total.chunks_exact_mut(wanted);
+            for (total, part) in totals.zip(buffers.part.chunks_exact(lines)) {
+                simd::add(&mut total[first..first + lines], part);
             }
         }
-        for (column, total) in total.chunks_exact_mut(wanted.max(1)).enumerate() {
+        for (column, total) in buffers.total.chunks_exact_mut(wanted.max(1)).enumerate() {
             if let Some(gain) = &read.gain {
                 simd::multiply(total, gain.column(column).as_slice());
             }
@@ -155,118 +180,70 @@ impl<T: Real> Crossbar<T> {
         }
     }
 
-    /// Converts columns of `rows` values.
-    fn convert(&self, quantiser: &Quantiser<T>, values: &mut [T], rows: usize) {
-        if !self.device.auto_range {
-            return quantiser.apply_all(values);
+    /// The currents of tile number `index` as they leave it, into `buffers.part`.
+    fn read_tile(&self, part: &Part<T>, index: usize, noise: &ReadNoise, buffers: &mut Buffers<T>) {
+        let length = part.lines.len() * part.samples;
+        if index > 0 {
+            buffers.part[..length].fill(T::zero());
         }
-        for column in values.chunks_exact_mut(rows.max(1)) {
-            let range = simd::largest(column);
-            if range > T::zero() && range.is_finite() {
-                quantiser.ranged(range).apply_all(column);
-            }
-        }
+        part.add_linear(buffers.voltages, &mut buffers.part[..length]);
+        part.add_powers(buffers.voltages, buffers.powers, &mut buffers.part[..length]);
+        let key = |column| match index {
+            0 => noise.key(column),
+            index => noise.key(column).with(index as u64),
+        };
+        self.add_noise(part, key, buffers);
+        let values = &mut buffers.part[..length];
+        let mut lines = Lines { port: part.port, lines: part.lines.clone(), values };
+        self.periphery.output(&mut lines, noise);
     }
 
-    /// Adds the read noise of the cells and the amplifiers' noise, one deviate for both.
-    fn add_noise(
-        &self,
-        tile: &Tile<T>,
-        read: &Read<T>,
-        (index, local, driving): (usize, &Range<usize>, &Range<usize>),
-        (voltages, squares): (&[T], &mut [T]),
-        part: &mut [T],
-        rest: &mut [T],
-    ) {
-        let samples = read.values.ncols();
-        let driven = read.values.nrows();
-        let key = |column| {
-            if index == 0 {
-                read.noise.key(column)
-            } else {
-                read.noise.key(column).with(index as u64)
-            }
-        };
-        let Some(variances) = &tile.variances else {
-            for (column, currents) in part.chunks_exact_mut(local.len()).enumerate() {
-                let deviation = self.noise_of(&voltages[column * driven..][driving.clone()]);
+    /// Adds the noise of the cells and of the outputs, one deviate for both; `key` names the stream
+    /// of each sample.
+    fn add_noise(&self, part: &Part<T>, key: impl Fn(usize) -> Key, buffers: &mut Buffers<T>) {
+        let (lines, length) = (part.lines.len(), part.lines.len() * part.samples);
+        let currents = &mut buffers.part[..length];
+        let Some(variances) = &part.tile.variances else {
+            let (driven, all) =
+                (part.tile.driven(part.port), buffers.voltages.len() / part.samples.max(1));
+            for (column, currents) in currents.chunks_exact_mut(lines).enumerate() {
+                let values = &buffers.voltages[column * all..][driven.clone()];
+                let deviation = self.periphery.noise_of(values);
                 if deviation > T::zero() {
                     key(column).add_normals(currents, deviation);
                 }
             }
             return;
         };
-        let output = T::of(self.device.output_noise);
-        for (square, voltage) in squares.iter_mut().zip(voltages) {
+        for (square, voltage) in buffers.powers.iter_mut().zip(&*buffers.voltages) {
             *square = *voltage * *voltage;
         }
-        let (spread, deviates) = rest.split_at_mut(rest.len() / 2);
-        let (spread, deviates) = (&mut spread[..part.len()], &mut deviates[..part.len()]);
+        let (spread, deviates) =
+            (&mut buffers.variances[..length], &mut buffers.deviates[..length]);
         spread.fill(T::zero());
         deviates.fill(T::zero());
-        let squares = matrix(squares, driven, samples);
-        let whole = ViewMut::from_slice_generic(spread, Dyn(local.len()), Dyn(samples));
-        variances.add_product(read.port, local, squares.rows(driving.start, driving.len()), whole);
-        for (column, deviates) in deviates.chunks_exact_mut(local.len()).enumerate() {
+        let squares = part.driving(buffers.powers);
+        variances.add_product(part.port, &part.local, squares, part.matrix(spread));
+        for (column, deviates) in deviates.chunks_exact_mut(lines).enumerate() {
             key(column).add_normals(deviates, T::one());
         }
-        add_spread(part, spread, output * output, deviates);
-    }
-
-    /// Offsets, and the gains of reads at the inputs.
-    fn amplify(&self, port: Port, ports: &Range<usize>, part: &mut [T]) {
-        let offsets = &self.amplifiers.offsets[port as usize];
-        let gains = &self.amplifiers.reverse_gains;
-        for column in part.chunks_exact_mut(ports.len()) {
-            if port == Port::Reversed && !gains.is_empty() {
-                simd::multiply(column, &gains[ports.clone()]);
-            }
-            if !offsets.is_empty() {
-                simd::add(column, &offsets[ports.clone()]);
-            }
-        }
+        let output = T::of(self.periphery.output_noise);
+        add_spread(currents, spread, output * output, deviates);
     }
 
     /// Adds V^2 G t of all cells of these reads, to the attojoule.
     fn count_heat(&self, port: Port, voltages: &[T], driven: usize) {
-        let conductances = &self.array.conductances[port as usize];
+        let conductances = self.array.conductances(port);
         if conductances.is_empty() || driven == 0 {
             return;
         }
-        let device = &self.device;
-        let volts_per_value = device.read_voltage_v / device.dac_range;
-        let attojoule =
-            volts_per_value * volts_per_value * 1e-6 * device.read_time_us * 1e-6 * 1e18;
+        let (volts, read_time_us) =
+            (self.device.drive.volts_per_value(), self.device.cost.read_time_us);
+        let attojoule = volts * volts * 1e-6 * read_time_us * 1e-6 * 1e18;
         let heat: u64 = voltages
             .chunks_exact(driven)
             .map(|column| (weighted_squares(column, conductances).f64() * attojoule) as u64)
             .sum();
         self.heat.0.fetch_add(heat, Ordering::Relaxed);
-    }
-}
-
-/// Adds the currents of the values' squares and cubes.
-#[allow(clippy::too_many_arguments)]
-fn add_powers<T: Real>(
-    tile: &Tile<T>,
-    port: Port,
-    local: &Range<usize>,
-    voltages: &[T],
-    powered: &mut [T],
-    driving: &Range<usize>,
-    part: &mut [T],
-    samples: usize,
-) {
-    let Some(powers) = &tile.powers else { return };
-    let driven = voltages.len() / samples.max(1);
-    // Driven from the other side, a cell's voltage has the other sign, and so has its current.
-    let sign = if port == Port::Forward { T::one() } else { -T::one() };
-    for (power, matrix_of) in powers.iter().enumerate() {
-        for (powered, v) in powered.iter_mut().zip(voltages) {
-            *powered = if power == 0 { sign * *v * *v } else { *v * *v * *v };
-        }
-        let values = matrix(powered, driven, samples);
-        let whole = ViewMut::from_slice_generic(part, Dyn(local.len()), Dyn(samples));
-        matrix_of.add_product(port, local, values.rows(driving.start, driving.len()), whole);
     }
 }

@@ -7,11 +7,11 @@ use super::optics::camera::{Camera, CameraRegion};
 use super::optics::layout::PanelGeometry;
 use super::readout::reference;
 use super::{Patterns, Spim};
+use crate::Result;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::real::Real;
 use crate::coupler::{Coupler, Family, Site};
 use crate::quantity::range;
-use crate::{Error, Result};
 use nalgebra::DMatrix;
 
 /// How forces are had from intensities.
@@ -404,12 +404,12 @@ impl Family for SpimDevice {
         self.sheet.as_deref()
     }
 
-    fn check_site(&self, same_nodes: bool) -> Result<()> {
+    fn check_site(&self, same_nodes: bool) -> Result<(), String> {
         if (same_nodes && !self.non_reciprocal) || !self.readout.needs_energy() {
             return Ok(());
         }
-        Err(Error::input(format!(
-            "device.spim.readout = \"{}\" measures the energy of nodes that share one set of \
+        Err(format!(
+            "readout = \"{}\" measures the energy of nodes that share one set of \
              patterns: expected \"homodyne\" or \"cross-term\" {}",
             self.readout.name(),
             if same_nodes {
@@ -417,7 +417,7 @@ impl Family for SpimDevice {
             } else {
                 "for masks between two layers (or network.topology = \"all-to-all\")"
             }
-        )))
+        ))
     }
 
     /// One set of patterns where a mask couples nodes to themselves, readers and writers where it

@@ -26,30 +26,10 @@
 use std::ops::Range;
 
 use nalgebra::DMatrix;
-use serde::{Deserialize, Serialize};
 
+use super::effects::Wires;
 use crate::arithmetic::real::{Factor, add_product};
-use crate::quantity::range;
 use crate::{Error, Result};
-
-/// Resistances of the wires' segments between neighbouring cells, ohm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Wires {
-    /// Of a word line; 0 is a perfect wire.
-    #[serde(deserialize_with = "range::non_negative")]
-    pub r_word_ohm: f64,
-    /// Of a bit line; 0 is a perfect wire.
-    #[serde(deserialize_with = "range::non_negative")]
-    pub r_bit_ohm: f64,
-}
-
-impl Wires {
-    /// Whether no wire has a resistance.
-    pub fn are_perfect(&self) -> bool {
-        self.r_word_ohm == 0.0 && self.r_bit_ohm == 0.0
-    }
-}
 
 /// Checks that `cells` (siemens) can be an array behind `wires`.
 ///
@@ -85,7 +65,7 @@ pub fn check(cells: &DMatrix<f64>, wires: Wires) -> Result<()> {
 /// network is singular in double precision.
 pub fn effective(cells: &DMatrix<f64>, wires: Wires) -> Result<DMatrix<f64>> {
     check(cells, wires)?;
-    let Wires { r_word_ohm: word, r_bit_ohm: bit } = wires;
+    let Wires { r_word_ohm: word, r_bit_ohm: bit, .. } = wires;
     let effective = match (word > 0.0, bit > 0.0) {
         (false, false) => return Ok(cells.clone()),
         (true, false) => independent_lines(cells, word),
@@ -100,9 +80,10 @@ pub fn effective(cells: &DMatrix<f64>, wires: Wires) -> Result<DMatrix<f64>> {
 }
 
 pub(super) fn singular(wires: Wires) -> Error {
-    let Wires { r_word_ohm: word, r_bit_ohm: bit } = wires;
+    let Wires { r_word_ohm: word, r_bit_ohm: bit, .. } = wires;
     Error::Machine(format!(
-        "the network of cells and wires (r_word {word:?} ohm, r_bit {bit:?} ohm) is singular in double precision"
+        "the network of cells and wires (r_word {word:?} ohm, r_bit {bit:?} ohm) is singular in \
+         double precision"
     ))
 }
 

@@ -1,0 +1,96 @@
+//! Drift: with the time t after a write a cell of coefficient nu of its own loses conductance,
+//!
+//! ```text
+//! G(t) = G (t / t0)^-nu        (Nandakumar et al. 2019, doi:10.1109/ICECS46596.2019.8964852)
+//! ```
+//!
+//! t and t0 are those of `[device.crossbar.age]`.
+
+use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
+
+use super::check_list;
+use crate::arithmetic::random::Stream;
+use crate::arithmetic::real::Real;
+use crate::coupler::Effect;
+use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path, Write};
+
+/// Conductances that fall with time: the table `[device.crossbar.drift]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Drift {
+    /// Mean of a cell's nu: a, b, low, high of clip(a ln(g / g_max) + b, low, high); empty is no
+    /// drift.
+    pub nu: Vec<f64>,
+    /// Standard deviation of a cell's nu, in the same form.
+    pub nu_sd: Vec<f64>,
+    /// Whether outputs are scaled by the measured loss of conductance since programming.
+    pub compensation: bool,
+}
+
+impl Drift {
+    /// Mean and standard deviation of the coefficient nu of a cell written to `g_us`.
+    pub fn coefficient(&self, g_us: f64, device: &CrossbarDevice) -> [f64; 2] {
+        let ln = (g_us / device.cells.g_max_us).max(1e-6).ln();
+        [&self.nu, &self.nu_sd].map(|form| match form[..] {
+            [a, b, low, high] => (a * ln + b).clamp(low, high),
+            _ => 0.0,
+        })
+    }
+}
+
+impl Effect for Drift {
+    fn title(&self) -> &'static str {
+        "drift"
+    }
+
+    fn is_off(&self) -> bool {
+        self.nu.is_empty()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for (key, form) in [("nu", &self.nu), ("nu_sd", &self.nu_sd)] {
+            check_list(key, form, Some(4))?;
+            if form.len() == 4 && form[2] > form[3] {
+                return Err(format!(
+                    "{key} = {form:?}: expected the third number, the lower limit, to be at most \
+                     the fourth"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: Real> ArrayEffect<T> for Drift {
+    fn follows(&self, path: Path, device: &CrossbarDevice) -> bool {
+        match path {
+            Path::WeightsAsWritten => device.age.ln() == 0.0,
+            path => path.is_of_cells() || path.is_of_products(),
+        }
+    }
+
+    fn kept(&self) -> Option<[&'static str; 2]> {
+        Some(["drift_plus", "drift_minus"])
+    }
+
+    fn draws(&self) -> bool {
+        false
+    }
+
+    fn keep(&self, write: &Write, stream: &mut Stream, device: &CrossbarDevice) -> f64 {
+        let [mean, deviation] = self.coefficient(write.target, device);
+        (mean + deviation * f64::normal(stream)).abs()
+    }
+
+    fn age(&self, cells: &mut DMatrix<f64>, kept: Option<&DMatrix<T>>, device: &CrossbarDevice) {
+        let ln = device.age.ln();
+        if let Some(kept) = kept.filter(|_| ln > 0.0) {
+            cells.zip_apply(kept, |g, nu| *g *= (-nu.f64() * ln).exp());
+        }
+    }
+
+    fn compensation(&self, lost: &dyn Fn() -> f64, device: &CrossbarDevice) -> f64 {
+        if self.compensation && device.age.ln() > 0.0 { lost() } else { 1.0 }
+    }
+}

@@ -1,0 +1,101 @@
+//! Programming errors: a written cell is beside its target by a Gaussian error whose deviation may
+//! depend on the conductance, within the cell's range.
+//!
+//! ```text
+//! sigma(g) = max(0, sigma_0 + c_1 g + c_2 g^2 + ...)
+//! ```
+//!
+//! Write-and-verify tries again until the error is within a tolerance; a cell that is within it of
+//! its new target is not written at all.
+
+use serde::{Deserialize, Serialize};
+
+use super::check_list;
+use crate::arithmetic::random::Stream;
+use crate::arithmetic::real::Real;
+use crate::coupler::Effect;
+use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path, Write};
+use crate::quantity::range;
+
+/// Errors of writing: the table `[device.crossbar.programming]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Programming {
+    /// Standard deviation of a written cell's conductance, microsiemens.
+    #[serde(rename = "error_uS", deserialize_with = "range::non_negative")]
+    pub error_us: f64,
+    /// Coefficients of g, g^2, ... (g in microsiemens) that are added to `error_uS`; the sum is cut
+    /// at 0.
+    pub error_terms: Vec<f64>,
+    /// Write-and-verify stops within this distance of the target, microsiemens; 0 writes once.
+    #[serde(rename = "tolerance_uS", deserialize_with = "range::non_negative")]
+    pub tolerance_us: f64,
+    /// Writes after which write-and-verify gives up.
+    #[serde(deserialize_with = "range::positive_integer")]
+    pub attempts: usize,
+}
+
+impl Default for Programming {
+    fn default() -> Self {
+        Self { error_us: 0.0, error_terms: Vec::new(), tolerance_us: 0.0, attempts: 1 }
+    }
+}
+
+impl Programming {
+    /// Standard deviation of the error of a cell written to `g_us`, microsiemens.
+    pub fn error(&self, g_us: f64) -> f64 {
+        let terms = self.error_terms.iter().rev().fold(0.0, |sum, term| (sum + term) * g_us);
+        (self.error_us + terms).max(0.0)
+    }
+
+    /// Writes a cell of the range `low` to `high`, with as many attempts as it takes.
+    fn attempt(&self, write: &mut Write, stream: &mut Stream, (low, high): (f64, f64)) {
+        let (target, tolerance) = (write.target, self.tolerance_us);
+        write.pulses = 0;
+        if tolerance > 0.0 && (write.held - target).abs() <= tolerance {
+            write.cell = write.held;
+            return;
+        }
+        let deviation = self.error(target);
+        for attempt in 0..self.attempts {
+            write.pulses += 1;
+            if deviation == 0.0 {
+                break;
+            }
+            let deviate = if attempt == 0 { write.deviate } else { f64::normal(stream) };
+            write.cell = (target + deviation * deviate).clamp(low, high);
+            if tolerance == 0.0 || (write.cell - target).abs() <= tolerance {
+                break;
+            }
+        }
+    }
+}
+
+impl Effect for Programming {
+    fn title(&self) -> &'static str {
+        "programming errors"
+    }
+
+    fn is_off(&self) -> bool {
+        self.error_us == 0.0 && self.error_terms.is_empty() && self.tolerance_us == 0.0
+    }
+
+    fn check(&self) -> Result<(), String> {
+        check_list("error_terms", &self.error_terms, None)
+    }
+}
+
+impl<T: Real> ArrayEffect<T> for Programming {
+    fn follows(&self, path: Path, _: &CrossbarDevice) -> bool {
+        path.is_of_cells() || path.is_of_products()
+    }
+
+    fn draws(&self) -> bool {
+        self.attempts > 1
+    }
+
+    fn write(&self, writes: &mut [Write], stream: &mut Stream, device: &CrossbarDevice) {
+        let range = (device.cells.g_min_us, device.cells.g_max_us);
+        writes.iter_mut().for_each(|write| self.attempt(write, stream, range));
+    }
+}

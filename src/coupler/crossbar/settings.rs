@@ -1,0 +1,210 @@
+//! What a crossbar is made of, none of it an imperfection: its cells, drivers, tiles and costs.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::hook::Path;
+use crate::quantity::{duration, range};
+
+/// How a weight becomes conductances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mapping {
+    /// w ~ G+ - G-, one of the pair at g_min.
+    #[default]
+    Differential,
+    /// w ~ G+ - G-, both symmetric about the middle of the range.
+    Balanced,
+    /// One cell, minus a reference column at the middle of the range: half the weight for the same
+    /// range.
+    Offset,
+}
+
+/// Pairs of cells: the table `[device.crossbar.cells]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pairs {
+    /// Lowest conductance of a cell, microsiemens.
+    #[serde(rename = "g_min_uS", deserialize_with = "range::non_negative")]
+    pub g_min_us: f64,
+    /// Highest conductance of a cell, microsiemens.
+    #[serde(rename = "g_max_uS", deserialize_with = "range::positive")]
+    pub g_max_us: f64,
+    /// The weight that the whole conductance range stands for; weights beyond are clipped.
+    #[serde(deserialize_with = "range::positive")]
+    pub weight_max: f64,
+    /// How a weight becomes conductances.
+    pub mapping: Mapping,
+}
+
+impl Default for Pairs {
+    fn default() -> Self {
+        Self { g_min_us: 0.0, g_max_us: 25.0, weight_max: 2.0, mapping: Mapping::Differential }
+    }
+}
+
+impl Pairs {
+    /// The weight of one microsiemens of difference.
+    pub fn weight_per_us(&self) -> f64 {
+        let range = self.g_max_us - self.g_min_us;
+        match self.mapping {
+            Mapping::Differential | Mapping::Balanced => self.weight_max / range,
+            Mapping::Offset => 2.0 * self.weight_max / range,
+        }
+    }
+
+    /// The conductances G+ and G-, microsiemens, that stand for `weight`.
+    pub fn conductances(&self, weight: f64) -> [f64; 2] {
+        let (low, middle, scale) =
+            (self.g_min_us, 0.5 * (self.g_min_us + self.g_max_us), self.weight_per_us());
+        match self.mapping {
+            Mapping::Differential => [weight, -weight].map(|w| low + w.max(0.0) / scale),
+            Mapping::Balanced => [weight, -weight].map(|w| middle + 0.5 * w / scale),
+            Mapping::Offset => [middle + weight / scale, middle],
+        }
+    }
+
+    /// The weight that conductances G+ and G-, microsiemens, stand for.
+    pub fn weight(&self, [plus, minus]: [f64; 2]) -> f64 {
+        (plus - minus) * self.weight_per_us()
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        let Self { g_min_us: low, g_max_us: high, .. } = self;
+        if low < high {
+            return Ok(());
+        }
+        Err(format!("g_min_uS = {low}: expected less than g_max_uS = {high}"))
+    }
+}
+
+/// How values become voltages: the table `[device.crossbar.drive]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Drive {
+    /// The node value that drives a line at `voltage_V`, and at which converters of the drive clip.
+    #[serde(deserialize_with = "range::positive")]
+    pub range: f64,
+    /// The voltage of a line driven at `range`, volt.
+    #[serde(rename = "voltage_V", deserialize_with = "range::positive")]
+    pub voltage_v: f64,
+}
+
+impl Default for Drive {
+    fn default() -> Self {
+        Self { range: 1.0, voltage_v: 0.2 }
+    }
+}
+
+impl Drive {
+    /// Volts of a node value of 1.
+    pub fn volts_per_value(&self) -> f64 {
+        self.voltage_v / self.range
+    }
+}
+
+/// When cells are read: the table `[device.crossbar.age]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Age {
+    /// Time between a cell's programming and its reads, with its unit.
+    #[serde(rename = "at", with = "duration")]
+    pub at_s: f64,
+    /// Time after programming to which conductances as programmed refer, seconds.
+    #[serde(deserialize_with = "range::positive")]
+    pub t0_s: f64,
+}
+
+impl Default for Age {
+    fn default() -> Self {
+        Self { at_s: 0.0, t0_s: 20.0 }
+    }
+}
+
+impl Age {
+    /// ln(t / t0) at the time t of the reads; 0 until t0.
+    pub fn ln(&self) -> f64 {
+        if self.at_s > self.t0_s { (self.at_s / self.t0_s).ln() } else { 0.0 }
+    }
+}
+
+/// Where the partial sums of tiles are added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TileSum {
+    /// As numbers: each row of tiles converts on its own.
+    #[default]
+    Digital,
+    /// As currents: one conversion for all.
+    Analog,
+}
+
+/// How a large array is divided: the table `[device.crossbar.tiles]`. Each tile has wires of its
+/// own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tiles {
+    /// Most word lines (inputs) of a tile; 0 is no limit.
+    #[serde(deserialize_with = "range::tile")]
+    pub rows: usize,
+    /// Most bit lines (outputs) of a tile; 0 is no limit.
+    #[serde(deserialize_with = "range::tile")]
+    pub columns: usize,
+    /// Where the partial sums of tiles are added.
+    pub sum: TileSum,
+}
+
+impl Tiles {
+    /// The tiles of an array of `shape` = (outputs, inputs): (outputs, inputs) of each.
+    pub fn of(&self, shape: (usize, usize)) -> Vec<(Range<usize>, Range<usize>)> {
+        let (outputs, inputs) = (pieces(shape.0, self.columns), pieces(shape.1, self.rows));
+        inputs
+            .iter()
+            .flat_map(|inputs| outputs.iter().map(|outputs| (outputs.clone(), inputs.clone())))
+            .collect()
+    }
+
+    /// The parts of such an array that convert on their own.
+    pub fn converting(&self, shape: (usize, usize)) -> Vec<(Range<usize>, Range<usize>)> {
+        match self.sum {
+            TileSum::Digital => self.of(shape),
+            TileSum::Analog => vec![(0..shape.0, 0..shape.1)],
+        }
+    }
+}
+
+/// Pieces of `0..length` of at most `limit`; 0 is no limit.
+fn pieces(length: usize, limit: usize) -> Vec<Range<usize>> {
+    let limit = if limit == 0 { length.max(1) } else { limit };
+    (0..length).step_by(limit).map(|start| start..length.min(start + limit)).collect()
+}
+
+/// What reads and writes cost: the table `[device.crossbar.cost]`. Converters state their own
+/// energies.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cost {
+    /// Time of one read of the whole array, settling and conversion, microseconds. The heat of
+    /// cells in that time is counted.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub read_time_us: f64,
+    /// Time of one write pulse of one cell, microseconds.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub write_time_us: f64,
+    /// Energy of one write pulse, picojoule.
+    #[serde(rename = "write_energy_pJ", deserialize_with = "range::non_negative")]
+    pub write_energy_pj: f64,
+}
+
+impl Cost {
+    /// Whether the heat of cells is counted, which takes their conductances.
+    pub(super) fn counts_heat(&self) -> bool {
+        self.read_time_us > 0.0
+    }
+
+    /// Whether heat is counted where an array is worked out on `path`.
+    pub(super) fn follows(&self, path: Path) -> bool {
+        path.is_of_writes() || path.is_of_cells() || !self.counts_heat()
+    }
+}
