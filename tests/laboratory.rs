@@ -197,7 +197,7 @@ fn non_reciprocity_is_that_of_the_couplings_between_nodes() {
     assert!((independent - 1.0).abs() < 0.05, "{independent}");
     let square = of(&["network.topology=all-to-all", "network.layers=[13, 100, 3]"]);
     assert!((square - 1.0).abs() < 0.1, "{square}");
-    let masks = of(&["network.topology=all-to-all", "device.spim.patterns=8"]);
+    let masks = of(&["network.topology=all-to-all", "device.spim.patterns.count=8"]);
     assert!(masks < 1e-12, "{masks}");
 }
 

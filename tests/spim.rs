@@ -6,9 +6,9 @@ use std::f64::consts::TAU;
 use equilux::arithmetic::random::Key;
 use equilux::coupler::spim::optics::Optics;
 use equilux::coupler::spim::optics::effective::Effective;
-use equilux::coupler::spim::optics::fill_factor::sinc;
-use equilux::coupler::spim::optics::gauge::Gauge;
+use equilux::coupler::spim::optics::fourier::sinc;
 use equilux::coupler::spim::optics::mask::{Drive, Mask};
+use equilux::coupler::spim::optics::quantisation::Gauge;
 use equilux::coupler::spim::optics::wave::{Moment, Wave};
 use equilux::coupler::spim::{SpimDevice, Tier};
 use equilux::file::matrix::write_matrix;
@@ -98,20 +98,17 @@ fn intensities_agree_with_the_direct_sums() {
     write_matrix(&beam, &gauss).unwrap();
     let mut points = 0;
     for case in reference().cases {
-        let device = SpimDevice {
-            phase_bits: case.bits,
-            panel_width_px: case.grid.1 * case.macro_pixel,
-            panel_height_px: case.grid.0 * case.macro_pixel,
-            macro_pixel_px: case.macro_pixel,
-            fill_factor: case.fill,
-            gap_reflectivity: if case.gaps == "reflecting" { 1.0 } else { 0.0 },
-            illumination: case
-                .illumination
-                .starts_with("gaussian")
-                .then(|| beam.display().to_string()),
-            tier: Tier::Effective,
-            ..SpimDevice::ideal()
-        };
+        let device = SpimDevice::default().with(|device| {
+            device.quantisation.bits = case.bits;
+            device.panel.width_px = case.grid.1 * case.macro_pixel;
+            device.panel.height_px = case.grid.0 * case.macro_pixel;
+            device.panel.macro_pixel_px = case.macro_pixel;
+            device.dead_zone.fill_factor = case.fill;
+            device.dead_zone.reflectivity = if case.gaps == "reflecting" { 1.0 } else { 0.0 };
+            device.illumination.image =
+                case.illumination.starts_with("gaussian").then(|| beam.display().to_string());
+            device.tier = Some(Tier::Effective);
+        });
         let optics = optics(&device, case.state.len());
         let values: Vec<f64> = case.pattern.iter().zip(&case.state).map(|(xi, s)| xi * s).collect();
         let mask = Mask::encode(&optics.layout, &[&values], case.bits);
@@ -138,7 +135,9 @@ fn intensities_agree_with_the_direct_sums() {
 #[test]
 fn the_cross_term_is_that_of_the_polarisation_identity() {
     let cross = reference().cross_term;
-    let device = SpimDevice { macro_pixel_px: 2, ..SpimDevice::ideal() };
+    let device = SpimDevice::default().with(|device| {
+        device.panel.macro_pixel_px = 2;
+    });
     let optics = optics(&device, 48);
     let products = |a: &[f64], b: &[f64], sign: f64| {
         a.iter().zip(b).map(|(a, b)| sign * a * b).collect::<Vec<_>>()
@@ -163,13 +162,12 @@ fn the_cross_term_is_that_of_the_polarisation_identity() {
 /// `levels`.
 fn efficiency(levels: &[u16], bits: u32, order: f64) -> f64 {
     let (width, height) = (levels.len() * 8, 8);
-    let device = SpimDevice {
-        phase_bits: bits,
-        macro_pixel_px: 8,
-        panel_width_px: width,
-        panel_height_px: height,
-        ..SpimDevice::ideal()
-    };
+    let device = SpimDevice::default().with(|device| {
+        device.quantisation.bits = bits;
+        device.panel.macro_pixel_px = 8;
+        device.panel.width_px = width;
+        device.panel.height_px = height;
+    });
     let optics = optics(&device, width / 8);
     let row: Vec<u16> = (0..width).map(|x| levels[x % levels.len()]).collect();
     let mask = Mask::from_levels(height, width, bits, row.repeat(height)).unwrap();
@@ -204,7 +202,7 @@ fn gratings_have_their_efficiencies() {
 
 #[test]
 fn one_macro_pixel_sends_its_value_to_the_zero_order_and_the_rest_to_nyquist() {
-    let optics = optics(&SpimDevice::ideal(), 1);
+    let optics = optics(&SpimDevice::default(), 1);
     let wave = Wave::new(&optics);
     for value in [-1.0, -0.3, 0.0, 0.6, 1.0] {
         let near = wave
@@ -218,30 +216,29 @@ fn one_macro_pixel_sends_its_value_to_the_zero_order_and_the_rest_to_nyquist() {
 
 /// Every effect of the light path, short of the borders of fringing fields.
 fn every_effect(phase_bits: u32) -> SpimDevice {
-    SpimDevice {
-        phase_bits,
-        tier: Tier::Effective,
-        panel_width_px: 150,
-        panel_height_px: 130,
-        macro_pixel_px: 16,
-        checker_px: 2,
-        phase_scale: 1.1,
-        phase_gamma: 1.05,
-        fill_factor: 0.9,
-        gap_reflectivity: 0.6,
-        gap_phase_rad: 0.4,
-        beam_radius: 1.2,
-        zernike_waves: vec![0.05, 0.02, -0.03, 0.01],
-        zernike_correction: 0.2,
-        ..SpimDevice::ideal()
-    }
+    SpimDevice::default().with(|device| {
+        device.quantisation.bits = phase_bits;
+        device.tier = Some(Tier::Effective);
+        device.panel.width_px = 150;
+        device.panel.height_px = 130;
+        device.panel.macro_pixel_px = 16;
+        device.panel.checker_px = 2;
+        device.response.scale = 1.1;
+        device.response.gamma = 1.05;
+        device.dead_zone.fill_factor = 0.9;
+        device.dead_zone.reflectivity = 0.6;
+        device.dead_zone.phase_rad = 0.4;
+        device.illumination.radius = 1.2;
+        device.aberration.waves = vec![0.05, 0.02, -0.03, 0.01];
+        device.aberration.correction = 0.2;
+    })
 }
 
 /// The zero orders of the effective and the wave tier, per node.
 fn both(device: &SpimDevice, values: &[f64]) -> (Complex<f64>, Complex<f64>) {
     let optics = optics(device, values.len());
     let wave = Wave::new(&optics);
-    let mask = Mask::encode(&optics.layout, &[values], device.phase_bits);
+    let mask = Mask::encode(&optics.layout, &[values], device.quantisation.bits);
     let near = wave.near_field(&mask, Moment::default()).unwrap();
     let scale = optics.light() / optics.light_on_nodes(0);
     (
@@ -261,8 +258,13 @@ fn effective_and_wave_agree_to_rounding_without_fringing() {
 #[test]
 fn effective_follows_fringing_fields_and_their_borders() {
     for checker_px in [1, 2, 4, 8] {
-        let device = SpimDevice { checker_px, crosstalk_sigma: 2.03, ..every_effect(8) };
-        let interior = SpimDevice { crosstalk_sigma: 0.0, ..device.clone() };
+        let device = every_effect(8).with(|device| {
+            device.panel.checker_px = checker_px;
+            device.fringing.sigma = 2.03;
+        });
+        let interior = device.clone().with(|device| {
+            device.fringing.sigma = 0.0;
+        });
         let (mut squares, mut ignored, mut largest) = (0.0, 0.0, 0.0);
         for sample in 0..6 {
             let values = uniforms(49, sample);
@@ -287,7 +289,10 @@ fn effective_follows_fringing_fields_and_their_borders() {
 fn analytic_and_wave_agree_to_rounding_with_quantisation_alone() {
     for bits in [0, 3, 8] {
         let values = uniforms(30, 2);
-        let device = SpimDevice { phase_bits: bits, macro_pixel_px: 4, ..SpimDevice::ideal() };
+        let device = SpimDevice::default().with(|device| {
+            device.quantisation.bits = bits;
+            device.panel.macro_pixel_px = 4;
+        });
         let gauge = Gauge::new(bits);
         let analytic = values.iter().map(|value| gauge.field(*value)).sum::<f64>() / 30.0;
         assert!((both(&device, &values).1 - analytic).norm() < 1e-13);
@@ -297,14 +302,13 @@ fn analytic_and_wave_agree_to_rounding_with_quantisation_alone() {
 #[test]
 fn regions_send_their_light_to_their_own_orders() {
     use equilux::coupler::spim::Multiplexing;
-    let device = SpimDevice {
-        patterns: 4,
-        multiplexing: Multiplexing::FocalPlane,
-        panel_width_px: 640,
-        panel_height_px: 512,
-        macro_pixel_px: 8,
-        ..SpimDevice::ideal()
-    };
+    let device = SpimDevice::default().with(|device| {
+        device.patterns.count = 4;
+        device.frames.multiplexing = Multiplexing::FocalPlane;
+        device.panel.width_px = 640;
+        device.panel.height_px = 512;
+        device.panel.macro_pixel_px = 8;
+    });
     let optics = optics(&device, 100);
     let values: Vec<Vec<f64>> =
         (0..4).map(|region| uniforms(100, region).iter().map(|v| v.abs()).collect()).collect();
@@ -330,12 +334,11 @@ fn regions_send_their_light_to_their_own_orders() {
 
 #[test]
 fn pixel_flicker_of_a_whole_panel_has_the_mean_of_the_formula() {
-    let device = SpimDevice {
-        pixel_flicker_rad: 0.5,
-        macro_pixel_px: 4,
-        tier: Tier::Effective,
-        ..SpimDevice::ideal()
-    };
+    let device = SpimDevice::default().with(|device| {
+        device.pixel_flicker.sd_rad = 0.5;
+        device.panel.macro_pixel_px = 4;
+        device.tier = Some(Tier::Effective);
+    });
     let values = uniforms(9, 4);
     let optics = optics(&device, 9);
     let wave = Wave::new(&optics);
@@ -437,7 +440,10 @@ fn energy_error_falls_with_the_bits_as_rounding_noise_does() {
 #[test]
 fn unit_normals_are_what_the_camera_adds() {
     // A camera of 1 % noise and no rounding: the wave tier's counts scatter by it.
-    let device = SpimDevice { camera_noise: 0.01, macro_pixel_px: 2, ..SpimDevice::ideal() };
+    let device = SpimDevice::default().with(|device| {
+        device.camera.noise = 0.01;
+        device.panel.macro_pixel_px = 2;
+    });
     let optics = optics(&device, 4);
     let wave = Wave::new(&optics);
     let near =

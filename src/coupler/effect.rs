@@ -27,7 +27,6 @@ pub trait Effect: Debug + Send + Sync {
 /// Defines a device as a struct of tables: settings, then effects in the order in which signals
 /// meet them. `$hook` is the trait by which the family meets its effects; it has [`Effect`] above
 /// it.
-#[allow(unused_macros)] // until the first device
 macro_rules! tables {
     (
         $(#[$meta:meta])*
@@ -75,6 +74,23 @@ macro_rules! tables {
                 true
             }
 
+            /// This device with `change` made to it.
+            #[must_use]
+            pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+                change(&mut self);
+                self
+            }
+
+            /// Checks every effect for what no single number can tell.
+            ///
+            /// # Errors
+            /// A message that begins with the table and the key at fault.
+            pub fn check_effects(&self) -> Result<(), String> {
+                self.effects().into_iter().try_for_each(|(table, effect)| {
+                    effect.check().map_err(|message| format!("{table}.{message}"))
+                })
+            }
+
             /// This device without any effect.
             #[must_use]
             pub fn without_effects(&self) -> Self {
@@ -83,5 +99,4 @@ macro_rules! tables {
         }
     };
 }
-#[allow(unused_imports)]
 pub(crate) use tables;

@@ -28,7 +28,6 @@ use crate::arithmetic::random::{Key, Stream};
 use crate::arithmetic::real::{Factor, Real, View, ViewMut, add_product};
 
 pub use effect::Effect;
-#[allow(unused_imports)]
 pub(crate) use effect::tables;
 pub use exact::Exact;
 

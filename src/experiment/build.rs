@@ -9,7 +9,7 @@ use crate::Result;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::real::Real;
 use crate::coupler::crossbar::Crossbar;
-use crate::coupler::spim::{PatternValues, Patterns, Spim, SpimDevice};
+use crate::coupler::spim::{Patterns, Spim, SpimDevice};
 use crate::coupler::{Coupler, Exact};
 use crate::system::{AnalogNetwork, Coupling, CouplingKind, Layer, NetworkDescription};
 
@@ -149,23 +149,10 @@ impl Experiment {
     /// One set of patterns where a mask couples nodes to themselves, readers and writers where it
     /// joins two layers.
     fn spim<T: Real>(&self, device: &SpimDevice, array: &Array, index: u64) -> Result<Spim<T>> {
-        let mut stream = Key::new(self.seed, "initial patterns").with(index).stream();
-        let mut random = |nodes: usize| {
-            DMatrix::from_fn(nodes, device.patterns, |_, _| {
-                let deviate = T::normal(&mut stream);
-                match device.pattern_values {
-                    PatternValues::Binary => deviate.signum(),
-                    PatternValues::Continuous => deviate.tanh(),
-                }
-            })
-        };
-        let same_nodes = array.from == array.to;
-        let readers = random(array.from.len());
-        let writers = (device.non_reciprocal || !same_nodes).then(|| random(array.to.len()));
-        let weight = T::of(device.pattern_weight);
-        let weights =
-            DMatrix::from_fn(device.patterns, 1, |k, _| if k % 2 == 0 { weight } else { -weight });
-        Spim::new(device.clone(), Patterns { readers, writers, weights, same_nodes })
+        let key = Key::new(self.seed, "initial patterns").with(index);
+        let nodes = (array.from.len(), array.to.len());
+        let patterns = Patterns::random(&device.patterns, nodes, array.from == array.to, key);
+        Spim::new(device.clone(), patterns)
     }
 }
 

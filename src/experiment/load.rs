@@ -11,7 +11,13 @@ use crate::file::read_text;
 use crate::{Error, Result};
 
 /// Tables of which only one key may be present: choosing another replaces it.
-const ONE_OF: [&str; 4] = ["device", "network.dynamics", "training.optimiser", "training.schedule"];
+const ONE_OF: [&str; 5] = [
+    "device",
+    "device.spim.readout",
+    "network.dynamics",
+    "training.optimiser",
+    "training.schedule",
+];
 
 impl Experiment {
     /// The experiment of the TOML file `path`, with datasheets filled in and `settings`
@@ -252,7 +258,7 @@ mod tests {
     #[test]
     fn values_must_fit_each_other() {
         assert!(refused("[network]\nlayers = [4]\n", &[]).contains("at least two layers"));
-        assert!(refused(SMALL, &["device.spim.patterns=3"]).contains("all-to-all"));
+        assert!(refused(SMALL, &["device.spim.patterns.count=3"]).contains("all-to-all"));
         assert!(refused(SMALL, &["device.crossbar.g_min_uS=30"]).contains("less than g_max_uS"));
         assert!(
             refused(SMALL, &["device.spim.sheet=crossbar-generic"])

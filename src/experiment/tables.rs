@@ -72,15 +72,7 @@ impl Device {
         match self {
             Self::Exact => "exact arrays".into(),
             Self::Spim(spim) => {
-                let values = match spim.pattern_values {
-                    crate::coupler::spim::PatternValues::Binary => "binary",
-                    crate::coupler::spim::PatternValues::Continuous => "continuous",
-                };
-                format!(
-                    "spatial photonic Ising machine of {} {values} patterns{}",
-                    spim.patterns,
-                    sheet(&spim.sheet)
-                )
+                format!("{}{}", spim.describe(), sheet(&spim.sheet))
             }
             Self::Crossbar(crossbar) => format!("resistive crossbars{}", sheet(&crossbar.sheet)),
         }
@@ -353,20 +345,7 @@ impl Experiment {
         let layered =
             self.network.topology != Topology::AllToAll || !self.network.couplings.is_empty();
         match &self.device {
-            Device::Spim(spim)
-                if (layered || spim.non_reciprocal) && spim.readout.needs_energy() =>
-            {
-                Err(Error::input(format!(
-                    "device.spim.readout = \"{}\" measures the energy of nodes that share one set of patterns: expected \"homodyne\" or \
-                 \"cross-term\" {}",
-                    spim.readout.name(),
-                    if layered {
-                        "for masks between two layers (or network.topology = \"all-to-all\")"
-                    } else {
-                        "with non_reciprocal = true"
-                    }
-                )))
-            }
+            Device::Spim(spim) => spim.check(layered),
             Device::Crossbar(crossbar) => crossbar.check(),
             _ => Ok(()),
         }

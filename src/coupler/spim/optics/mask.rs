@@ -140,7 +140,7 @@ impl Mask {
     pub fn write_png(&self, path: &Path) -> Result<()> {
         let Drive::Levels(levels) = &self.drive else {
             return Err(Error::input(
-                "phase_bits = 0: exact phases have no levels to write; expected 1 to 16 bits",
+                "quantisation.bits = 0: exact phases have no levels to write; expected 1 to 16 bits",
             ));
         };
         write_grey(path, (self.height, self.width), self.bits > 8, levels)
@@ -313,15 +313,18 @@ pub fn write_grey(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::coupler::spim::optics::layout::PanelGeometry;
+    use crate::coupler::spim::optics::layout::Panel;
+
+    fn layout(width_px: usize, height_px: usize) -> Layout {
+        let panel = Panel { width_px, height_px, macro_pixel_px: 4, ..Panel::default() };
+        Layout::new(&panel, 5, 1).unwrap()
+    }
 
     #[test]
     fn masks_come_back_from_png() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("mask.png");
-        let layout =
-            Layout::new(PanelGeometry { width: 14, height: 10, macro_pixel: 4, checker: 1 }, 5, 1)
-                .unwrap();
+        let layout = layout(14, 10);
         for bits in [4, 8, 10] {
             let mask = Mask::encode(&layout, &[&[0.1, -1.0, 1.0, 0.5, -0.7]], bits);
             mask.write_png(&path).unwrap();
@@ -347,9 +350,7 @@ mod tests {
 
     #[test]
     fn masks_of_values_are_decoded() {
-        let layout =
-            Layout::new(PanelGeometry { width: 24, height: 16, macro_pixel: 4, checker: 1 }, 5, 1)
-                .unwrap();
+        let layout = layout(24, 16);
         let values: Vec<f64> =
             [0, 10, 64, 100, 128].map(|level| (f64::from(level) / 256.0 * TAU).cos()).to_vec();
         let mut mask = Mask::encode(&layout, &[&values], 8);
