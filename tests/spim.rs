@@ -10,7 +10,10 @@ use equilux::coupler::spim::optics::fourier::sinc;
 use equilux::coupler::spim::optics::mask::{Drive, Mask};
 use equilux::coupler::spim::optics::quantisation::Gauge;
 use equilux::coupler::spim::optics::wave::{Moment, Wave};
-use equilux::coupler::spim::{SpimDevice, Tier};
+use equilux::coupler::spim::readout::Spsa;
+use equilux::coupler::spim::{PatternValues, Patterns, ReadoutChoice, Spim, SpimDevice, Tier};
+use equilux::coupler::{Coupler, Port, Read, ReadNoise};
+use equilux::experiment::{Device, Sheet};
 use equilux::file::matrix::write_matrix;
 use nalgebra::DMatrix;
 use num_complex::Complex;
@@ -363,47 +366,115 @@ fn pixel_flicker_of_a_whole_panel_has_the_mean_of_the_formula() {
     assert!((Effective::new(&optics, 0).power() / 81.0 - 1.0 / pixels).abs() < 1e-15);
 }
 
+/// The forces on `wanted` nodes of each column of `states`; `step` names their noise.
+fn forces(
+    spim: &Spim<f64>,
+    states: &DMatrix<f64>,
+    wanted: std::ops::Range<usize>,
+    step: u64,
+) -> DMatrix<f64> {
+    let samples: Vec<usize> = (0..states.ncols()).collect();
+    let mut forces = DMatrix::zeros(wanted.len(), states.ncols());
+    let read = Read {
+        port: Port::Forward,
+        values: states.as_view(),
+        gain: None,
+        foreground: None,
+        wanted,
+        noise: ReadNoise { key: Key::new(1, "test"), samples: &samples, step },
+    };
+    spim.read(&read, forces.as_view_mut(), &mut Vec::new());
+    forces
+}
+
+/// One pattern of weight `weight` on a panel, read by parameter shift through a camera of 14 bits.
+fn one_pattern(pattern: Vec<f64>, weight: f64) -> Spim<f64> {
+    let device = SpimDevice::default().with(|device| {
+        device.patterns.values = PatternValues::Continuous;
+        device.camera.bits = 14;
+    });
+    let patterns = DMatrix::from_vec(pattern.len(), 1, pattern);
+    let weights = DMatrix::from_element(1, 1, weight);
+    Spim::new(device, Patterns::reciprocal(patterns, weights)).unwrap()
+}
+
 #[test]
 fn mattis_ground_state_is_the_pattern() {
-    // E = -1/2 sum_{i != j} xi_i xi_j s_i s_j; by enumeration of 2^10 states through the machine's
-    // zero order.
-    let pattern = uniforms(10, 9);
-    let squares: f64 = pattern.iter().map(|xi| xi * xi).sum();
-    let gauge = Gauge::new(0);
-    let energy = |state: u32| {
-        let overlap: f64 = pattern
-            .iter()
-            .enumerate()
-            .map(|(i, xi)| gauge.field(if state >> i & 1 == 1 { *xi } else { -xi }))
-            .sum();
-        -0.5 * (overlap * overlap - squares)
-    };
-    let best = (0..1024).min_by(|a, b| energy(*a).total_cmp(&energy(*b))).unwrap();
-    let signs: u32 = pattern.iter().enumerate().map(|(i, xi)| u32::from(*xi > 0.0) << i).sum();
-    assert!(best == signs || best == !signs & 1023);
+    // E = -1/2 sum_{i != j} xi_i xi_j s_i s_j. A spin against its force is flipped until there is
+    // none: with one pattern no other state than the two ground states is stable.
+    use rand::RngExt;
+    let pattern = uniforms(40, 9);
+    let nodes = pattern.len();
+    let spim = one_pattern(pattern.clone(), 1.0);
     let total: f64 = pattern.iter().map(|xi| xi.abs()).sum();
-    assert!((energy(signs) + 0.5 * (total * total - squares)).abs() < 1e-12);
+    let squares: f64 = pattern.iter().map(|xi| xi * xi).sum();
+    let ground = -0.5 * (total * total - squares);
+    // The energy is half the sum of 40 forces, each off by the machine's own resolution.
+    let error = 5.0 * 0.5 * (nodes as f64).sqrt() * spim.resolution();
+    assert!(error < 0.01 * ground.abs(), "the camera tells the ground state: {error}");
+    for start in 0..20 {
+        let mut stream = Key::new(start, "start").stream();
+        let mut state =
+            DMatrix::from_fn(nodes, 1, |_, _| if stream.random::<bool>() { 1.0 } else { -1.0 });
+        let first = forces(&spim, &state, 0..nodes, 0);
+        for sweep in 0..10 {
+            for node in 0..nodes {
+                let step = 1 + (sweep * nodes + node) as u64;
+                let force = forces(&spim, &state, node..node + 1, step)[0];
+                state[node] = if force < 0.0 { -1.0 } else { 1.0 };
+            }
+        }
+        let energy = |forces: &DMatrix<f64>, state: &DMatrix<f64>| -0.5 * forces.dot(state);
+        let found = energy(&forces(&spim, &state, 0..nodes, 1000), &state);
+        assert!((found - ground).abs() < error, "start {start}: {found} against {ground}");
+        assert!(first.amax() > 0.0 && found < 0.0);
+        // A spin of a pattern value below the error of its force may point either way.
+        let sign = state[0] * pattern[0].signum();
+        let strong = pattern.iter().zip(&state).filter(|(xi, _)| xi.abs() > 0.01);
+        assert!(strong.clone().all(|(xi, s)| s * xi * sign > 0.0), "start {start}: {state}");
+    }
+}
+
+/// The mean |magnetisation| of 100 spins, H = -M^2 / 200, at `temperature`, and its standard error:
+/// Glauber dynamics by forces from frames, independent chains side by side.
+fn magnetisation(temperature: f64) -> (f64, f64) {
+    use rand::RngExt;
+    let (nodes, chains, burnt, sweeps) = (100, 64, 100, 200);
+    let spim = one_pattern(vec![1.0; nodes], 1.0 / nodes as f64);
+    let mut stream = Key::new(1, "Glauber").stream();
+    let mut states = DMatrix::from_element(nodes, chains, 1.0);
+    let mut means = vec![0.0; chains];
+    for sweep in 0..burnt + sweeps {
+        for node in 0..nodes {
+            let step = (sweep * nodes + node) as u64;
+            let forces = forces(&spim, &states, node..node + 1, step);
+            for chain in 0..chains {
+                let up = 1.0 / (1.0 + (-2.0 * forces[chain] / temperature).exp());
+                states[(node, chain)] = if stream.random::<f64>() < up { 1.0 } else { -1.0 };
+            }
+        }
+        if sweep >= burnt {
+            for (mean, state) in means.iter_mut().zip(states.column_iter()) {
+                *mean += state.sum().abs() / (nodes * sweeps) as f64;
+            }
+        }
+    }
+    let mean = means.iter().sum::<f64>() / chains as f64;
+    let squares = means.iter().map(|m| (m - mean).powi(2)).sum::<f64>();
+    (mean, (squares / (chains * (chains - 1)) as f64).sqrt())
 }
 
 #[test]
 fn curie_weiss_magnetises_as_it_should() {
-    // H = -M^2 / 2N with a uniform pattern: exact mean |m| of N = 100 spins from the binomial
-    // weights of M.
-    let gauge = Gauge::new(0);
-    let magnetisation = |temperature: f64| {
-        let (mut weight, mut sum, mut binomial) = (0.0, 0.0, 0.0f64);
-        for up in 0..=100u32 {
-            let order: f64 =
-                f64::from(up) * gauge.field(1.0) + f64::from(100 - up) * gauge.field(-1.0);
-            let boltzmann = (binomial + order * order / 200.0 / temperature - 100.0).exp();
-            weight += boltzmann;
-            sum += boltzmann * order.abs() / 100.0;
-            binomial += (f64::from(100 - up) / f64::from(up + 1)).ln();
-        }
-        sum / weight
-    };
-    assert!((magnetisation(0.5) - 0.9551).abs() < 5e-5, "{}", magnetisation(0.5));
-    assert!((magnetisation(1.0) - 0.2868).abs() < 5e-5, "{}", magnetisation(1.0));
+    // Exact means for N = 100, from the binomial weights of M.
+    for (temperature, exact) in [(0.5, 0.9551), (1.0, 0.2868)] {
+        let (mean, error) = magnetisation(temperature);
+        assert!(error < 0.015, "T = {temperature}: {error}");
+        assert!(
+            (mean - exact).abs() < 5.0 * error + 5e-5,
+            "T = {temperature}: {mean} +- {error} against {exact}"
+        );
+    }
 }
 
 /// The rms error of energies (sum xi s)^2 of 100 spins, relative to their rms, xi uniform in [-1,
@@ -453,4 +524,104 @@ fn unit_normals_are_what_the_camera_adds() {
         (0..2000).map(|_| wave.frame(&near, 0, [0.0; 2], Some(&mut stream)) - 0.25).collect();
     let deviation = (frames.iter().map(|frame| frame * frame).sum::<f64>() / 2000.0).sqrt();
     assert!((deviation / 0.01 - 1.0).abs() < 5.0 / 4000f64.sqrt(), "{deviation}");
+}
+
+/// A laboratory that has every effect there is.
+fn everything() -> SpimDevice {
+    let laboratory = Sheet::spim("spim-laboratory", &[]).unwrap();
+    laboratory.with(|device| {
+        device.response.scale = 256.0 / 218.0;
+        device.drift.step_px = 0.5;
+    })
+}
+
+#[test]
+fn every_effect_alone_is_seen() {
+    let everything = everything();
+    let bare = SpimDevice::default().with(|device| device.panel.macro_pixel_px = 16);
+    let values = uniforms(12, 5);
+    let forces_on = |device: &SpimDevice| {
+        let pattern = DMatrix::from_vec(12, 1, uniforms(12, 6));
+        let device = device.clone().with(|device| {
+            device.patterns.values = PatternValues::Continuous;
+        });
+        let patterns = Patterns::reciprocal(pattern, DMatrix::from_element(1, 1, 1.0));
+        let mut spim = Spim::<f64>::new(device, patterns).unwrap();
+        let held: Vec<_> = spim.parameters().into_iter().map(|held| held.values).collect();
+        // What wanders does so from write to write.
+        spim.program(&held, Key::new(1, "write")).unwrap();
+        forces(&spim, &DMatrix::from_column_slice(12, 1, &values), 0..12, 0)
+    };
+    let frame = |device: &SpimDevice| {
+        let optics = optics(device, 12);
+        let mask = Mask::encode(&optics.layout, &[&values], optics.bits);
+        let wave = Wave::new(&optics);
+        let near = wave.near_field(&mask, Moment::default()).unwrap();
+        wave.frame(&near, 0, [0.0; 2], Some(&mut Key::new(1, "frame").stream()))
+    };
+    let (still, dark) = (forces_on(&bare), frame(&bare));
+    for (table, effect) in everything.effects() {
+        assert!(!effect.is_off(), "{table}: give it to the laboratory of this test");
+        let alone = bare.clone().with(|alone| assert!(alone.give(table, &everything)));
+        assert_eq!(alone.effects_on().len(), 1, "{table}");
+        assert!(alone.check(false).is_ok(), "{table}: the tier is chosen by itself");
+        let seen = forces_on(&alone) != still || frame(&alone) != dark;
+        assert!(seen, "{table} ({}) changes nothing", effect.title());
+    }
+}
+
+#[test]
+fn a_tier_that_loses_an_effect_is_refused() {
+    let everything = everything();
+    for (table, effect) in everything.effects() {
+        let device = SpimDevice::default().with(|device| {
+            device.tier = Some(Tier::Analytic);
+            device.give(table, &everything);
+        });
+        let followed = effect.followed_by(Tier::Analytic.path(), &device);
+        match device.check(false) {
+            Ok(()) => assert!(followed, "{table}"),
+            Err(refused) => {
+                let refused = refused.to_string();
+                assert!(!followed && refused.contains(table), "{refused}");
+                assert!(refused.contains("expected \"effective\""), "{refused}");
+            }
+        }
+    }
+    assert_eq!(SpimDevice::default().tier(), Tier::Analytic);
+    assert_eq!(everything.with(|device| device.tier = None).tier(), Tier::Effective);
+}
+
+#[test]
+fn every_sheet_of_a_modulator_builds() {
+    let mut found = 0;
+    for name in Sheet::names() {
+        let sheet = Sheet::find(name).unwrap();
+        let Device::Spim(device) = sheet.device().unwrap() else { continue };
+        let count = device.patterns.count;
+        let patterns = DMatrix::from_element(9, count, 1.0);
+        let patterns = Patterns::reciprocal(patterns, DMatrix::from_element(count, 1, 1.0));
+        let spim = Spim::<f64>::new((*device).clone(), patterns).unwrap();
+        assert!(spim.resolution().is_finite(), "{name}");
+        found += 1;
+    }
+    assert!(found >= 9, "{found}");
+}
+
+#[test]
+fn devices_come_back_from_their_tables() {
+    for readout in ReadoutChoice::all() {
+        let device = everything().with(|device| device.readout = readout.clone());
+        let text = toml::to_string(&device).unwrap();
+        assert_eq!(toml::from_str::<SpimDevice>(&text).unwrap(), device, "{text}");
+        let named = format!("readout = \"{}\"", readout.name());
+        assert_eq!(toml::from_str::<SpimDevice>(&named).unwrap().readout, readout);
+    }
+    let spsa = toml::from_str::<SpimDevice>("[readout.spsa]\ndirections = 3\n").unwrap();
+    assert_eq!(spsa.readout, Spsa { directions: 3, ..Spsa::default() }.into());
+    let refused = |text: &str| toml::from_str::<SpimDevice>(text).unwrap_err().to_string();
+    assert!(refused("readout = \"homodine\"").contains("unknown variant `homodine`"));
+    assert!(refused("[readout.spsa]\nstep = 2.0\n").contains("above 0 and at most 1"));
+    assert!(refused("[readout.spsa]\nsteps = 1.0\n").contains("unknown field `steps`"));
+    assert!(refused("[readout]\n").contains("expected one of parameter-shift"));
 }

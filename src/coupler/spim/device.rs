@@ -4,19 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::optic::{Optic, Path};
-use super::optics::aberration::Aberration;
-use super::optics::camera::{Camera, Detector};
-use super::optics::dead_zone::DeadZone;
-use super::optics::drift::Drift;
-use super::optics::flicker::Flicker;
-use super::optics::fringing::Fringing;
-use super::optics::illumination::Illumination;
-use super::optics::laser::Laser;
-use super::optics::pixel_flicker::PixelFlicker;
-use super::optics::quantisation::Quantisation;
-use super::optics::region::CameraRegion;
-use super::optics::response::Response;
-use super::optics::settling::Settling;
+use super::optics;
+use super::optics::camera::Detector;
 use super::readout::{ReadoutChoice, reference};
 use crate::coupler::tables;
 use crate::quantity::range;
@@ -43,31 +32,31 @@ tables! {
         }
         effects {
             /// Phases of finitely many levels.
-            quantisation: Quantisation,
+            quantisation: optics::quantisation::Quantisation,
             /// Phases that are not what they should be.
-            response: Response,
+            response: optics::response::Response,
             /// Phases smeared over neighbours.
-            fringing: Fringing,
+            fringing: optics::fringing::Fringing,
             /// Pixels that do not modulate everywhere.
-            dead_zone: DeadZone,
+            dead_zone: optics::dead_zone::DeadZone,
             /// Flicker common to all pixels.
-            flicker: Flicker,
+            flicker: optics::flicker::Flicker,
             /// Flicker of single pixels.
-            pixel_flicker: PixelFlicker,
+            pixel_flicker: optics::pixel_flicker::PixelFlicker,
             /// Light that is not the same everywhere.
-            illumination: Illumination,
+            illumination: optics::illumination::Illumination,
             /// A wave front that is not flat.
-            aberration: Aberration,
+            aberration: optics::aberration::Aberration,
             /// A laser that is not steady.
-            laser: Laser,
+            laser: optics::laser::Laser,
             /// What reads intensities.
-            camera: Camera,
+            camera: optics::camera::Camera,
             /// The square of camera pixels that is summed.
-            region: CameraRegion,
+            region: optics::region::CameraRegion,
             /// A modulator that lags.
-            settling: Settling,
+            settling: optics::settling::Settling,
             /// A zero order that wanders.
-            drift: Drift,
+            drift: optics::drift::Drift,
         }
     }
 }
@@ -251,13 +240,18 @@ impl SpimDevice {
         self.tier.or_else(cheapest).unwrap_or(Tier::Effective)
     }
 
-    /// The device in words.
+    /// The device in words, its tier named where it is not the cheapest.
     pub fn describe(&self) -> String {
         let values = match self.patterns.values {
             PatternValues::Binary => "binary",
             PatternValues::Continuous => "continuous",
         };
-        format!("spatial photonic Ising machine of {} {values} patterns", self.patterns.count)
+        let tier = match self.tier() {
+            Tier::Analytic => "",
+            Tier::Effective => ", effective tier",
+        };
+        let count = self.patterns.count;
+        format!("spatial photonic Ising machine of {count} {values} patterns{tier}")
     }
 
     /// Checks what no single number can tell; `layered` says whether masks join different nodes.

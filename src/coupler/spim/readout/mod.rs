@@ -27,13 +27,7 @@ use super::{SelfCoupling, Spim, Tier};
 use crate::arithmetic::real::{Real, ViewMut};
 use crate::coupler::Read;
 
-pub use cross_term::CrossTerm;
-pub use finite_difference::FiniteDifference;
-pub use homodyne::Homodyne;
 pub(super) use homodyne::reference;
-pub use parameter_shift::ParameterShift;
-pub use quarter_shift::QuarterShift;
-pub use spsa::Spsa;
 
 /// How a node's macro-pixel is moved to read the force on it: shown at plus and minus `value`, the
 /// difference of the two frames being 4 / `factor` times the force per unit of the field of
@@ -105,7 +99,9 @@ pub trait Readout: Debug + Send + Sync {
 
 /// Makes the choice of a readout from one list: the first is the default.
 macro_rules! readouts {
-    ($($(#[$meta:meta])* $name:literal => $readout:ident,)*) => {
+    ($($(#[$meta:meta])* $name:literal => $module:ident::$readout:ident,)*) => {
+        $(pub use $module::$readout;)*
+
         /// The readout of a device: `readout = "homodyne"`, or with numbers of its own the table
         /// `[device.spim.readout.spsa]`.
         #[derive(Clone, Debug, PartialEq)]
@@ -168,17 +164,17 @@ macro_rules! readouts {
 
 readouts! {
     /// Two frames a node and pattern, the node at plus and minus its slope.
-    "parameter-shift" => ParameterShift,
+    "parameter-shift" => parameter_shift::ParameterShift,
     /// The same with the node shifted by a quarter turn and all others dimmed.
-    "quarter-shift" => QuarterShift,
+    "quarter-shift" => quarter_shift::QuarterShift,
     /// Two frames a node and pattern, the node's value a step up and a step down.
-    "finite-difference" => FiniteDifference,
+    "finite-difference" => finite_difference::FiniteDifference,
     /// Two frames a pattern, with a reference macro-pixel at phase 0 and pi: the signed overlap.
-    "homodyne" => Homodyne,
+    "homodyne" => homodyne::Homodyne,
     /// Two frames a node and pattern, one writer macro-pixel beside the readers.
-    "cross-term" => CrossTerm,
+    "cross-term" => cross_term::CrossTerm,
     /// Two frames a pattern and random direction, all nodes moved at once.
-    "spsa" => Spsa,
+    "spsa" => spsa::Spsa,
 }
 
 impl Default for ReadoutChoice {
