@@ -36,7 +36,11 @@ fn values() -> impl Strategy<Value = (Layout, Vec<Vec<f64>>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 128,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn no_pixel_belongs_to_two_nodes(layout in layouts()) {
@@ -46,11 +50,10 @@ proptest! {
                 let pixels: Vec<_> = layout.pixels(region, node).collect();
                 prop_assert_eq!(pixels.len(), layout.macro_pixel * layout.macro_pixel);
                 // Both colours of the checkerboard cover the same area.
-                let first = pixels
-                    .iter()
-                    .filter(|(row, column, _)| layout.is_first_colour(*row as isize, *column as isize))
-                    .count();
-                prop_assert_eq!(2 * first, pixels.len());
+                let is_first = |&&(row, column, _): &&(usize, usize, usize)| {
+                    layout.is_first_colour(row as isize, column as isize)
+                };
+                prop_assert_eq!(2 * pixels.iter().filter(is_first).count(), pixels.len());
                 for (_, _, at) in pixels {
                     prop_assert!(at < layout.width * layout.height && taken.insert(at));
                 }

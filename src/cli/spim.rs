@@ -381,7 +381,10 @@ fn agree(command: &Agree, json: bool) -> Result<()> {
     let samples = command.samples as usize;
     let found = agreement(&device, nodes, samples, command.seed)?;
     if json {
-        let row = |name: &str, d: &Deviation| json!({ "effect": name, "analytic": d.analytic, "effective": d.effective });
+        let row = |name: &str, found: &Deviation| {
+            let Deviation { analytic, effective } = found;
+            json!({ "effect": name, "analytic": analytic, "effective": effective })
+        };
         let alone: Vec<Value> =
             found.alone.iter().map(|(name, deviation)| row(name, deviation)).collect();
         let all = row("all", &found.all);

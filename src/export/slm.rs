@@ -1,5 +1,8 @@
 //! Masks of a phase modulator: patterns at the panel's full resolution.
 
+mod layout;
+mod translation;
+
 use std::f64::consts::TAU;
 use std::path::{Path, PathBuf};
 
@@ -7,15 +10,16 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use self::translation::Translation;
 use super::bundle::Bundle;
 use super::{Holder, file_name};
 use crate::arithmetic::real::Real;
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::spim::optics::Optics;
-use crate::coupler::spim::optics::layout::{Layout, Region};
-use crate::coupler::spim::optics::mask::{Drive, Mask, decode_phases};
-use crate::file::matrix::{read_matrix, read_vector, write_matrix_f32};
+use crate::file::matrix::{read_vector, write_matrix_f32};
 use crate::{Error, Result};
+
+pub use layout::MaskLayout;
 
 /// How masks are written.
 #[derive(Clone, Debug, Default)]
@@ -75,155 +79,6 @@ pub struct MaskFile {
     pub orders: Vec<f64>,
 }
 
-/// Where nodes sit on a mask.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MaskLayout {
-    /// Pixels of the panel from left to right.
-    pub width_px: usize,
-    /// Pixels of the panel from top to bottom.
-    pub height_px: usize,
-    /// Pixels along the side of a macro-pixel, one node.
-    pub macro_pixel_px: usize,
-    /// Pixels along the side of a field of its checkerboard.
-    pub checker_px: usize,
-    /// Nodes, row by row.
-    pub nodes: usize,
-    /// Macro-pixels of a row.
-    pub columns: usize,
-    /// Rows of macro-pixels.
-    pub rows: usize,
-    /// The blocks of nodes: one, or one a pattern in focal-plane division.
-    pub regions: Vec<MaskRegion>,
-}
-
-/// One block of nodes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MaskRegion {
-    /// First row of pixels.
-    pub top_px: usize,
-    /// First column of pixels.
-    pub left_px: usize,
-    /// Its grating, cycles a pixel down and across from the block's corner.
-    pub carrier: (f64, f64),
-}
-
-impl MaskLayout {
-    fn of(layout: &Layout) -> Self {
-        let region = |region: &Region| MaskRegion {
-            top_px: region.top,
-            left_px: region.left,
-            carrier: region.carrier,
-        };
-        Self {
-            width_px: layout.width,
-            height_px: layout.height,
-            macro_pixel_px: layout.macro_pixel,
-            checker_px: layout.checker,
-            nodes: layout.nodes,
-            columns: layout.columns,
-            rows: layout.rows,
-            regions: layout.regions.iter().map(region).collect(),
-        }
-    }
-
-    fn layout(&self) -> Result<Layout> {
-        let side = |count: usize| count.saturating_mul(self.macro_pixel_px);
-        let outside = |region: &MaskRegion| {
-            region.top_px.saturating_add(side(self.rows)) > self.height_px
-                || region.left_px.saturating_add(side(self.columns)) > self.width_px
-        };
-        if self.checker_px == 0
-            || self.nodes > self.rows.saturating_mul(self.columns)
-            || self.regions.iter().any(outside)
-        {
-            return Err(Error::input(format!(
-                "layout: {} x {} macro-pixels of {} px for {} nodes do not fit a panel of {} x {} \
-                 pixels",
-                self.columns,
-                self.rows,
-                self.macro_pixel_px,
-                self.nodes,
-                self.width_px,
-                self.height_px
-            )));
-        }
-        let region = |region: &MaskRegion| Region {
-            top: region.top_px,
-            left: region.left_px,
-            carrier: region.carrier,
-        };
-        Ok(Layout {
-            width: self.width_px,
-            height: self.height_px,
-            macro_pixel: self.macro_pixel_px,
-            checker: self.checker_px,
-            nodes: self.nodes,
-            columns: self.columns,
-            rows: self.rows,
-            regions: self.regions.iter().map(region).collect(),
-        })
-    }
-
-    /// What `values` of one region send into its order.
-    fn order(&self, values: &[f64]) -> f64 {
-        let share = self.macro_pixel_px.pow(2) as f64 / (self.width_px * self.height_px) as f64;
-        (values.iter().sum::<f64>() * share).powi(2)
-    }
-}
-
-/// From phases to levels and back.
-struct Levels {
-    bits: u32,
-    sign: f64,
-    /// The phase of each level.
-    response: Vec<f64>,
-    /// Levels by their phase within a turn.
-    sorted: Vec<(f64, u16)>,
-}
-
-impl Levels {
-    fn new(bits: u32, sign: i8, response: Option<Vec<f64>>) -> Self {
-        let levels = 1u32 << bits;
-        let response = response.unwrap_or_else(|| {
-            (0..levels).map(|level| TAU * f64::from(level) / f64::from(levels)).collect()
-        });
-        let mut sorted: Vec<(f64, u16)> =
-            response.iter().zip(0..).map(|(phase, level)| (phase.rem_euclid(TAU), level)).collect();
-        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Self { bits, sign: f64::from(sign), response, sorted }
-    }
-
-    /// The level whose phase is nearest.
-    fn level(&self, phase: f64) -> u16 {
-        let wanted = (self.sign * phase).rem_euclid(TAU);
-        let at = self.sorted.partition_point(|(phase, _)| *phase < wanted);
-        let count = self.sorted.len();
-        let (below, above) = (self.sorted[(at + count - 1) % count], self.sorted[at % count]);
-        let distance = |phase: f64| (phase - wanted).abs().min(TAU - (phase - wanted).abs());
-        if distance(below.0) < distance(above.0) { below.1 } else { above.1 }
-    }
-
-    fn phase(&self, level: u16) -> f64 {
-        self.sign * self.response[usize::from(level)]
-    }
-
-    /// The largest distance between neighbouring phases.
-    fn coarseness(&self) -> f64 {
-        let first = self.sorted[0].0;
-        let after = self.sorted[1..].iter().map(|level| level.0).chain([first + TAU]);
-        self.sorted.iter().zip(after).map(|(level, next)| next - level.0).fold(0.0, f64::max)
-    }
-
-    fn level_2pi(&self) -> Option<u32> {
-        let step = self.response[self.response.len() - 1] - self.response[self.response.len() - 2];
-        let reached = self.response.iter().position(|phase| *phase >= TAU - 1e-9);
-        let after_last = self.response[self.response.len() - 1] + step >= TAU - 1e-9;
-        reached.or(after_last.then_some(self.response.len())).map(|level| level as u32)
-    }
-}
-
 /// The bits in which masks of `device` are written.
 fn bits(device: &SpimDevice, asked: Option<u32>) -> Result<u32> {
     match (device.quantisation.bits, asked) {
@@ -235,107 +90,6 @@ fn bits(device: &SpimDevice, asked: Option<u32>) -> Result<u32> {
             "--bits {asked}: the modulator has {own} bits (quantisation.bits of {})",
             device.sheet.as_deref().unwrap_or("[device.spim]")
         ))),
-    }
-}
-
-/// The correction in `path`, row by row in radians.
-fn read_correction(path: &Path, layout: &Layout, bits: u32) -> Result<DMatrix<f64>> {
-    let size = (layout.height, layout.width);
-    if path.extension().is_some_and(|extension| extension == "png") {
-        let Drive::Levels(levels) = Mask::read(path, bits.min(8), Some(size))?.drive else {
-            unreachable!("a file has levels")
-        };
-        return Ok(DMatrix::from_row_iterator(
-            size.0,
-            size.1,
-            levels.iter().map(|level| TAU * f64::from(*level) / f64::from(1u32 << bits.min(8))),
-        ));
-    }
-    let radians = read_matrix(path)?;
-    if radians.shape() == size {
-        return Ok(radians);
-    }
-    let (path, (rows, columns)) = (path.display(), radians.shape());
-    Err(Error::input(format!(
-        "{path}: expected {} x {} radians, rows x columns of the panel, found {rows} x {columns}",
-        size.0, size.1
-    )))
-}
-
-/// How values become the pixels of masks that a panel is asked for, and back.
-struct Translation {
-    layout: Layout,
-    levels: Levels,
-    /// The phase of each level, where it is not 2 pi level / 2^bits.
-    response: Option<Vec<f64>>,
-    /// Radians on top of every mask, rows x columns.
-    correction: Option<DMatrix<f64>>,
-    /// The correction row by row.
-    by_pixel: Vec<f64>,
-    /// Whether masks are gauge encoding and nothing else.
-    plain: bool,
-}
-
-impl Translation {
-    fn new(
-        layout: Layout,
-        bits: u32,
-        sign: i8,
-        response: Option<Vec<f64>>,
-        correction: Option<&Path>,
-    ) -> Result<Self> {
-        let read = |path| read_correction(path, &layout, bits);
-        let correction = correction.map(read).transpose()?;
-        let by_pixel = correction
-            .as_ref()
-            .map_or(Vec::new(), |radians| radians.transpose().as_slice().to_vec());
-        Ok(Self {
-            plain: response.is_none() && correction.is_none() && sign > 0,
-            levels: Levels::new(bits, sign, response.clone()),
-            layout,
-            response,
-            correction,
-            by_pixel,
-        })
-    }
-
-    /// The phases, in [0, 2 pi), of a mask that shows `values`.
-    fn phases(&self, values: &[&[f64]]) -> Vec<f64> {
-        let Drive::Phases(mut phases) = Mask::encode(&self.layout, values, 0).drive else {
-            unreachable!("0 bits are phases")
-        };
-        for (phase, more) in phases.iter_mut().zip(&self.by_pixel) {
-            *phase = (*phase + more).rem_euclid(TAU);
-        }
-        phases
-    }
-
-    /// The mask that shows `values`.
-    fn mask(&self, values: &[&[f64]]) -> Result<Mask> {
-        let (layout, bits) = (&self.layout, self.levels.bits);
-        if self.plain {
-            return Ok(Mask::encode(layout, values, bits));
-        }
-        let levels = self.phases(values).iter().map(|phase| self.levels.level(*phase)).collect();
-        Mask::from_levels(layout.height, layout.width, bits, levels)
-    }
-
-    /// The values that the mask in `path` shows.
-    fn read(&self, path: &Path) -> Result<Vec<Vec<f64>>> {
-        let size = Some((self.layout.height, self.layout.width));
-        let shown = Mask::read(path, self.levels.bits, size)?;
-        let values = match &shown.drive {
-            Drive::Levels(levels) if !self.plain => {
-                let mut phases: Vec<f64> =
-                    levels.iter().map(|level| self.levels.phase(*level)).collect();
-                for (phase, less) in phases.iter_mut().zip(&self.by_pixel) {
-                    *phase -= less;
-                }
-                decode_phases(&self.layout, &phases, 1.01 * self.levels.coarseness())
-            }
-            _ => shown.decode(&self.layout),
-        };
-        values.map_err(|e| Error::input(format!("{}: {e}", path.display())))
     }
 }
 

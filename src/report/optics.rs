@@ -50,7 +50,8 @@ impl Photograph {
         let (caption, (height, width)) = (escaped(&self.caption), self.grey.shape());
         let png = STANDARD.encode(std::fs::read(path).map_err(Error::reading(path))?);
         Ok(format!(
-            "<figure>\n<img alt=\"{caption}\" width=\"{width}\" height=\"{height}\" src=\"data:image/png;base64,{png}\">\n\
+            "<figure>\n<img alt=\"{caption}\" width=\"{width}\" height=\"{height}\" \
+             src=\"data:image/png;base64,{png}\">\n\
              <figcaption>{caption}</figcaption>\n</figure>\n"
         ))
     }

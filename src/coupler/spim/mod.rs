@@ -8,7 +8,9 @@
 //! summed, the frames stand for the couplings
 //!
 //! ```text
-//! W = (1/K) sum_k lambda_k u^k (v^k)^T,      readers v and writers u the same patterns in a reciprocal machine
+//! W = (1/K) sum_k lambda_k u^k (v^k)^T
+//!
+//! readers v and writers u the same patterns in a reciprocal machine
 //! ```
 //!
 //! With readers and writers of their own, couplings need not be reciprocal, nor join the same

@@ -68,7 +68,7 @@ impl<T: Real> Patterns<T> {
         };
         let readers = random(inputs);
         let writers = (settings.non_reciprocal || !same_nodes).then(|| random(outputs));
-        let sign = |k: usize| if k % 2 == 0 { T::one() } else { -T::one() };
+        let sign = |k: usize| if k.is_multiple_of(2) { T::one() } else { -T::one() };
         let weights = DMatrix::from_fn(settings.count, 1, |k, _| sign(k) * T::of(settings.weight));
         Self { readers, writers, weights, same_nodes }
     }

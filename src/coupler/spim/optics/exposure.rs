@@ -1,7 +1,8 @@
 //! One frame after another, from the field of the zero order to the camera's count.
 //!
 //! ```text
-//! field -> change of all phases -> fields of effects -> |.|^2, gain -> intensities of effects -> camera -> counts of effects
+//! field -> change of all phases -> fields of effects -> |.|^2, gain
+//!       -> intensities of effects -> camera -> counts of effects
 //! ```
 
 use num_complex::Complex;

@@ -122,7 +122,8 @@ impl FringingKernel {
         let (rows, columns) = kernel.shape();
         if rows != columns || rows % 2 == 0 {
             return wrong(format!(
-                "expected a square kernel of an odd number of points, 3 a pixel, found {rows} x {columns}"
+                "expected a square kernel of an odd number of points, 3 a pixel, found \
+                 {rows} x {columns}"
             ));
         }
         let sum = kernel.sum();

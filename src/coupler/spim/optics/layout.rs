@@ -110,7 +110,8 @@ impl Layout {
         let (macro_pixel, checker) = (panel.macro_pixel_px, panel.checker_px);
         if macro_pixel % (2 * checker) != 0 {
             return Err(Error::input(format!(
-                "macro_pixel_px = {macro_pixel}: expected a multiple of two checkerboard fields of checker_px = {checker}"
+                "macro_pixel_px = {macro_pixel}: expected a multiple of two checkerboard fields of \
+                 checker_px = {checker}"
             )));
         }
         let (down, across) = division(regions);
@@ -124,8 +125,8 @@ impl Layout {
         let fits = |columns: &usize| nodes.div_ceil(*columns) <= most_rows;
         let Some(columns) = (square.min(most_columns).max(1)..=most_columns).find(fits) else {
             return Err(Error::input(format!(
-                "a panel of {} x {} pixels has room for {most_columns} x {most_rows} macro-pixels of {macro_pixel} x {macro_pixel} \
-                 pixels in each of {regions} region(s): {nodes} nodes do not fit",
+                "a panel of {} x {} pixels has room for {most_columns} x {most_rows} macro-pixels of \
+                 {macro_pixel} x {macro_pixel} pixels in each of {regions} region(s): {nodes} nodes do not fit",
                 panel.width_px, panel.height_px
             )));
         };
@@ -212,8 +213,8 @@ fn place(
     let (order_height, order_width) = (2.0 / block_height as f64, 2.0 / block_width as f64);
     if spacing(down) < order_height || spacing(across) < order_width {
         return Err(Error::input(format!(
-            "{regions} regions: carriers would be {:.5} x {:.5} cycles a pixel apart, less than the width of an order of a block of \
-             {block_width} x {block_height} pixels, {order_height:.5} x {order_width:.5}",
+            "{regions} regions: carriers would be {:.5} x {:.5} cycles a pixel apart, less than the \
+             width of an order of a block of {block_width} x {block_height} pixels, {order_height:.5} x {order_width:.5}",
             spacing(down),
             spacing(across)
         )));

@@ -63,7 +63,8 @@ impl Mask {
         let above = levels.iter().position(|level| u32::from(*level) >> bits != 0);
         if let Some(at) = above {
             return Err(Error::input(format!(
-                "row {}, column {}: level {} is out of range: a modulator of {bits} bits has levels 0 to {}",
+                "row {}, column {}: level {} is out of range: a modulator of {bits} bits has \
+                 levels 0 to {}",
                 at / width + 1,
                 at % width + 1,
                 levels[at],
@@ -140,7 +141,8 @@ impl Mask {
     pub fn write_png(&self, path: &Path) -> Result<()> {
         let Drive::Levels(levels) = &self.drive else {
             return Err(Error::input(
-                "quantisation.bits = 0: exact phases have no levels to write; expected 1 to 16 bits",
+                "quantisation.bits = 0: exact phases have no levels to write; expected 1 to \
+                 16 bits",
             ));
         };
         write_grey(path, (self.height, self.width), self.bits > 8, levels)
@@ -217,8 +219,8 @@ fn values_shown(layout: &Layout, phase: impl Fn(usize) -> f64) -> Vec<Vec<f64>> 
 fn no_mask(layout: &Layout) -> Error {
     let Layout { macro_pixel, checker, nodes, .. } = layout;
     Error::input(format!(
-        "not a mask of {nodes} values on macro-pixels of {macro_pixel} x {macro_pixel} pixels and a checkerboard of {checker}: only \
-         the wave tier can follow it"
+        "not a mask of {nodes} values on macro-pixels of {macro_pixel} x {macro_pixel} pixels and \
+         a checkerboard of {checker}: only the wave tier can follow it"
     ))
 }
 

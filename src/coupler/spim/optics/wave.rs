@@ -2,7 +2,8 @@
 //! lens.
 //!
 //! ```text
-//! F(fy, fx) = 1/sum(A) sum_yx A e^(i psi) e^(-2 pi i (fy y + fx x)) [ active(fy, fx) e^(i phi) + gap(fy, fx) ]
+//! F(fy, fx) = 1/sum(A) sum_yx A e^(i psi) e^(-2 pi i (fy y + fx x))
+//!             [ active(fy, fx) e^(i phi) + gap(fy, fx) ]
 //! ```
 //!
 //! Frequencies are in cycles a pixel; (0, 0) is the zero order, and a mask of zeros on a full panel
@@ -78,7 +79,8 @@ impl<'a> Wave<'a> {
         let layout = &self.optics.layout;
         if (mask.height, mask.width, mask.bits) != (layout.height, layout.width, self.optics.bits) {
             return Err(Error::input(format!(
-                "a mask of {} x {} pixels and {} bits does not fit a panel of {} x {} pixels and {} bits",
+                "a mask of {} x {} pixels and {} bits does not fit a panel of {} x {} pixels and \
+                 {} bits",
                 mask.width, mask.height, mask.bits, layout.width, layout.height, self.optics.bits
             )));
         }

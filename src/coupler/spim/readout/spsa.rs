@@ -1,7 +1,8 @@
 //! SPSA: all wanted nodes at v +- h Delta, Delta random signs.
 //!
 //! ```text
-//! difference of the two frames = 4 h sum_n Delta_n xi_n o,      2 K frames a direction for all forces
+//! difference of the two frames = 4 h sum_n Delta_n xi_n o
+//! 2 K frames a direction for all forces
 //! ```
 //!
 //! The other nodes add noise of mean 0; biased only where v +- h leaves [-1, 1].
