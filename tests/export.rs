@@ -138,7 +138,7 @@ fn masks_for_real_panels_come_back_too() {
         "curved.toml",
         format!(
             "kind = 'spim'\ntitle = 'curved'\n[quantisation.bits]\nvalue = 8\nunit = 'bit'\nsource = 'test'\n\
-             [response.table]\nvalue = '{table}'\nunit = 'rad'\nsource = 'test'\n"
+             [response.table]\nvalue = '{table}'\nunit = '1'\nsource = 'test'\n"
         ),
     );
     let correction = DMatrix::from_fn(40, 40, |row, column| {
