@@ -9,9 +9,9 @@ use nalgebra::DMatrix;
 
 use super::histogram::tensors;
 use super::html::escaped;
+use crate::coupler::Picture;
 use crate::coupler::spim::optics::mask::write_grey;
-use crate::coupler::spim::{Patterns, Spim};
-use crate::coupler::{Coupler, Picture};
+use crate::coupler::spim::{Patterns, pictures};
 use crate::experiment::{Device, Experiment};
 use crate::{Error, Result};
 
@@ -76,8 +76,8 @@ pub fn photographs(experiment: &Experiment, checkpoint: &Path) -> Result<Vec<Pho
     let count = device.patterns.count;
     let patterns = DMatrix::from_vec(patterns.len() / count, count, patterns);
     let weights = DMatrix::from_element(count, 1, 1.0);
-    let mask = Spim::new((**device).clone(), Patterns::reciprocal(patterns, weights))?;
-    let named = NAMES.into_iter().zip(mask.pictures()?);
+    let patterns = Patterns::reciprocal(patterns, weights).shown(device.patterns.bits);
+    let named = NAMES.into_iter().zip(pictures(device, &patterns)?);
     Ok(named
         .map(|(name, Picture { title, brightness })| Photograph {
             name,

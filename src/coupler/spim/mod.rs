@@ -51,6 +51,7 @@ pub use device::{
 pub use optic::{Optic, Path, Shot, Sight};
 pub use optics::camera::CameraExposure;
 pub use patterns::Patterns;
+pub use picture::pictures;
 pub use readout::{Readout, ReadoutChoice};
 
 /// Names the streams that round updates.

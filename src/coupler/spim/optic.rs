@@ -88,9 +88,16 @@ pub trait Optic: Effect {
         Ok(())
     }
 
-    /// The value that a macro-pixel shows one frame after its value `before` was to become `asked`.
-    fn shown(&self, before: f64, asked: f64, device: &SpimDevice) -> f64 {
-        let _ = (before, device);
+    /// A number that [`shown`](Self::shown) needs, worked out once a read.
+    fn pace(&self, device: &SpimDevice) -> f64 {
+        let _ = device;
+        0.0
+    }
+
+    /// The value that a macro-pixel shows one frame after its value `before` was to become `asked`;
+    /// `pace` is what [`pace`](Self::pace) gave.
+    fn shown(&self, before: f64, asked: f64, pace: f64) -> f64 {
+        let _ = (before, pace);
         asked
     }
 

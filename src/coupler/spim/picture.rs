@@ -28,10 +28,7 @@ pub(super) fn quantities<T: Real>(patterns: &Patterns<T>) -> Vec<Quantity> {
 ///
 /// # Errors
 /// Those of [`Optics::new`].
-pub(super) fn pictures<T: Real>(
-    device: &SpimDevice,
-    patterns: &Patterns<T>,
-) -> Result<Vec<Picture>> {
+pub fn pictures<T: Real>(device: &SpimDevice, patterns: &Patterns<T>) -> Result<Vec<Picture>> {
     let pattern: Vec<f64> = patterns.readers.column(0).iter().map(|value| value.f64()).collect();
     let device = device.clone().with(|device| {
         device.frames.multiplexing = Multiplexing::Time;

@@ -26,11 +26,16 @@ pub struct Settling {
 }
 
 impl Settling {
-    /// The phase shown one frame after `from` was to become `to`, at `rate_hz` frames a second.
-    fn phase(&self, from: f64, to: f64, rate_hz: f64) -> f64 {
+    /// The part of a step that is left one frame later, at `rate_hz` frames a second.
+    fn left(&self, rate_hz: f64) -> f64 {
         let frames = self.response_ms * 1e-3 * rate_hz;
-        to + (from - to) * (-1.0 / frames).exp()
+        (-1.0 / frames).exp()
     }
+}
+
+/// The phase shown when the part `left` of the way from `from` to `to` is left.
+fn phase(from: f64, to: f64, left: f64) -> f64 {
+    to + (from - to) * left
 }
 
 impl Effect for Settling {
@@ -48,10 +53,14 @@ impl Optic for Settling {
         !matches!(path, Path::Overlaps | Path::Still | Path::Wave)
     }
 
+    fn pace(&self, device: &SpimDevice) -> f64 {
+        self.left(device.frames.rate_hz)
+    }
+
     /// Both colours of a checkerboard lag alike, +-arccos.
-    fn shown(&self, before: f64, asked: f64, device: &SpimDevice) -> f64 {
+    fn shown(&self, before: f64, asked: f64, left: f64) -> f64 {
         let angle = |value: f64| value.clamp(-1.0, 1.0).acos();
-        let phase = self.phase(angle(before), angle(asked), device.frames.rate_hz);
+        let phase = phase(angle(before), angle(asked), left);
         debug_assert!((0.0..=PI).contains(&phase));
         phase.cos()
     }
@@ -64,14 +73,14 @@ mod tests {
     #[test]
     fn steps_decay_exponentially() {
         // Time constant 10 ms, frames of 5 ms.
-        let settling = Settling { response_ms: 10.0 };
-        let mut phase = 3.0;
+        let left = Settling { response_ms: 10.0 }.left(200.0);
+        let mut shown = 3.0;
         for _ in 0..4 {
-            phase = settling.phase(phase, 1.0, 200.0);
+            shown = phase(shown, 1.0, left);
         }
-        assert!((phase - (1.0 + 2.0 * (-2.0f64).exp())).abs() < 1e-14);
-        let device = SpimDevice::default().with(|device| device.frames.rate_hz = 1.0);
-        let shown = Settling { response_ms: 1e-3 }.shown(0.3, -0.7, &device);
+        assert!((shown - (1.0 + 2.0 * (-2.0f64).exp())).abs() < 1e-14);
+        let fast = Settling { response_ms: 1e-3 };
+        let shown = fast.shown(0.3, -0.7, fast.left(1.0));
         assert!((shown + 0.7).abs() < 1e-15, "a million time constants a frame");
     }
 }

@@ -4,10 +4,10 @@
 use super::own_current;
 use crate::arithmetic::random::Stream;
 use crate::arithmetic::real::{Real, ViewMut};
+use crate::coupler::spim::Spim;
 use crate::coupler::spim::optic::{Optic, Path};
 use crate::coupler::spim::optics::exposure::{Exposure, Field};
 use crate::coupler::spim::optics::light::{Light, minus, plus, real};
-use crate::coupler::spim::{Spim, SpimDevice};
 use crate::coupler::{Port, Read};
 
 /// A node whose force is wanted.
@@ -67,10 +67,9 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
 
 /// What the macro-pixels show of one sample, pattern by pattern.
 struct Aperture<'a> {
-    device: &'a SpimDevice,
     light: &'a Light,
-    /// The effects between one mask and the next.
-    masks: Vec<&'a dyn Optic>,
+    /// The effects between one mask and the next, each with its pace.
+    masks: Vec<(&'a dyn Optic, f64)>,
     /// Whether patterns are +-1.
     signs: bool,
     /// Macro-pixels, and how many of them come before those of the writers and of the readers.
@@ -101,12 +100,13 @@ impl<'a> Aperture<'a> {
             (_, false) => (0, 0),
         };
         debug_assert!(side.nodes == readers.nrows() || side.nodes == inputs + outputs);
-        let mut masks = device.effects_on();
-        masks.retain(|effect| !effect.followed_by(Path::Still, device));
+        let on = device.effects_on().into_iter();
+        let masks = on
+            .filter(|effect| !effect.followed_by(Path::Still, device))
+            .map(|effect| (effect, effect.pace(device)));
         Self {
-            device,
             light: &side.light,
-            masks,
+            masks: masks.collect(),
             signs: device.patterns.are_signs(),
             nodes: side.nodes,
             writer_offset,
@@ -187,8 +187,8 @@ impl Frames<'_, '_> {
 
     /// The value that a macro-pixel shows one frame after `before` was to become `asked`.
     pub(super) fn shown(&self, before: f64, asked: f64) -> f64 {
-        let Aperture { masks, device, .. } = self.aperture;
-        masks.iter().fold(asked, |asked, effect| effect.shown(before, asked, device))
+        let masks = self.aperture.masks.iter();
+        masks.fold(asked, |asked, (effect, pace)| effect.shown(before, asked, *pace))
     }
 
     /// The noise of all frames since the last call, where it is drawn once.
