@@ -57,7 +57,9 @@ fn dense_product_pair(bencher: Bencher) {
 fn force(bencher: Bencher, device: SpimDevice) {
     let patterns = normals(NODES, PATTERNS).map(f64::signum);
     let spim = Spim::new(
-        SpimDevice { patterns: PATTERNS, ..device },
+        device.with(|device| {
+            device.patterns.count = PATTERNS;
+        }),
         Patterns::reciprocal(patterns, normals(PATTERNS, 1)),
     )
     .unwrap();
@@ -74,24 +76,29 @@ fn force(bencher: Bencher, device: SpimDevice) {
 
 #[divan::bench]
 fn force_without_noise(bencher: Bencher) {
-    force(bencher, SpimDevice::ideal());
+    force(bencher, SpimDevice::default());
 }
 
 #[divan::bench]
 fn force_8_bit_phases_and_camera_noise_drawn_once(bencher: Bencher) {
-    force(bencher, SpimDevice { phase_bits: 8, camera_noise: 0.01, ..SpimDevice::ideal() });
+    force(
+        bencher,
+        SpimDevice::default().with(|device| {
+            device.quantisation.bits = 8;
+            device.camera.noise = 0.01;
+        }),
+    );
 }
 
 #[divan::bench(sample_count = 3)]
 fn force_camera_noise_frame_by_frame(bencher: Bencher) {
     force(
         bencher,
-        SpimDevice {
-            phase_bits: 8,
-            camera_noise: 0.01,
-            per_frame_noise: true,
-            ..SpimDevice::ideal()
-        },
+        SpimDevice::default().with(|device| {
+            device.quantisation.bits = 8;
+            device.camera.noise = 0.01;
+            device.frames.separate_noise = true;
+        }),
     );
 }
 
@@ -99,7 +106,11 @@ fn force_camera_noise_frame_by_frame(bencher: Bencher) {
 fn force_8_bit_camera_with_noise(bencher: Bencher) {
     force(
         bencher,
-        SpimDevice { phase_bits: 8, camera_noise: 0.01, camera_bits: 8, ..SpimDevice::ideal() },
+        SpimDevice::default().with(|device| {
+            device.quantisation.bits = 8;
+            device.camera.noise = 0.01;
+            device.camera.bits = 8;
+        }),
     );
 }
 
@@ -108,13 +119,12 @@ fn force_effective_tier(bencher: Bencher) {
     let pattern_values = PatternValues::Continuous;
     force(
         bencher,
-        SpimDevice {
-            phase_bits: 8,
-            fill_factor: 0.93,
-            tier: Tier::Effective,
-            pattern_values,
-            ..SpimDevice::ideal()
-        },
+        SpimDevice::default().with(|device| {
+            device.quantisation.bits = 8;
+            device.dead_zone.fill_factor = 0.93;
+            device.tier = Some(Tier::Effective);
+            device.patterns.values = pattern_values;
+        }),
     );
 }
 
@@ -141,12 +151,11 @@ fn bare_transform_and_one_pass(bencher: Bencher) {
 
 #[divan::bench]
 fn wave_tier(bencher: Bencher) {
-    let device = SpimDevice {
-        phase_bits: 8,
-        panel_width_px: SIDE,
-        panel_height_px: SIDE,
-        ..SpimDevice::ideal()
-    };
+    let device = SpimDevice::default().with(|device| {
+        device.quantisation.bits = 8;
+        device.panel.width_px = SIDE;
+        device.panel.height_px = SIDE;
+    });
     let optics = Optics::new(&device, 4096).unwrap();
     let mut wave = Wave::new(&optics);
     let mask = Mask::from_levels(SIDE, SIDE, 8, levels()).unwrap();

@@ -41,7 +41,7 @@ impl Coupler<f64> for Saturating {
             Port::Forward => self.weights(),
             Port::Reversed => self.weights().transpose(),
         };
-        let mut found = weights.rows_range(read.wanted.clone()) * &read.values;
+        let mut found = weights.rows_range(read.wanted.clone()) * read.values;
         for (column, mut found) in found.column_iter_mut().enumerate() {
             read.noise.key(column).add_normals(found.as_mut_slice(), self.noise);
         }

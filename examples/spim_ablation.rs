@@ -14,7 +14,7 @@ use rayon::prelude::*;
 /// noise allows; the camera behind a pinhole, one pixel.
 const LABORATORY: [&str; 6] = [
     "device.spim.sheet=spim-laboratory",
-    "device.spim.camera_region_px=1",
+    "device.spim.region.side_px=1",
     "relaxation.step=0.3",
     "relaxation.max_steps=15",
     "training.epochs=15",
@@ -23,18 +23,18 @@ const LABORATORY: [&str; 6] = [
 
 /// Each effect and the settings that take it away.
 const EFFECTS: [(&str, &[&str]); 12] = [
-    ("phase quantisation", &["phase_bits=0"]),
-    ("fringing fields", &["crosstalk_sigma=0.0"]),
-    ("dead zone", &["fill_factor=1.0"]),
-    ("common flicker", &["flicker=0.0"]),
-    ("pixel flicker", &["pixel_flicker_rad=0.0"]),
-    ("illumination", &["beam_radius=0.0"]),
-    ("aberration", &["zernike_correction=1.0"]),
-    ("laser noise", &["laser_noise=0.0"]),
-    ("shot noise", &["camera_electrons=0.0"]),
-    ("camera bits", &["camera_bits=0"]),
-    ("read noise", &["camera_noise=0.0"]),
-    ("settling", &["response_ms=0.0"]),
+    ("phase quantisation", &["quantisation.bits=0"]),
+    ("fringing fields", &["fringing.sigma=0.0"]),
+    ("dead zone", &["dead_zone.fill_factor=1.0"]),
+    ("common flicker", &["flicker.amplitude=0.0"]),
+    ("pixel flicker", &["pixel_flicker.sd_rad=0.0"]),
+    ("illumination", &["illumination.radius=0.0"]),
+    ("aberration", &["aberration.correction=1.0"]),
+    ("laser noise", &["laser.noise=0.0"]),
+    ("shot noise", &["camera.electrons=0.0"]),
+    ("camera bits", &["camera.bits=0"]),
+    ("read noise", &["camera.noise=0.0"]),
+    ("settling", &["settling.response_ms=0.0"]),
 ];
 
 /// Test accuracies, one a split, in percent.
@@ -81,7 +81,7 @@ fn main() -> Result<()> {
     row("ideal", &accuracies(&[], splits)?);
     row(
         "laboratory, uncompensated",
-        &accuracies(&without(&["illumination_corrected=false"]), splits)?,
+        &accuracies(&without(&["patterns.compensated=false"]), splits)?,
     );
     for (name, settings) in EFFECTS {
         row(&format!("laboratory, no {name}"), &accuracies(&without(settings), splits)?);

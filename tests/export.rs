@@ -23,7 +23,7 @@ fn spim_run(settings: &[&str]) -> Place {
     place.file(
         "x.toml",
         "precision = 'f64'\n[data]\nset = 'wine'\nscaling = 'unit-range'\nclip = 1.0\n[network]\nlayers = [13, 5, 3]\n\
-         topology = 'all-to-all'\nactivation = 'sine'\n[network.dynamics.gradient]\nleak = 2.0\n[device.spim]\nsheet = 'spim-generic'\npatterns = 6\n\
+         topology = 'all-to-all'\nactivation = 'sine'\n[network.dynamics.gradient]\nleak = 2.0\n[device.spim]\nsheet = 'spim-generic'\npatterns.count = 6\n\
          [relaxation]\nstep = 0.15\ntolerance = 1e-2\nmax_steps = 30\n[learning]\nrule = 'ep'\nbeta = 0.5\n[training]\nepochs = 1\n\
          optimiser.adam.rate = 0.01\n",
     );
@@ -79,7 +79,7 @@ fn masks_come_back_as_the_same_machine() {
         (
             &[
                 "--set",
-                "device.spim.pattern_values=continuous",
+                "device.spim.patterns.values=continuous",
                 "--set",
                 "training.optimiser.adam.rate=0.1",
             ][..],
@@ -107,7 +107,7 @@ fn masks_come_back_as_the_same_machine() {
 
 #[test]
 fn binary_masks_are_the_trained_machine_sample_by_sample() {
-    let place = spim_run(&["--set", "device.spim.pattern_values=binary"]);
+    let place = spim_run(&["--set", "device.spim.patterns.values=binary"]);
     let exported = place.json(&["export", "run", "--to", "slm", "--out", "maps"]);
     assert_eq!(exported["expected"]["as_trained"], exported["expected"]["samples"]);
     assert_eq!(place.json(&["verify", "maps"])["ok"], Value::Bool(true));
@@ -119,7 +119,7 @@ fn masks_for_real_panels_come_back_too() {
     // mask.
     let place = spim_run(&[
         "--set",
-        "device.spim.pattern_values=continuous",
+        "device.spim.patterns.values=continuous",
         "--set",
         "training.optimiser.adam.rate=0.1",
     ]);
@@ -134,8 +134,8 @@ fn masks_for_real_panels_come_back_too() {
     place.file(
         "curved.toml",
         format!(
-            "kind = 'spim'\ntitle = 'curved'\n[phase_bits]\nvalue = 8\nunit = 'bit'\nsource = 'test'\n\
-             [phase_table]\nvalue = '{table}'\nunit = 'rad'\nsource = 'test'\n"
+            "kind = 'spim'\ntitle = 'curved'\n[quantisation.bits]\nvalue = 8\nunit = 'bit'\nsource = 'test'\n\
+             [response.table]\nvalue = '{table}'\nunit = '1'\nsource = 'test'\n"
         ),
     );
     let correction = DMatrix::from_fn(40, 40, |row, column| {
@@ -208,11 +208,11 @@ fn masks_for_real_panels_come_back_too() {
 fn one_mask_of_many_regions_comes_back() {
     let place = spim_run(&[
         "--set",
-        "device.spim.multiplexing=focal-plane",
+        "device.spim.frames.multiplexing=focal-plane",
         "--set",
-        "device.spim.panel_width_px=400",
+        "device.spim.panel.width_px=400",
         "--set",
-        "device.spim.panel_height_px=300",
+        "device.spim.panel.height_px=300",
     ]);
     let exported = place.json(&["export", "run", "--to", "slm", "--out", "maps"]);
     assert_eq!(manifest(&place)["held"][0]["slm"]["masks"].as_array().unwrap().len(), 1);
@@ -378,8 +378,8 @@ fn what_does_not_fit_a_device_is_not_exported() {
 
     let optical = spim_run(&[]);
     let small = ["export", "run", "--to", "slm", "--out", "maps", "--device", "small.toml"];
-    let sheet = "kind = 'spim'\ntitle = 'small'\n[panel_width_px]\nvalue = 24\nunit = 'px'\nsource = 'test'\n\
-                 [panel_height_px]\nvalue = 16\nunit = 'px'\nsource = 'test'\n";
+    let sheet = "kind = 'spim'\ntitle = 'small'\n[panel.width_px]\nvalue = 24\nunit = 'px'\nsource = 'test'\n\
+                 [panel.height_px]\nvalue = 16\nunit = 'px'\nsource = 'test'\n";
     optical.file("small.toml", sheet);
     let message = optical.refused(2, &small);
     assert!(

@@ -77,10 +77,10 @@ fn machines() -> Vec<Vec<String>> {
             for self_coupling in ["removed", "kept"] {
                 machines.push(with(&[
                     "network.topology=all-to-all".into(),
-                    "device.spim.pattern_values=continuous".into(),
-                    "device.spim.train_pattern_weights=true".into(),
+                    "device.spim.patterns.values=continuous".into(),
+                    "device.spim.patterns.train_weights=true".into(),
                     format!("device.spim.readout={readout}"),
-                    format!("device.spim.self_coupling={self_coupling}"),
+                    format!("device.spim.patterns.self_coupling={self_coupling}"),
                 ]));
             }
         }
@@ -144,15 +144,15 @@ fn masks_with_readers_and_writers_are_exact_to_the_bias_of_the_nudge() {
     for dynamics in DYNAMICS {
         for readout in ["homodyne", "cross-term"] {
             for layout in [
-                &["network.topology=all-to-all", "device.spim.non_reciprocal=true"][..],
+                &["network.topology=all-to-all", "device.spim.patterns.non_reciprocal=true"][..],
                 &["network.topology=one-way"],
                 &["network.topology=reciprocal"],
             ] {
                 let readout = format!("device.spim.readout={readout}");
                 let common = [
-                    "device.spim.pattern_values=continuous",
-                    "device.spim.train_pattern_weights=true",
-                    "device.spim.patterns=6",
+                    "device.spim.patterns.values=continuous",
+                    "device.spim.patterns.train_weights=true",
+                    "device.spim.patterns.count=6",
                 ];
                 let settings = [layout, &common, dynamics, &[&readout]].concat();
                 machines.push(settings.iter().map(|s| s.to_string()).collect::<Vec<_>>());

@@ -224,7 +224,7 @@ fn non_reciprocity_is_that_of_the_couplings_between_nodes() {
     let square = of(&["network.topology=all-to-all", "network.layers=[13, 100, 3]"]);
     // Here N (N - 1) / 2 = 5253 independent pairs: one over the root of their number.
     assert!(square.ln().abs() < 5.0 / 5253.0_f64.sqrt(), "{square}");
-    let masks = of(&["network.topology=all-to-all", "device.spim.patterns=8"]);
+    let masks = of(&["network.topology=all-to-all", "device.spim.patterns.count=8"]);
     assert!(masks < 1e-12, "{masks}");
 }
 

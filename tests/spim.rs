@@ -6,11 +6,14 @@ use std::f64::consts::TAU;
 use equilux::arithmetic::random::Key;
 use equilux::coupler::spim::optics::Optics;
 use equilux::coupler::spim::optics::effective::Effective;
-use equilux::coupler::spim::optics::fill_factor::sinc;
-use equilux::coupler::spim::optics::gauge::Gauge;
+use equilux::coupler::spim::optics::fourier::sinc;
 use equilux::coupler::spim::optics::mask::{Drive, Mask};
+use equilux::coupler::spim::optics::quantisation::Gauge;
 use equilux::coupler::spim::optics::wave::{Moment, Wave};
-use equilux::coupler::spim::{SpimDevice, Tier};
+use equilux::coupler::spim::readout::Spsa;
+use equilux::coupler::spim::{PatternValues, Patterns, ReadoutChoice, Spim, SpimDevice, Tier};
+use equilux::coupler::{Coupler, Family, Port, Read, ReadNoise};
+use equilux::experiment::{Device, Sheet};
 use equilux::file::matrix::write_matrix;
 use nalgebra::DMatrix;
 use num_complex::Complex;
@@ -98,20 +101,17 @@ fn intensities_agree_with_the_direct_sums() {
     write_matrix(&beam, &gauss).unwrap();
     let mut points = 0;
     for case in reference().cases {
-        let device = SpimDevice {
-            phase_bits: case.bits,
-            panel_width_px: case.grid.1 * case.macro_pixel,
-            panel_height_px: case.grid.0 * case.macro_pixel,
-            macro_pixel_px: case.macro_pixel,
-            fill_factor: case.fill,
-            gap_reflectivity: if case.gaps == "reflecting" { 1.0 } else { 0.0 },
-            illumination: case
-                .illumination
-                .starts_with("gaussian")
-                .then(|| beam.display().to_string()),
-            tier: Tier::Effective,
-            ..SpimDevice::ideal()
-        };
+        let device = SpimDevice::default().with(|device| {
+            device.quantisation.bits = case.bits;
+            device.panel.width_px = case.grid.1 * case.macro_pixel;
+            device.panel.height_px = case.grid.0 * case.macro_pixel;
+            device.panel.macro_pixel_px = case.macro_pixel;
+            device.dead_zone.fill_factor = case.fill;
+            device.dead_zone.reflectivity = if case.gaps == "reflecting" { 1.0 } else { 0.0 };
+            device.illumination.image =
+                case.illumination.starts_with("gaussian").then(|| beam.display().to_string());
+            device.tier = Some(Tier::Effective);
+        });
         let optics = optics(&device, case.state.len());
         let values: Vec<f64> = case.pattern.iter().zip(&case.state).map(|(xi, s)| xi * s).collect();
         let mask = Mask::encode(&optics.layout, &[&values], case.bits);
@@ -138,7 +138,9 @@ fn intensities_agree_with_the_direct_sums() {
 #[test]
 fn the_cross_term_is_that_of_the_polarisation_identity() {
     let cross = reference().cross_term;
-    let device = SpimDevice { macro_pixel_px: 2, ..SpimDevice::ideal() };
+    let device = SpimDevice::default().with(|device| {
+        device.panel.macro_pixel_px = 2;
+    });
     let optics = optics(&device, 48);
     let products = |a: &[f64], b: &[f64], sign: f64| {
         a.iter().zip(b).map(|(a, b)| sign * a * b).collect::<Vec<_>>()
@@ -163,13 +165,12 @@ fn the_cross_term_is_that_of_the_polarisation_identity() {
 /// `levels`.
 fn efficiency(levels: &[u16], bits: u32, order: f64) -> f64 {
     let (width, height) = (levels.len() * 8, 8);
-    let device = SpimDevice {
-        phase_bits: bits,
-        macro_pixel_px: 8,
-        panel_width_px: width,
-        panel_height_px: height,
-        ..SpimDevice::ideal()
-    };
+    let device = SpimDevice::default().with(|device| {
+        device.quantisation.bits = bits;
+        device.panel.macro_pixel_px = 8;
+        device.panel.width_px = width;
+        device.panel.height_px = height;
+    });
     let optics = optics(&device, width / 8);
     let row: Vec<u16> = (0..width).map(|x| levels[x % levels.len()]).collect();
     let mask = Mask::from_levels(height, width, bits, row.repeat(height)).unwrap();
@@ -204,7 +205,7 @@ fn gratings_have_their_efficiencies() {
 
 #[test]
 fn one_macro_pixel_sends_its_value_to_the_zero_order_and_the_rest_to_nyquist() {
-    let optics = optics(&SpimDevice::ideal(), 1);
+    let optics = optics(&SpimDevice::default(), 1);
     let wave = Wave::new(&optics);
     for value in [-1.0, -0.3, 0.0, 0.6, 1.0] {
         let near = wave
@@ -218,30 +219,29 @@ fn one_macro_pixel_sends_its_value_to_the_zero_order_and_the_rest_to_nyquist() {
 
 /// Every effect of the light path, short of the borders of fringing fields.
 fn every_effect(phase_bits: u32) -> SpimDevice {
-    SpimDevice {
-        phase_bits,
-        tier: Tier::Effective,
-        panel_width_px: 150,
-        panel_height_px: 130,
-        macro_pixel_px: 16,
-        checker_px: 2,
-        phase_scale: 1.1,
-        phase_gamma: 1.05,
-        fill_factor: 0.9,
-        gap_reflectivity: 0.6,
-        gap_phase_rad: 0.4,
-        beam_radius: 1.2,
-        zernike_waves: vec![0.05, 0.02, -0.03, 0.01],
-        zernike_correction: 0.2,
-        ..SpimDevice::ideal()
-    }
+    SpimDevice::default().with(|device| {
+        device.quantisation.bits = phase_bits;
+        device.tier = Some(Tier::Effective);
+        device.panel.width_px = 150;
+        device.panel.height_px = 130;
+        device.panel.macro_pixel_px = 16;
+        device.panel.checker_px = 2;
+        device.response.scale = 1.1;
+        device.response.gamma = 1.05;
+        device.dead_zone.fill_factor = 0.9;
+        device.dead_zone.reflectivity = 0.6;
+        device.dead_zone.phase_rad = 0.4;
+        device.illumination.radius = 1.2;
+        device.aberration.waves = vec![0.05, 0.02, -0.03, 0.01];
+        device.aberration.correction = 0.2;
+    })
 }
 
 /// The zero orders of the effective and the wave tier, per node.
 fn both(device: &SpimDevice, values: &[f64]) -> (Complex<f64>, Complex<f64>) {
     let optics = optics(device, values.len());
     let wave = Wave::new(&optics);
-    let mask = Mask::encode(&optics.layout, &[values], device.phase_bits);
+    let mask = Mask::encode(&optics.layout, &[values], device.quantisation.bits);
     let near = wave.near_field(&mask, Moment::default()).unwrap();
     let scale = optics.light() / optics.light_on_nodes(0);
     (
@@ -261,8 +261,13 @@ fn effective_and_wave_agree_to_rounding_without_fringing() {
 #[test]
 fn effective_follows_fringing_fields_and_their_borders() {
     for checker_px in [1, 2, 4, 8] {
-        let device = SpimDevice { checker_px, crosstalk_sigma: 2.03, ..every_effect(8) };
-        let interior = SpimDevice { crosstalk_sigma: 0.0, ..device.clone() };
+        let device = every_effect(8).with(|device| {
+            device.panel.checker_px = checker_px;
+            device.fringing.sigma = 2.03;
+        });
+        let interior = device.clone().with(|device| {
+            device.fringing.sigma = 0.0;
+        });
         let (mut squares, mut ignored, mut largest) = (0.0, 0.0, 0.0);
         for sample in 0..6 {
             let values = uniforms(49, sample);
@@ -287,7 +292,10 @@ fn effective_follows_fringing_fields_and_their_borders() {
 fn analytic_and_wave_agree_to_rounding_with_quantisation_alone() {
     for bits in [0, 3, 8] {
         let values = uniforms(30, 2);
-        let device = SpimDevice { phase_bits: bits, macro_pixel_px: 4, ..SpimDevice::ideal() };
+        let device = SpimDevice::default().with(|device| {
+            device.quantisation.bits = bits;
+            device.panel.macro_pixel_px = 4;
+        });
         let gauge = Gauge::new(bits);
         let analytic = values.iter().map(|value| gauge.field(*value)).sum::<f64>() / 30.0;
         assert!((both(&device, &values).1 - analytic).norm() < 1e-13);
@@ -297,14 +305,13 @@ fn analytic_and_wave_agree_to_rounding_with_quantisation_alone() {
 #[test]
 fn regions_send_their_light_to_their_own_orders() {
     use equilux::coupler::spim::Multiplexing;
-    let device = SpimDevice {
-        patterns: 4,
-        multiplexing: Multiplexing::FocalPlane,
-        panel_width_px: 640,
-        panel_height_px: 512,
-        macro_pixel_px: 8,
-        ..SpimDevice::ideal()
-    };
+    let device = SpimDevice::default().with(|device| {
+        device.patterns.count = 4;
+        device.frames.multiplexing = Multiplexing::FocalPlane;
+        device.panel.width_px = 640;
+        device.panel.height_px = 512;
+        device.panel.macro_pixel_px = 8;
+    });
     let optics = optics(&device, 100);
     let values: Vec<Vec<f64>> =
         (0..4).map(|region| uniforms(100, region).iter().map(|v| v.abs()).collect()).collect();
@@ -330,12 +337,11 @@ fn regions_send_their_light_to_their_own_orders() {
 
 #[test]
 fn pixel_flicker_of_a_whole_panel_has_the_mean_of_the_formula() {
-    let device = SpimDevice {
-        pixel_flicker_rad: 0.5,
-        macro_pixel_px: 4,
-        tier: Tier::Effective,
-        ..SpimDevice::ideal()
-    };
+    let device = SpimDevice::default().with(|device| {
+        device.pixel_flicker.sd_rad = 0.5;
+        device.panel.macro_pixel_px = 4;
+        device.tier = Some(Tier::Effective);
+    });
     let values = uniforms(9, 4);
     let optics = optics(&device, 9);
     let wave = Wave::new(&optics);
@@ -360,47 +366,109 @@ fn pixel_flicker_of_a_whole_panel_has_the_mean_of_the_formula() {
     assert!((Effective::new(&optics, 0).power() / 81.0 - 1.0 / pixels).abs() < 1e-15);
 }
 
+/// The forces on `wanted` nodes of each column of `states`; `step` names their noise.
+fn forces(
+    spim: &Spim<f64>,
+    states: &DMatrix<f64>,
+    wanted: std::ops::Range<usize>,
+    step: u64,
+) -> DMatrix<f64> {
+    let samples: Vec<usize> = (0..states.ncols()).collect();
+    let mut forces = DMatrix::zeros(wanted.len(), states.ncols());
+    let noise = ReadNoise { key: Key::new(1, "test"), samples: &samples, step };
+    let read = Read::new(Port::Forward, states.as_view(), wanted, noise);
+    spim.read(&read, forces.as_view_mut(), &mut Vec::new()).unwrap();
+    forces
+}
+
+/// One pattern of weight `weight` on a panel, read by parameter shift through a camera of 14 bits.
+fn one_pattern(pattern: Vec<f64>, weight: f64) -> Spim<f64> {
+    let device = SpimDevice::default().with(|device| {
+        device.patterns.values = PatternValues::Continuous;
+        device.camera.bits = 14;
+    });
+    let patterns = DMatrix::from_vec(pattern.len(), 1, pattern);
+    let weights = DMatrix::from_element(1, 1, weight);
+    Spim::new(device, Patterns::reciprocal(patterns, weights)).unwrap()
+}
+
 #[test]
 fn mattis_ground_state_is_the_pattern() {
-    // E = -1/2 sum_{i != j} xi_i xi_j s_i s_j; by enumeration of 2^10 states through the machine's
-    // zero order.
-    let pattern = uniforms(10, 9);
-    let squares: f64 = pattern.iter().map(|xi| xi * xi).sum();
-    let gauge = Gauge::new(0);
-    let energy = |state: u32| {
-        let overlap: f64 = pattern
-            .iter()
-            .enumerate()
-            .map(|(i, xi)| gauge.field(if state >> i & 1 == 1 { *xi } else { -xi }))
-            .sum();
-        -0.5 * (overlap * overlap - squares)
-    };
-    let best = (0..1024).min_by(|a, b| energy(*a).total_cmp(&energy(*b))).unwrap();
-    let signs: u32 = pattern.iter().enumerate().map(|(i, xi)| u32::from(*xi > 0.0) << i).sum();
-    assert!(best == signs || best == !signs & 1023);
+    // E = -1/2 sum_{i != j} xi_i xi_j s_i s_j. A spin against its force is flipped until there is
+    // none: with one pattern no other state than the two ground states is stable.
+    use rand::RngExt;
+    let pattern = uniforms(40, 9);
+    let nodes = pattern.len();
+    let spim = one_pattern(pattern.clone(), 1.0);
     let total: f64 = pattern.iter().map(|xi| xi.abs()).sum();
-    assert!((energy(signs) + 0.5 * (total * total - squares)).abs() < 1e-12);
+    let squares: f64 = pattern.iter().map(|xi| xi * xi).sum();
+    let ground = -0.5 * (total * total - squares);
+    // The energy is half the sum of 40 forces, each off by the machine's own resolution.
+    let error = 5.0 * 0.5 * (nodes as f64).sqrt() * spim.resolution();
+    assert!(error < 0.01 * ground.abs(), "the camera tells the ground state: {error}");
+    for start in 0..20 {
+        let mut stream = Key::new(start, "start").stream();
+        let mut state =
+            DMatrix::from_fn(nodes, 1, |_, _| if stream.random::<bool>() { 1.0 } else { -1.0 });
+        let first = forces(&spim, &state, 0..nodes, 0);
+        for sweep in 0..10 {
+            for node in 0..nodes {
+                let step = 1 + (sweep * nodes + node) as u64;
+                let force = forces(&spim, &state, node..node + 1, step)[0];
+                state[node] = if force < 0.0 { -1.0 } else { 1.0 };
+            }
+        }
+        let energy = |forces: &DMatrix<f64>, state: &DMatrix<f64>| -0.5 * forces.dot(state);
+        let found = energy(&forces(&spim, &state, 0..nodes, 1000), &state);
+        assert!((found - ground).abs() < error, "start {start}: {found} against {ground}");
+        assert!(first.amax() > 0.0 && found < 0.0);
+        // A spin of a pattern value below the error of its force may point either way.
+        let sign = state[0] * pattern[0].signum();
+        let strong = pattern.iter().zip(&state).filter(|(xi, _)| xi.abs() > 0.01);
+        assert!(strong.clone().all(|(xi, s)| s * xi * sign > 0.0), "start {start}: {state}");
+    }
+}
+
+/// The mean |magnetisation| of 100 spins, H = -M^2 / 200, at `temperature`, and its standard error:
+/// Glauber dynamics by forces from frames, independent chains side by side.
+fn magnetisation(temperature: f64) -> (f64, f64) {
+    use rand::RngExt;
+    let (nodes, chains, burnt, sweeps) = (100, 64, 100, 200);
+    let spim = one_pattern(vec![1.0; nodes], 1.0 / nodes as f64);
+    let mut stream = Key::new(1, "Glauber").stream();
+    let mut states = DMatrix::from_element(nodes, chains, 1.0);
+    let mut means = vec![0.0; chains];
+    for sweep in 0..burnt + sweeps {
+        for node in 0..nodes {
+            let step = (sweep * nodes + node) as u64;
+            let forces = forces(&spim, &states, node..node + 1, step);
+            for chain in 0..chains {
+                let up = 1.0 / (1.0 + (-2.0 * forces[chain] / temperature).exp());
+                states[(node, chain)] = if stream.random::<f64>() < up { 1.0 } else { -1.0 };
+            }
+        }
+        if sweep >= burnt {
+            for (mean, state) in means.iter_mut().zip(states.column_iter()) {
+                *mean += state.sum().abs() / (nodes * sweeps) as f64;
+            }
+        }
+    }
+    let mean = means.iter().sum::<f64>() / chains as f64;
+    let squares = means.iter().map(|m| (m - mean).powi(2)).sum::<f64>();
+    (mean, (squares / (chains * (chains - 1)) as f64).sqrt())
 }
 
 #[test]
 fn curie_weiss_magnetises_as_it_should() {
-    // H = -M^2 / 2N with a uniform pattern: exact mean |m| of N = 100 spins from the binomial
-    // weights of M.
-    let gauge = Gauge::new(0);
-    let magnetisation = |temperature: f64| {
-        let (mut weight, mut sum, mut binomial) = (0.0, 0.0, 0.0f64);
-        for up in 0..=100u32 {
-            let order: f64 =
-                f64::from(up) * gauge.field(1.0) + f64::from(100 - up) * gauge.field(-1.0);
-            let boltzmann = (binomial + order * order / 200.0 / temperature - 100.0).exp();
-            weight += boltzmann;
-            sum += boltzmann * order.abs() / 100.0;
-            binomial += (f64::from(100 - up) / f64::from(up + 1)).ln();
-        }
-        sum / weight
-    };
-    assert!((magnetisation(0.5) - 0.9551).abs() < 5e-5, "{}", magnetisation(0.5));
-    assert!((magnetisation(1.0) - 0.2868).abs() < 5e-5, "{}", magnetisation(1.0));
+    // Exact means for N = 100, from the binomial weights of M.
+    for (temperature, exact) in [(0.5, 0.9551), (1.0, 0.2868)] {
+        let (mean, error) = magnetisation(temperature);
+        assert!(error < 0.015, "T = {temperature}: {error}");
+        assert!(
+            (mean - exact).abs() < 5.0 * error + 5e-5,
+            "T = {temperature}: {mean} +- {error} against {exact}"
+        );
+    }
 }
 
 /// The rms error of energies (sum xi s)^2 of 100 spins, relative to their rms, xi uniform in [-1,
@@ -437,7 +505,10 @@ fn energy_error_falls_with_the_bits_as_rounding_noise_does() {
 #[test]
 fn unit_normals_are_what_the_camera_adds() {
     // A camera of 1 % noise and no rounding: the wave tier's counts scatter by it.
-    let device = SpimDevice { camera_noise: 0.01, macro_pixel_px: 2, ..SpimDevice::ideal() };
+    let device = SpimDevice::default().with(|device| {
+        device.camera.noise = 0.01;
+        device.panel.macro_pixel_px = 2;
+    });
     let optics = optics(&device, 4);
     let wave = Wave::new(&optics);
     let near =
@@ -447,4 +518,103 @@ fn unit_normals_are_what_the_camera_adds() {
         (0..2000).map(|_| wave.frame(&near, 0, [0.0; 2], Some(&mut stream)) - 0.25).collect();
     let deviation = (frames.iter().map(|frame| frame * frame).sum::<f64>() / 2000.0).sqrt();
     assert!((deviation / 0.01 - 1.0).abs() < 5.0 / 4000f64.sqrt(), "{deviation}");
+}
+
+/// A laboratory that has every effect there is.
+fn everything() -> SpimDevice {
+    let laboratory = Sheet::spim("spim-laboratory", &[]).unwrap();
+    laboratory.with(|device| {
+        device.response.scale = 256.0 / 218.0;
+        device.drift.step_px = 0.5;
+    })
+}
+
+#[test]
+fn every_effect_alone_is_seen() {
+    let everything = everything();
+    let bare = SpimDevice::default().with(|device| device.panel.macro_pixel_px = 16);
+    let values = uniforms(12, 5);
+    let forces_on = |device: &SpimDevice| {
+        let pattern = DMatrix::from_vec(12, 1, uniforms(12, 6));
+        let device = device.clone().with(|device| {
+            device.patterns.values = PatternValues::Continuous;
+        });
+        let patterns = Patterns::reciprocal(pattern, DMatrix::from_element(1, 1, 1.0));
+        let mut spim = Spim::<f64>::new(device, patterns).unwrap();
+        let mut held: Vec<_> = spim.parameters().into_iter().map(|held| held.values).collect();
+        // What wanders does so from write to write.
+        spim.program(&mut held, Key::new(1, "write")).unwrap();
+        forces(&spim, &DMatrix::from_column_slice(12, 1, &values), 0..12, 0)
+    };
+    let frame = |device: &SpimDevice| {
+        let optics = optics(device, 12);
+        let mask = Mask::encode(&optics.layout, &[&values], optics.bits);
+        let wave = Wave::new(&optics);
+        let near = wave.near_field(&mask, Moment::default()).unwrap();
+        wave.frame(&near, 0, [0.0; 2], Some(&mut Key::new(1, "frame").stream()))
+    };
+    let (still, dark) = (forces_on(&bare), frame(&bare));
+    for (table, effect) in everything.effects() {
+        assert!(!effect.is_off(), "{table}: give it to the laboratory of this test");
+        let alone = bare.clone().with(|alone| assert!(alone.give(table, &everything)));
+        assert_eq!(alone.effects_on().len(), 1, "{table}");
+        assert!(alone.check().is_ok(), "{table}: the tier is chosen by itself");
+        let seen = forces_on(&alone) != still || frame(&alone) != dark;
+        assert!(seen, "{table} ({}) changes nothing", effect.title());
+    }
+}
+
+#[test]
+fn a_tier_that_loses_an_effect_is_refused() {
+    let everything = everything();
+    for (table, effect) in everything.effects() {
+        let device = SpimDevice::default().with(|device| {
+            device.tier = Some(Tier::Analytic);
+            device.give(table, &everything);
+        });
+        let followed = effect.followed_by(Tier::Analytic.path(), &device);
+        match device.check() {
+            Ok(()) => assert!(followed, "{table}"),
+            Err(refused) => {
+                assert!(!followed && refused.contains(table), "{refused}");
+                assert!(refused.contains("expected \"effective\""), "{refused}");
+            }
+        }
+    }
+    assert_eq!(SpimDevice::default().tier(), Tier::Analytic);
+    assert_eq!(everything.with(|device| device.tier = None).tier(), Tier::Effective);
+}
+
+#[test]
+fn every_sheet_of_a_modulator_builds() {
+    let mut found = 0;
+    for name in Sheet::names() {
+        let sheet = Sheet::find(name).unwrap();
+        let Device::Spim(device) = sheet.device().unwrap() else { continue };
+        let count = device.patterns.count;
+        let patterns = DMatrix::from_element(9, count, 1.0);
+        let patterns = Patterns::reciprocal(patterns, DMatrix::from_element(count, 1, 1.0));
+        let spim = Spim::<f64>::new((*device).clone(), patterns).unwrap();
+        assert!(spim.resolution().is_finite(), "{name}");
+        found += 1;
+    }
+    assert!(found >= 9, "{found}");
+}
+
+#[test]
+fn devices_come_back_from_their_tables() {
+    for readout in ReadoutChoice::all() {
+        let device = everything().with(|device| device.readout = readout.clone());
+        let text = toml::to_string(&device).unwrap();
+        assert_eq!(toml::from_str::<SpimDevice>(&text).unwrap(), device, "{text}");
+        let named = format!("readout = \"{}\"", readout.name());
+        assert_eq!(toml::from_str::<SpimDevice>(&named).unwrap().readout, readout);
+    }
+    let spsa = toml::from_str::<SpimDevice>("[readout.spsa]\ndirections = 3\n").unwrap();
+    assert_eq!(spsa.readout, Spsa { directions: 3, ..Spsa::default() }.into());
+    let refused = |text: &str| toml::from_str::<SpimDevice>(text).unwrap_err().to_string();
+    assert!(refused("readout = \"homodine\"").contains("unknown variant `homodine`"));
+    assert!(refused("[readout.spsa]\nstep = 2.0\n").contains("above 0 and at most 1"));
+    assert!(refused("[readout.spsa]\nsteps = 1.0\n").contains("unknown field `steps`"));
+    assert!(refused("[readout]\n").contains("expected one of parameter-shift"));
 }

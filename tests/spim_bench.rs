@@ -19,8 +19,14 @@ fn values_become_masks_and_masks_become_intensities() {
     let place = Place::new();
     place.file("v.csv", VALUES);
     place.file("p.csv", PATTERNS);
-    let size =
-        ["--set", "panel_width_px=48", "--set", "panel_height_px=32", "--set", "phase_bits=8"];
+    let size = [
+        "--set",
+        "panel.width_px=48",
+        "--set",
+        "panel.height_px=32",
+        "--set",
+        "quantisation.bits=8",
+    ];
     let manifest = place.json(
         &[&["spim", "encode", "v.csv", "--patterns", "p.csv", "--out", "m.png"][..], &size]
             .concat(),
@@ -66,16 +72,19 @@ fn masks_and_values_that_do_not_fit_are_refused() {
     };
     says(&encode("big.csv", &[]), &["big.csv", "row 2, column 1", "[-1, 1], found 1.5"]);
     says(&encode("v.csv", &["--patterns", "p.csv"]), &["p.csv", "expected 6 rows", "found 2"]);
-    let small = ["--set", "panel_width_px=16", "--set", "panel_height_px=16"];
+    let small = ["--set", "panel.width_px=16", "--set", "panel.height_px=16"];
     says(&encode("v.csv", &small), &["16 x 16", "2 x 2 macro-pixels", "6 nodes do not fit"]);
-    says(&encode("v.csv", &["--set", "checker_px=3"]), &["macro_pixel_px = 8", "checker_px = 3"]);
-    says(&encode("v.csv", &["--set", "checker=3"]), &["did you mean `checker_px`?"]);
+    says(
+        &encode("v.csv", &["--set", "panel.checker_px=3"]),
+        &["macro_pixel_px = 8", "checker_px = 3"],
+    );
+    says(&encode("v.csv", &["--set", "panel.checker=3"]), &["did you mean `checker_px`?"]);
     says(&encode("v.csv", &["--device", "hamamatsu"]), &["no datasheet", "hamamatsu-x15213"]);
     let frame = |mask: &str, more: &[&str]| {
         place.refused(2, &[&["spim", "frame", mask][..], more].concat())
     };
     says(
-        &frame("m.csv", &["--set", "phase_bits=8"]),
+        &frame("m.csv", &["--set", "quantisation.bits=8"]),
         &["m.csv", "row 1, column 4", "level 300", "0 to 255"],
     );
     says(&frame("half.csv", &[]), &["half.csv", "whole number, found 1.5"]);
@@ -87,17 +96,17 @@ fn masks_and_values_that_do_not_fit_are_refused() {
     says(&frame("m.csv", &["--at", "nan,0"]), &["expected two numbers"]);
     place.file("lut.csv", "0\n1\n0.5\n2\n");
     says(
-        &frame("half.csv", &["--set", "phase_bits=2", "--set", "phase_table=lut.csv"]),
+        &frame("half.csv", &["--set", "quantisation.bits=2", "--set", "response.table=lut.csv"]),
         &["half.csv"],
     );
     place.file("ok.csv", "0,1\n2,3\n");
     says(
-        &frame("ok.csv", &["--set", "phase_bits=2", "--set", "phase_table=lut.csv"]),
+        &frame("ok.csv", &["--set", "quantisation.bits=2", "--set", "response.table=lut.csv"]),
         &["lut.csv", "must rise"],
     );
     place.file("kernel.csv", "0.2,0.2,0.2\n0.2,0.9,0.2\n0.2,0.2,0.2\n");
     says(
-        &frame("ok.csv", &["--set", "phase_bits=2", "--set", "crosstalk_kernel=kernel.csv"]),
+        &frame("ok.csv", &["--set", "quantisation.bits=2", "--set", "fringing.kernel=kernel.csv"]),
         &["kernel.csv", "sums to 1"],
     );
 }
@@ -127,7 +136,7 @@ fn datasheets_are_listed_shown_and_validated() {
     says(&shown, &["1272", "px", "data sheet", "assumed"]);
     place.file(
         "mine.toml",
-        "kind = 'spim'\ntitle = 'mine'\n[phase_bits]\nvalue = 99\nunit = 'bit'\nsource = 'me'\n",
+        "kind = 'spim'\ntitle = 'mine'\n[quantisation.bits]\nvalue = 99\nunit = 'bit'\nsource = 'me'\n",
     );
     says(
         &place.refused(2, &["devices", "mine.toml"]),
@@ -144,9 +153,9 @@ fn agreement_of_tiers_names_the_effect_to_blame() {
     let place = Place::new();
     let small = [
         "--set",
-        "panel_width_px=0",
+        "panel.width_px=0",
         "--set",
-        "panel_height_px=0",
+        "panel.height_px=0",
         "--nodes",
         "9",
         "--samples",

@@ -53,10 +53,9 @@ fn conductances_in_a_nodal_analysis() {
 fn masks_on_another_simulated_modulator() {
     for (sheet, more) in [
         ("spim-generic", &[][..]),
-        ("santec-slm-200", &["--set", "device.spim.pattern_values=continuous"][..]),
+        ("santec-slm-200", &["--set", "device.spim.patterns.values=continuous"][..]),
     ] {
-        let wine =
-            include_str!("../configs/wine-spim.toml").replace("patterns = 32", "patterns = 4");
+        let wine = include_str!("../configs/wine-spim.toml").replace("count = 32", "count = 4");
         let place =
             trained(&wine, &[more, &["--set", "training.optimiser.adam.rate=0.1"]].concat());
         place.printed(&[

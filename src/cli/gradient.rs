@@ -93,8 +93,8 @@ fn rule_named(name: &str) -> Result<RuleChoice> {
 /// The rules to compare at each nudge; rules that cannot train `binary` patterns are left out
 /// unless asked for.
 fn plan(rules: &[RuleChoice], betas: &[f64], binary: bool) -> Vec<(RuleChoice, Option<f64>)> {
-    let all = RuleChoice::NAMES.iter().filter_map(|name| RuleChoice::named(name));
-    let usual = all.filter(|rule| !(binary && rule.traits().moves_parameters));
+    let usual =
+        RuleChoice::all().into_iter().filter(|rule| !(binary && rule.traits().moves_parameters));
     let rules: Vec<RuleChoice> = if rules.is_empty() { usual.collect() } else { rules.to_vec() };
     let each = |rule: &RuleChoice| -> Vec<Option<f64>> {
         if rule.traits().nudges { betas.iter().copied().map(Some).collect() } else { vec![None] }

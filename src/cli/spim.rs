@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use nalgebra::DMatrix;
+use num_complex::Complex;
 use serde_json::{Value, json};
 
 use super::print;
-use crate::arithmetic::random::Key;
+use crate::arithmetic::random::{Key, Stream};
 use crate::coupler::spim::optics::Optics;
 use crate::coupler::spim::optics::agreement::{Deviation, agreement};
-use crate::coupler::spim::optics::effective::Effective;
-use crate::coupler::spim::optics::gauge::Gauge;
+use crate::coupler::spim::optics::exposure::{Exposure, Field};
+use crate::coupler::spim::optics::light::Light;
 use crate::coupler::spim::optics::mask::{Mask, write_grey};
 use crate::coupler::spim::optics::wave::{Moment, Wave, focal_plane};
-use crate::coupler::spim::{Multiplexing, SpimDevice};
+use crate::coupler::spim::{Multiplexing, Path as LightPath, SpimDevice, Tier};
 use crate::experiment::Sheet;
 use crate::file::matrix::{read_matrix, read_vector, write_matrix};
 use crate::report::format::percent;
@@ -98,7 +99,7 @@ struct Agree {
     /// Names the values
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Change a number of the sheet, for example checker_px=4; may be repeated
+    /// Change a number of the sheet, for example panel.checker_px=4; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
 }
@@ -108,7 +109,7 @@ struct DeviceArguments {
     /// A datasheet's name or path
     #[arg(long = "device", value_name = "SHEET", default_value = "ideal-slm")]
     sheet: String,
-    /// Change a number of the sheet, for example macro_pixel_px=16; may be repeated
+    /// Change a number of the sheet, for example panel.macro_pixel_px=16; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
 }
@@ -168,49 +169,56 @@ fn encode(command: &Encode, json: bool) -> Result<()> {
         }
     };
     let mut device = Sheet::spim(&command.device.sheet, &command.device.settings)?;
-    if device.phase_bits == 0 {
-        device.phase_bits = 8;
+    if device.quantisation.bits == 0 {
+        device.quantisation.bits = 8;
     }
-    device.patterns = patterns.ncols();
+    device.patterns.count = patterns.ncols();
     let optics = Optics::new(&device, nodes)?;
     let products: Vec<Vec<f64>> = patterns
         .column_iter()
         .map(|pattern| pattern.iter().zip(&values).map(|(xi, value)| xi * value).collect())
         .collect();
     let products: Vec<&[f64]> = products.iter().map(Vec::as_slice).collect();
-    let shows: Vec<&[&[f64]]> = if device.multiplexing == Multiplexing::FocalPlane {
-        vec![&products]
-    } else {
-        products.chunks(1).collect()
-    };
+    let masks = device.masks(&products);
     let mut files = Vec::new();
-    for (index, shown) in shows.iter().enumerate() {
+    for (index, shown) in masks.iter().enumerate() {
         let path =
-            if shows.len() == 1 { command.out.clone() } else { numbered(&command.out, index + 1) };
-        Mask::encode(&optics.layout, shown, device.phase_bits).write_png(&path)?;
+            if masks.len() == 1 { command.out.clone() } else { numbered(&command.out, index + 1) };
+        Mask::encode(&optics.layout, shown, optics.bits).write_png(&path)?;
         files.push(path.display().to_string());
     }
-    let layout = &optics.layout;
+    describe_masks(&optics, &files, patterns.ncols(), json)
+}
+
+/// Prints what was written.
+fn describe_masks(optics: &Optics, files: &[String], patterns: usize, json: bool) -> Result<()> {
+    let (layout, nodes) = (&optics.layout, optics.layout.nodes);
     if json {
         let regions: Vec<Value> = layout
             .regions
             .iter()
-            .map(|region| json!({ "top": region.top, "left": region.left, "carrier": [region.carrier.0, region.carrier.1] }))
+            .map(|region| {
+                let carrier = [region.carrier.0, region.carrier.1];
+                json!({ "top": region.top, "left": region.left, "carrier": carrier })
+            })
             .collect();
         let manifest = json!({
-            "files": files, "nodes": nodes, "patterns": patterns.ncols(), "bits": device.phase_bits,
-            "width_px": layout.width, "height_px": layout.height, "pitch_um": device.pitch_um,
-            "macro_pixel_px": layout.macro_pixel, "checker_px": layout.checker, "columns": layout.columns, "rows": layout.rows,
+            "files": files, "nodes": nodes, "patterns": patterns, "bits": optics.bits,
+            "width_px": layout.width, "height_px": layout.height,
+            "pitch_um": optics.device.panel.pitch_um,
+            "macro_pixel_px": layout.macro_pixel, "checker_px": layout.checker,
+            "columns": layout.columns, "rows": layout.rows,
             "regions": regions, "phase": "+2 pi level / 2^bits",
         });
         return print(&manifest.to_string());
     }
     print(&format!(
-        "{} mask(s) of {} x {} pixels, {} bits: {nodes} nodes on {} x {} macro-pixels of {} px, checkerboard of {} px\n{}",
+        "{} mask(s) of {} x {} pixels, {} bits: {nodes} nodes on {} x {} macro-pixels of {} px, \
+         checkerboard of {} px\n{}",
         files.len(),
         layout.width,
         layout.height,
-        device.phase_bits,
+        optics.bits,
         layout.columns,
         layout.rows,
         layout.macro_pixel,
@@ -232,30 +240,51 @@ fn numbered(path: &Path, number: usize) -> PathBuf {
 /// mask.
 fn load(command: &Frame) -> Result<(Mask, Optics)> {
     let mut device = Sheet::spim(&command.device.sheet, &command.device.settings)?;
-    let panel = (device.panel_width_px > 0 && device.panel_height_px > 0)
-        .then_some((device.panel_height_px, device.panel_width_px));
-    let mask = Mask::read(&command.mask, device.phase_bits, panel)?;
-    (device.panel_height_px, device.panel_width_px, device.phase_bits) =
-        (mask.height, mask.width, mask.bits);
-    device.multiplexing = Multiplexing::Time;
+    let mask = Mask::read(&command.mask, device.quantisation.bits, device.panel.size())?;
+    device.quantisation.bits = mask.bits;
+    device.frames.multiplexing = Multiplexing::Time;
+    let panel = &mut device.panel;
+    (panel.height_px, panel.width_px) = (mask.height, mask.width);
     if command.nodes.is_none() && command.tier == TierName::Wave {
         // The wave tier needs no nodes: one macro-pixel stands for the whole panel.
-        device.checker_px = 1;
-        device.macro_pixel_px =
-            device.macro_pixel_px.min(mask.width.min(mask.height) / 2 * 2).max(2) / 2 * 2;
+        panel.checker_px = 1;
+        let most = mask.width.min(mask.height) / 2 * 2;
+        panel.macro_pixel_px = panel.macro_pixel_px.min(most).max(2) / 2 * 2;
     }
-    let whole = (mask.width / device.macro_pixel_px) * (mask.height / device.macro_pixel_px);
+    let side = panel.macro_pixel_px;
+    let whole = (mask.width / side) * (mask.height / side);
     let optics = Optics::new(&device, command.nodes.unwrap_or(whole).max(1))?;
     Ok((mask, optics))
 }
 
 fn frame(command: &Frame, json: bool) -> Result<()> {
     let (mask, optics) = load(command)?;
-    if command.tier != TierName::Wave {
-        return node_frame(command, &mask, &optics, json);
+    match command.tier {
+        TierName::Wave => wave_frame(command, &mask, &optics, json),
+        TierName::Analytic => node_frame(command, &mask, &optics, Tier::Analytic, json),
+        TierName::Effective => node_frame(command, &mask, &optics, Tier::Effective, json),
     }
-    let mut wave = Wave::new(&optics);
-    let near = wave.near_field(&mask, Moment::default())?;
+}
+
+/// What the camera reads of the zero order's `field`, after its intensity without noise; fields are
+/// relative to that of all light in phase.
+fn exposed(
+    optics: &Optics,
+    path: LightPath,
+    (field, power): (Field, f64),
+    stream: &mut Stream,
+) -> [f64; 2] {
+    let mut exposure = Exposure::new(optics.sight(path, 1.0, power), 1.0);
+    let still = exposure.intensity(field);
+    exposure.begin(stream);
+    let count = exposure.frame(field, stream);
+    [still, count + exposure.drawn(stream)]
+}
+
+/// The focal plane of the whole mask.
+fn wave_frame(command: &Frame, mask: &Mask, optics: &Optics, json: bool) -> Result<()> {
+    let mut wave = Wave::new(optics);
+    let near = wave.near_field(mask, Moment::default())?;
     let points = if command.points.is_empty() {
         vec![(0.0, 0.0), (0.0, 0.5), (0.5, 0.0), (0.5, 0.5)]
     } else {
@@ -263,12 +292,12 @@ fn frame(command: &Frame, json: bool) -> Result<()> {
     };
     let intensities: Vec<f64> =
         points.iter().map(|(fy, fx)| wave.at(&near, *fy, *fx).norm_sqr()).collect();
-    let zero_order = wave.at(&near, 0.0, 0.0).norm_sqr();
+    let field = (wave.at(&near, 0.0, 0.0), Complex::default());
     let mut stream = Key::new(command.seed, "bench frame").stream();
-    let count = optics.camera.frame(optics.laser.shine(zero_order, &mut stream), &mut stream);
+    let [zero_order, count] = exposed(optics, LightPath::Wave, (field, 0.0), &mut stream);
     if let Some(path) = &command.image {
         let image = focal_plane(&optics.layout, wave.far_field(near));
-        write_image(path, &image, &optics, &mut stream)?;
+        write_image(path, &image, optics, &mut stream)?;
     }
     if json {
         let intensities: Vec<Value> = points
@@ -276,7 +305,10 @@ fn frame(command: &Frame, json: bool) -> Result<()> {
             .zip(&intensities)
             .map(|((fy, fx), value)| json!({ "fy": fy, "fx": fx, "value": value }))
             .collect();
-        return print(&json!({ "tier": "wave", "zero_order": zero_order, "camera": count, "intensities": intensities }).to_string());
+        let seen = json!({
+            "tier": "wave", "zero_order": zero_order, "camera": count, "intensities": intensities,
+        });
+        return print(&seen.to_string());
     }
     let mut lines = vec![format!("{:>9} {:>9}  intensity", "fy", "fx")];
     lines.extend(
@@ -290,10 +322,11 @@ fn frame(command: &Frame, json: bool) -> Result<()> {
 }
 
 /// The zero order from node values.
-fn node_frame(command: &Frame, mask: &Mask, optics: &Optics, json: bool) -> Result<()> {
+fn node_frame(command: &Frame, mask: &Mask, optics: &Optics, tier: Tier, json: bool) -> Result<()> {
     if !command.points.is_empty() || command.image.is_some() {
         return Err(Error::input(
-            "--at and --image: only the wave tier sees more than the zero order; expected --tier wave",
+            "--at and --image: only the wave tier sees more than the zero order; expected \
+             --tier wave",
         ));
     }
     let shown = mask
@@ -301,23 +334,23 @@ fn node_frame(command: &Frame, mask: &Mask, optics: &Optics, json: bool) -> Resu
         .map_err(|e| Error::input(format!("{}: {e}", command.mask.display())))?;
     let [values] = &shown[..] else {
         return Err(Error::input(
-            "--tier: a mask of several regions has several orders, which only the wave tier sees; expected wave",
+            "--tier: a mask of several regions has several orders, which only the wave tier sees; \
+             expected wave",
         ));
     };
-    let (name, field) = match command.tier {
-        TierName::Analytic => {
-            let gauge = Gauge::new(mask.bits);
-            ("analytic", values.iter().map(|value| gauge.field(*value)).sum::<f64>().into())
-        }
-        _ => ("effective", Effective::new(optics, 0).zero_order(values).0),
-    };
+    let light = Light::new(optics, tier);
+    let (field, slope) = light.zero_order(values);
     let share = optics.light_on_nodes(0) / optics.light() / values.len() as f64;
-    let zero_order = (field * share).norm_sqr();
+    let field = ((field * share, slope * share), light.power() * share * share);
     let mut stream = Key::new(command.seed, "bench frame").stream();
-    let count = optics.camera.frame(optics.laser.shine(zero_order, &mut stream), &mut stream);
+    let [zero_order, count] = exposed(optics, tier.path(), field, &mut stream);
     if json {
         let intensities = json!([{ "fy": 0.0, "fx": 0.0, "value": zero_order }]);
-        return print(&json!({ "tier": name, "zero_order": zero_order, "camera": count, "intensities": intensities }).to_string());
+        let seen = json!({
+            "tier": tier.name(), "zero_order": zero_order, "camera": count,
+            "intensities": intensities,
+        });
+        return print(&seen.to_string());
     }
     print(&format!("zero order {zero_order:.9e}, the camera reads {count:.9e}"))
 }
@@ -326,14 +359,14 @@ fn write_image(
     path: &Path,
     image: &DMatrix<f64>,
     optics: &Optics,
-    stream: &mut crate::arithmetic::random::Stream,
+    stream: &mut Stream,
 ) -> Result<()> {
     if path.extension().is_none_or(|extension| extension != "png") {
         return write_matrix(path, image);
     }
     // The camera's own noise; the brightest pixel of the image at the top of a 16-bit scale.
     let seen = DMatrix::from_fn(image.nrows(), image.ncols(), |row, column| {
-        optics.camera.pixel(image[(row, column)], stream).max(0.0)
+        optics.detector.pixel(image[(row, column)], stream).max(0.0)
     });
     let scale = 65_535.0 / seen.max().max(f64::MIN_POSITIVE);
     let grey: Vec<u16> =
@@ -343,15 +376,22 @@ fn write_image(
 
 fn agree(command: &Agree, json: bool) -> Result<()> {
     let device: SpimDevice = Sheet::spim(&command.sheet, &command.settings)?;
-    let room = device.panel().room(device.regions()).unwrap_or(usize::MAX);
+    let room = device.panel.room(device.regions()).unwrap_or(usize::MAX);
     let nodes = command.nodes.map_or(room.clamp(1, 64), |nodes| nodes as usize);
     let samples = command.samples as usize;
     let found = agreement(&device, nodes, samples, command.seed)?;
     if json {
-        let row = |name: &str, d: &Deviation| json!({ "effect": name, "analytic": d.analytic, "effective": d.effective });
+        let row = |name: &str, found: &Deviation| {
+            let Deviation { analytic, effective } = found;
+            json!({ "effect": name, "analytic": analytic, "effective": effective })
+        };
         let alone: Vec<Value> =
             found.alone.iter().map(|(name, deviation)| row(name, deviation)).collect();
-        return print(&json!({ "device": command.sheet, "nodes": nodes, "all": row("all", &found.all), "alone": alone }).to_string());
+        let all = row("all", &found.all);
+        let found = json!({
+            "device": command.sheet, "nodes": nodes, "all": all, "alone": alone,
+        });
+        return print(&found.to_string());
     }
     let line = |name: &str, d: &Deviation| {
         format!("{name:30} {:>10} {:>10}", percent(d.analytic), percent(d.effective))

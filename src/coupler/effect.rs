@@ -81,6 +81,23 @@ macro_rules! tables {
                 [$((stringify!($effect), &self.$effect as &dyn $hook)),*]
             }
 
+            /// This device with `change` made to it.
+            #[must_use]
+            pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+                change(&mut self);
+                self
+            }
+
+            /// Checks every effect for what no single number can tell.
+            ///
+            /// # Errors
+            /// A message that begins with the table and the key at fault.
+            pub fn check_effects(&self) -> Result<(), String> {
+                self.effects().into_iter().try_for_each(|(table, effect)| {
+                    effect.check().map_err(|message| format!("{table}.{message}"))
+                })
+            }
+
             /// Takes the effect of one table away; says whether there is one of that name.
             pub fn take_away(&mut self, table: &str) -> bool {
                 match table {

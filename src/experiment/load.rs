@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn values_must_fit_each_other() {
         assert!(refused("[network]\nlayers = [4]\n", &[]).contains("at least two layers"));
-        assert!(refused(SMALL, &["device.spim.patterns=3"]).contains("all-to-all"));
+        assert!(refused(SMALL, &["device.spim.patterns.count=3"]).contains("all-to-all"));
         assert!(
             refused(SMALL, &["device.crossbar.cells.g_min_uS=30"]).contains("less than g_max_uS")
         );

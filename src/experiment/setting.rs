@@ -6,8 +6,9 @@ use crate::error::did_you_mean;
 use crate::{Error, Result};
 
 /// Tables of which only one key may be present: choosing another replaces it.
-const ONE_OF: [&str; 7] = [
+const ONE_OF: [&str; 8] = [
     "device",
+    "device.spim.readout",
     "learning.rule",
     "machine",
     "network.dynamics",

@@ -1,5 +1,6 @@
 //! Files are written whole or not at all: into a temporary neighbour, then renamed.
 
+pub mod grey;
 pub mod matrix;
 
 use std::ffi::OsString;

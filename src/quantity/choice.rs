@@ -5,11 +5,12 @@
 //! name and the methods that all have in common follow from the line.
 
 /// Defines an enumeration of tables that are chosen by name. A name alone stands for the table's
-/// default. Methods under `forward` are those of the chosen table.
+/// default. Methods under `forward` are those of the chosen table; with `as dyn TRAIT`, `get` is the
+/// table as that trait.
 macro_rules! choices {
     (
         $(#[$meta:meta])*
-        pub enum $choice:ident {
+        pub enum $choice:ident $(as dyn $hook:path)? {
             $($(#[$doc:meta])* $name:literal => $variant:ident($table:ty),)+
         }
         $(forward { $($methods:tt)* })?
@@ -23,6 +24,11 @@ macro_rules! choices {
         impl $choice {
             /// What there is to choose from, by name.
             pub const NAMES: &'static [&'static str] = &[$($name),+];
+
+            /// What there is to choose from, with its usual numbers.
+            pub fn all() -> Vec<Self> {
+                vec![$(Self::$variant(Default::default())),+]
+            }
 
             /// The name of what is chosen.
             pub fn name(&self) -> &'static str {
@@ -40,6 +46,7 @@ macro_rules! choices {
             }
         }
 
+        $crate::quantity::choice::choices!(@hook $choice [$($variant)+] $($hook)?);
         $crate::quantity::choice::choices!(@methods $choice [$($variant)+] $($($methods)*)?);
 
         $(impl From<$table> for $choice {
@@ -106,6 +113,17 @@ macro_rules! choices {
                     }
                 }
                 deserializer.deserialize_any(Visitor)
+            }
+        }
+    };
+    (@hook $choice:ident [$($variant:ident)+]) => {};
+    (@hook $choice:ident [$($variant:ident)+] $hook:path) => {
+        impl $choice {
+            /// What is chosen.
+            pub fn get(&self) -> &dyn $hook {
+                match self {
+                    $(Self::$variant(table) => table,)+
+                }
             }
         }
     };
@@ -218,6 +236,12 @@ mod tests {
         for table in [square, read("shape = 'round'")] {
             assert_eq!(read(&toml::to_string(&table).unwrap()), table);
         }
+    }
+
+    #[test]
+    fn all_of_them_are_listed_by_name() {
+        let names: Vec<&str> = Shape::all().iter().map(Shape::name).collect();
+        assert_eq!(names, Shape::NAMES);
     }
 
     #[test]

@@ -16,6 +16,9 @@ use crate::system::System;
 /// Bins of a histogram.
 const BINS: usize = 40;
 
+/// Numbers of arrays, by their names.
+type Arrays = Vec<(String, Vec<f64>)>;
+
 /// The distributions of some arrays over the same bins.
 pub struct Histogram {
     /// What the values are, with their unit.
@@ -25,13 +28,13 @@ pub struct Histogram {
     /// The file's name, without an extension.
     name: String,
     /// Arrays by name, at most as many as there are looks.
-    arrays: Vec<(String, Vec<f64>)>,
+    arrays: Arrays,
 }
 
 /// The histograms of a machine: of its parameters, and of what its hardware holds beyond them; one
 /// for each kind of numbers, with a curve for each array.
 pub fn histograms<T: Real>(system: &dyn System<T>) -> Vec<Histogram> {
-    let mut kinds: BTreeMap<(String, &str), Vec<(String, Vec<f64>)>> = BTreeMap::new();
+    let mut kinds: BTreeMap<(String, &str), Arrays> = BTreeMap::new();
     for parameter in system.parameters() {
         let (array, kind) = parameter.name.rsplit_once('.').unwrap_or(("", &parameter.name));
         let values = parameter.values.iter().map(|value| value.f64()).collect();
@@ -42,7 +45,7 @@ pub fn histograms<T: Real>(system: &dyn System<T>) -> Vec<Histogram> {
         let kind = (quantity.name, quantity.unit);
         kinds.entry(kind).or_default().push((array, quantity.values));
     }
-    let histogram = |((kind, unit), mut arrays): ((String, &str), Vec<(String, Vec<f64>)>)| {
+    let histogram = |((kind, unit), mut arrays): ((String, &str), Arrays)| {
         arrays.retain(|(_, values)| values.len() > 1);
         arrays.truncate(LOOKS.len());
         let upper: String = kind.chars().take(1).flat_map(char::to_uppercase).collect();

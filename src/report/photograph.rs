@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::html::escaped;
 use crate::arithmetic::real::Real;
 use crate::coupler::Picture;
-use crate::coupler::spim::optics::mask::write_grey;
+use crate::file::grey::write_grey;
 use crate::system::System;
 use crate::{Error, Result};
 

@@ -17,7 +17,7 @@ slm = slm_module.SimulatedSLM(
 camera = camera_module.SimulatedCamera(slm)
 with open(f"{directory}/perfect.toml", "w", encoding="utf-8") as sheet:
     sheet.write('kind = "spim"\ntitle = "a perfect modulator"\n')
-    for key, value, unit in [("phase_bits", held["bits"], "bit"), ("panel_width_px", layout["width_px"], "px"), ("panel_height_px", layout["height_px"], "px")]:
+    for key, value, unit in [("quantisation.bits", held["bits"], "bit"), ("panel.width_px", layout["width_px"], "px"), ("panel.height_px", layout["height_px"], "px")]:
         sheet.write(f'[{key}]\nvalue = {value}\nunit = "{unit}"\nsource = "the manifest"\n')
 for mask in held["masks"]:
     path = f"{directory}/{mask['file']}"

@@ -45,9 +45,7 @@ impl Family for CrossbarDevice {
 
     fn check(&self) -> Result<(), String> {
         self.cells.check().map_err(|message| format!("cells.{message}"))?;
-        for (table, effect) in self.effects() {
-            effect.check().map_err(|message| format!("{table}.{message}"))?;
-        }
+        self.check_effects()?;
         let not_shown = |path: Path, by: &str, expected: &str| {
             for (table, effect) in self.hooks::<f64>() {
                 if !effect.is_off() && !effect.follows(path, self) {

@@ -1,59 +1,65 @@
-//! The numbers that describe a spatial photonic Ising machine, as a datasheet or an experiment
+//! The tables that describe a spatial photonic Ising machine, as a datasheet or an experiment
 //! states them.
 
 use serde::{Deserialize, Serialize};
 
-use super::optics::camera::{Camera, CameraRegion};
-use super::optics::layout::PanelGeometry;
-use super::readout::reference;
+use super::optic::{Optic, Path};
+use super::optics;
+use super::optics::camera::Detector;
+use super::readout::{ReadoutChoice, reference};
 use super::{Patterns, Spim};
 use crate::Result;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::real::Real;
-use crate::coupler::{Coupler, Family, Site};
+use crate::coupler::{Coupler, Family, Site, tables};
 use crate::quantity::range;
-use nalgebra::DMatrix;
 
-/// How forces are had from intensities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Readout {
-    /// Two frames a node and pattern, the node at plus and minus its slope: exact, whatever the
-    /// size of the step; self-coupling drops out.
-    ParameterShift,
-    /// The same with the node shifted by a quarter turn and all others dimmed by the square root of
-    /// 2: self-coupling stays in.
-    QuarterShift,
-    /// Two frames a node and pattern, the node's value at plus and minus `probe_step`.
-    FiniteDifference,
-    /// Two frames a pattern, with a reference macro-pixel at phase 0 and pi: the signed overlap.
-    Homodyne,
-    /// Two frames a node and pattern, one writer macro-pixel at plus and minus its slope beside the
-    /// readers: the only all-optical readout of couplings that are not reciprocal.
-    CrossTerm,
-    /// Two frames a pattern and random direction, all nodes moved at once by `probe_step`.
-    Spsa,
-}
+pub use super::optics::layout::Panel;
 
-impl Readout {
-    /// Whether the readout measures an energy of one set of patterns, and so only reciprocal
-    /// couplings.
-    pub fn needs_energy(self) -> bool {
-        matches!(
-            self,
-            Self::ParameterShift | Self::QuarterShift | Self::FiniteDifference | Self::Spsa
-        )
-    }
-
-    /// The name in configurations.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ParameterShift => "parameter-shift",
-            Self::QuarterShift => "quarter-shift",
-            Self::FiniteDifference => "finite-difference",
-            Self::Homodyne => "homodyne",
-            Self::CrossTerm => "cross-term",
-            Self::Spsa => "spsa",
+tables! {
+    /// A spatial photonic Ising machine: the table `[device.spim]`. Without effects it is ideal.
+    pub struct SpimDevice of dyn Optic {
+        settings {
+            /// How forces are had from intensities.
+            readout: ReadoutChoice,
+            /// How much of the optics is followed; absent is the cheapest tier that follows every
+            /// effect that is on.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            tier: Option<Tier>,
+            /// The programmable part.
+            patterns: PatternSettings,
+            /// The modulator's pixels, and what nodes take of them.
+            panel: Panel,
+            /// How frames follow one another.
+            frames: Frames,
+        }
+        effects {
+            /// Phases of finitely many levels.
+            quantisation: optics::quantisation::Quantisation,
+            /// Phases that are not what they should be.
+            response: optics::response::Response,
+            /// Phases smeared over neighbours.
+            fringing: optics::fringing::Fringing,
+            /// Pixels that do not modulate everywhere.
+            dead_zone: optics::dead_zone::DeadZone,
+            /// Flicker common to all pixels.
+            flicker: optics::flicker::Flicker,
+            /// Flicker of single pixels.
+            pixel_flicker: optics::pixel_flicker::PixelFlicker,
+            /// Light that is not the same everywhere.
+            illumination: optics::illumination::Illumination,
+            /// A wave front that is not flat.
+            aberration: optics::aberration::Aberration,
+            /// A laser that is not steady.
+            laser: optics::laser::Laser,
+            /// What reads intensities.
+            camera: optics::camera::Camera,
+            /// The square of camera pixels that is summed.
+            region: optics::region::CameraRegion,
+            /// A modulator that lags.
+            settling: optics::settling::Settling,
+            /// A zero order that wanders.
+            drift: optics::drift::Drift,
         }
     }
 }
@@ -62,18 +68,39 @@ impl Readout {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
-    /// Overlaps: phase quantisation, laser, camera, settling and drift.
+    /// Real overlaps, and what frames and masks do from one to the next.
     Analytic,
-    /// The complex response of every macro-pixel: phase response, fringing, dead zone, flicker,
-    /// illumination and aberration too.
+    /// The complex response of every macro-pixel.
     Effective,
 }
 
+impl Tier {
+    /// From the cheapest on.
+    const ALL: [Self; 2] = [Self::Analytic, Self::Effective];
+
+    /// The tier as a path of light.
+    pub fn path(self) -> Path {
+        match self {
+            Self::Analytic => Path::Analytic,
+            Self::Effective => Path::Effective,
+        }
+    }
+
+    /// The name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Analytic => "analytic",
+            Self::Effective => "effective",
+        }
+    }
+}
+
 /// How K patterns share the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Multiplexing {
     /// One pattern a frame.
+    #[default]
     Time,
     /// One pattern a wavelength: all in one frame.
     Wavelength,
@@ -82,42 +109,34 @@ pub enum Multiplexing {
 }
 
 /// What becomes of a node's coupling to itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SelfCoupling {
     /// W has a zero diagonal.
+    #[default]
     Removed,
     /// W keeps the diagonal of its patterns.
     Kept,
 }
 
 /// The values a pattern may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PatternValues {
     /// -1 or +1.
+    #[default]
     Binary,
     /// Anything in [-1, 1].
     Continuous,
 }
 
-/// The intensity in which the camera's full scale is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CameraExposure {
-    /// That of a zero order with all nodes in phase.
-    InPhase,
-    /// That of as many nodes at random phases: an exposure for each mask, and for each of its
-    /// sides.
-    Typical,
-}
-
 /// What becomes of an update that ends between two of the values that a pattern of few bits may
 /// show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UpdateRounding {
     /// Nothing: a latent copy in full precision is trained, and what is shown is rounded from it.
+    #[default]
     None,
     /// Without a latent copy: one of the two at random, so that the mean is the update.
     Stochastic,
@@ -125,295 +144,189 @@ pub enum UpdateRounding {
     Nearest,
 }
 
-/// A spatial photonic Ising machine: the table `[device.spim]`.
+/// The programmable part: the table `[device.spim.patterns]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct SpimDevice {
-    /// The datasheet under these numbers: a name in `devices/` or a path.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sheet: Option<String>,
+pub struct PatternSettings {
     /// Number of rank-1 patterns, K.
     #[serde(deserialize_with = "range::positive_integer")]
-    pub patterns: usize,
+    pub count: usize,
     /// The values a pattern may take.
-    pub pattern_values: PatternValues,
+    pub values: PatternValues,
     /// Magnitude of the pattern weights before training; their signs alternate.
     #[serde(deserialize_with = "range::positive")]
-    pub pattern_weight: f64,
+    pub weight: f64,
     /// Whether pattern weights are trained.
-    pub train_pattern_weights: bool,
+    pub train_weights: bool,
     /// Bits to which continuous patterns are rounded when they are shown (1: their sign). 0 is no
     /// rounding.
     #[serde(deserialize_with = "range::pattern_bits")]
-    pub pattern_bits: u32,
+    pub bits: u32,
     /// How updates of rounded patterns are rounded.
-    pub update_rounding: UpdateRounding,
+    pub rounding: UpdateRounding,
     /// Whether readers and writers are patterns of their own, W = (1/K) sum_k lambda_k u^k (v^k)^T.
     /// Arrays between two layers always have both.
     pub non_reciprocal: bool,
     /// What becomes of a node's coupling to itself.
     pub self_coupling: SelfCoupling,
-    /// How forces are had from intensities.
-    pub readout: Readout,
-    /// The step of `finite-difference` and `spsa`, in units of node values.
-    #[serde(deserialize_with = "range::up_to_one")]
-    pub probe_step: f64,
-    /// Random directions averaged by `spsa`.
-    #[serde(deserialize_with = "range::positive_integer")]
-    pub spsa_directions: usize,
-    /// How K patterns share the machine.
-    pub multiplexing: Multiplexing,
-    /// How much of the optics is followed.
-    pub tier: Tier,
-    /// Whether the noise of every frame is drawn by itself even where one number for all has the
-    /// same distribution.
-    pub per_frame_noise: bool,
-    /// Pixels of the panel from left to right; 0 is as many as the nodes need.
-    #[serde(deserialize_with = "range::count")]
-    pub panel_width_px: usize,
-    /// Pixels of the panel from top to bottom; 0 is as many as the nodes need.
-    #[serde(deserialize_with = "range::count")]
-    pub panel_height_px: usize,
-    /// Distance between pixels, micrometres; for manifests.
-    #[serde(deserialize_with = "range::positive")]
-    pub pitch_um: f64,
-    /// The wavelength for which levels are calibrated, nanometres; for manifests.
-    #[serde(deserialize_with = "range::positive")]
-    pub wavelength_nm: f64,
-    /// Pixels along the side of a macro-pixel: one node.
-    #[serde(deserialize_with = "range::positive_integer")]
-    pub macro_pixel_px: usize,
-    /// Pixels along the side of a field of the checkerboard.
-    #[serde(deserialize_with = "range::positive_integer")]
-    pub checker_px: usize,
-    /// Bits of the modulator's phase; 0 is an exact phase.
-    #[serde(deserialize_with = "range::phase_bits")]
-    pub phase_bits: u32,
-    /// The phase at the highest level over what it should be: 1 is a calibrated modulator, 256/218
-    /// one whose full turn is at grey level 218.
-    #[serde(deserialize_with = "range::positive")]
-    pub phase_scale: f64,
-    /// The exponent gamma of the response, phase = 2 pi scale (level / 2^bits)^gamma.
-    #[serde(deserialize_with = "range::positive")]
-    pub phase_gamma: f64,
-    /// A measured response in place of scale and gamma: a file of phases in radians, one a level,
-    /// rising.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phase_table: Option<String>,
-    /// Width of the fringing kernel's spectrum, cycles a pixel; 0 is no crosstalk.
-    #[serde(deserialize_with = "range::non_negative")]
-    pub crosstalk_sigma: f64,
-    /// The exponent q of the fringing kernel's spectrum.
-    #[serde(deserialize_with = "range::positive")]
-    pub crosstalk_order: f64,
-    /// A measured fringing kernel, three samples a pixel, in place of the formula: an .npy or .csv
-    /// file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub crosstalk_kernel: Option<String>,
-    /// The part of a pixel's area that modulates.
-    #[serde(deserialize_with = "range::up_to_one")]
-    pub fill_factor: f64,
-    /// Amplitude reflectivity of the dead zone; 0 absorbs.
-    #[serde(deserialize_with = "range::unit_interval")]
-    pub gap_reflectivity: f64,
-    /// Phase of the dead zone, radians.
-    #[serde(deserialize_with = "range::finite")]
-    pub gap_phase_rad: f64,
-    /// Amplitude of the flicker common to all pixels, as a part of the phase.
-    #[serde(deserialize_with = "range::fraction")]
-    pub flicker: f64,
-    /// Frequency of the common flicker.
-    #[serde(rename = "flicker_Hz", deserialize_with = "range::positive")]
-    pub flicker_hz: f64,
-    /// Standard deviation of each pixel's own phase from frame to frame, radians.
-    #[serde(deserialize_with = "range::non_negative")]
-    pub pixel_flicker_rad: f64,
-    /// 1/e^2 radius of a Gaussian beam, in units of half the panel's shorter side; 0 is uniform
-    /// light.
-    #[serde(deserialize_with = "range::non_negative")]
-    pub beam_radius: f64,
-    /// A measured image of the illumination (intensities, one a pixel of the panel) in place of the
-    /// Gaussian: an .npy or .csv file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub illumination: Option<String>,
     /// Whether patterns are divided by the light that falls on each node, at the price of light.
-    pub illumination_corrected: bool,
-    /// Aberration: waves (rms) of the Zernike modes from Noll index 4 (defocus) on.
-    pub zernike_waves: Vec<f64>,
-    /// The part of the aberration that the modulator's own correction takes away.
-    #[serde(deserialize_with = "range::unit_interval")]
-    pub zernike_correction: f64,
-    /// Relative standard deviation of the laser's intensity from frame to frame.
-    #[serde(deserialize_with = "range::non_negative")]
-    pub laser_noise: f64,
-    /// Bits of the camera; 0 is a camera without rounding or clipping.
-    #[serde(deserialize_with = "range::camera_bits")]
-    pub camera_bits: u32,
-    /// Standard deviation of a frame's read noise, in units of the camera's full scale.
-    #[serde(deserialize_with = "range::non_negative")]
-    pub camera_noise: f64,
-    /// The intensity at the camera's brightest code, in units of `camera_exposure`.
-    #[serde(deserialize_with = "range::positive")]
-    pub camera_full_scale: f64,
-    /// What the full scale is relative to.
-    pub camera_exposure: CameraExposure,
-    /// Electrons of a camera pixel at the brightest code, its full well: shot noise; 0 is none.
-    #[serde(deserialize_with = "range::non_negative")]
-    pub camera_electrons: f64,
-    /// Camera pixels along the side of the square that is summed around the zero order.
-    #[serde(deserialize_with = "range::positive_integer")]
-    pub camera_region_px: usize,
-    /// Camera pixels from the middle of the zero order to its first dark line.
-    #[serde(deserialize_with = "range::positive")]
-    pub camera_spot_px: f64,
-    /// Standard deviation of the step by which the zero order wanders across the camera between two
-    /// writes, camera pixels.
-    #[serde(deserialize_with = "range::non_negative")]
-    pub pointing_drift_px: f64,
-    /// Time constant of the liquid crystal, milliseconds; 0 follows at once.
-    #[serde(deserialize_with = "range::non_negative")]
-    pub response_ms: f64,
+    pub compensated: bool,
+}
+
+impl Default for PatternSettings {
+    fn default() -> Self {
+        Self {
+            count: 32,
+            values: PatternValues::Binary,
+            weight: 1.0,
+            train_weights: false,
+            bits: 0,
+            rounding: UpdateRounding::None,
+            non_reciprocal: false,
+            self_coupling: SelfCoupling::Removed,
+            compensated: false,
+        }
+    }
+}
+
+impl PatternSettings {
+    /// Whether only signs are shown.
+    pub fn are_signs(&self) -> bool {
+        self.values == PatternValues::Binary || self.bits == 1
+    }
+}
+
+/// How frames follow one another: the table `[device.spim.frames]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Frames {
     /// Frames per second, modulator and camera together.
-    #[serde(rename = "frame_rate_Hz", deserialize_with = "range::positive")]
-    pub frame_rate_hz: f64,
+    #[serde(rename = "rate_Hz", deserialize_with = "range::positive")]
+    pub rate_hz: f64,
     /// Settling of the modulator before the frames of one force, milliseconds.
     #[serde(deserialize_with = "range::non_negative")]
     pub settling_ms: f64,
+    /// How K patterns share the machine.
+    pub multiplexing: Multiplexing,
+    /// Whether the noise of every frame is drawn by itself even where one number for all has the
+    /// same distribution.
+    pub separate_noise: bool,
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self {
+            rate_hz: 60.0,
+            settling_ms: 0.0,
+            multiplexing: Multiplexing::Time,
+            separate_noise: false,
+        }
+    }
 }
 
 impl SpimDevice {
-    /// The panel, and what nodes take of it.
-    pub fn panel(&self) -> PanelGeometry {
-        PanelGeometry {
-            width: self.panel_width_px,
-            height: self.panel_height_px,
-            macro_pixel: self.macro_pixel_px,
-            checker: self.checker_px,
+    /// The effects that are on, in the order in which light meets them.
+    pub fn effects_on(&self) -> Vec<&dyn Optic> {
+        let all = self.effects().into_iter().map(|(_, effect)| effect);
+        all.filter(|effect| !effect.is_off()).collect()
+    }
+
+    /// Whether `path` follows every effect that is on.
+    pub fn follows(&self, path: Path) -> bool {
+        self.effects_on().iter().all(|effect| effect.followed_by(path, self))
+    }
+
+    /// The tier that is followed: the one asked for, else the cheapest that follows every effect
+    /// that is on, else the last.
+    pub fn tier(&self) -> Tier {
+        let cheapest = || Tier::ALL.into_iter().find(|tier| self.follows(tier.path()));
+        self.tier.or_else(cheapest).unwrap_or(Tier::Effective)
+    }
+
+    /// The `patterns` that share a mask.
+    pub fn masks<'a, 'b>(&self, patterns: &'b [&'a [f64]]) -> Vec<&'b [&'a [f64]]> {
+        if self.frames.multiplexing == Multiplexing::FocalPlane {
+            vec![patterns]
+        } else {
+            patterns.chunks(1).collect()
         }
     }
 
     /// Regions of the panel that each hold all nodes.
     pub fn regions(&self) -> usize {
-        if self.multiplexing == Multiplexing::FocalPlane { self.patterns } else { 1 }
+        if self.frames.multiplexing == Multiplexing::FocalPlane { self.patterns.count } else { 1 }
     }
 
     /// The camera before an aperture of `nodes` macro-pixels, its region of interest included.
-    pub(super) fn camera(&self, nodes: usize) -> Camera {
-        let region = CameraRegion { side_px: self.camera_region_px, spot_px: self.camera_spot_px };
-        let exposure = match self.camera_exposure {
-            CameraExposure::InPhase => 1.0,
-            CameraExposure::Typical => nodes as f64 / self.field_in_phase(nodes).powi(2),
-        };
-        Camera::new(
-            self.camera_bits,
-            self.camera_noise,
-            self.camera_full_scale * exposure,
-            self.camera_electrons,
-            region,
-        )
+    pub fn detector(&self, nodes: usize) -> Detector {
+        self.camera.detector(&self.region, nodes, self.field_in_phase(nodes))
     }
 
     /// The field of all light in phase, for an aperture of `nodes` macro-pixels, in units of a
     /// macro-pixel's.
-    pub(super) fn field_in_phase(&self, nodes: usize) -> f64 {
+    pub fn field_in_phase(&self, nodes: usize) -> f64 {
         let nodes = nodes as f64;
-        if self.readout == Readout::Homodyne { nodes + reference(nodes) } else { nodes }
+        if self.readout.get().reads_overlaps() { nodes + reference(nodes) } else { nodes }
     }
 
     /// Frames in which all patterns are shown once.
     pub fn frames_per_energy(&self) -> u64 {
-        if self.multiplexing == Multiplexing::Time { self.patterns as u64 } else { 1 }
-    }
-
-    /// A machine without any imperfection, 60 frames a second.
-    pub fn ideal() -> Self {
-        Self {
-            sheet: None,
-            patterns: 32,
-            pattern_values: PatternValues::Binary,
-            pattern_weight: 1.0,
-            train_pattern_weights: false,
-            pattern_bits: 0,
-            update_rounding: UpdateRounding::None,
-            non_reciprocal: false,
-            self_coupling: SelfCoupling::Removed,
-            readout: Readout::ParameterShift,
-            probe_step: 0.5,
-            spsa_directions: 1,
-            multiplexing: Multiplexing::Time,
-            tier: Tier::Analytic,
-            per_frame_noise: false,
-            panel_width_px: 0,
-            panel_height_px: 0,
-            pitch_um: 8.0,
-            wavelength_nm: 532.0,
-            macro_pixel_px: 8,
-            checker_px: 1,
-            phase_bits: 0,
-            phase_scale: 1.0,
-            phase_gamma: 1.0,
-            phase_table: None,
-            crosstalk_sigma: 0.0,
-            crosstalk_order: 1.2,
-            crosstalk_kernel: None,
-            fill_factor: 1.0,
-            gap_reflectivity: 0.0,
-            gap_phase_rad: 0.0,
-            flicker: 0.0,
-            flicker_hz: 60.0,
-            pixel_flicker_rad: 0.0,
-            beam_radius: 0.0,
-            illumination: None,
-            illumination_corrected: false,
-            zernike_waves: Vec::new(),
-            zernike_correction: 0.0,
-            laser_noise: 0.0,
-            camera_bits: 0,
-            camera_noise: 0.0,
-            camera_full_scale: 1.0,
-            camera_exposure: CameraExposure::InPhase,
-            camera_electrons: 0.0,
-            camera_region_px: 1,
-            camera_spot_px: 1.0,
-            pointing_drift_px: 0.0,
-            response_ms: 0.0,
-            frame_rate_hz: 60.0,
-            settling_ms: 0.0,
-        }
-    }
-}
-
-impl Default for SpimDevice {
-    fn default() -> Self {
-        Self::ideal()
+        if self.frames.multiplexing == Multiplexing::Time { self.patterns.count as u64 } else { 1 }
     }
 }
 
 impl Family for SpimDevice {
+    /// The device in words, its tier named where it is not the cheapest.
     fn describe(&self) -> String {
-        let sheet = self.sheet.as_ref().map_or(String::new(), |sheet| format!(" ({sheet})"));
-        let values = match self.pattern_values {
+        let values = match self.patterns.values {
             PatternValues::Binary => "binary",
             PatternValues::Continuous => "continuous",
         };
-        let count = self.patterns;
-        format!("spatial photonic Ising machine of {count} {values} patterns{sheet}")
+        let tier = match self.tier() {
+            Tier::Analytic => "",
+            Tier::Effective => ", effective tier",
+        };
+        let sheet = self.sheet.as_ref().map_or(String::new(), |sheet| format!(" ({sheet})"));
+        let count = self.patterns.count;
+        format!("spatial photonic Ising machine of {count} {values} patterns{tier}{sheet}")
     }
 
     fn sheet(&self) -> Option<&str> {
         self.sheet.as_deref()
     }
 
+    /// Effects that are not what they should be, or that the tier asked for loses, are refused.
+    fn check(&self) -> Result<(), String> {
+        self.check_effects()?;
+        let tier = self.tier();
+        let followed = |effect: &dyn Optic, tier: Tier| effect.followed_by(tier.path(), self);
+        let lost = |(_, effect): &(_, &dyn Optic)| !effect.is_off() && !followed(*effect, tier);
+        let Some((table, effect)) = self.effects().into_iter().find(lost) else { return Ok(()) };
+        let other = Tier::ALL.into_iter().find(|tier| followed(effect, *tier));
+        Err(format!(
+            "tier = \"{}\" does not follow [device.spim.{table}] ({}): expected {}",
+            tier.name(),
+            effect.title(),
+            other.map_or("an effect that training follows".into(), |tier| {
+                format!("\"{}\", or no tier, which chooses it", tier.name())
+            })
+        ))
+    }
+
+    /// Couplings of different nodes, or that are not reciprocal, are no energy of one set of
+    /// patterns.
     fn check_site(&self, same_nodes: bool) -> Result<(), String> {
-        if (same_nodes && !self.non_reciprocal) || !self.readout.needs_energy() {
+        let reciprocal = same_nodes && !self.patterns.non_reciprocal;
+        if reciprocal || !self.readout.get().needs_energy() {
             return Ok(());
         }
         Err(format!(
-            "readout = \"{}\" measures the energy of nodes that share one set of \
-             patterns: expected \"homodyne\" or \"cross-term\" {}",
+            "readout = \"{}\" measures the energy of nodes that share one set of patterns: expected \
+             {} {}",
             self.readout.name(),
+            ReadoutChoice::of_any_coupling(),
             if same_nodes {
-                "with non_reciprocal = true"
+                "with patterns.non_reciprocal = true"
             } else {
                 "for masks between two layers (or network.topology = \"all-to-all\")"
             }
@@ -423,24 +336,9 @@ impl Family for SpimDevice {
     /// One set of patterns where a mask couples nodes to themselves, readers and writers where it
     /// joins two layers.
     fn array<T: Real>(&self, site: &Site<T>) -> Result<Box<dyn Coupler<T>>> {
-        let mut stream = Key::new(site.seed, "initial patterns").with(site.index).stream();
-        let mut random = |nodes: usize| {
-            DMatrix::from_fn(nodes, self.patterns, |_, _| {
-                let deviate = T::normal(&mut stream);
-                match self.pattern_values {
-                    PatternValues::Binary => deviate.signum(),
-                    PatternValues::Continuous => deviate.tanh(),
-                }
-            })
-        };
-        let readers = random(site.inputs);
-        let own_writers = self.non_reciprocal || !site.same_nodes;
-        let writers = own_writers.then(|| random(site.outputs));
-        let weight = T::of(self.pattern_weight);
-        let sign = |k: usize| if k % 2 == 0 { weight } else { -weight };
-        let weights = DMatrix::from_fn(self.patterns, 1, |k, _| sign(k));
-        let same_nodes = site.same_nodes;
-        let patterns = Patterns { readers, writers, weights, same_nodes };
+        let key = Key::new(site.seed, "initial patterns").with(site.index);
+        let nodes = (site.inputs, site.outputs);
+        let patterns = Patterns::random(&self.patterns, nodes, site.same_nodes, key);
         Ok(Box::new(Spim::new(self.clone(), patterns)?))
     }
 }

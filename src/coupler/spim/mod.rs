@@ -8,43 +8,51 @@
 //! summed, the frames stand for the couplings
 //!
 //! ```text
-//! W = (1/K) sum_k lambda_k u^k (v^k)^T,      readers v and writers u the same patterns in a reciprocal machine
+//! W = (1/K) sum_k lambda_k u^k (v^k)^T
+//!
+//! readers v and writers u the same patterns in a reciprocal machine
 //! ```
 //!
 //! With readers and writers of their own, couplings need not be reciprocal, nor join the same
 //! nodes: one mask a pair of layers. The overlap v^k . s is then read by homodyne, or optically as
 //! a cross term, |v.s + u.t|^2 - |v.s - u.t|^2 = 4 (v.s)(u.t); reversed ports swap the two sets.
 //!
-//! [`Readout`] says how forces are had from intensities and what that costs in frames, [`Tier`] how
-//! much of the light path ([`optics`]) is followed on the way.
+//! [`readout`] says how forces are had from intensities and what that costs in frames, [`Optic`] how
+//! effects meet the light, [`Tier`] how much of the light path ([`optics`]) is followed on the way.
+//!
+//! # Adding to it
+//! An effect is a struct in a file of `optics/` (its table, its title, its off-switch, the hooks of
+//! [`Optic`] at which it acts) and a line in the list of [`SpimDevice`]; a readout is a struct in a
+//! file of `readout/` and a line in the list there.
 
 mod device;
-mod light;
+
+mod optic;
 pub mod optics;
 mod patterns;
-mod readout;
+mod picture;
+pub mod readout;
+mod side;
 
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
-use self::light::Light;
-use self::optics::camera::Camera;
-use self::optics::drift::Drift;
-use self::optics::flicker::Flicker;
-use self::optics::laser::Laser;
-use self::optics::settling::Settling;
-use super::{Coupler, Expense, Parameter, Port, Read};
+use self::side::Side;
+use super::{Coupler, Expense, Family, Parameter, Picture, Port, Quantity, Read};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::real::{Real, View, ViewMut};
 use crate::state::State;
 use crate::{Error, Result};
 
 pub use device::{
-    CameraExposure, Multiplexing, PatternValues, Readout, SelfCoupling, SpimDevice, Tier,
+    Frames, Multiplexing, Panel, PatternSettings, PatternValues, SelfCoupling, SpimDevice, Tier,
     UpdateRounding,
 };
+pub use optic::{Optic, Path, Shot, Sight};
+pub use optics::camera::CameraExposure;
 pub use patterns::Patterns;
+pub use readout::{Readout, ReadoutChoice};
 
 /// Names the streams that round updates.
 const ROUNDING: u64 = u64::MAX;
@@ -57,13 +65,12 @@ pub struct Spim<T: Real> {
     latent: Patterns<T>,
     /// What the modulator is asked to show of them.
     shown: Patterns<T>,
-    /// Driven forward, driven reversed; so are cameras.
-    lights: [Arc<Light>; 2],
-    laser: Laser,
-    flicker: Flicker,
-    cameras: [Camera; 2],
-    settling: Settling,
-    drift: Drift,
+    /// Driven forward, driven reversed.
+    sides: [Arc<Side>; 2],
+    /// Whether forces are products with the patterns.
+    is_dense: bool,
+    /// What wanders from write to write, an entry an effect.
+    wandered: Vec<Vec<f64>>,
     /// The diagonal of W, known from what was programmed; empty where inputs and outputs are
     /// different nodes.
     self_coupling: Vec<T>,
@@ -73,42 +80,30 @@ impl<T: Real> Spim<T> {
     /// The machine `device` showing `patterns`.
     ///
     /// # Errors
-    /// When the nodes do not fit the panel, a file that the device names is not what it should be,
-    /// or the readout cannot measure couplings that are not reciprocal.
+    /// When the device is not what it should be, the nodes do not fit the panel, a file that the
+    /// device names is not what it should be, or the readout cannot measure couplings that are not
+    /// reciprocal.
     pub fn new(device: SpimDevice, patterns: Patterns<T>) -> Result<Self> {
-        if patterns.writers.is_some() && device.readout.needs_energy() {
-            return Err(Error::input(format!(
-                "device.spim.readout = \"{}\" measures the energy of reciprocal couplings; with readers and writers of their own \
-                 expected \"homodyne\" or \"cross-term\"",
-                device.readout.name()
-            )));
-        }
+        let checked = device.check().and_then(|()| device.check_site(patterns.writers.is_none()));
+        checked.map_err(|message| Error::input(format!("device.spim.{message}")))?;
+        let readout = device.readout.get();
         let (inputs, outputs) = (patterns.readers.nrows(), patterns.writers().nrows());
-        let aperture = |driven: usize| {
-            if device.readout == Readout::CrossTerm { inputs + outputs } else { driven }
-        };
-        let forward = Arc::new(Light::new(&device, aperture(inputs))?);
+        let aperture =
+            |driven: usize| if readout.shows_writers() { inputs + outputs } else { driven };
+        let forward = Arc::new(Side::new(&device, aperture(inputs))?);
         let reversed = if aperture(inputs) == aperture(outputs) {
             forward.clone()
         } else {
-            Arc::new(Light::new(&device, aperture(outputs))?)
+            Arc::new(Side::new(&device, aperture(outputs))?)
         };
-        let shown = patterns.shown(device.pattern_bits);
+        let shown = patterns.shown(device.patterns.bits);
+        let aligned = |(_, effect): (_, &dyn Optic)| {
+            effect.aligned().filter(|_| !effect.is_off()).map_or(Vec::new(), |(_, state)| state)
+        };
         Ok(Self {
-            lights: [forward, reversed],
-            laser: Laser { noise: device.laser_noise },
-            flicker: Flicker {
-                common: if device.tier == Tier::Effective { device.flicker } else { 0.0 },
-                turns_per_frame: device.flicker_hz / device.frame_rate_hz,
-                pixel_rad: if device.tier == Tier::Effective {
-                    device.pixel_flicker_rad
-                } else {
-                    0.0
-                },
-            },
-            cameras: [inputs, outputs].map(|driven| device.camera(aperture(driven))),
-            settling: Settling::new(device.response_ms, device.frame_rate_hz),
-            drift: Drift { step_px: device.pointing_drift_px, offset_px: [0.0; 2] },
+            sides: [forward, reversed],
+            is_dense: readout::is_dense(&device),
+            wandered: device.effects().into_iter().map(aligned).collect(),
             self_coupling: shown.diagonal(),
             latent: patterns,
             shown,
@@ -121,18 +116,27 @@ impl<T: Real> Spim<T> {
         &self.shown
     }
 
+    /// What frames have in common when the port of side `side` is driven.
+    fn sight(&self, side: usize) -> Sight<'_> {
+        let side = &self.sides[side];
+        Sight {
+            device: &self.device,
+            path: self.device.tier().path(),
+            detector: &side.detector,
+            light: self.device.field_in_phase(side.nodes),
+            power: side.light.power(),
+        }
+    }
+
+    /// The part of the light that is left after what has wandered.
+    fn gain(&self) -> f64 {
+        let effects = self.device.effects().into_iter().zip(&self.wandered);
+        let wanders = effects.filter(|(_, state)| !state.is_empty());
+        wanders.map(|((_, effect), state)| effect.gain(state, &self.device)).product()
+    }
+
     fn removes_self_coupling(&self) -> bool {
-        self.device.self_coupling == SelfCoupling::Removed && self.shown.same_nodes
-    }
-
-    fn patterns_are_signs(&self) -> bool {
-        self.device.pattern_values == PatternValues::Binary || self.device.pattern_bits == 1
-    }
-
-    /// Pattern values of +-1 commute with the gauge encoding; so does everything when phases are
-    /// exact.
-    fn patterns_commute_with_encoding(&self) -> bool {
-        self.patterns_are_signs() || self.device.phase_bits == 0
+        self.device.patterns.self_coupling == SelfCoupling::Removed && self.shown.same_nodes
     }
 }
 
@@ -152,18 +156,22 @@ impl<T: Real> Coupler<T> for Spim<T> {
     }
 
     fn parameters(&self) -> Vec<Parameter<T>> {
-        self.latent.parameters(&self.device)
+        self.latent.parameters(&self.device.patterns)
     }
 
     fn program(&mut self, values: &mut [DMatrix<T>], key: Key) -> Result<()> {
         self.latent.program(values);
-        self.latent.round_update(&self.device, key.with(ROUNDING));
-        if self.device.update_rounding != UpdateRounding::None {
+        self.latent.round_update(&self.device.patterns, key.with(ROUNDING));
+        if self.device.patterns.rounding != UpdateRounding::None {
             self.latent.write_to(values);
         }
-        self.shown = self.latent.shown(self.device.pattern_bits);
+        self.shown = self.latent.shown(self.device.patterns.bits);
         self.self_coupling = self.shown.diagonal();
-        self.drift.advance(key);
+        for ((_, effect), state) in self.device.effects().into_iter().zip(&mut self.wandered) {
+            if !state.is_empty() {
+                effect.wander(state, key);
+            }
+        }
         Ok(())
     }
 
@@ -176,13 +184,14 @@ impl<T: Real> Coupler<T> for Spim<T> {
     }
 
     /// Linear in the values: each macro-pixel's response by its ends, neighbours' rims and leaking
-    /// light apart.
+    /// light apart. Where inputs and outputs are not as many, or writers are shown beside the
+    /// readers, it is the intended matrix, whatever the optics do.
     fn effective(&self) -> Option<DMatrix<T>> {
         let mut matrix = self.intended();
-        let light = &self.lights[0];
-        if self.device.tier == Tier::Analytic
+        let light = &self.sides[0].light;
+        if self.device.tier() == Tier::Analytic
             || matrix.nrows() != matrix.ncols()
-            || self.device.readout == Readout::CrossTerm
+            || self.device.readout.get().shows_writers()
         {
             return Some(matrix);
         }
@@ -202,9 +211,10 @@ impl<T: Real> Coupler<T> for Spim<T> {
     }
 
     fn read_expense(&self, _: Port, wanted: usize) -> Expense {
-        let frames =
-            readout::frames_per_pattern(&self.device, wanted) * self.device.frames_per_energy();
-        let seconds = frames as f64 / self.device.frame_rate_hz + self.device.settling_ms * 1e-3;
+        let pairs = self.device.readout.get().pairs(wanted);
+        let frames = 2 * pairs * self.device.frames_per_energy();
+        let timing = &self.device.frames;
+        let seconds = frames as f64 / timing.rate_hz + timing.settling_ms * 1e-3;
         Expense { frames, seconds, ..Expense::default() }
     }
 
@@ -212,499 +222,35 @@ impl<T: Real> Coupler<T> for Spim<T> {
         Expense::default()
     }
 
+    fn quantities(&self) -> Vec<Quantity> {
+        picture::quantities(&self.device, &self.shown)
+    }
+
+    fn pictures(&self) -> Result<Vec<Picture>> {
+        picture::pictures(&self.device, &self.shown)
+    }
+
     fn state(&self) -> State<T> {
-        State::default().with("pointing_px", self.drift.offset_px.to_vec())
+        let mut state = State::default();
+        for ((_, effect), wandered) in self.device.effects().into_iter().zip(&self.wandered) {
+            if let Some((name, _)) = effect.aligned().filter(|_| !wandered.is_empty()) {
+                state.insert(name, wandered.clone());
+            }
+        }
+        state
     }
 
     fn restore(&mut self, state: &State<T>) -> Result<()> {
-        self.drift.offset_px.copy_from_slice(state.numbers("pointing_px", 2)?);
+        let effects = self.device.effects().into_iter().zip(&mut self.wandered);
+        for ((_, effect), wandered) in effects.filter(|(_, wandered)| !wandered.is_empty()) {
+            if let Some((name, _)) = effect.aligned() {
+                let saved = state.numbers(name, wandered.len())?;
+                wandered.copy_from_slice(saved);
+            }
+        }
         Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::ops::AddAssign;
-
-    use super::*;
-    use crate::arithmetic::real::Real;
-    use crate::coupler::ReadNoise;
-
-    const NODES: usize = 7;
-    const READOUTS: [Readout; 5] = [
-        Readout::ParameterShift,
-        Readout::QuarterShift,
-        Readout::FiniteDifference,
-        Readout::Homodyne,
-        Readout::CrossTerm,
-    ];
-
-    fn spim(device: SpimDevice) -> Spim<f64> {
-        let mut stream = Key::new(3, "patterns").stream();
-        let patterns = DMatrix::from_fn(NODES, 5, |_, _| match device.pattern_values {
-            PatternValues::Binary => f64::normal(&mut stream).signum(),
-            PatternValues::Continuous => f64::normal(&mut stream).tanh(),
-        });
-        let weights =
-            DMatrix::from_fn(5, 1, |k, _| if k % 2 == 0 { 1.0 + 0.1 * k as f64 } else { -0.8 });
-        Spim::new(device, Patterns::reciprocal(patterns, weights)).unwrap()
-    }
-
-    fn values(columns: usize) -> DMatrix<f64> {
-        DMatrix::from_fn(NODES, columns, |i, j| 0.8 * (0.7 * (i + 1) as f64 + 1.3 * j as f64).sin())
-    }
-
-    fn force(
-        spim: &Spim<f64>,
-        values: &DMatrix<f64>,
-        gain: Option<&DMatrix<f64>>,
-        step: u64,
-    ) -> DMatrix<f64> {
-        let samples: Vec<usize> = (0..values.ncols()).collect();
-        let noise = ReadNoise { key: Key::new(1, "test"), samples: &samples, step };
-        let mut out = DMatrix::zeros(5, values.ncols());
-        let gain = gain.map(|gain| gain.view((2, 0), (5, values.ncols())));
-        let read = Read::new(Port::Forward, values.as_view(), 2..7, noise).with_gain(gain);
-        spim.read(&read, out.as_view_mut(), &mut Vec::new()).unwrap();
-        out
-    }
-
-    fn every_device() -> Vec<SpimDevice> {
-        let mut devices = Vec::new();
-        for readout in READOUTS {
-            for self_coupling in [SelfCoupling::Removed, SelfCoupling::Kept] {
-                for pattern_values in [PatternValues::Binary, PatternValues::Continuous] {
-                    devices.push(SpimDevice {
-                        readout,
-                        self_coupling,
-                        pattern_values,
-                        probe_step: 0.2,
-                        ..SpimDevice::ideal()
-                    });
-                }
-            }
-        }
-        devices
-    }
-
-    #[test]
-    fn every_exact_readout_of_an_ideal_machine_is_the_dense_product() {
-        let (values, gain) = (values(4), values(4).map(|v| 0.3 + 0.5 * v.abs()));
-        for device in every_device() {
-            let spim = spim(device.clone());
-            let currents = (spim.intended() * &values).rows(2, 5).into_owned();
-            let forces = currents.component_mul(&gain.rows(2, 5));
-            assert!((force(&spim, &values, None, 0) - &currents).abs().max() < 1e-13, "{device:?}");
-            assert!(
-                (force(&spim, &values, Some(&gain), 0) - &forces).abs().max() < 1e-13,
-                "{device:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn frame_by_frame_agrees_with_overlaps() {
-        // A camera so fine that it changes nothing takes the frame-by-frame path.
-        let (values, gain) = (values(3), values(3).map(|v| 0.3 + 0.5 * v.abs()));
-        for device in every_device() {
-            for phase_bits in [0, 6] {
-                let device = SpimDevice { phase_bits, ..device.clone() };
-                let fine = SpimDevice {
-                    camera_noise: 1e-15,
-                    per_frame_noise: true,
-                    camera_full_scale: 4.0,
-                    ..device.clone()
-                };
-                let (overlaps, frames) = (spim(device.clone()), spim(fine));
-                for gain in [None, Some(&gain)] {
-                    let difference =
-                        force(&overlaps, &values, gain, 0) - force(&frames, &values, gain, 0);
-                    assert!(
-                        difference.abs().max() < 1e-11,
-                        "{device:?}: {}",
-                        difference.abs().max()
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn overlaps_seen_at_once_are_those_of_their_frames() {
-        let rounding = SpimDevice {
-            readout: Readout::Homodyne,
-            camera_bits: 8,
-            camera_full_scale: 4.0,
-            ..SpimDevice::ideal()
-        };
-        for device in [
-            rounding.clone(),
-            SpimDevice { pattern_values: PatternValues::Binary, phase_bits: 6, ..rounding.clone() },
-        ] {
-            let frames = SpimDevice { per_frame_noise: true, ..device.clone() };
-            let difference = force(&spim(device), &values(9), None, 0)
-                - force(&spim(frames), &values(9), None, 0);
-            assert!(difference.abs().max() < 1e-12, "{}", difference.abs().max());
-        }
-        let noisy = SpimDevice { camera_noise: 0.01, ..rounding };
-        let moments = |per_frame_noise| {
-            let spim = spim(SpimDevice { per_frame_noise, ..noisy.clone() });
-            let values = DMatrix::from_fn(NODES, 5000, |i, _| 0.6 - 0.17 * i as f64);
-            let forces = force(&spim, &values, None, 0);
-            (forces.column_mean(), forces.column_variance())
-        };
-        let ((mean, variance), (frame_mean, frame_variance)) = (moments(false), moments(true));
-        for i in 0..5 {
-            assert!(
-                (mean[i] - frame_mean[i]).abs() < 5.0 * (2.0 * frame_variance[i] / 5000.0).sqrt(),
-                "mean of {i}"
-            );
-            assert!(
-                (variance[i] / frame_variance[i] - 1.0).abs() < 5.0 * (4.0 / 5000f64).sqrt(),
-                "variance of {i}"
-            );
-        }
-    }
-
-    #[test]
-    fn updates_without_a_latent_copy_end_on_what_can_be_shown() {
-        let program = |update_rounding, value: f64, write: u64| {
-            let mut spim =
-                spim(SpimDevice { pattern_bits: 4, update_rounding, ..SpimDevice::ideal() });
-            let mut values: Vec<_> =
-                spim.parameters().into_iter().map(|parameter| parameter.values).collect();
-            values[0].fill(value);
-            spim.program(&mut values, Key::new(write, "test")).unwrap();
-            values[0].clone()
-        };
-        let step = 1.0 / 7.0;
-        // A quarter of a step above a level.
-        let value = 2.25 * step;
-        assert!(program(UpdateRounding::None, value, 0).iter().all(|held| *held == value));
-        assert!(program(UpdateRounding::Nearest, value, 0).iter().all(|held| *held == 2.0 * step));
-        let drawn: Vec<f64> = (0..200)
-            .flat_map(|write| {
-                program(UpdateRounding::Stochastic, value, write).data.as_vec().clone()
-            })
-            .collect();
-        assert!(drawn.iter().all(|held| *held == 2.0 * step || *held == 3.0 * step));
-        let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
-        assert!(
-            (mean - value).abs() < 5.0 * step * (0.25 * 0.75 / drawn.len() as f64).sqrt(),
-            "{mean} {value}"
-        );
-        // What can be shown stays: a resumed run goes on from the same values.
-        for level in -7..=7 {
-            let value = f64::from(level) * step;
-            assert!((0..50).all(|write| {
-                program(UpdateRounding::Stochastic, value, write).iter().all(|held| *held == value)
-            }));
-        }
-    }
-
-    #[test]
-    fn camera_noise_reaches_the_force_with_the_stated_resolution() {
-        for (readout, per_frame_noise) in
-            READOUTS.into_iter().flat_map(|readout| [(readout, true), (readout, false)])
-        {
-            let device = SpimDevice {
-                readout,
-                per_frame_noise,
-                camera_noise: 0.001,
-                camera_full_scale: 4.0,
-                ..SpimDevice::ideal()
-            };
-            let (noisy, clean) =
-                (spim(device.clone()), spim(SpimDevice { camera_noise: 0.0, ..device }));
-            let values = values(40);
-            let reference = force(&clean, &values, None, 0);
-            let (mut squares, mut fourths, mut count) = (0.0, 0.0, 0.0);
-            for step in 0..50 {
-                let errors = force(&noisy, &values, None, step) - &reference;
-                squares += errors.norm_squared();
-                fourths += errors.iter().map(|error| error.powi(4)).sum::<f64>();
-                count += reference.len() as f64;
-            }
-            // Homodyne noise is shared by the nodes of a pattern, so a fifth of the deviates are
-            // independent.
-            let error = 5.0 / (2.0 * count / 5.0).sqrt();
-            let ratio = (squares / count).sqrt() / noisy.resolution();
-            // A quarter shift is attenuated where |v| + 1 does not fit the circle, and amplified
-            // again.
-            let quarter = readout == Readout::QuarterShift && ratio > 1.0 && ratio < 4.0;
-            assert!(
-                (ratio - 1.0).abs() < error || quarter,
-                "{readout:?}, per frame {per_frame_noise}: {ratio}"
-            );
-            // Normal deviates have a fourth moment of three squared variances; mixed steps widen
-            // that of the quarter shift.
-            let kurtosis = fourths * count / (squares * squares);
-            assert!(
-                (kurtosis - 3.0).abs() < 12.0 * error || quarter,
-                "{readout:?}, per frame {per_frame_noise}: {kurtosis}"
-            );
-        }
-    }
-
-    #[test]
-    fn noise_drawn_once_has_the_moments_of_noise_drawn_frame_by_frame() {
-        for (readout, tier) in READOUTS
-            .into_iter()
-            .flat_map(|readout| [(readout, Tier::Analytic), (readout, Tier::Effective)])
-        {
-            let device = SpimDevice {
-                readout,
-                tier,
-                laser_noise: 0.02,
-                camera_noise: 0.001,
-                ..SpimDevice::ideal()
-            };
-            let moments = |per_frame_noise| {
-                let spim = spim(SpimDevice { per_frame_noise, ..device.clone() });
-                let values = DMatrix::from_fn(NODES, 400, |i, _| 0.6 - 0.17 * i as f64);
-                let (mut sum, mut squares) = (DMatrix::zeros(5, 5), DMatrix::zeros(5, 5));
-                for step in 0..10 {
-                    let forces = force(&spim, &values, None, step);
-                    for sample in forces.column_iter() {
-                        sum.column_mut(0).add_assign(&sample);
-                        squares += sample * sample.transpose();
-                    }
-                }
-                let mean = sum.column(0) / 4000.0;
-                let covariance = squares / 4000.0 - &mean * mean.transpose();
-                (mean, covariance)
-            };
-            let ((mean, covariance), (frame_mean, frame_covariance)) =
-                (moments(false), moments(true));
-            for i in 0..5 {
-                // Two means of 4000 draws, five standard errors; so for variances and covariances.
-                let error = 5.0 * (2.0 * frame_covariance[(i, i)] / 4000.0).sqrt();
-                assert!(
-                    (mean[i] - frame_mean[i]).abs() < error,
-                    "{readout:?} {tier:?} mean of {i}"
-                );
-                for j in 0..5 {
-                    let scale = (frame_covariance[(i, i)] * frame_covariance[(j, j)]).sqrt();
-                    let error = 5.0 * scale * (4.0 / 4000f64).sqrt();
-                    assert!(
-                        (covariance[(i, j)] - frame_covariance[(i, j)]).abs() < error,
-                        "{readout:?} {tier:?} covariance {i} {j}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn spsa_is_right_on_average() {
-        let device = SpimDevice {
-            readout: Readout::Spsa,
-            spsa_directions: 4000,
-            probe_step: 0.1,
-            ..SpimDevice::ideal()
-        };
-        let spim = spim(device);
-        let values = values(2);
-        let currents = (spim.intended() * &values).rows(2, 5).into_owned();
-        let found = force(&spim, &values, None, 0);
-        // Each direction adds the currents of the other wanted nodes with random signs.
-        let error = 5.0 * currents.norm() / 4000f64.sqrt();
-        assert!((found - currents).abs().max() < error);
-    }
-
-    #[test]
-    fn ideal_optics_in_the_effective_tier_are_the_analytic_tier() {
-        let (values, gain) = (values(3), values(3).map(|v| 0.3 + 0.5 * v.abs()));
-        for device in every_device() {
-            for phase_bits in [0, 6] {
-                let analytic = SpimDevice {
-                    phase_bits,
-                    camera_noise: 1e-15,
-                    per_frame_noise: true,
-                    ..device.clone()
-                };
-                let effective = SpimDevice { tier: Tier::Effective, ..analytic.clone() };
-                let difference = force(&spim(analytic), &values, Some(&gain), 0)
-                    - force(&spim(effective), &values, Some(&gain), 0);
-                assert!(difference.abs().max() < 1e-11, "{device:?}: {}", difference.abs().max());
-            }
-        }
-    }
-
-    fn reader_writer(device: SpimDevice, inputs: usize, outputs: usize) -> Spim<f64> {
-        let mut stream = Key::new(5, "patterns").stream();
-        let mut random =
-            |rows, columns| DMatrix::from_fn(rows, columns, |_, _| f64::normal(&mut stream).tanh());
-        let (readers, writers, weights) = (random(inputs, 5), random(outputs, 5), random(5, 1));
-        Spim::new(
-            device,
-            Patterns { readers, writers: Some(writers), weights, same_nodes: inputs == outputs },
-        )
-        .unwrap()
-    }
-
-    #[test]
-    fn a_typical_exposure_suits_both_sides_of_a_mask() {
-        let (inputs, outputs) = (200, 8);
-        let error = |camera_exposure, camera_full_scale, port| {
-            let device = SpimDevice {
-                readout: Readout::Homodyne,
-                camera_bits: 12,
-                camera_exposure,
-                camera_full_scale,
-                ..SpimDevice::ideal()
-            };
-            let spim = reader_writer(device, inputs, outputs);
-            let (matrix, driven) = match port {
-                Port::Forward => (spim.intended(), inputs),
-                Port::Reversed => (spim.intended().transpose(), outputs),
-            };
-            let values =
-                DMatrix::from_fn(driven, 3, |i, j| (0.4 * i as f64 - 0.9 * j as f64).cos());
-            let noise = ReadNoise { key: Key::new(1, "test"), samples: &[0, 1, 2], step: 0 };
-            let mut out = DMatrix::zeros(matrix.nrows(), 3);
-            let read = Read {
-                port,
-                values: values.as_view(),
-                gain: None,
-                foreground: None,
-                wanted: 0..matrix.nrows(),
-                noise,
-            };
-            spim.read(&read, out.as_view_mut(), &mut Vec::new()).unwrap();
-            let expected = matrix * values;
-            (out - &expected).norm() / expected.norm()
-        };
-        for port in [Port::Forward, Port::Reversed] {
-            let typical = error(CameraExposure::Typical, 6.0, port);
-            assert!(typical < 0.02, "{port:?}: {typical}");
-        }
-        // One exposure for all that suits the inputs blinds the camera to the outputs.
-        let in_phase = error(
-            CameraExposure::InPhase,
-            6.0 * 200.0 / (200.0 + 200f64.sqrt()).powi(2),
-            Port::Reversed,
-        );
-        assert!(in_phase > 0.3, "{in_phase}");
-    }
-
-    #[test]
-    fn readers_and_writers_give_any_matrix_and_its_transpose() {
-        for (readout, tier) in [Readout::Homodyne, Readout::CrossTerm]
-            .into_iter()
-            .flat_map(|r| [(r, Tier::Analytic), (r, Tier::Effective)])
-        {
-            for (inputs, outputs) in [(NODES, NODES), (NODES, 4)] {
-                let spim = reader_writer(
-                    SpimDevice { readout, tier, ..SpimDevice::ideal() },
-                    inputs,
-                    outputs,
-                );
-                assert_eq!(spim.shape(), (outputs, inputs));
-                assert!(
-                    inputs != outputs
-                        || (spim.intended() - spim.intended().transpose()).abs().max() > 0.1
-                );
-                for (port, driven, reached) in
-                    [(Port::Forward, inputs, outputs), (Port::Reversed, outputs, inputs)]
-                {
-                    let matrix = if port == Port::Forward {
-                        spim.intended()
-                    } else {
-                        spim.intended().transpose()
-                    };
-                    let values =
-                        DMatrix::from_fn(driven, 3, |i, j| (0.4 * i as f64 - 0.9 * j as f64).cos());
-                    let noise =
-                        ReadNoise { key: Key::new(1, "test"), samples: &[0, 1, 2], step: 0 };
-                    let mut out = DMatrix::zeros(reached, 3);
-                    let read = Read {
-                        port,
-                        values: values.as_view(),
-                        gain: None,
-                        foreground: None,
-                        wanted: 0..reached,
-                        noise,
-                    };
-                    spim.read(&read, out.as_view_mut(), &mut Vec::new()).unwrap();
-                    let error = (out - matrix * values).abs().max();
-                    assert!(
-                        error < 1e-13,
-                        "{readout:?} {tier:?} {port:?} {inputs} x {outputs}: {error:e}"
-                    );
-                }
-            }
-        }
-        let shift = SpimDevice::ideal();
-        let patterns = Patterns {
-            readers: DMatrix::zeros(3, 2),
-            writers: Some(DMatrix::zeros(4, 2)),
-            weights: DMatrix::zeros(2, 1),
-            same_nodes: false,
-        };
-        assert!(
-            Spim::<f64>::new(shift, patterns)
-                .unwrap_err()
-                .to_string()
-                .contains("\"homodyne\" or \"cross-term\"")
-        );
-    }
-
-    #[test]
-    fn frames_are_counted() {
-        let spim = |readout, multiplexing| {
-            spim(SpimDevice {
-                readout,
-                multiplexing,
-                patterns: 5,
-                spsa_directions: 3,
-                ..SpimDevice::ideal()
-            })
-        };
-        let frames = |readout, multiplexing| {
-            spim(readout, multiplexing).read_expense(Port::Forward, 4).frames
-        };
-        for (readout, pairs) in
-            READOUTS.into_iter().zip([4, 4, 4, 1, 4]).chain([(Readout::Spsa, 3)])
-        {
-            assert_eq!(frames(readout, Multiplexing::Time), 2 * 5 * pairs, "{readout:?}");
-            assert_eq!(frames(readout, Multiplexing::Wavelength), 2 * pairs, "{readout:?}");
-        }
-    }
-
-    #[test]
-    fn local_product_is_the_derivative_of_the_bilinear_form() {
-        let (d, v) = (values(3), values(3).map(|v| v * v - 0.4));
-        for device in every_device() {
-            let spim = spim(device.clone());
-            let form = |patterns: &DMatrix<f64>, weights: &DMatrix<f64>| {
-                let patterns = Patterns::reciprocal(patterns.clone(), weights.clone());
-                -(Spim::new(device.clone(), patterns).unwrap().intended() * &v).dot(&d)
-            };
-            let mut gradient = vec![DMatrix::zeros(NODES, 5), DMatrix::zeros(5, 1)];
-            spim.add_local_product(d.as_view(), v.as_view(), &mut gradient);
-            let h = 1e-5;
-            for (index, slope) in gradient[0].iter().enumerate() {
-                let (mut up, mut down) = (spim.latent.readers.clone(), spim.latent.readers.clone());
-                up[index] += h;
-                down[index] -= h;
-                let difference = (form(&up, &spim.latent.weights)
-                    - form(&down, &spim.latent.weights))
-                    / (2.0 * h);
-                assert!(
-                    (slope - difference).abs() < 1e-9,
-                    "{device:?} pattern {index}: {slope} {difference}"
-                );
-            }
-            for (index, slope) in gradient[1].iter().enumerate() {
-                let (mut up, mut down) = (spim.latent.weights.clone(), spim.latent.weights.clone());
-                up[index] += h;
-                down[index] -= h;
-                let difference = (form(&spim.latent.readers, &up)
-                    - form(&spim.latent.readers, &down))
-                    / (2.0 * h);
-                assert!((slope - difference).abs() < 1e-9, "{device:?} weight {index}");
-            }
-        }
-    }
-}
+mod tests;

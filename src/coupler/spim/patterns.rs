@@ -12,11 +12,11 @@ use std::iter;
 use nalgebra::DMatrix;
 use rand::RngExt;
 
-use super::{PatternValues, SpimDevice, UpdateRounding};
+use super::{PatternSettings, PatternValues, UpdateRounding};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::real::{Factor, Real, View, add_product};
 use crate::coupler::quantiser::Quantiser;
-use crate::coupler::{Domain, Parameter};
+use crate::coupler::{Domain, Parameter, Port};
 
 /// Rounds `values` to `bits` bits.
 fn show<T: Real>(values: &mut [T], bits: u32) {
@@ -48,9 +48,42 @@ impl<T: Real> Patterns<T> {
         Self { readers: patterns, writers: None, weights, same_nodes: true }
     }
 
+    /// Patterns as they are before training, of `inputs` and `outputs` nodes; `key` names the
+    /// draw. Signs of weights alternate.
+    pub fn random(
+        settings: &PatternSettings,
+        (inputs, outputs): (usize, usize),
+        same_nodes: bool,
+        key: Key,
+    ) -> Self {
+        let mut stream = key.stream();
+        let mut random = |nodes: usize| {
+            DMatrix::from_fn(nodes, settings.count, |_, _| {
+                let deviate = T::normal(&mut stream);
+                match settings.values {
+                    PatternValues::Binary => deviate.signum(),
+                    PatternValues::Continuous => deviate.tanh(),
+                }
+            })
+        };
+        let readers = random(inputs);
+        let writers = (settings.non_reciprocal || !same_nodes).then(|| random(outputs));
+        let sign = |k: usize| if k.is_multiple_of(2) { T::one() } else { -T::one() };
+        let weights = DMatrix::from_fn(settings.count, 1, |k, _| sign(k) * T::of(settings.weight));
+        Self { readers, writers, weights, same_nodes }
+    }
+
     /// Writers, or what stands for them.
     pub fn writers(&self) -> &DMatrix<T> {
         self.writers.as_ref().unwrap_or(&self.readers)
+    }
+
+    /// The patterns of the nodes that drive when `port` is driven, and of those that are reached.
+    pub(super) fn driven(&self, port: Port) -> (&DMatrix<T>, &DMatrix<T>) {
+        match port {
+            Port::Forward => (&self.readers, self.writers()),
+            Port::Reversed => (self.writers(), &self.readers),
+        }
     }
 
     /// K.
@@ -71,12 +104,12 @@ impl<T: Real> Patterns<T> {
     }
 
     /// Rounds latent values to what can be shown, if the device keeps no other copy of them.
-    pub(super) fn round_update(&mut self, device: &SpimDevice, key: Key) {
-        let bits = device.pattern_bits;
-        if bits == 0 || device.update_rounding == UpdateRounding::None {
+    pub(super) fn round_update(&mut self, settings: &PatternSettings, key: Key) {
+        let bits = settings.bits;
+        if bits == 0 || settings.rounding == UpdateRounding::None {
             return;
         }
-        if device.update_rounding == UpdateRounding::Stochastic {
+        if settings.rounding == UpdateRounding::Stochastic {
             // Rounding to the nearest value rounds at random once a random part of a step is added,
             // less than would move a value that can be shown as it is.
             let step = if bits == 1 { 2.0 } else { Quantiser::new(bits, 1.0).step() };
@@ -129,13 +162,12 @@ impl<T: Real> Patterns<T> {
     }
 
     /// The parameters in their order: readers and writers, or patterns; then weights.
-    pub(super) fn parameters(&self, device: &SpimDevice) -> Vec<Parameter<T>> {
-        let domain = match device.pattern_values {
+    pub(super) fn parameters(&self, settings: &PatternSettings) -> Vec<Parameter<T>> {
+        let domain = match settings.values {
             PatternValues::Binary => Domain::Binary,
             PatternValues::Continuous => Domain::Interval(-T::one(), T::one()),
         };
-        let weights_domain =
-            if device.train_pattern_weights { Domain::Real } else { Domain::Fixed };
+        let weights_domain = if settings.train_weights { Domain::Real } else { Domain::Fixed };
         let parameter = |name: &str, values: &DMatrix<T>, domain| Parameter {
             name: name.into(),
             values: values.clone(),

@@ -154,9 +154,9 @@ impl<T: Real> Trained<T> {
         let work = |scratch: &mut Vec<T>, mut chunk: Chunk<T>| {
             optimiser.step(step, &mut chunk, scratch);
             // Binary values are always finite: what they are flipped by may not be.
-            let moments = chunk.moments.iter().filter(|_| domain == Domain::Binary);
+            let mut moments = chunk.moments.iter().filter(|_| domain == Domain::Binary);
             let finite = simd::largest(chunk.values).is_finite()
-                && moments.fold(true, |all, moment| all && simd::largest(moment).is_finite());
+                && moments.all(|moment| simd::largest(moment).is_finite());
             if let Domain::Interval(low, high) = domain {
                 simd::clamp(chunk.values, low, high);
             }

@@ -2,19 +2,19 @@
 //!
 //! Random values in [-1, 1] are shown by all nodes; the zero-order intensities of the analytic and
 //! the effective tier are held against those of the wave tier, first with every effect of the
-//! device, then with each effect alone. Noise is left out, but for the common flicker, which is
-//! held at its crest.
+//! device, then with each effect alone. Noise is left out, and what flickers is held at its crest;
+//! an effect that is then seen by no tier is not listed.
 
 use rand::RngExt;
 
 use super::Optics;
-use super::effective::Effective;
-use super::gauge::Gauge;
+use super::exposure::Exposure;
 use super::mask::Mask;
 use super::wave::{Moment, Wave};
 use crate::Result;
 use crate::arithmetic::random::Key;
-use crate::coupler::spim::{Multiplexing, SpimDevice, Tier};
+use crate::coupler::spim::optics::light::Light;
+use crate::coupler::spim::{Multiplexing, ReadoutChoice, SpimDevice, Tier};
 
 /// How far two tiers are from the wave tier.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,62 +34,6 @@ pub struct Agreement {
     pub alone: Vec<(&'static str, Deviation)>,
 }
 
-/// An effect's name, whether a device has it, and how to give it to another.
-type Effect = (&'static str, fn(&SpimDevice) -> bool, fn(&mut SpimDevice, &SpimDevice));
-
-/// The effects on which the tiers may differ.
-const EFFECTS: [Effect; 8] = [
-    ("phase quantisation", |d| d.phase_bits > 0, |to, from| to.phase_bits = from.phase_bits),
-    (
-        "phase response",
-        |d| d.phase_scale != 1.0 || d.phase_gamma != 1.0 || d.phase_table.is_some(),
-        |to, from| {
-            // A table has an entry a level.
-            (to.phase_bits, to.phase_table) = (from.phase_bits, from.phase_table.clone());
-            (to.phase_scale, to.phase_gamma) = (from.phase_scale, from.phase_gamma);
-        },
-    ),
-    (
-        "fringing fields",
-        |d| d.crosstalk_sigma > 0.0 || d.crosstalk_kernel.is_some(),
-        |to, from| {
-            (to.crosstalk_sigma, to.crosstalk_order) = (from.crosstalk_sigma, from.crosstalk_order);
-            to.crosstalk_kernel = from.crosstalk_kernel.clone();
-        },
-    ),
-    (
-        "fill factor, dead zone",
-        |d| d.fill_factor < 1.0,
-        |to, from| {
-            to.fill_factor = from.fill_factor;
-            (to.gap_reflectivity, to.gap_phase_rad) = (from.gap_reflectivity, from.gap_phase_rad);
-        },
-    ),
-    ("common flicker", |d| d.flicker > 0.0, |to, from| to.flicker = from.flicker),
-    (
-        "illumination",
-        |d| d.beam_radius > 0.0 || d.illumination.is_some(),
-        |to, from| {
-            (to.beam_radius, to.illumination) = (from.beam_radius, from.illumination.clone())
-        },
-    ),
-    (
-        "aberration",
-        |d| d.zernike_waves.iter().any(|waves| *waves != 0.0),
-        |to, from| {
-            (to.zernike_waves, to.zernike_correction) =
-                (from.zernike_waves.clone(), from.zernike_correction)
-        },
-    ),
-    (
-        "region of interest",
-        |d| d.camera_region_px > 1,
-        |to, from| {
-            (to.camera_region_px, to.camera_spot_px) = (from.camera_region_px, from.camera_spot_px)
-        },
-    ),
-];
-
 /// Compares the tiers on `device` with `nodes` nodes over `samples` sets of values named by `seed`.
 ///
 /// # Errors
@@ -100,47 +44,66 @@ pub fn agreement(
     samples: usize,
     seed: u64,
 ) -> Result<Agreement> {
-    let device =
-        SpimDevice { multiplexing: Multiplexing::Time, tier: Tier::Effective, ..device.clone() };
-    let bare = SpimDevice {
-        panel_width_px: device.panel_width_px,
-        panel_height_px: device.panel_height_px,
-        macro_pixel_px: device.macro_pixel_px,
-        checker_px: device.checker_px,
-        ..SpimDevice { tier: Tier::Effective, ..SpimDevice::ideal() }
-    };
-    let alone = EFFECTS.iter().filter(|(_, has, _)| has(&device)).map(|(name, _, give)| {
-        let mut one = bare.clone();
-        give(&mut one, &device);
-        Ok((*name, deviation(&one, nodes, samples, seed)?))
+    let device = device.clone().with(|device| {
+        device.readout = ReadoutChoice::default();
+        device.frames.multiplexing = Multiplexing::Time;
     });
-    Ok(Agreement {
-        all: deviation(&device, nodes, samples, seed)?,
-        alone: alone.collect::<Result<_>>()?,
-    })
+    let bare = device.without_effects();
+    let seen = |device: &SpimDevice| intensities(device, nodes, samples, seed);
+    let unseen = seen(&bare)?;
+    let mut alone = Vec::new();
+    for (table, effect) in device.effects() {
+        if effect.is_off() {
+            continue;
+        }
+        let one = bare.clone().with(|one| {
+            for table in effect.needs().iter().chain([&table]) {
+                one.give(table, &device);
+            }
+        });
+        let found = seen(&one)?;
+        if found != unseen {
+            alone.push((effect.title(), deviation(&found)));
+        }
+    }
+    Ok(Agreement { all: deviation(&seen(&device)?), alone })
 }
 
-fn deviation(device: &SpimDevice, nodes: usize, samples: usize, seed: u64) -> Result<Deviation> {
+/// The zero-order intensities of each set of values in the analytic, the effective and the wave
+/// tier, relative to all nodes in phase.
+fn intensities(
+    device: &SpimDevice,
+    nodes: usize,
+    samples: usize,
+    seed: u64,
+) -> Result<Vec<[f64; 3]>> {
     let optics = Optics::new(device, nodes)?;
-    let (wave, effective, gauge) =
-        (Wave::new(&optics), Effective::new(&optics, 0), Gauge::new(device.phase_bits));
+    let wave = Wave::new(&optics);
+    let mut exposures = [Tier::Analytic, Tier::Effective].map(|tier| {
+        let light = Light::new(&optics, tier);
+        let sight = optics.sight(tier.path(), nodes as f64, light.power());
+        (light, Exposure::new(sight, 1.0))
+    });
+    exposures.iter_mut().for_each(|(_, exposure)| exposure.hold_crest());
+    let flicker = exposures[1].1.phase_change();
     let mut stream = Key::new(seed, "agreement of tiers").stream();
-    let (mut squares, mut analytic_errors, mut effective_errors) = (0.0, 0.0, 0.0);
-    for _ in 0..samples {
+    let sample = |_| {
         let values: Vec<f64> = (0..nodes).map(|_| 2.0 * stream.random::<f64>() - 1.0).collect();
-        let mask = Mask::encode(&optics.layout, &[&values], device.phase_bits);
-        let near = wave.near_field(&mask, Moment { flicker: device.flicker, pixel_key: None })?;
-        let real = wave.frame(&near, 0, [0.0; 2], None);
-        let square = (nodes * nodes) as f64;
-        let analytic = values.iter().map(|value| gauge.field(*value)).sum::<f64>().powi(2) / square;
-        let (field, slope) = effective.zero_order(&values);
-        let tabulated = (field + slope * device.flicker).norm_sqr() / square;
-        squares += real * real;
-        analytic_errors += (analytic - real) * (analytic - real);
-        effective_errors += (tabulated - real) * (tabulated - real);
+        let mask = Mask::encode(&optics.layout, &[&values], optics.bits);
+        let near = wave.near_field(&mask, Moment { flicker, pixel_key: None })?;
+        let [analytic, effective] = exposures
+            .each_ref()
+            .map(|(light, exposure)| exposure.intensity(light.zero_order(&values)));
+        Ok([analytic, effective, wave.frame(&near, 0, [0.0; 2], None)])
+    };
+    (0..samples).map(sample).collect()
+}
+
+fn deviation(intensities: &[[f64; 3]]) -> Deviation {
+    let sum = |of: fn(&[f64; 3]) -> f64| intensities.iter().map(|i| of(i).powi(2)).sum::<f64>();
+    let squares = sum(|i| i[2]);
+    Deviation {
+        analytic: (sum(|i| i[0] - i[2]) / squares).sqrt(),
+        effective: (sum(|i| i[1] - i[2]) / squares).sqrt(),
     }
-    Ok(Deviation {
-        analytic: (analytic_errors / squares).sqrt(),
-        effective: (effective_errors / squares).sqrt(),
-    })
 }

@@ -1,4 +1,4 @@
-//! Effects 10 and 11, the camera and its region of interest: an intensity becomes a count.
+//! The camera: an intensity becomes a count.
 //!
 //! The zero order falls on a square of w x w camera pixels, sinc^2 along both axes. Each pixel
 //! collects electrons (Poisson), adds read noise (normal), clips at its full well and rounds to a
@@ -6,29 +6,114 @@
 //! light arrives in phase.
 
 use rand_distr::{Distribution, Poisson};
+use serde::{Deserialize, Serialize};
 
-use super::fill_factor::sinc;
+use super::fourier::sinc;
+use super::region::CameraRegion;
 use crate::arithmetic::random::{Key, Stream};
 use crate::arithmetic::real::Real;
 use crate::arithmetic::simd::vectorised;
+use crate::coupler::Effect;
 use crate::coupler::quantiser::rounding_error;
+use crate::coupler::spim::SpimDevice;
+use crate::coupler::spim::optic::{Optic, Path};
+use crate::quantity::range;
 
 /// Electrons from which shot noise is drawn as a normal deviate: the error of the distribution is
 /// then below 1 %.
 const MANY_ELECTRONS: f64 = 1000.0;
 
-/// The square of camera pixels that is summed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CameraRegion {
-    /// Pixels along its side.
-    pub side_px: usize,
-    /// Pixels from the middle of the zero order to its first dark line.
-    pub spot_px: f64,
+/// The intensity in which the camera's full scale is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CameraExposure {
+    /// That of a zero order with all nodes in phase.
+    #[default]
+    InPhase,
+    /// That of as many nodes at random phases: an exposure for each mask, and for each of its
+    /// sides.
+    Typical,
+}
+
+/// What reads intensities: the table `[device.spim.camera]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Camera {
+    /// Bits; 0 is a camera without rounding or clipping.
+    #[serde(deserialize_with = "range::camera_bits")]
+    pub bits: u32,
+    /// Standard deviation of a frame's read noise, in units of the full scale.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub noise: f64,
+    /// The intensity at the brightest code, in units of `exposure`.
+    #[serde(deserialize_with = "range::positive")]
+    pub full_scale: f64,
+    /// What the full scale is relative to.
+    pub exposure: CameraExposure,
+    /// Electrons of a camera pixel at the brightest code, its full well: shot noise; 0 is none.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub electrons: f64,
+}
+
+impl Default for Camera {
+    fn default() -> Self {
+        Self {
+            bits: 0,
+            noise: 0.0,
+            full_scale: 1.0,
+            exposure: CameraExposure::InPhase,
+            electrons: 0.0,
+        }
+    }
+}
+
+impl Camera {
+    /// Whether what is read is what arrives, normal noise apart.
+    pub fn is_linear(&self) -> bool {
+        self.bits == 0 && self.electrons == 0.0
+    }
+
+    /// The camera before an aperture of `nodes` macro-pixels, whose light in phase makes the field
+    /// `in_phase` of as many; its `region` is summed.
+    pub fn detector(&self, region: &CameraRegion, nodes: usize, in_phase: f64) -> Detector {
+        let exposure = match self.exposure {
+            CameraExposure::InPhase => 1.0,
+            CameraExposure::Typical => nodes as f64 / in_phase.powi(2),
+        };
+        Detector::new(self.bits, self.noise, self.full_scale * exposure, self.electrons, region)
+    }
+}
+
+impl Effect for Camera {
+    fn title(&self) -> &'static str {
+        "camera"
+    }
+
+    fn is_off(&self) -> bool {
+        self.noise == 0.0 && self.is_linear()
+    }
+}
+
+impl Optic for Camera {
+    /// Products know noise added to forces, and frames of overlaps that one pixel rounds.
+    fn followed_by(&self, path: Path, device: &SpimDevice) -> bool {
+        match path {
+            Path::Overlaps if self.is_off() => true,
+            Path::Overlaps => {
+                let rounded = device.readout.get().reads_overlaps()
+                    && self.electrons == 0.0
+                    && device.region.side_px == 1;
+                (self.is_linear() || rounded) && !device.frames.separate_noise
+            }
+            Path::Once => self.is_linear(),
+            _ => true,
+        }
+    }
 }
 
 /// A camera whose exposure puts `full_scale` at its brightest code.
 #[derive(Clone, Debug)]
-pub struct Camera {
+pub struct Detector {
     /// Standard deviation of a pixel's read noise, in the units of intensities.
     noise: f64,
     /// The intensity in a pixel at its brightest code.
@@ -52,7 +137,7 @@ vectorised! {
     }
 }
 
-impl Camera {
+impl Detector {
     /// `bits` 0 is a camera without rounding or clipping; `noise` is a standard deviation, in units
     /// of a pixel's full scale; `full_scale` is the intensity in the whole region at which its
     /// brightest pixel shows its brightest code; `electrons` is what that pixel then holds, 0 for
@@ -62,7 +147,7 @@ impl Camera {
         noise: f64,
         full_scale: f64,
         electrons: f64,
-        region: CameraRegion,
+        region: &CameraRegion,
     ) -> Self {
         let middle = (region.side_px as f64 - 1.0) / 2.0;
         let along: Vec<f64> = (0..region.side_px)
@@ -107,6 +192,11 @@ impl Camera {
     /// Whether the region is a single pixel.
     pub fn is_one_pixel(&self) -> bool {
         self.shares.len() == 1
+    }
+
+    /// The part of the region's light in each of its pixels, row by row.
+    pub fn shares(&self) -> &[f64] {
+        &self.shares
     }
 
     /// The standard deviation of the region's read noise.
@@ -176,7 +266,7 @@ mod tests {
 
     const POINT: CameraRegion = CameraRegion { side_px: 1, spot_px: 1.0 };
 
-    fn moments(camera: &Camera, intensity: f64) -> (f64, f64) {
+    fn moments(camera: &Detector, intensity: f64) -> (f64, f64) {
         let mut stream = Key::new(3, "camera").stream();
         let frames: Vec<f64> = (0..20_000).map(|_| camera.frame(intensity, &mut stream)).collect();
         let mean = frames.iter().sum::<f64>() / 20_000.0;
@@ -186,7 +276,8 @@ mod tests {
     #[test]
     fn shot_noise_is_poisson() {
         for (electrons, intensity) in [(1e4, 0.5), (1e4, 0.01), (100.0, 0.02)] {
-            let (mean, variance) = moments(&Camera::new(0, 0.0, 1.0, electrons, POINT), intensity);
+            let (mean, variance) =
+                moments(&Detector::new(0, 0.0, 1.0, electrons, &POINT), intensity);
             let expected = intensity / electrons;
             assert!((mean - intensity).abs() < 5.0 * (expected / 20_000.0).sqrt(), "mean {mean}");
             // A Poisson variance has a relative standard error of sqrt((2 + 1 / mean count) /
@@ -203,7 +294,7 @@ mod tests {
     fn a_region_adds_the_noise_of_its_pixels() {
         let region = CameraRegion { side_px: 6, spot_px: 2.0 };
         for bits in [0, 8] {
-            let camera = Camera::new(bits, 0.02, 1.0, 0.0, region);
+            let camera = Detector::new(bits, 0.02, 1.0, 0.0, &region);
             let (mean, variance) = moments(&camera, 0.5);
             // Below its first code, a pixel's clipped noise has a positive mean: judged without
             // clipping only.
@@ -218,7 +309,7 @@ mod tests {
                 assert!((0.7..1.02).contains(&ratio), "{ratio}");
             }
         }
-        let dark = Camera::new(0, 0.0, 1.0, 0.0, region);
+        let dark = Detector::new(0, 0.0, 1.0, 0.0, &region);
         assert_eq!(
             dark.frame(0.3, &mut Key::new(1, "camera").stream()),
             0.3,
@@ -228,7 +319,7 @@ mod tests {
 
     #[test]
     fn clips_at_full_scale_and_rounds_to_codes() {
-        let camera = Camera::new(2, 0.0, 0.6, 0.0, POINT);
+        let camera = Detector::new(2, 0.0, 0.6, 0.0, &POINT);
         let mut stream = Key::new(1, "camera").stream();
         let frames =
             [-0.1, 0.05, 0.19, 0.31, 7.0].map(|intensity| camera.frame(intensity, &mut stream));

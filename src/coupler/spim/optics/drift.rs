@@ -1,48 +1,68 @@
-//! Effect 13, drift: the zero order wanders across the camera.
+//! Pointing drift: the zero order wanders across the camera.
 //!
 //! Its middle takes a random step in either direction at every write of the parameters, so that it
 //! stands still between the phases of one gradient. The camera goes on reading where the order was
 //! when it was aligned.
 
-use super::fill_factor::sinc;
+use serde::{Deserialize, Serialize};
+
+use super::fourier::sinc;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::real::Real;
+use crate::coupler::Effect;
+use crate::coupler::spim::SpimDevice;
+use crate::coupler::spim::optic::{Optic, Path};
+use crate::quantity::range;
 
 /// Points of the numerical integral along one axis of the camera region.
 const POINTS: usize = 64;
 
-/// Where the zero order is, in camera pixels from where it was aligned.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// A zero order that wanders: the table `[device.spim.drift]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Drift {
-    /// Standard deviation of a step.
+    /// Standard deviation of the step between two writes, camera pixels.
+    #[serde(deserialize_with = "range::non_negative")]
     pub step_px: f64,
-    /// Distance down and across.
-    pub offset_px: [f64; 2],
 }
 
-impl Drift {
-    /// One step; `key` names the write.
-    pub fn advance(&mut self, key: Key) {
-        if self.step_px > 0.0 {
-            let mut stream = key.stream();
-            self.offset_px
-                .iter_mut()
-                .for_each(|offset| *offset += self.step_px * f64::normal(&mut stream));
-        }
+impl Effect for Drift {
+    fn title(&self) -> &'static str {
+        "pointing drift"
     }
 
-    /// The light of a zero order of half width `spot_px` in a square of `region_px` pixels about
-    /// where it was, as a part of the light there before any drift.
-    pub fn gain(&self, region_px: usize, spot_px: f64) -> f64 {
-        if self.offset_px == [0.0; 2] {
+    fn is_off(&self) -> bool {
+        self.step_px == 0.0
+    }
+}
+
+impl Optic for Drift {
+    fn followed_by(&self, path: Path, _: &SpimDevice) -> bool {
+        path != Path::Overlaps
+    }
+
+    /// Distance down and across, camera pixels.
+    fn aligned(&self) -> Option<(&'static str, Vec<f64>)> {
+        Some(("pointing_px", vec![0.0; 2]))
+    }
+
+    fn wander(&self, offset_px: &mut [f64], key: Key) {
+        let mut stream = key.stream();
+        offset_px.iter_mut().for_each(|offset| *offset += self.step_px * f64::normal(&mut stream));
+    }
+
+    /// The light of the zero order in the camera's region about where it was, as a part of the
+    /// light there before any drift.
+    fn gain(&self, offset_px: &[f64], device: &SpimDevice) -> f64 {
+        if offset_px.iter().all(|offset| *offset == 0.0) {
             return 1.0;
         }
-        let half = region_px as f64 / 2.0;
+        let (half, spot_px) = (device.region.side_px as f64 / 2.0, device.region.spot_px);
         let along = |offset: f64| {
             let point = |index: usize| -half + (index as f64 + 0.5) * 2.0 * half / POINTS as f64;
             (0..POINTS).map(|index| sinc((point(index) + offset) / spot_px).powi(2)).sum::<f64>()
         };
-        along(self.offset_px[0]) * along(self.offset_px[1]) / along(0.0).powi(2)
+        along(offset_px[0]) * along(offset_px[1]) / along(0.0).powi(2)
     }
 }
 
@@ -52,11 +72,12 @@ mod tests {
 
     #[test]
     fn steps_add_up_in_variance() {
-        let (walks, steps) = (2000, 25);
+        let (walks, steps, drift) = (2000, 25, Drift { step_px: 0.2 });
         let end = |walk: u64| {
-            let mut drift = Drift { step_px: 0.2, offset_px: [0.0; 2] };
-            (0..steps).for_each(|step| drift.advance(Key::new(walk, "walk").with(step)));
-            drift.offset_px[0]
+            let mut offset = [0.0; 2];
+            (0..steps)
+                .for_each(|step| drift.wander(&mut offset, Key::new(walk, "walk").with(step)));
+            offset[0]
         };
         let variance = (0..walks).map(end).map(|x| x * x).sum::<f64>() / walks as f64;
         // 25 steps of 0.2: variance 1, with a standard error of sqrt(2 / walks).
@@ -65,7 +86,10 @@ mod tests {
 
     #[test]
     fn light_is_lost_as_the_order_leaves_the_region() {
-        let at = |offset| Drift { step_px: 1.0, offset_px: [offset, 0.0] }.gain(6, 2.0);
+        let device = SpimDevice::default().with(|device| {
+            (device.region.side_px, device.region.spot_px) = (6, 2.0);
+        });
+        let at = |offset| Drift { step_px: 1.0 }.gain(&[offset, 0.0], &device);
         assert_eq!(at(0.0), 1.0);
         assert!(
             at(1.0) < 1.0 && at(3.0) < 0.6 && at(3.0) > 0.4 && at(20.0) < 0.02,

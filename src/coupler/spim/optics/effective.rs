@@ -1,8 +1,7 @@
 //! The effective tier: the complex field that each macro-pixel sends to the zero order.
 //!
-//! With r+- the mean phase factors of a checkerboard's two colours (tabulated over levels, through
-//! effects 1 to 4) and A+- the light on them (effects 7 and 8), a node showing the value a
-//! contributes
+//! With r+- the mean phase factors of a checkerboard's two colours (tabulated over levels) and A+-
+//! the light on them, a node showing the value a contributes
 //!
 //! ```text
 //! t_j(a) = A+_j r+(a) + A-_j r-(a)
@@ -20,9 +19,11 @@ use num_complex::Complex;
 use rayon::prelude::*;
 
 use super::Optics;
-use super::fringing::{Fringing, POINTS};
-use super::gauge::Levels;
+use super::fringing::{FringingKernel, POINTS};
+
 use super::layout::Layout;
+use super::quantisation::Levels;
+use super::response::PhaseResponse;
 
 type Field = Complex<f64>;
 
@@ -56,7 +57,7 @@ pub struct Effective {
     bits: u32,
     /// From values to levels; absent when phases are exact.
     levels: Option<Levels>,
-    response: super::PhaseResponse,
+    response: PhaseResponse,
     /// The kinds of points of a uniform checkerboard.
     kinds: Vec<Kind<2>>,
     /// The colours' mean phase factors by level from phase 0 to pi.
@@ -259,7 +260,11 @@ fn point_area(optics: &Optics, point: usize) -> f64 {
     (strips[point / POINTS] * strips[point % POINTS]).re
 }
 
-fn for_each_weight(fringing: &Fringing, point: usize, mut visit: impl FnMut(isize, isize, f64)) {
+fn for_each_weight(
+    fringing: &FringingKernel,
+    point: usize,
+    mut visit: impl FnMut(isize, isize, f64),
+) {
     let (reach, side) = (fringing.reach() as isize, 2 * fringing.reach() as isize + 1);
     for (index, weight) in (0..).zip(fringing.weights(point)) {
         visit(index / side - reach, index % side - reach, *weight);
@@ -279,7 +284,7 @@ fn add_kind<const N: usize>(kinds: &mut Vec<Kind<N>>, kind: Kind<N>) {
 }
 
 impl Borders {
-    fn new(effective: &Effective, optics: &Optics, fringing: &Fringing) -> Self {
+    fn new(effective: &Effective, optics: &Optics, fringing: &FringingKernel) -> Self {
         let levels =
             if effective.bits == 0 { usize::MAX } else { (1usize << (effective.bits - 1)) + 1 };
         let entries = levels.min(BORDER_ENTRIES);
@@ -322,7 +327,7 @@ impl Borders {
 
 /// The kinds of points near a straight border, colours of the first node, then of the second; `own`
 /// is 2 for points of the second. Areas are parts of a macro-pixel.
-fn border_kinds(optics: &Optics, fringing: &Fringing, upright: bool) -> Vec<Kind<4>> {
+fn border_kinds(optics: &Optics, fringing: &FringingKernel, upright: bool) -> Vec<Kind<4>> {
     let Layout { checker, macro_pixel, .. } = optics.layout;
     let (period, reach) = (2 * checker as isize, fringing.reach() as isize);
     // A stretch of one period stands for the whole side of a macro-pixel.

@@ -1,10 +1,17 @@
 //! Two-dimensional Fourier transforms: rows by rustfft, a blocked transpose, rows again.
 
+use std::f64::consts::PI;
 use std::sync::Arc;
 
 use num_complex::Complex;
 use rayon::prelude::*;
 use rustfft::{Fft, FftPlanner};
+
+/// sin(pi t) / (pi t).
+pub fn sinc(t: f64) -> f64 {
+    let x = PI * t;
+    if x.abs() < 1e-8 { 1.0 - x * x / 6.0 } else { x.sin() / x }
+}
 
 /// Side of the squares that a transpose moves at a time: two of them stay in a core's first cache.
 const BLOCK: usize = 32;

@@ -1,4 +1,4 @@
-//! Effect 3, fringing fields: a pixel's voltage bends the liquid crystal of its neighbours too.
+//! Fringing fields: a pixel's voltage bends the liquid crystal of its neighbours too.
 //!
 //! The phases as driven (wrapped, so that a step from 2 pi to 0 is a step) are convolved with a
 //! kernel on a grid of 3 x 3 points a pixel (Schroff et al. 2023, doi:10.1038/s41598-023-30296-6):
@@ -14,8 +14,14 @@ use std::path::Path;
 
 use nalgebra::DMatrix;
 use num_complex::Complex64;
+use serde::{Deserialize, Serialize};
 
+use super::Optics;
+use crate::coupler::Effect;
+use crate::coupler::spim::SpimDevice;
+use crate::coupler::spim::optic::{Optic, Path as LightPath};
 use crate::file::matrix::read_matrix;
+use crate::quantity::range;
 use crate::{Error, Result};
 
 /// Points along a pixel's side.
@@ -26,16 +32,61 @@ const RADIUS: usize = 4;
 /// How far the sum of a measured kernel may be from 1.
 const SUM_TOLERANCE: f64 = 1e-3;
 
+/// Phases smeared over neighbours: the table `[device.spim.fringing]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fringing {
+    /// Width of the kernel's spectrum, cycles a pixel; 0 is no crosstalk.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub sigma: f64,
+    /// The exponent q of the kernel's spectrum.
+    #[serde(deserialize_with = "range::positive")]
+    pub order: f64,
+    /// A measured kernel, three samples a pixel, in place of the formula: an .npy or .csv file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
+}
+
+impl Default for Fringing {
+    fn default() -> Self {
+        Self { sigma: 0.0, order: 1.2, kernel: None }
+    }
+}
+
+impl Effect for Fringing {
+    fn title(&self) -> &'static str {
+        "fringing fields"
+    }
+
+    fn is_off(&self) -> bool {
+        self.sigma == 0.0 && self.kernel.is_none()
+    }
+}
+
+impl Optic for Fringing {
+    fn followed_by(&self, path: LightPath, _: &SpimDevice) -> bool {
+        !matches!(path, LightPath::Overlaps | LightPath::Analytic)
+    }
+
+    fn build(&self, optics: &mut Optics) -> Result<()> {
+        optics.fringing = Some(match &self.kernel {
+            Some(path) => FringingKernel::read(Path::new(path))?,
+            None => FringingKernel::from_formula(self.sigma, self.order),
+        });
+        Ok(())
+    }
+}
+
 /// The kernel, as weights of whole pixels around each of a pixel's 3 x 3 points.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fringing {
+pub struct FringingKernel {
     /// Pixels from the middle to the rim.
     reach: usize,
     /// For each point, row by row, the weights of (2 reach + 1)^2 pixels, row by row.
     weights: Vec<Vec<f64>>,
 }
 
-impl Fringing {
+impl FringingKernel {
     /// The kernel of the formula: `sigma` in cycles a pixel, exponent `order`. Width and exponent
     /// belong to the grid on which they were fitted: as many frequencies as points, the first at
     /// -1.5 cycles a pixel.
@@ -71,7 +122,8 @@ impl Fringing {
         let (rows, columns) = kernel.shape();
         if rows != columns || rows % 2 == 0 {
             return wrong(format!(
-                "expected a square kernel of an odd number of points, 3 a pixel, found {rows} x {columns}"
+                "expected a square kernel of an odd number of points, 3 a pixel, found \
+                 {rows} x {columns}"
             ));
         }
         let sum = kernel.sum();
@@ -159,7 +211,7 @@ mod tests {
     use crate::arithmetic::random::Key;
 
     fn smear(
-        fringing: &Fringing,
+        fringing: &FringingKernel,
         phases: &[f64],
         (height, width): (usize, usize),
     ) -> Vec<Vec<f64>> {
@@ -175,7 +227,9 @@ mod tests {
 
     #[test]
     fn a_flat_phase_survives() {
-        for fringing in [Fringing::from_formula(2.03, 1.2), Fringing::from_formula(0.7, 2.0)] {
+        for fringing in
+            [FringingKernel::from_formula(2.03, 1.2), FringingKernel::from_formula(0.7, 2.0)]
+        {
             for plane in smear(&fringing, &[1.234; 35], (5, 7)) {
                 assert!(plane.iter().all(|phase| (phase - 1.234).abs() < 1e-14));
             }
@@ -188,7 +242,7 @@ mod tests {
         let phases: Vec<f64> = (0..height * width).map(|i| (i as f64 * 0.77).sin() + 1.0).collect();
         let kernel = DMatrix::from_fn(5, 5, |i, j| 1.0 + i as f64 + 0.3 * j as f64);
         let kernel = &kernel / kernel.sum();
-        let planes = smear(&Fringing::from_kernel(&kernel), &phases, (height, width));
+        let planes = smear(&FringingKernel::from_kernel(&kernel), &phases, (height, width));
         for y in 0..3 * height {
             for x in 0..3 * width {
                 let mut sum = 0.0;
@@ -223,7 +277,7 @@ mod tests {
         };
         let phases: Vec<f64> = (0..SIDE * SIDE).map(|at| phase(at / SIDE, at % SIDE)).collect();
         let mut fields = [Complex64::ZERO; 64];
-        for plane in smear(&Fringing::from_formula(2.03, 1.2), &phases, (SIDE, SIDE)) {
+        for plane in smear(&FringingKernel::from_formula(2.03, 1.2), &phases, (SIDE, SIDE)) {
             plane.iter().enumerate().for_each(|(at, phase)| {
                 fields[node(at / SIDE, at % SIDE)] += Complex64::from_polar(1.0, *phase)
             });
@@ -256,7 +310,7 @@ mod tests {
         let path = directory.path().join("kernel.csv");
         let read = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            Fringing::read(&path)
+            FringingKernel::read(&path)
         };
         assert!(read("0,0.1,0\n0.1,0.6,0.1\n0,0.1,0\n").is_ok());
         let sum = read("0,0.1,0\n0.1,0.7,0.1\n0,0.1,0\n").unwrap_err().to_string();

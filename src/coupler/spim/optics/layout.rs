@@ -7,29 +7,58 @@
 //! carrier grating that sends its light to an order of its own (Veraldi et al. 2025,
 //! doi:10.1103/PhysRevLett.134.063802).
 
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::range;
 use crate::{Error, Result};
 
-/// The side of a checkerboard field's square and of a macro-pixel, and the panel they must fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PanelGeometry {
-    /// Pixels from left to right; 0 is as many as needed.
-    pub width: usize,
-    /// Pixels from top to bottom; 0 is as many as needed.
-    pub height: usize,
-    /// Pixels along the side of a macro-pixel.
-    pub macro_pixel: usize,
-    /// Pixels along the side of a checkerboard field.
-    pub checker: usize,
+/// The modulator's pixels, and what nodes take of them: the table `[device.spim.panel]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Panel {
+    /// Pixels from left to right; 0 is as many as the nodes need.
+    #[serde(deserialize_with = "range::count")]
+    pub width_px: usize,
+    /// Pixels from top to bottom; 0 is as many as the nodes need.
+    #[serde(deserialize_with = "range::count")]
+    pub height_px: usize,
+    /// Distance between pixels, micrometres; for manifests.
+    #[serde(deserialize_with = "range::positive")]
+    pub pitch_um: f64,
+    /// The wavelength for which levels are calibrated, nanometres; for manifests.
+    #[serde(deserialize_with = "range::positive")]
+    pub wavelength_nm: f64,
+    /// Pixels along the side of a macro-pixel: one node.
+    #[serde(deserialize_with = "range::positive_integer")]
+    pub macro_pixel_px: usize,
+    /// Pixels along the side of a field of the checkerboard.
+    #[serde(deserialize_with = "range::positive_integer")]
+    pub checker_px: usize,
 }
 
-impl PanelGeometry {
-    /// Macro-pixels that each of `regions` regions has room for, if a region is of limited size.
+impl Default for Panel {
+    fn default() -> Self {
+        Self {
+            width_px: 0,
+            height_px: 0,
+            pitch_um: 8.0,
+            wavelength_nm: 532.0,
+            macro_pixel_px: 8,
+            checker_px: 1,
+        }
+    }
+}
+
+impl Panel {
+    /// Height and width, where the panel has both.
+    pub fn size(&self) -> Option<(usize, usize)> {
+        (self.width_px > 0 && self.height_px > 0).then_some((self.height_px, self.width_px))
+    }
+
+    /// Macro-pixels that each of `regions` regions has room for, if the panel is of limited size.
     pub fn room(&self, regions: usize) -> Option<usize> {
-        let (down, across) = division(regions);
-        let bounded = self.width > 0 && self.height > 0;
-        bounded.then(|| {
-            (self.width / across / self.macro_pixel) * (self.height / down / self.macro_pixel)
-        })
+        let ((down, across), side) = (division(regions), self.macro_pixel_px);
+        self.size().map(|(height, width)| (width / across / side) * (height / down / side))
     }
 }
 
@@ -77,11 +106,12 @@ impl Layout {
     /// # Errors
     /// When a macro-pixel is not a multiple of two checkerboard fields, or the nodes do not fit the
     /// panel.
-    pub fn new(panel: PanelGeometry, nodes: usize, regions: usize) -> Result<Self> {
-        let PanelGeometry { macro_pixel, checker, .. } = panel;
+    pub fn new(panel: &Panel, nodes: usize, regions: usize) -> Result<Self> {
+        let (macro_pixel, checker) = (panel.macro_pixel_px, panel.checker_px);
         if macro_pixel % (2 * checker) != 0 {
             return Err(Error::input(format!(
-                "macro_pixel_px = {macro_pixel}: expected a multiple of two checkerboard fields of checker_px = {checker}"
+                "macro_pixel_px = {macro_pixel}: expected a multiple of two checkerboard fields of \
+                 checker_px = {checker}"
             )));
         }
         let (down, across) = division(regions);
@@ -90,19 +120,20 @@ impl Layout {
             if pixels == 0 { needed } else { pixels / cuts / macro_pixel }
         };
         let most_columns =
-            room(panel.width, across, if panel.height == 0 { square } else { nodes });
-        let most_rows = room(panel.height, down, nodes);
+            room(panel.width_px, across, if panel.height_px == 0 { square } else { nodes });
+        let most_rows = room(panel.height_px, down, nodes);
         let fits = |columns: &usize| nodes.div_ceil(*columns) <= most_rows;
         let Some(columns) = (square.min(most_columns).max(1)..=most_columns).find(fits) else {
             return Err(Error::input(format!(
-                "a panel of {} x {} pixels has room for {most_columns} x {most_rows} macro-pixels of {macro_pixel} x {macro_pixel} \
-                 pixels in each of {regions} region(s): {nodes} nodes do not fit",
-                panel.width, panel.height
+                "a panel of {} x {} pixels has room for {most_columns} x {most_rows} macro-pixels of \
+                 {macro_pixel} x {macro_pixel} pixels in each of {regions} region(s): {nodes} nodes do not fit",
+                panel.width_px, panel.height_px
             )));
         };
         let rows = nodes.div_ceil(columns);
-        let width = if panel.width == 0 { columns * macro_pixel * across } else { panel.width };
-        let height = if panel.height == 0 { rows * macro_pixel * down } else { panel.height };
+        let width =
+            if panel.width_px == 0 { columns * macro_pixel * across } else { panel.width_px };
+        let height = if panel.height_px == 0 { rows * macro_pixel * down } else { panel.height_px };
         let regions = place(
             regions,
             (down, across),
@@ -182,8 +213,8 @@ fn place(
     let (order_height, order_width) = (2.0 / block_height as f64, 2.0 / block_width as f64);
     if spacing(down) < order_height || spacing(across) < order_width {
         return Err(Error::input(format!(
-            "{regions} regions: carriers would be {:.5} x {:.5} cycles a pixel apart, less than the width of an order of a block of \
-             {block_width} x {block_height} pixels, {order_height:.5} x {order_width:.5}",
+            "{regions} regions: carriers would be {:.5} x {:.5} cycles a pixel apart, less than the \
+             width of an order of a block of {block_width} x {block_height} pixels, {order_height:.5} x {order_width:.5}",
             spacing(down),
             spacing(across)
         )));
@@ -203,11 +234,17 @@ fn place(
 mod tests {
     use super::*;
 
-    const SMALL: PanelGeometry = PanelGeometry { width: 12, height: 8, macro_pixel: 2, checker: 1 };
+    fn panel(width_px: usize, height_px: usize, macro_pixel_px: usize, checker_px: usize) -> Panel {
+        Panel { width_px, height_px, macro_pixel_px, checker_px, ..Panel::default() }
+    }
+
+    fn small() -> Panel {
+        panel(12, 8, 2, 1)
+    }
 
     #[test]
     fn nodes_fill_the_panel_row_by_row() {
-        let layout = Layout::new(SMALL, 24, 1).unwrap();
+        let layout = Layout::new(&small(), 24, 1).unwrap();
         assert_eq!((layout.columns, layout.rows), (6, 4));
         assert_eq!(layout.corner(&layout.regions[0], 8), (2, 4));
         assert_eq!(layout.neighbour(5, (0, 1)), None);
@@ -217,42 +254,36 @@ mod tests {
     #[test]
     fn as_many_fit_as_there_is_room_for() {
         for regions in [1, 2, 4] {
-            let (panel, room) =
-                (PanelGeometry { width: 1200, height: 800, ..SMALL }, |panel: PanelGeometry| {
-                    panel.room(regions)
-                });
-            let most = room(panel).unwrap();
+            let large = panel(1200, 800, 2, 1);
+            let most = large.room(regions).unwrap();
             assert!(
-                Layout::new(panel, most, regions).is_ok()
-                    && Layout::new(panel, most + 1, regions).is_err(),
+                Layout::new(&large, most, regions).is_ok()
+                    && Layout::new(&large, most + 1, regions).is_err(),
                 "{regions}: {most}"
             );
-            assert_eq!(room(PanelGeometry { height: 0, ..panel }), None);
+            assert_eq!(panel(1200, 0, 2, 1).room(regions), None);
         }
     }
 
     #[test]
     fn a_panel_without_a_size_is_as_large_as_needed() {
-        let layout =
-            Layout::new(PanelGeometry { width: 0, height: 0, macro_pixel: 4, checker: 2 }, 21, 1)
-                .unwrap();
+        let layout = Layout::new(&panel(0, 0, 4, 2), 21, 1).unwrap();
         assert_eq!((layout.width, layout.height, layout.columns, layout.rows), (20, 20, 5, 5));
     }
 
     #[test]
     fn what_does_not_fit_is_refused_with_the_numbers() {
-        let error = Layout::new(SMALL, 25, 1).unwrap_err().to_string();
+        let error = Layout::new(&small(), 25, 1).unwrap_err().to_string();
         assert!(
             error.contains("12 x 8") && error.contains("6 x 4") && error.contains("25 nodes"),
             "{error}"
         );
-        let error =
-            Layout::new(PanelGeometry { checker: 4, ..SMALL }, 4, 1).unwrap_err().to_string();
+        let error = Layout::new(&panel(12, 8, 2, 4), 4, 1).unwrap_err().to_string();
         assert!(
             error.contains("macro_pixel_px = 2") && error.contains("checker_px = 4"),
             "{error}"
         );
-        let error = Layout::new(SMALL, 6, 4).unwrap_err().to_string();
+        let error = Layout::new(&small(), 6, 4).unwrap_err().to_string();
         assert!(
             error.contains("4 regions: carriers would be 0.12500")
                 && error.contains("6 x 4 pixels"),
@@ -262,8 +293,7 @@ mod tests {
 
     #[test]
     fn regions_do_not_overlap_and_carriers_differ() {
-        let panel = PanelGeometry { width: 640, height: 512, macro_pixel: 8, checker: 1 };
-        let layout = Layout::new(panel, 100, 20).unwrap();
+        let layout = Layout::new(&panel(640, 512, 8, 1), 100, 20).unwrap();
         let mut used = vec![false; layout.width * layout.height];
         for region in &layout.regions {
             for row in region.top..region.top + layout.rows * 8 {

@@ -63,7 +63,8 @@ impl Mask {
         let above = levels.iter().position(|level| u32::from(*level) >> bits != 0);
         if let Some(at) = above {
             return Err(Error::input(format!(
-                "row {}, column {}: level {} is out of range: a modulator of {bits} bits has levels 0 to {}",
+                "row {}, column {}: level {} is out of range: a modulator of {bits} bits has \
+                 levels 0 to {}",
                 at / width + 1,
                 at % width + 1,
                 levels[at],
@@ -140,7 +141,8 @@ impl Mask {
     pub fn write_png(&self, path: &Path) -> Result<()> {
         let Drive::Levels(levels) = &self.drive else {
             return Err(Error::input(
-                "phase_bits = 0: exact phases have no levels to write; expected 1 to 16 bits",
+                "quantisation.bits = 0: exact phases have no levels to write; expected 1 to \
+                 16 bits",
             ));
         };
         write_grey(path, (self.height, self.width), self.bits > 8, levels)
@@ -217,8 +219,8 @@ fn values_shown(layout: &Layout, phase: impl Fn(usize) -> f64) -> Vec<Vec<f64>> 
 fn no_mask(layout: &Layout) -> Error {
     let Layout { macro_pixel, checker, nodes, .. } = layout;
     Error::input(format!(
-        "not a mask of {nodes} values on macro-pixels of {macro_pixel} x {macro_pixel} pixels and a checkerboard of {checker}: only \
-         the wave tier can follow it"
+        "not a mask of {nodes} values on macro-pixels of {macro_pixel} x {macro_pixel} pixels and \
+         a checkerboard of {checker}: only the wave tier can follow it"
     ))
 }
 
@@ -282,46 +284,21 @@ pub fn level(phase: f64, bits: u32) -> u16 {
     ((phase * (levels / TAU)).round() as u32 % (1u32 << bits)) as u16
 }
 
-/// Writes a grey PNG of 8 or 16 bits, whole or not at all.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write_grey(
-    path: &Path,
-    (height, width): (usize, usize),
-    deep: bool,
-    grey: &[u16],
-) -> Result<()> {
-    write_whole(path, |file| {
-        let mut encoder = Encoder::new(file, width as u32, height as u32);
-        encoder.set_color(ColorType::Grayscale);
-        encoder.set_depth(if deep { BitDepth::Sixteen } else { BitDepth::Eight });
-        // Checkerboards repeat themselves: differences between pixels would hide it.
-        encoder.set_filter(FilterType::NoFilter);
-        encoder.set_compression(Compression::Default);
-        let mut writer = encoder.write_header().map_err(std::io::Error::other)?;
-        let bytes: Vec<u8> = if deep {
-            grey.iter().flat_map(|value| value.to_be_bytes()).collect()
-        } else {
-            grey.iter().map(|value| value.to_be_bytes()[1]).collect()
-        };
-        writer.write_image_data(&bytes).map_err(std::io::Error::other)?;
-        writer.finish().map_err(std::io::Error::other)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::coupler::spim::optics::layout::PanelGeometry;
+    use crate::coupler::spim::optics::layout::Panel;
+
+    fn layout(width_px: usize, height_px: usize) -> Layout {
+        let panel = Panel { width_px, height_px, macro_pixel_px: 4, ..Panel::default() };
+        Layout::new(&panel, 5, 1).unwrap()
+    }
 
     #[test]
     fn masks_come_back_from_png() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("mask.png");
-        let layout =
-            Layout::new(PanelGeometry { width: 14, height: 10, macro_pixel: 4, checker: 1 }, 5, 1)
-                .unwrap();
+        let layout = layout(14, 10);
         for bits in [4, 8, 10] {
             let mask = Mask::encode(&layout, &[&[0.1, -1.0, 1.0, 0.5, -0.7]], bits);
             mask.write_png(&path).unwrap();
@@ -347,9 +324,7 @@ mod tests {
 
     #[test]
     fn masks_of_values_are_decoded() {
-        let layout =
-            Layout::new(PanelGeometry { width: 24, height: 16, macro_pixel: 4, checker: 1 }, 5, 1)
-                .unwrap();
+        let layout = layout(24, 16);
         let values: Vec<f64> =
             [0, 10, 64, 100, 128].map(|level| (f64::from(level) / 256.0 * TAU).cos()).to_vec();
         let mut mask = Mask::encode(&layout, &[&values], 8);

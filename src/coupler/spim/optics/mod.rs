@@ -1,157 +1,108 @@
-//! The light path of a spatial photonic Ising machine, one file an effect, in the order in which
-//! light meets them.
+//! The light path of a spatial photonic Ising machine, one file an effect.
 //!
-//! | # | effect | file |
-//! |---|---|---|
-//! | 1 | phase quantisation | [`gauge`], [`mask`] |
-//! | 2 | phase response | [`phase_response`] |
-//! | 3 | fringing fields | [`fringing`] |
-//! | 4 | fill factor and dead zone | [`fill_factor`] |
-//! | 5, 6 | common and pixel flicker | [`flicker`] |
-//! | 7 | illumination | [`illumination`] |
-//! | 8 | aberration | [`zernike`] |
-//! | 9 | laser intensity noise | [`laser`] |
-//! | 10, 11 | camera and its region of interest | [`camera`] |
-//! | 12 | settling | [`settling`] |
-//! | 13 | drift | [`drift`] |
+//! The list of effects, in the order in which light meets them, is that of the tables of
+//! [`SpimDevice`]; [`Optic`](super::Optic) has the stages at which they act. [`Optics`] is what
+//! stands still between mask and camera, built once for all that look through it: training, bench
+//! instruments, export. [`exposure`] takes frames from there to the camera's counts.
 //!
-//! Three tiers follow them more or less closely. *Analytic* ([`gauge`]): real overlaps, effects 1
-//! and 9 to 13. *Effective* ([`effective`]): the complex response of every macro-pixel, all
-//! effects, still O(N K). *Wave* ([`wave`]): every pixel's field and its Fourier transform, the
-//! oracle of the other two.
+//! Three tiers follow the effects more or less closely. *Analytic* ([`quantisation`]): real
+//! overlaps. *Effective* ([`effective`]): the complex response of every macro-pixel, still O(N K).
+//! *Wave* ([`wave`]): every pixel's field and its Fourier transform, the oracle of the other two.
 
+pub mod aberration;
 pub mod agreement;
 pub mod camera;
+pub mod dead_zone;
 pub mod drift;
 pub mod effective;
-pub mod fill_factor;
+pub mod exposure;
 pub mod flicker;
 pub mod fourier;
 pub mod fringing;
-pub mod gauge;
 pub mod illumination;
 pub mod laser;
 pub mod layout;
+pub mod light;
 pub mod mask;
-pub mod phase_response;
+pub mod pixel_flicker;
+pub mod quantisation;
+pub mod region;
+pub mod response;
 pub mod settling;
 pub mod wave;
-pub mod zernike;
-
-use std::path::Path;
 
 use num_complex::Complex;
 
-use self::camera::{Camera, CameraRegion};
-use self::fill_factor::FillFactor;
-use self::flicker::Flicker;
-use self::fringing::Fringing;
-use self::illumination::Illumination;
-use self::laser::Laser;
+use self::camera::Detector;
+use self::dead_zone::Pixel;
+use self::fringing::FringingKernel;
 use self::layout::Layout;
-use self::phase_response::PhaseResponse;
+use self::response::PhaseResponse;
 use super::SpimDevice;
+use super::optic::{Path, Sight};
 use crate::{Error, Result};
 
-/// All that stands between a mask and a camera's counts.
+/// All that stands still between a mask and a camera's counts.
 #[derive(Clone, Debug)]
 pub struct Optics {
+    /// The device whose light path this is.
+    pub device: SpimDevice,
     /// Where nodes sit on the panel.
     pub layout: Layout,
     /// Bits of the modulator; 0 is an exact phase.
     pub bits: u32,
-    /// Effect 2.
+    /// Which phase a level gives.
     pub response: PhaseResponse,
-    /// Effect 3.
-    pub fringing: Option<Fringing>,
-    /// Effect 4.
-    pub pixel: FillFactor,
-    /// Effects 5 and 6.
-    pub flicker: Flicker,
-    /// Effects 7 and 8, the complex amplitude at each pixel, row by row; absent for a flat wave of
+    /// How phases smear over neighbours.
+    pub fringing: Option<FringingKernel>,
+    /// Active area and dead zone.
+    pub pixel: Pixel,
+    /// The complex amplitude of the light at each pixel, row by row; absent for a flat wave of
     /// amplitude 1.
     pub beam: Option<Vec<Complex<f64>>>,
-    /// Effect 9.
-    pub laser: Laser,
-    /// Effects 10 and 11.
-    pub camera: Camera,
-    /// The camera's region of interest.
-    pub region: CameraRegion,
+    /// The camera.
+    pub detector: Detector,
 }
 
 impl Optics {
     /// The light path of `device` with `nodes` macro-pixels a pattern.
     ///
     /// # Errors
-    /// When the nodes do not fit the panel, or a file that the device names cannot be read or is
-    /// not what it should be.
+    /// When the nodes do not fit the panel, a number of an effect is wrong, or a file that it names
+    /// cannot be read or is not what it should be.
     pub fn new(device: &SpimDevice, nodes: usize) -> Result<Self> {
-        let layout = Layout::new(device.panel(), nodes, device.regions())
-            .map_err(|e| Error::input(format!("device.spim: {e}")))?;
-        let size = (layout.height, layout.width);
-        let response = match &device.phase_table {
-            Some(_) if device.phase_bits == 0 => {
-                return Err(Error::input(
-                    "device.spim.phase_table: a table has one phase for each level; expected phase_bits of 1 to 16",
-                ));
-            }
-            Some(path) => PhaseResponse::read(Path::new(path), device.phase_bits)?,
-            None => PhaseResponse::Formula { scale: device.phase_scale, gamma: device.phase_gamma },
-        };
-        let fringing = match &device.crosstalk_kernel {
-            Some(path) => Some(Fringing::read(Path::new(path))?),
-            None if device.crosstalk_sigma > 0.0 => {
-                Some(Fringing::from_formula(device.crosstalk_sigma, device.crosstalk_order))
-            }
-            None => None,
-        };
-        let light = match &device.illumination {
-            Some(path) => Illumination::read(Path::new(path), size)?,
-            None if device.beam_radius > 0.0 => Illumination::Gaussian(device.beam_radius),
-            None => Illumination::Uniform,
-        };
-        if let Some(bad) = device.zernike_waves.iter().find(|waves| !waves.is_finite()) {
-            return Err(Error::input(format!(
-                "device.spim.zernike_waves: {bad} is out of range: expected finite numbers"
-            )));
-        }
-        let waves: Vec<f64> = device
-            .zernike_waves
-            .iter()
-            .map(|waves| waves * (1.0 - device.zernike_correction))
-            .collect();
-        let flat = light == Illumination::Uniform && waves.iter().all(|waves| *waves == 0.0);
-        let beam = (!flat).then(|| {
-            let phases = zernike::phases(&waves, size);
-            light
-                .amplitudes(size)
-                .iter()
-                .zip(phases)
-                .map(|(amplitude, phase)| Complex::from_polar(*amplitude, phase))
-                .collect()
-        });
-        let region =
-            CameraRegion { side_px: device.camera_region_px, spot_px: device.camera_spot_px };
-        Ok(Self {
+        device.check_effects().map_err(|e| Error::input(format!("device.spim.{e}")))?;
+        let layout = Layout::new(&device.panel, nodes, device.regions())
+            .map_err(|e| Error::input(format!("device.spim.panel: {e}")))?;
+        let mut optics = Self {
+            device: device.clone(),
             layout,
-            bits: device.phase_bits,
-            response,
-            fringing,
-            pixel: FillFactor::new(
-                device.fill_factor,
-                device.gap_reflectivity,
-                device.gap_phase_rad,
-            ),
-            flicker: Flicker {
-                common: device.flicker,
-                turns_per_frame: device.flicker_hz / device.frame_rate_hz,
-                pixel_rad: device.pixel_flicker_rad,
-            },
-            beam,
-            laser: Laser { noise: device.laser_noise },
-            camera: device.camera(nodes),
-            region,
-        })
+            bits: 0,
+            response: PhaseResponse::LINEAR,
+            fringing: None,
+            pixel: Pixel::new(1.0, 0.0, 0.0),
+            beam: None,
+            detector: device.detector(nodes),
+        };
+        device.effects_on().into_iter().try_for_each(|effect| effect.build(&mut optics))?;
+        Ok(optics)
+    }
+
+    /// Multiplies the light at each pixel, row by row.
+    pub fn multiply_beam(&mut self, factors: impl Iterator<Item = Complex<f64>>) {
+        self.beam = Some(match self.beam.take() {
+            None => factors.collect(),
+            Some(beam) => {
+                beam.into_iter().zip(factors).map(|(light, factor)| light * factor).collect()
+            }
+        });
+    }
+
+    /// What frames of this light path have in common on `path`, fields in units in which that of
+    /// all light in phase is `light` and the squared amplitudes of all active pixels sum to
+    /// `power`.
+    pub fn sight(&self, path: Path, light: f64, power: f64) -> Sight<'_> {
+        Sight { device: &self.device, path, detector: &self.detector, light, power }
     }
 
     /// The amplitude (not the phase) of the light on a pixel.

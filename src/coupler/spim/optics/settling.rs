@@ -1,4 +1,4 @@
-//! Effect 12, settling: the liquid crystal follows its voltage slowly.
+//! Settling: the liquid crystal follows its voltage slowly.
 //!
 //! ```text
 //! phi <- phi + (phi* - phi) (1 - e^(-dt / tau))
@@ -9,38 +9,58 @@
 
 use std::f64::consts::PI;
 
-/// How much of a step is left after one frame.
-#[derive(Clone, Copy, Debug, PartialEq)]
+use serde::{Deserialize, Serialize};
+
+use crate::coupler::Effect;
+use crate::coupler::spim::SpimDevice;
+use crate::coupler::spim::optic::{Optic, Path};
+use crate::quantity::range;
+
+/// A modulator that lags: the table `[device.spim.settling]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Settling {
-    /// e^(-dt / tau).
-    left: f64,
+    /// Time constant tau of the liquid crystal, milliseconds; 0 follows at once.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub response_ms: f64,
 }
 
 impl Settling {
-    /// A modulator of time constant `response_ms` at `frame_rate_hz`; 0 follows at once.
-    pub fn new(response_ms: f64, frame_rate_hz: f64) -> Self {
-        let frames = response_ms * 1e-3 * frame_rate_hz;
-        Self { left: if frames > 0.0 { (-1.0 / frames).exp() } else { 0.0 } }
+    /// The part of a step that is left one frame later, at `rate_hz` frames a second.
+    fn left(&self, rate_hz: f64) -> f64 {
+        let frames = self.response_ms * 1e-3 * rate_hz;
+        (-1.0 / frames).exp()
+    }
+}
+
+/// The phase shown when the part `left` of the way from `from` to `to` is left.
+fn phase(from: f64, to: f64, left: f64) -> f64 {
+    to + (from - to) * left
+}
+
+impl Effect for Settling {
+    fn title(&self) -> &'static str {
+        "settling"
     }
 
-    /// Whether every frame shows what was asked for.
-    pub fn is_immediate(&self) -> bool {
-        self.left == 0.0
+    fn is_off(&self) -> bool {
+        self.response_ms == 0.0
+    }
+}
+
+impl Optic for Settling {
+    fn followed_by(&self, path: Path, _: &SpimDevice) -> bool {
+        !matches!(path, Path::Overlaps | Path::Still | Path::Wave)
     }
 
-    /// The phase shown one frame after `from` was to become `to`.
-    pub fn phase(&self, from: f64, to: f64) -> f64 {
-        to + (from - to) * self.left
+    fn pace(&self, device: &SpimDevice) -> f64 {
+        self.left(device.frames.rate_hz)
     }
 
-    /// The value that a macro-pixel shows one frame after its value `from` was to become `to`: both
-    /// colours of its checkerboard lag alike, +-arccos.
-    pub fn value(&self, from: f64, to: f64) -> f64 {
-        if self.is_immediate() {
-            return to;
-        }
+    /// Both colours of a checkerboard lag alike, +-arccos.
+    fn shown(&self, before: f64, asked: f64, left: f64) -> f64 {
         let angle = |value: f64| value.clamp(-1.0, 1.0).acos();
-        let phase = self.phase(angle(from), angle(to));
+        let phase = phase(angle(before), angle(asked), left);
         debug_assert!((0.0..=PI).contains(&phase));
         phase.cos()
     }
@@ -53,13 +73,14 @@ mod tests {
     #[test]
     fn steps_decay_exponentially() {
         // Time constant 10 ms, frames of 5 ms.
-        let settling = Settling::new(10.0, 200.0);
-        let mut phase = 3.0;
+        let left = Settling { response_ms: 10.0 }.left(200.0);
+        let mut shown = 3.0;
         for _ in 0..4 {
-            phase = settling.phase(phase, 1.0);
+            shown = phase(shown, 1.0, left);
         }
-        assert!((phase - (1.0 + 2.0 * (-2.0f64).exp())).abs() < 1e-14);
-        assert!(Settling::new(0.0, 60.0).is_immediate());
-        assert_eq!(Settling::new(0.0, 60.0).value(0.3, -0.7), -0.7);
+        assert!((shown - (1.0 + 2.0 * (-2.0f64).exp())).abs() < 1e-14);
+        let fast = Settling { response_ms: 1e-3 };
+        let shown = fast.shown(0.3, -0.7, fast.left(1.0));
+        assert!((shown + 0.7).abs() < 1e-15, "a million time constants a frame");
     }
 }

@@ -2,7 +2,8 @@
 //! lens.
 //!
 //! ```text
-//! F(fy, fx) = 1/sum(A) sum_yx A e^(i psi) e^(-2 pi i (fy y + fx x)) [ active(fy, fx) e^(i phi) + gap(fy, fx) ]
+//! F(fy, fx) = 1/sum(A) sum_yx A e^(i psi) e^(-2 pi i (fy y + fx x))
+//!             [ active(fy, fx) e^(i phi) + gap(fy, fx) ]
 //! ```
 //!
 //! Frequencies are in cycles a pixel; (0, 0) is the zero order, and a mask of zeros on a full panel
@@ -16,11 +17,13 @@ use num_complex::Complex;
 use rayon::prelude::*;
 
 use super::Optics;
-use super::fourier::Fourier;
+use super::exposure::Exposure;
+use super::fourier::{Fourier, sinc};
 use super::fringing::POINTS;
 use super::layout::Layout;
 use super::mask::{Drive, Mask};
 use crate::arithmetic::random::{Key, Stream};
+use crate::coupler::spim::optic::Path;
 use crate::{Error, Result};
 
 type Field = Complex<f64>;
@@ -76,12 +79,13 @@ impl<'a> Wave<'a> {
         let layout = &self.optics.layout;
         if (mask.height, mask.width, mask.bits) != (layout.height, layout.width, self.optics.bits) {
             return Err(Error::input(format!(
-                "a mask of {} x {} pixels and {} bits does not fit a panel of {} x {} pixels and {} bits",
+                "a mask of {} x {} pixels and {} bits does not fit a panel of {} x {} pixels and \
+                 {} bits",
                 mask.width, mask.height, mask.bits, layout.width, layout.height, self.optics.bits
             )));
         }
         let scale = 1.0 + moment.flicker;
-        let moving = moment.pixel_key.filter(|_| self.optics.flicker.pixel_rad > 0.0);
+        let moving = moment.pixel_key;
         if let (Drive::Levels(levels), None, None) = (&mask.drive, &self.optics.fringing, moving) {
             let table: Vec<Field> = (0..1u32 << mask.bits)
                 .map(|level| Field::from_polar(1.0, scale * self.level_phase(level as u16)))
@@ -100,7 +104,9 @@ impl<'a> Wave<'a> {
             }
         };
         if let Some(key) = moving {
-            key.add_normals(&mut phases, self.optics.flicker.pixel_rad);
+            for effect in self.optics.device.effects_on() {
+                effect.pixel_phases(&mut phases, key);
+            }
         }
         Ok(self.field_of_phases(&phases))
     }
@@ -265,29 +271,36 @@ impl<'a> Wave<'a> {
         offset_px: [f64; 2],
         mut stream: Option<&mut Stream>,
     ) -> f64 {
-        let (layout, roi) = (&self.optics.layout, self.optics.region);
+        let (layout, roi) = (&self.optics.layout, &self.optics.device.region);
         let carrier = layout.regions[region].carrier;
         // The first dark line of a block's order lies one cycle a block from its middle.
         let step = |blocks: usize| 1.0 / ((blocks * layout.macro_pixel) as f64 * roi.spot_px);
         let (step_y, step_x) = (step(layout.rows), step(layout.columns));
         let middle = (roi.side_px as f64 - 1.0) / 2.0;
-        let line: f64 = (0..roi.side_px)
-            .map(|at| super::fill_factor::sinc((at as f64 - middle) / roi.spot_px).powi(2))
-            .sum();
+        let along: Vec<f64> =
+            (0..roi.side_px).map(|at| sinc((at as f64 - middle) / roi.spot_px)).collect();
+        let line: f64 = along.iter().map(|amplitude| amplitude.powi(2)).sum();
         let scale = self.light / self.optics.light_on_nodes(region);
-        let laser = stream.as_mut().map_or(1.0, |stream| self.optics.laser.shine(1.0, stream));
-        let mut count = 0.0;
-        for i in 0..roi.side_px {
-            for j in 0..roi.side_px {
+        let mut intensities = Vec::with_capacity(along.len() * along.len());
+        for (i, y) in along.iter().enumerate() {
+            for (j, x) in along.iter().enumerate() {
                 let fy = carrier.0 + (i as f64 - middle + offset_px[0]) * step_y;
                 let fx = carrier.1 + (j as f64 - middle + offset_px[1]) * step_x;
-                let intensity = (self.at(near, fy, fx) * scale).norm_sqr() * laser / (line * line);
-                count += stream
-                    .as_mut()
-                    .map_or(intensity, |stream| self.optics.camera.pixel(intensity, stream));
+                let field = (self.at(near, fy, fx) * scale, Field::default());
+                let exposure = Exposure::new(self.optics.sight(Path::Wave, y * x, 0.0), 1.0);
+                let arriving = exposure.arriving(field, stream.as_deref_mut());
+                intensities.push(arriving.norm_sqr() / (line * line));
             }
         }
-        count
+        let exposure = Exposure::new(self.optics.sight(Path::Wave, 1.0, 0.0), 1.0);
+        let detector = &self.optics.detector;
+        exposure.light_up(&mut intensities, detector.shares(), stream.as_deref_mut());
+        let mut count = 0.0;
+        for intensity in intensities {
+            count +=
+                stream.as_deref_mut().map_or(intensity, |stream| detector.pixel(intensity, stream));
+        }
+        exposure.counted(count, stream)
     }
 }
 

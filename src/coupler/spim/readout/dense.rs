@@ -6,10 +6,11 @@
 
 use nalgebra::Dyn;
 
-use super::{aperture, own_current, reference};
+use super::{own_current, reference};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::real::{Factor, Real, ViewMut, add_product};
-use crate::coupler::spim::{Light, Readout, Spim};
+use crate::coupler::spim::Spim;
+use crate::coupler::spim::optics::light::Light;
 use crate::coupler::{Port, Read};
 
 pub(super) fn read<T: Real>(
@@ -18,12 +19,9 @@ pub(super) fn read<T: Real>(
     mut currents: ViewMut<T>,
     scratch: &mut Vec<T>,
 ) {
-    let Light::Analytic(gauge) = &*spim.lights[0] else { return };
-    let shown = &spim.shown;
-    let (readers, writers) = match read.port {
-        Port::Forward => (&shown.readers, shown.writers()),
-        Port::Reversed => (shown.writers(), &shown.readers),
-    };
+    let Light::Analytic(gauge) = &spim.sides[0].light else { return };
+    let (shown, readout) = (&spim.shown, spim.device.readout.get());
+    let (readers, writers) = shown.driven(read.port);
     let (nodes, count) = readers.shape();
     let (samples, wanted) = (read.values.ncols(), read.wanted.len());
     scratch.clear();
@@ -42,10 +40,10 @@ pub(super) fn read<T: Real>(
         Factor::Transposed(readers.as_view()),
         Factor::Plain(fields.as_view()),
     );
-    let homodyne = spim.device.readout == Readout::Homodyne;
-    let noise = pair_noise(spim, read.port, nodes);
+    let by_overlap = readout.reads_overlaps();
+    let noise = pair_noise(spim, read.port);
     for (column, mut sample) in overlaps.column_iter_mut().enumerate() {
-        if homodyne && !spim.cameras[0].is_linear() {
+        if by_overlap && !spim.sides[0].detector.is_linear() {
             see_overlaps(
                 spim,
                 read.port,
@@ -54,7 +52,7 @@ pub(super) fn read<T: Real>(
                 sample.as_mut_slice(),
                 frames,
             );
-        } else if homodyne && noise > 0.0 {
+        } else if by_overlap && noise > 0.0 {
             read.noise
                 .key(column)
                 .add_normals(sample.as_mut_slice(), T::of(noise / reference(nodes as f64)));
@@ -77,16 +75,21 @@ pub(super) fn read<T: Real>(
             let gain = read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
             let own = own_current(spim, node, |node| read.values[(node, column)]);
             let force = forces[(row, column)];
-            currents[(row, column)] += match spim.device.readout {
-                Readout::Homodyne => gain * (force + own),
-                Readout::ParameterShift => {
-                    let others = force - spim.self_coupling[node] * fields[(node, column)];
-                    T::of(gauge.field(gain.f64())) * others + gain * own
+            currents[(row, column)] += match readout.swing(gain.f64()) {
+                None => gain * (force + own),
+                Some(swing) => {
+                    let others = match spim.self_coupling.get(node) {
+                        Some(own) if readout.leaves_self_coupling_out() => {
+                            force - *own * fields[(node, column)]
+                        }
+                        _ => force,
+                    };
+                    let field = gauge.field(swing.value) * swing.factor;
+                    T::of(field) * others + gain * own
                 }
-                _ => T::of(gauge.field(gain.f64())) * force + gain * own,
             };
         }
-        if !homodyne && noise > 0.0 {
+        if !by_overlap && noise > 0.0 {
             read.noise
                 .key(column)
                 .add_normals(currents.column_mut(column).as_mut_slice(), T::of(deviation));
@@ -111,7 +114,7 @@ fn see_overlaps<T: Real>(
         *up = (*overlap + reference) * (*overlap + reference) * per_square;
         *down = (*overlap - reference) * (*overlap - reference) * per_square;
     }
-    spim.cameras[port as usize].take_all(frames, key);
+    spim.sides[port as usize].detector.take_all(frames, key);
     let (up, down) = frames.split_at(overlaps.len());
     let scale = T::of(total * total / 4.0) / reference;
     for ((overlap, up), down) in overlaps.iter_mut().zip(up).zip(down) {
@@ -121,8 +124,8 @@ fn see_overlaps<T: Real>(
 
 /// The standard deviation of a quarter of the difference of two frames, in units of a product of
 /// two node fields.
-fn pair_noise<T: Real>(spim: &Spim<T>, port: Port, nodes: usize) -> f64 {
-    let nodes = if spim.device.readout == Readout::CrossTerm { aperture(spim) } else { nodes };
-    let total = spim.device.field_in_phase(nodes);
-    spim.cameras[port as usize].deviation() * 2f64.sqrt() * total * total / 4.0
+fn pair_noise<T: Real>(spim: &Spim<T>, port: Port) -> f64 {
+    let side = &spim.sides[port as usize];
+    let total = spim.device.field_in_phase(side.nodes);
+    side.detector.deviation() * 2f64.sqrt() * total * total / 4.0
 }

@@ -1,46 +1,66 @@
 //! Forces frame by frame: each frame's field in O(1) from the pattern's overlap and the one node
 //! that differs.
 
-use rand::RngExt;
-
-use super::{aperture, own_current, reference};
+use super::own_current;
 use crate::arithmetic::random::Stream;
 use crate::arithmetic::real::{Real, ViewMut};
-use crate::coupler::spim::light::{Field, minus, plus, real};
-use crate::coupler::spim::optics::camera::Camera;
-use crate::coupler::spim::{Light, Readout, Spim};
+use crate::coupler::spim::Spim;
+use crate::coupler::spim::optic::{Optic, Path};
+use crate::coupler::spim::optics::exposure::{Exposure, Field};
+use crate::coupler::spim::optics::light::{Light, minus, plus, real};
 use crate::coupler::{Port, Read};
 
+/// A node whose force is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Its number.
+    pub node: usize,
+    /// The value that its macro-pixel shows.
+    pub value: f64,
+    /// What its current is multiplied by.
+    pub gain: f64,
+}
+
+/// The values of one macro-pixel in two frames, and what their difference is multiplied by.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair {
+    /// In the first frame.
+    pub up: f64,
+    /// In the second.
+    pub down: f64,
+    /// What makes the difference the force.
+    pub scale: f64,
+}
+
 pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMut<T>) {
-    let cross = spim.device.readout == Readout::CrossTerm;
+    let readout = spim.device.readout.get();
     let mut aperture = Aperture::new(spim, read.port);
+    let mut exposure = Exposure::new(spim.sight(read.port as usize), spim.gain());
+    let weight = spim.shown.inverse_count().f64() * aperture.light.brightening();
+    let weights: Vec<f64> = spim.shown.weights.iter().map(|l| l.f64() * weight).collect();
+    let (mut wanted, mut forces) = (Vec::new(), Vec::new());
     for column in 0..read.values.ncols() {
+        let gain = |row: usize| read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
         aperture.show(spim, read.port, |node| read.values[(node, column)].f64());
-        let mut frames = Frames::new(spim, &aperture, read.noise.stream(column));
-        let gain = |row: usize| read.gain.as_ref().map_or(1.0, |gain| gain[(row, column)].f64());
-        let mut add = |row: usize, current: f64| {
-            let own =
-                own_current(spim, read.wanted.start + row, |node| read.values[(node, column)]);
-            currents[(row, column)] += T::of(current) + T::of(gain(row)) * own;
-        };
-        match spim.device.readout {
-            Readout::Homodyne => {
-                let overlaps = frames.homodyne();
-                for (row, node) in read.wanted.clone().enumerate() {
-                    add(row, gain(row) * frames.project(node, &overlaps));
-                }
-            }
-            Readout::Spsa => {
-                let slopes = frames.spsa(read.wanted.clone());
-                slopes.iter().enumerate().for_each(|(row, slope)| add(row, gain(row) * slope));
-            }
-            _ => {
-                for (row, node) in read.wanted.clone().enumerate() {
-                    // A writer beside the readers starts from nothing.
-                    let value = if cross { 0.0 } else { read.values[(node, column)].f64() };
-                    add(row, frames.shift(node, value, gain(row)));
-                }
-            }
+        let mut stream = read.noise.stream(column);
+        exposure.begin(&mut stream);
+        let (aperture, weights) = (&aperture, &weights[..]);
+        let moved = Vec::new();
+        let mut frames = Frames { aperture, exposure: &mut exposure, weights, stream, moved };
+        wanted.clear();
+        wanted.extend(read.wanted.clone().enumerate().map(|(row, node)| {
+            // A writer beside the readers starts from nothing.
+            let beside = readout.shows_writers();
+            let own = read.values.get((node, column)).filter(|_| !beside);
+            let value = own.map_or(0.0, |value| value.f64());
+            Wanted { node, value, gain: gain(row).f64() }
+        }));
+        forces.clear();
+        forces.resize(wanted.len(), 0.0);
+        readout.add_forces(&mut frames, &wanted, &mut forces);
+        for (row, (node, force)) in read.wanted.clone().zip(&forces).enumerate() {
+            let own = own_current(spim, node, |node| read.values[(node, column)]);
+            currents[(row, column)] += T::of(*force) + gain(row) * own;
         }
     }
 }
@@ -48,8 +68,11 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
 /// What the macro-pixels show of one sample, pattern by pattern.
 struct Aperture<'a> {
     light: &'a Light,
-    camera: &'a Camera,
-    /// Macro-pixels, and how many of them come before those of the writers.
+    /// The effects between one mask and the next, each with its pace.
+    masks: Vec<(&'a dyn Optic, f64)>,
+    /// Whether patterns are +-1.
+    signs: bool,
+    /// Macro-pixels, and how many of them come before those of the writers and of the readers.
     nodes: usize,
     writer_offset: usize,
     reader_offset: usize,
@@ -61,42 +84,47 @@ struct Aperture<'a> {
     values: Vec<f64>,
     /// The zero order of each pattern.
     orders: Vec<Field>,
-    /// A factor on everything shown: 1, or 1 / sqrt 2 for the quarter shift.
+    /// A factor on everything shown.
     dimming: f64,
 }
 
 impl<'a> Aperture<'a> {
     fn new<T: Real>(spim: &'a Spim<T>, port: Port) -> Self {
-        let shown = &spim.shown;
+        let (shown, device) = (&spim.shown, &spim.device);
+        let (readers, writers) = shown.driven(port);
+        let side = &spim.sides[port as usize];
         let (inputs, outputs) = (shown.readers.nrows(), shown.writers().nrows());
-        let cross = spim.device.readout == Readout::CrossTerm;
-        let (writers, reader_offset, writer_offset, nodes) = match (port, cross) {
-            (Port::Forward, true) => (shown.writers(), 0, inputs, aperture(spim)),
-            (Port::Reversed, true) => (&shown.readers, inputs, 0, aperture(spim)),
-            (Port::Forward, false) => (shown.writers(), 0, 0, inputs),
-            (Port::Reversed, false) => (&shown.readers, 0, 0, outputs),
+        let (reader_offset, writer_offset) = match (port, device.readout.get().shows_writers()) {
+            (Port::Forward, true) => (0, inputs),
+            (Port::Reversed, true) => (inputs, 0),
+            (_, false) => (0, 0),
         };
+        debug_assert!(side.nodes == readers.nrows() || side.nodes == inputs + outputs);
+        let on = device.effects_on().into_iter();
+        let masks = on
+            .filter(|effect| !effect.followed_by(Path::Still, device))
+            .map(|effect| (effect, effect.pace(device)));
         Self {
-            light: &spim.lights[port as usize],
-            camera: &spim.cameras[port as usize],
-            nodes,
+            light: &side.light,
+            masks: masks.collect(),
+            signs: device.patterns.are_signs(),
+            nodes: side.nodes,
             writer_offset,
             reader_offset,
             writers: writers.iter().map(|value| value.f64()).collect(),
             outputs: writers.nrows(),
-            values: vec![0.0; nodes * shown.count()],
+            values: vec![0.0; side.nodes * shown.count()],
             orders: Vec::with_capacity(shown.count()),
-            dimming: if spim.device.readout == Readout::QuarterShift { 0.5f64.sqrt() } else { 1.0 },
+            dimming: device.readout.get().dimming(),
         }
     }
 
     /// Shows the node values of one sample through every pattern.
     fn show<T: Real>(&mut self, spim: &Spim<T>, port: Port, value: impl Fn(usize) -> f64) {
-        let readers =
-            if port == Port::Forward { &spim.shown.readers } else { spim.shown.writers() };
+        let (readers, _) = spim.shown.driven(port);
         self.orders.clear();
         if let (Light::Analytic(gauge), true) =
-            (self.light, spim.patterns_are_signs() && self.nodes == readers.nrows())
+            (self.light, self.signs && self.nodes == readers.nrows())
         {
             // A sign passes through the encoding: one look-up a node serves all patterns.
             let shown: Vec<f64> = (0..self.nodes).map(|node| value(node) * self.dimming).collect();
@@ -135,200 +163,117 @@ impl<'a> Aperture<'a> {
 }
 
 /// One sample's camera frames, in the order in which they are taken.
-struct Frames<'a, T: Real> {
-    spim: &'a Spim<T>,
-    aperture: &'a Aperture<'a>,
-    stream: Stream,
-    /// The square of the field of all light in phase, and its inverse times the gain that drift
-    /// leaves.
-    square: f64,
-    per_square: f64,
+pub struct Frames<'a, 'b> {
+    aperture: &'a Aperture<'b>,
+    exposure: &'a mut Exposure<'b>,
     /// lambda_k / K, made up for the compensation of the light.
-    weights: Vec<f64>,
-    /// Whether a frame is the intensity on one camera pixel and nothing else.
-    plain: bool,
-    /// Where the common flicker stood at frame 0, and the frames taken since.
-    flicker_start: f64,
-    count: u64,
-    /// Whether patterns are +-1 and every frame shows what was asked for.
-    patterns_are_signs: bool,
-    /// Whether noise is collected as a variance, to be drawn once.
-    aggregated: bool,
-    variance: f64,
+    weights: &'a [f64],
+    /// The stream of the sample.
+    pub(super) stream: Stream,
+    /// Values on their way.
+    moved: Vec<f64>,
 }
 
-impl<'a, T: Real> Frames<'a, T> {
-    fn new(spim: &'a Spim<T>, aperture: &'a Aperture<'a>, mut stream: Stream) -> Self {
-        let region = (spim.device.camera_region_px, spim.device.camera_spot_px);
-        let noisy = !aperture.camera.is_exact() || spim.laser.noise > 0.0;
-        let square = spim.device.field_in_phase(aperture.nodes).powi(2);
-        let weight = (spim.shown.inverse_count().f64()) * aperture.light.brightening();
-        let aggregated = noisy && aperture.camera.is_linear() && !spim.device.per_frame_noise;
-        Self {
-            square,
-            per_square: spim.drift.gain(region.0, region.1) / square,
-            weights: spim.shown.weights.iter().map(|lambda| lambda.f64() * weight).collect(),
-            plain: !aggregated
-                && spim.flicker.is_off()
-                && spim.laser.noise == 0.0
-                && aperture.camera.is_one_pixel(),
-            flicker_start: spim.flicker.start(&mut stream),
-            count: 0,
-            patterns_are_signs: spim.patterns_are_signs() && spim.settling.is_immediate(),
-            aggregated,
-            variance: 0.0,
-            spim,
-            aperture,
-            stream,
-        }
+impl Frames<'_, '_> {
+    /// K.
+    pub(super) fn count(&self) -> usize {
+        self.aperture.orders.len()
     }
 
-    /// What the camera reports of a field, in units of a node's squared field.
-    #[inline]
-    fn frame(&mut self, (mut field, slope): Field) -> f64 {
-        if self.plain {
-            self.count += 1;
-            return self
-                .aperture
-                .camera
-                .pixel(field.norm_sqr() * self.per_square, &mut self.stream)
-                * self.square;
-        }
-        let flicker = &self.spim.flicker;
-        if flicker.common > 0.0 {
-            field += slope * flicker.change(self.flicker_start, self.count);
-        }
-        self.count += 1;
-        field = flicker.speckle(field, self.aperture.light.power(), &mut self.stream);
-        let (square, intensity) = (self.square, field.norm_sqr() * self.per_square);
-        if self.aggregated {
-            let camera = self.aperture.camera.deviation();
-            let laser = self.spim.laser.noise * intensity;
-            self.variance += (camera * camera + laser * laser) * square * square;
-            return intensity * square;
-        }
-        let shone = self.spim.laser.shine(intensity, &mut self.stream);
-        self.aperture.camera.frame(shone, &mut self.stream) * square
+    /// Macro-pixels of the aperture.
+    pub(super) fn nodes(&self) -> usize {
+        self.aperture.nodes
     }
 
-    /// The difference of two frames times `weight`; aggregated noise is weighted along.
-    fn difference(&mut self, up: Field, down: Field, weight: f64) -> f64 {
-        let before = std::mem::take(&mut self.variance);
-        let difference = self.frame(up) - self.frame(down);
-        self.variance = before + weight * weight * self.variance;
-        weight * difference
+    /// The value that a macro-pixel shows one frame after `before` was to become `asked`.
+    pub(super) fn shown(&self, before: f64, asked: f64) -> f64 {
+        let masks = self.aperture.masks.iter();
+        masks.fold(asked, |asked, (effect, pace)| effect.shown(before, asked, *pace))
     }
 
-    /// The noise collected so far, drawn once.
-    fn drawn(&mut self) -> f64 {
-        let variance = std::mem::take(&mut self.variance);
-        if self.aggregated { variance.sqrt() * f64::normal(&mut self.stream) } else { 0.0 }
+    /// The noise of all frames since the last call, where it is drawn once.
+    pub(super) fn drawn(&mut self) -> f64 {
+        self.exposure.drawn(&mut self.stream)
     }
 
-    /// `gain` times the current on `node`, one macro-pixel shifted up and down.
-    fn shift(&mut self, node: usize, value: f64, gain: f64) -> f64 {
+    fn difference(&mut self, pair: [Field; 2], weight: f64) -> f64 {
+        self.exposure.difference(pair, weight, &mut self.stream)
+    }
+
+    /// The weighted sum over patterns of the difference of two frames, one macro-pixel at the two
+    /// values of `pair`; `value` is what it shows otherwise.
+    pub(super) fn shift(&mut self, Wanted { node, value, .. }: &Wanted, pair: Pair) -> f64 {
         let aperture = self.aperture;
-        let (light, at) = (aperture.light, aperture.writer_offset + node);
-        let step = self.spim.device.probe_step;
-        // Values asked for in the two frames, and the factor that makes their difference the force.
-        let (up, down, scale) = match self.spim.device.readout {
-            Readout::QuarterShift => {
-                // Both values must be on the circle: |v| + h <= sqrt 2.
-                let h = gain.min(2f64.sqrt() - value.abs());
-                let part = if h > 0.0 { gain / h } else { 1.0 };
-                ((value + h) * aperture.dimming, (value - h) * aperture.dimming, part / 2.0)
-            }
-            Readout::FiniteDifference => (value + step, value - step, gain / (4.0 * step)),
-            _ => (gain, -gain, 0.25),
-        };
+        let (light, at, Pair { up, down, scale }) =
+            (aperture.light, aperture.writer_offset + node, pair);
         let mut sum = 0.0;
-        if let (Light::Analytic(gauge), true) = (light, self.patterns_are_signs) {
+        if let (Light::Analytic(gauge), true) = (light, aperture.signs && aperture.masks.is_empty())
+        {
             // A sign passes through the encoding: three look-ups serve all patterns.
             let [own, up, down] =
                 [value * aperture.dimming, up, down].map(|value| gauge.field(value));
             for k in 0..aperture.orders.len() {
-                let xi = aperture.writer(node, k);
+                let xi = aperture.writer(*node, k);
                 let rest = aperture.orders[k].0.re - xi * own;
-                sum += self.difference(
-                    real(rest + xi * up),
-                    real(rest + xi * down),
-                    self.weights[k] * scale,
-                );
+                let pair = [real(rest + xi * up), real(rest + xi * down)];
+                sum += self.difference(pair, self.weights[k] * scale);
             }
             return sum + self.drawn();
         }
         for k in 0..aperture.orders.len() {
-            let (xi, values) = (aperture.writer(node, k), aperture.values(k));
+            let (xi, values) = (aperture.writer(*node, k), aperture.values(k));
             let rest = minus(aperture.orders[k], light.share(values, at, values[at]));
             let (up, down) = (light.corrected(at, xi * up), light.corrected(at, xi * down));
-            let first = self.spim.settling.value(values[at], up);
-            let second = self.spim.settling.value(first, down);
-            let (up, down) = (
-                plus(rest, light.share(values, at, first)),
-                plus(rest, light.share(values, at, second)),
-            );
-            sum += self.difference(up, down, self.weights[k] * scale);
+            let first = self.shown(values[at], up);
+            let second = self.shown(first, down);
+            let pair = [first, second].map(|value| plus(rest, light.share(values, at, value)));
+            sum += self.difference(pair, self.weights[k] * scale);
         }
         sum + self.drawn()
     }
 
-    /// The signed overlaps times lambda_k / K, read against the reference macro-pixel.
-    fn homodyne(&mut self) -> Vec<f64> {
-        let size = reference(self.aperture.nodes as f64);
-        let settling = self.spim.settling;
-        let mut before = -1.0;
-        let overlaps = (0..self.aperture.orders.len()).map(|k| {
-            let order = self.aperture.orders[k];
-            let first = settling.value(before, 1.0);
-            let second = settling.value(first, -1.0);
-            before = second;
-            let reference = |value| self.aperture.light.reference(size, value);
-            let (up, down) = (plus(order, reference(first)), plus(order, reference(second)));
-            self.difference(up, down, self.weights[k] / (4.0 * size)) + self.drawn()
+    /// The signed overlap of pattern `k` times lambda_k / K, against a reference of amplitude
+    /// `size` at two `values`.
+    pub(super) fn beside_reference(&mut self, k: usize, size: f64, values: [f64; 2]) -> f64 {
+        let Aperture { light, orders, .. } = self.aperture;
+        let pair = values.map(|value| plus(orders[k], light.reference(size, value)));
+        self.difference(pair, self.weights[k] / (4.0 * size))
+    }
+
+    /// The slope of pattern `k`'s energy along the `signs` of the wanted nodes, over a `step` up
+    /// and down.
+    pub(super) fn moved(&mut self, k: usize, wanted: &[Wanted], signs: &[f64], step: f64) -> f64 {
+        let (aperture, moved) = (self.aperture, &mut self.moved);
+        let pair = [1.0, -1.0].map(|side| {
+            moved.clear();
+            moved.extend_from_slice(aperture.values(k));
+            for (Wanted { node, .. }, sign) in wanted.iter().zip(signs) {
+                let value = aperture.writer(*node, k) * side * step * sign;
+                moved[*node] += aperture.light.corrected(*node, value);
+            }
+            aperture.light.zero_order(moved)
         });
-        overlaps.collect()
+        self.difference(pair, self.weights[k] / (4.0 * step))
     }
 
     /// sum_k xi^k_node o_k of weighted overlaps, computed digitally.
-    fn project(&self, node: usize, overlaps: &[f64]) -> f64 {
+    pub(super) fn project(&self, node: usize, overlaps: &[f64]) -> f64 {
         overlaps
             .iter()
             .enumerate()
             .map(|(k, overlap)| self.aperture.writer(node, k) * overlap)
             .sum()
     }
+}
 
-    /// The slopes of the energy at the `wanted` nodes along random directions.
-    fn spsa(&mut self, wanted: std::ops::Range<usize>) -> Vec<f64> {
-        let (step, directions) = (self.spim.device.probe_step, self.spim.device.spsa_directions);
-        let mut slopes = vec![0.0; wanted.len()];
-        let mut moved = vec![0.0; self.aperture.nodes];
-        for _ in 0..directions {
-            let signs: Vec<f64> = wanted
-                .clone()
-                .map(|_| if self.stream.random::<bool>() { 1.0 } else { -1.0 })
-                .collect();
-            let mut sum = 0.0;
-            for k in 0..self.aperture.orders.len() {
-                let mut order = |side: f64| {
-                    moved.copy_from_slice(self.aperture.values(k));
-                    for (node, sign) in wanted.clone().zip(&signs) {
-                        moved[node] += self
-                            .aperture
-                            .light
-                            .corrected(node, self.aperture.writer(node, k) * side * step * sign);
-                    }
-                    self.aperture.light.zero_order(&moved)
-                };
-                let (up, down) = (order(1.0), order(-1.0));
-                sum += self.difference(up, down, self.weights[k] / (4.0 * step));
-            }
-            sum += self.drawn();
-            slopes
-                .iter_mut()
-                .zip(&signs)
-                .for_each(|(slope, sign)| *slope += sign * sum / directions as f64);
-        }
-        slopes
+/// Reads node by node, each shown at the two values that `pair` gives.
+pub(super) fn shift_each(
+    frames: &mut Frames,
+    wanted: &[Wanted],
+    forces: &mut [f64],
+    pair: impl Fn(&Wanted) -> Pair,
+) {
+    for (wanted, force) in wanted.iter().zip(forces) {
+        *force += frames.shift(wanted, pair(wanted));
     }
 }

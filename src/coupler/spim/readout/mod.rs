@@ -2,29 +2,139 @@
 //!
 //! Let o_k be the overlap of pattern k with all node values v, and g the gain of a wanted node m
 //! (its slope, or 1). Each readout takes differences of two frames of a pattern; summed over
-//! patterns with weights lambda_k / K they give the force g (W v)_m:
+//! patterns with weights lambda_k / K they give the force g (W v)_m. Bias: none of these is a small
+//! step, because the energy is quadratic; where values leave [-1, 1] they are clipped.
 //!
-//! | readout | the two frames | difference | frames a force |
-//! |---|---|---|---|
-//! | parameter shift (arXiv 2606.13454) | node m at +-g | 4 xi_m g (o - xi_m v_m) | 2 N K |
-//! | quarter shift | node m at (v_m +- g)/sqrt 2, others / sqrt 2 | 2 xi_m g o | 2 N K |
-//! | finite difference | node m at v_m +- h | 4 xi_m h o | 2 N K |
-//! | homodyne | a reference c at phase 0 and pi | 4 c o | 2 K |
-//! | cross term | writer m at +-g beside the readers | 4 u_m g o | 2 N K |
-//! | SPSA | all nodes at v +- h Delta, Delta random signs | 4 h sum_n Delta_n xi_n o | 2 K a direction |
-//!
-//! Parameter shift leaves a node's coupling to itself out, exactly; all others have it in. What is
-//! wanted otherwise is added or taken off digitally. Bias: none of these is a small step, because
-//! the energy is quadratic; finite difference and SPSA are biased only where v +- h leaves [-1, 1]
-//! and is clipped. SPSA's other nodes add noise of mean 0.
+//! One readout a file, one line in the list below.
 
+mod cross_term;
 mod dense;
+mod finite_difference;
 mod frames;
+mod homodyne;
+mod parameter_shift;
+mod quarter_shift;
+mod spsa;
 
-use super::optics::gauge::phase_rounding;
-use super::{Light, Readout, SelfCoupling, Spim, SpimDevice, Tier};
+use std::fmt::Debug;
+
+pub use self::cross_term::CrossTerm;
+pub use self::finite_difference::FiniteDifference;
+pub use self::frames::{Frames, Pair, Wanted};
+use super::optic::Path;
+use super::{SelfCoupling, Spim, Tier};
 use crate::arithmetic::real::{Real, ViewMut};
 use crate::coupler::Read;
+use crate::quantity::choice::choices;
+
+pub use self::homodyne::Homodyne;
+pub use self::parameter_shift::ParameterShift;
+pub use self::quarter_shift::QuarterShift;
+pub use self::spsa::Spsa;
+pub(super) use homodyne::reference;
+
+/// How a node's macro-pixel is moved to read the force on it: shown at plus and minus `value`, the
+/// difference of the two frames being 4 / `factor` times the force per unit of the field of
+/// `value`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Swing {
+    /// What is shown.
+    pub value: f64,
+    /// What the difference is multiplied by digitally, beside a quarter.
+    pub factor: f64,
+}
+
+/// A way to have forces from intensities.
+pub trait Readout: Debug + Send + Sync {
+    /// Whether it measures the energy of one set of patterns, and so only reciprocal couplings.
+    fn needs_energy(&self) -> bool {
+        true
+    }
+
+    /// Whether a node's coupling to itself drops out of what is read.
+    fn leaves_self_coupling_out(&self) -> bool {
+        false
+    }
+
+    /// Whether the writers have macro-pixels of their own beside the readers'.
+    fn shows_writers(&self) -> bool {
+        false
+    }
+
+    /// Whether signed overlaps are read, against a reference beside the nodes, and multiplied with
+    /// the writers digitally.
+    fn reads_overlaps(&self) -> bool {
+        false
+    }
+
+    /// How a node of gain `gain` swings about nothing, if that is all that the readout does: its
+    /// forces are then products with the patterns.
+    fn swing(&self, gain: f64) -> Option<Swing> {
+        let _ = gain;
+        None
+    }
+
+    /// Pairs of frames of one pattern for the forces on `wanted` nodes.
+    fn pairs(&self, wanted: usize) -> u64 {
+        wanted as u64
+    }
+
+    /// The standard deviation of a force at gain 1, from that of a quarter of the difference of two
+    /// frames, with `nodes` macro-pixels.
+    fn error(&self, pair: f64, nodes: f64) -> f64 {
+        let _ = nodes;
+        pair
+    }
+
+    /// A factor on every value that is shown.
+    fn dimming(&self) -> f64 {
+        1.0
+    }
+
+    /// Adds the forces on the `wanted` nodes, their gains in them, to `forces`; by default node by
+    /// node, each at plus and minus its [`swing`](Self::swing).
+    fn add_forces(&self, frames: &mut Frames, wanted: &[Wanted], forces: &mut [f64]) {
+        for (wanted, force) in wanted.iter().zip(forces) {
+            let Some(Swing { value, factor }) = self.swing(wanted.gain) else { continue };
+            *force += frames.shift(wanted, Pair { up: value, down: -value, scale: 0.25 * factor });
+        }
+    }
+}
+
+choices! {
+    /// The readout of a device: `readout = "homodyne"`, or with numbers of its own the table
+    /// `[device.spim.readout.spsa]`.
+    pub enum ReadoutChoice as dyn Readout {
+        /// Two frames a node and pattern, the node at plus and minus its slope.
+        "parameter-shift" => ParameterShift(ParameterShift),
+        /// The same with the node shifted by a quarter turn and all others dimmed.
+        "quarter-shift" => QuarterShift(QuarterShift),
+        /// Two frames a node and pattern, the node's value a step up and a step down.
+        "finite-difference" => FiniteDifference(FiniteDifference),
+        /// Two frames a pattern, with a reference macro-pixel at phase 0 and pi: the signed
+        /// overlap.
+        "homodyne" => Homodyne(Homodyne),
+        /// Two frames a node and pattern, one writer macro-pixel beside the readers.
+        "cross-term" => CrossTerm(CrossTerm),
+        /// Two frames a pattern and random direction, all nodes moved at once.
+        "spsa" => Spsa(Spsa),
+    }
+}
+
+impl Default for ReadoutChoice {
+    fn default() -> Self {
+        ParameterShift::default().into()
+    }
+}
+
+impl ReadoutChoice {
+    /// The names of readouts of couplings that are not reciprocal, in words.
+    pub fn of_any_coupling() -> String {
+        let all = Self::all();
+        let names = all.iter().filter(|readout| !readout.get().needs_energy());
+        names.map(|readout| format!("\"{}\"", readout.name())).collect::<Vec<_>>().join(" or ")
+    }
+}
 
 /// Adds `gain * (W v)` of the wanted nodes to `currents`.
 pub(super) fn read<T: Real>(
@@ -33,7 +143,7 @@ pub(super) fn read<T: Real>(
     currents: ViewMut<T>,
     scratch: &mut Vec<T>,
 ) {
-    if is_dense(spim) {
+    if spim.is_dense {
         dense::read(spim, read, currents, scratch)
     } else {
         frames::read(spim, read, currents)
@@ -42,76 +152,40 @@ pub(super) fn read<T: Real>(
 
 /// Whether a force is a product with W through the gauge's fields, plus a normal deviate; or, read
 /// against a reference, whether each overlap is such a product, seen by a camera of one pixel.
-fn is_dense<T: Real>(spim: &Spim<T>) -> bool {
-    let device = &spim.device;
-    let shifts =
-        matches!(device.readout, Readout::ParameterShift | Readout::CrossTerm | Readout::Homodyne);
-    let seen_at_once = spim.cameras[0].is_linear()
-        || (device.readout == Readout::Homodyne && spim.cameras[0].takes_all_at_once());
-    let noise = spim.cameras[0].is_exact() || (seen_at_once && !device.per_frame_noise);
-    let still = device.laser_noise == 0.0
-        && spim.settling.is_immediate()
-        && spim.drift.offset_px == [0.0; 2];
-    device.tier == Tier::Analytic
-        && shifts
-        && noise
-        && still
-        && spim.patterns_commute_with_encoding()
-}
-
-/// Frames of one pattern for the forces on `wanted` nodes.
-pub(super) fn frames_per_pattern(device: &SpimDevice, wanted: usize) -> u64 {
-    2 * match device.readout {
-        Readout::Homodyne => 1,
-        Readout::Spsa => device.spsa_directions as u64,
-        _ => wanted as u64,
-    }
+pub(super) fn is_dense(device: &super::SpimDevice) -> bool {
+    let readout = device.readout.get();
+    device.tier() == Tier::Analytic
+        && (readout.reads_overlaps() || readout.swing(1.0).is_some())
+        && device.follows(Path::Overlaps)
 }
 
 /// The part of a node's current that its coupling to itself makes, to be added to what the readout
 /// gives.
 fn own_current<T: Real>(spim: &Spim<T>, node: usize, value: impl Fn(usize) -> T) -> T {
-    let left_out = spim.device.readout == Readout::ParameterShift;
-    match (spim.self_coupling.get(node), spim.device.self_coupling) {
+    let left_out = spim.device.readout.get().leaves_self_coupling_out();
+    match (spim.self_coupling.get(node), spim.device.patterns.self_coupling) {
         (Some(own), SelfCoupling::Kept) if left_out => *own * value(node),
         (Some(own), SelfCoupling::Removed) if !left_out => -*own * value(node),
         _ => T::zero(),
     }
 }
 
-/// The reference macro-pixel's amplitude, that of a typical overlap.
-pub(super) fn reference(nodes: f64) -> f64 {
-    nodes.sqrt()
-}
-
-/// Nodes of the aperture when inputs are driven.
-fn aperture<T: Real>(spim: &Spim<T>) -> usize {
-    let (inputs, outputs) = (spim.shown.readers.nrows(), spim.shown.writers().nrows());
-    if spim.device.readout == Readout::CrossTerm { inputs + outputs } else { inputs }
-}
-
 /// The standard deviation of a force's error at gain 1, from light, camera and the rounding of
 /// phases.
 pub(super) fn resolution<T: Real>(spim: &Spim<T>) -> f64 {
-    let (device, light): (_, &Light) = (&spim.device, &spim.lights[0]);
-    let nodes = aperture(spim) as f64;
-    let total = device.field_in_phase(aperture(spim));
+    let (device, side) = (&spim.device, &spim.sides[0]);
+    let (nodes, sight) = (side.nodes as f64, spim.sight(0));
+    let total = sight.light;
     // A typical overlap is sqrt(nodes).
     let typical = nodes / (total * total);
-    let speckle = spim.flicker.pixel_rad * (2.0 * typical * light.power()).sqrt() / total;
-    let frame = spim.cameras[0].resolution().hypot(device.laser_noise * typical).hypot(speckle);
-    let step = device.probe_step;
+    let on = device.effects_on();
+    let frame = on.iter().rev().fold(side.detector.resolution(), |error, effect| {
+        error.hypot(effect.frame_error(typical, &sight))
+    });
     let pair = frame * 2f64.sqrt() * total * total / 4.0;
-    let overlap = match device.readout {
-        Readout::ParameterShift | Readout::CrossTerm => pair,
-        Readout::QuarterShift => 2.0 * pair,
-        Readout::FiniteDifference => pair / step,
-        Readout::Homodyne => pair / reference(nodes),
-        Readout::Spsa => (pair / step).hypot(nodes) / (device.spsa_directions as f64).sqrt(),
-    };
-    let rounding = phase_rounding(device.phase_bits) * nodes.sqrt();
-    overlap.hypot(rounding)
+    let node = on.iter().fold(0.0f64, |error, effect| error.hypot(effect.node_error()));
+    device.readout.get().error(pair, nodes).hypot(node * nodes.sqrt())
         * spim.shown.weights.norm().f64()
         * spim.shown.inverse_count().f64()
-        * light.brightening()
+        * side.light.brightening()
 }

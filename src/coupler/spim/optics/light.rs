@@ -3,19 +3,15 @@
 
 use num_complex::Complex;
 
-use super::optics::Optics;
-use super::optics::effective::Effective;
-use super::optics::gauge::Gauge;
-use super::optics::illumination;
-use super::{SpimDevice, Tier};
-use crate::Result;
-
-/// A field and its derivative by a relative change of all phases.
-pub(super) type Field = (Complex<f64>, Complex<f64>);
+use super::effective::Effective;
+use super::exposure::Field;
+use super::quantisation::Gauge;
+use super::{Optics, illumination};
+use crate::coupler::spim::Tier;
 
 /// One aperture of macro-pixels.
 #[derive(Clone, Debug)]
-pub(super) enum Light {
+pub enum Light {
     /// Real overlaps through phase quantisation.
     Analytic(Gauge),
     /// Complex responses through all optics.
@@ -24,7 +20,7 @@ pub(super) enum Light {
 
 /// The effective tier with what a laboratory knows of it.
 #[derive(Clone, Debug)]
-pub(super) struct Aperture {
+pub struct Aperture {
     effective: Effective,
     /// The factor on each node's values that makes up for the light on it.
     compensation: Option<Vec<f64>>,
@@ -33,21 +29,21 @@ pub(super) struct Aperture {
 }
 
 impl Light {
-    /// The light of `nodes` macro-pixels of `device`.
-    pub fn new(device: &SpimDevice, nodes: usize) -> Result<Self> {
-        let optics = Optics::new(device, nodes)?;
-        if device.tier == Tier::Analytic {
-            return Ok(Self::Analytic(Gauge::new(device.phase_bits)));
+    /// The light of all nodes of `optics` in `tier`.
+    pub fn new(optics: &Optics, tier: Tier) -> Self {
+        if tier == Tier::Analytic {
+            return Self::Analytic(Gauge::new(optics.bits));
         }
-        let effective = Effective::new(&optics, 0);
+        let nodes = optics.layout.nodes;
+        let effective = Effective::new(optics, 0);
         let mean = |value| {
             (0..nodes).map(|node| effective.node(node, value).0).sum::<Complex<f64>>()
                 / nodes as f64
         };
         let reference = [mean(1.0), mean(-1.0)];
-        let compensation =
-            device.illumination_corrected.then(|| illumination::compensation(&effective.light()));
-        Ok(Self::Effective(Box::new(Aperture { effective, compensation, reference })))
+        let compensated = optics.device.patterns.compensated;
+        let compensation = compensated.then(|| illumination::compensation(&effective.light()));
+        Self::Effective(Box::new(Aperture { effective, compensation, reference }))
     }
 
     /// The value that node `node` is asked to show for `value`, the light on it made up for.
@@ -118,16 +114,16 @@ impl Light {
 }
 
 /// The field of a real overlap.
-pub(super) fn real(field: f64) -> Field {
+pub fn real(field: f64) -> Field {
     (Complex::from(field), Complex::default())
 }
 
 /// The sum of two fields.
-pub(super) fn plus(a: Field, b: Field) -> Field {
+pub fn plus(a: Field, b: Field) -> Field {
     (a.0 + b.0, a.1 + b.1)
 }
 
 /// The difference of two fields.
-pub(super) fn minus(a: Field, b: Field) -> Field {
+pub fn minus(a: Field, b: Field) -> Field {
     (a.0 - b.0, a.1 - b.1)
 }

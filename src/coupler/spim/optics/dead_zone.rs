@@ -1,4 +1,4 @@
-//! Effect 4, fill factor and dead zone: only the middle of a pixel modulates.
+//! Fill factor and dead zone: only the middle of a pixel modulates.
 //!
 //! Pixels of pitch 1 have an active square of side q = sqrt(F); the rest, the dead zone, reflects
 //! with amplitude r e^(i theta) whatever is shown. At spatial frequency f (cycles a pixel) the
@@ -8,19 +8,69 @@
 use std::f64::consts::PI;
 
 use num_complex::Complex;
+use serde::{Deserialize, Serialize};
 
+use super::Optics;
+use super::fourier::sinc;
 use super::fringing::POINTS;
+use crate::Result;
+use crate::coupler::Effect;
+use crate::coupler::spim::SpimDevice;
+use crate::coupler::spim::optic::{Optic, Path};
+use crate::quantity::range;
+
+/// Pixels that do not modulate everywhere: the table `[device.spim.dead_zone]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeadZone {
+    /// The part of a pixel's area that modulates.
+    #[serde(deserialize_with = "range::up_to_one")]
+    pub fill_factor: f64,
+    /// Amplitude reflectivity of the rest; 0 absorbs.
+    #[serde(deserialize_with = "range::unit_interval")]
+    pub reflectivity: f64,
+    /// Phase of the rest, radians.
+    #[serde(deserialize_with = "range::finite")]
+    pub phase_rad: f64,
+}
+
+impl Default for DeadZone {
+    fn default() -> Self {
+        Self { fill_factor: 1.0, reflectivity: 0.0, phase_rad: 0.0 }
+    }
+}
+
+impl Effect for DeadZone {
+    fn title(&self) -> &'static str {
+        "fill factor, dead zone"
+    }
+
+    fn is_off(&self) -> bool {
+        self.fill_factor == 1.0
+    }
+}
+
+impl Optic for DeadZone {
+    fn followed_by(&self, path: Path, _: &SpimDevice) -> bool {
+        !matches!(path, Path::Overlaps | Path::Analytic)
+    }
+
+    fn build(&self, optics: &mut Optics) -> Result<()> {
+        optics.pixel = Pixel::new(self.fill_factor, self.reflectivity, self.phase_rad);
+        Ok(())
+    }
+}
 
 /// Active area and dead zone of a pixel.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FillFactor {
+pub struct Pixel {
     /// The active square's side, in pitches.
     side: f64,
     /// The dead zone's amplitude.
     gap: Complex<f64>,
 }
 
-impl FillFactor {
+impl Pixel {
     /// Fill factor F in (0, 1] and the dead zone's reflectivity and phase.
     pub fn new(fill_factor: f64, gap_reflectivity: f64, gap_phase_rad: f64) -> Self {
         Self { side: fill_factor.sqrt(), gap: Complex::from_polar(gap_reflectivity, gap_phase_rad) }
@@ -54,12 +104,6 @@ impl FillFactor {
     }
 }
 
-/// sin(pi t) / (pi t).
-pub fn sinc(t: f64) -> f64 {
-    let x = PI * t;
-    if x.abs() < 1e-8 { 1.0 - x * x / 6.0 } else { x.sin() / x }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,7 +111,7 @@ mod tests {
     #[test]
     fn the_points_add_up_to_the_active_square() {
         for fill in [1.0, 0.93, 0.5, 0.05] {
-            let pixel = FillFactor::new(fill, 0.0, 0.0);
+            let pixel = Pixel::new(fill, 0.0, 0.0);
             for f in [0.0, 0.1, -0.37, 0.5, 1.0] {
                 let sum: Complex<f64> = pixel.point_envelopes(f).iter().sum();
                 assert!((sum - pixel.envelope(f)).norm() < 1e-15, "{fill} {f}");
@@ -77,11 +121,11 @@ mod tests {
 
     #[test]
     fn a_reflecting_pixel_at_phase_0_is_a_whole_one() {
-        let pixel = FillFactor::new(0.93, 1.0, 0.0);
+        let pixel = Pixel::new(0.93, 1.0, 0.0);
         for (fy, fx) in [(0.0, 0.0), (0.3, -0.2), (0.5, 0.5)] {
             let whole = pixel.envelope(fy) * pixel.envelope(fx) + pixel.gap(fy, fx);
             assert!((whole - sinc(fy) * sinc(fx)).norm() < 1e-15);
         }
-        assert!(!FillFactor::new(1.0, 1.0, 0.0).has_gap());
+        assert!(!Pixel::new(1.0, 1.0, 0.0).has_gap());
     }
 }

@@ -1,4 +1,4 @@
-//! Effect 2, phase response: which phase a level really gives.
+//! Phase response: which phase a level really gives.
 //!
 //! ```text
 //! phi(g) = 2 pi s (g / 2^b)^gamma
@@ -10,8 +10,73 @@
 use std::f64::consts::TAU;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
+use super::Optics;
+use crate::coupler::Effect;
+use crate::coupler::spim::SpimDevice;
+use crate::coupler::spim::optic::{Optic, Path as LightPath};
 use crate::file::matrix::read_vector;
+use crate::quantity::range;
 use crate::{Error, Result};
+
+/// Phases that are not what they should be: the table `[device.spim.response]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Response {
+    /// The phase at the highest level over what it should be: 1 is a calibrated modulator, 256/218
+    /// one whose full turn is at grey level 218.
+    #[serde(deserialize_with = "range::positive")]
+    pub scale: f64,
+    /// The exponent gamma of the response, phase = 2 pi scale (level / 2^bits)^gamma.
+    #[serde(deserialize_with = "range::positive")]
+    pub gamma: f64,
+    /// A measured response in place of scale and gamma: a file of phases in radians, one a level,
+    /// rising.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+}
+
+impl Default for Response {
+    fn default() -> Self {
+        Self { scale: 1.0, gamma: 1.0, table: None }
+    }
+}
+
+impl Effect for Response {
+    fn title(&self) -> &'static str {
+        "phase response"
+    }
+
+    fn is_off(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Optic for Response {
+    fn followed_by(&self, path: LightPath, _: &SpimDevice) -> bool {
+        !matches!(path, LightPath::Overlaps | LightPath::Analytic)
+    }
+
+    /// A table has an entry a level.
+    fn needs(&self) -> &'static [&'static str] {
+        &["quantisation"]
+    }
+
+    fn build(&self, optics: &mut Optics) -> Result<()> {
+        optics.response = match &self.table {
+            Some(_) if optics.bits == 0 => {
+                return Err(Error::input(
+                    "device.spim.response.table: a table has one phase for each level; expected \
+                     device.spim.quantisation.bits of 1 to 16",
+                ));
+            }
+            Some(path) => PhaseResponse::read(Path::new(path), optics.bits)?,
+            None => PhaseResponse::Formula { scale: self.scale, gamma: self.gamma },
+        };
+        Ok(())
+    }
+}
 
 /// From a level, as a part of the full range, to a phase in radians.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +107,7 @@ impl PhaseResponse {
         let levels = 1usize << bits;
         if phases.len() != levels {
             return wrong(format!(
-                "expected {levels} phases in radians, one for each level of phase_bits = {bits}, found {}",
+                "expected {levels} phases in radians, one for each level of {bits} bits, found {}",
                 phases.len()
             ));
         }

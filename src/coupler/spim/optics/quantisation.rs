@@ -1,4 +1,4 @@
-//! Gauge encoding and effect 1, phase quantisation: a real value on a phase-only modulator.
+//! Gauge encoding and phase quantisation: a real value on a phase-only modulator.
 //!
 //! A value a in [-1, 1] is written as the phases +arccos(a) and -arccos(a) on the checkerboard of a
 //! macro-pixel; its mean field is a, the rest goes to the Nyquist order (Fang, Huang & Ruan 2021,
@@ -8,7 +8,50 @@
 
 use std::f64::consts::PI;
 
+use serde::{Deserialize, Serialize};
+
+use super::Optics;
+use crate::Result;
+use crate::coupler::Effect;
 use crate::coupler::quantiser::rounding_error;
+use crate::coupler::spim::SpimDevice;
+use crate::coupler::spim::optic::{Optic, Path};
+use crate::quantity::range;
+
+/// Phases of finitely many levels: the table `[device.spim.quantisation]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quantisation {
+    /// Bits of the modulator's phase; 0 is an exact phase.
+    #[serde(deserialize_with = "range::phase_bits")]
+    pub bits: u32,
+}
+
+impl Effect for Quantisation {
+    fn title(&self) -> &'static str {
+        "phase quantisation"
+    }
+
+    fn is_off(&self) -> bool {
+        self.bits == 0
+    }
+}
+
+impl Optic for Quantisation {
+    /// Pattern values of +-1 commute with the gauge encoding, and so with its rounding.
+    fn followed_by(&self, path: Path, device: &SpimDevice) -> bool {
+        path != Path::Overlaps || device.patterns.are_signs()
+    }
+
+    fn build(&self, optics: &mut Optics) -> Result<()> {
+        optics.bits = self.bits;
+        Ok(())
+    }
+
+    fn node_error(&self) -> f64 {
+        phase_rounding(self.bits)
+    }
+}
 
 /// Cells of the table by which a value finds its level, for each level from phase 0 to pi.
 const CELLS_PER_LEVEL: usize = 8;
@@ -90,7 +133,7 @@ impl Gauge {
 
 /// The standard deviation of a phase's rounding error, that of the field for a value near 0, where
 /// it is largest.
-pub fn phase_rounding(bits: u32) -> f64 {
+fn phase_rounding(bits: u32) -> f64 {
     if bits == 0 { 0.0 } else { rounding_error(2.0 * PI / f64::from(1u32 << bits)) }
 }
 

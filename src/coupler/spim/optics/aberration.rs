@@ -1,4 +1,4 @@
-//! Effect 8, aberration: lenses and the panel's own backplane bend the wave front.
+//! Aberration: lenses and the panel's own backplane bend the wave front.
 //!
 //! psi = 2 pi sum_j c_j Z_j(rho, theta), Noll's normalised Zernike modes (Noll 1976,
 //! doi:10.1364/JOSA.66.000207) on the circle about the panel's middle through its corners; c_j in
@@ -6,11 +6,68 @@
 
 use std::f64::consts::{SQRT_2, TAU};
 
+use num_complex::Complex;
+use serde::{Deserialize, Serialize};
+
+use super::Optics;
+use crate::Result;
+use crate::coupler::Effect;
+use crate::coupler::spim::SpimDevice;
+use crate::coupler::spim::optic::{Optic, Path};
+use crate::quantity::range;
+
 /// The first of Noll's modes that a lens cannot get rid of by moving: defocus.
-pub const FIRST_MODE: usize = 4;
+const FIRST_MODE: usize = 4;
+
+/// A wave front that is not flat: the table `[device.spim.aberration]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Aberration {
+    /// Waves (rms) of the Zernike modes from Noll index 4 (defocus) on.
+    pub waves: Vec<f64>,
+    /// The part that the modulator's own correction takes away.
+    #[serde(deserialize_with = "range::unit_interval")]
+    pub correction: f64,
+}
+
+impl Aberration {
+    /// What is left after correction.
+    fn left(&self) -> Vec<f64> {
+        self.waves.iter().map(|waves| waves * (1.0 - self.correction)).collect()
+    }
+}
+
+impl Effect for Aberration {
+    fn title(&self) -> &'static str {
+        "aberration"
+    }
+
+    fn is_off(&self) -> bool {
+        self.left().iter().all(|waves| *waves == 0.0)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match self.waves.iter().find(|waves| !waves.is_finite()) {
+            Some(bad) => Err(format!("waves: {bad} is out of range: expected finite numbers")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Optic for Aberration {
+    fn followed_by(&self, path: Path, _: &SpimDevice) -> bool {
+        !matches!(path, Path::Overlaps | Path::Analytic)
+    }
+
+    fn build(&self, optics: &mut Optics) -> Result<()> {
+        let phases = phases(&self.left(), (optics.layout.height, optics.layout.width));
+        optics.multiply_beam(phases.into_iter().map(|phase| Complex::from_polar(1.0, phase)));
+        Ok(())
+    }
+}
 
 /// The phase in radians at each pixel of a panel, row by row, of modes from [`FIRST_MODE`] on.
-pub fn phases(waves: &[f64], (height, width): (usize, usize)) -> Vec<f64> {
+fn phases(waves: &[f64], (height, width): (usize, usize)) -> Vec<f64> {
     let (middle_y, middle_x) = ((height as f64 - 1.0) / 2.0, (width as f64 - 1.0) / 2.0);
     let radius = ((height * height + width * width) as f64).sqrt() / 2.0;
     let modes: Vec<(f64, (usize, i32))> =

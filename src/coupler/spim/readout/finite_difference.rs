@@ -1,0 +1,43 @@
+//! Finite difference: node m at v_m +- h.
+//!
+//! ```text
+//! difference of the two frames = 4 xi_m h o,      2 N K frames for N forces
+//! ```
+//!
+//! Biased only where v +- h leaves [-1, 1].
+
+use serde::{Deserialize, Serialize};
+
+use super::Readout;
+use super::frames::{Frames, Pair, Wanted, shift_each};
+use crate::quantity::range;
+
+/// The readout `finite-difference`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FiniteDifference {
+    /// The step h, in units of node values.
+    #[serde(deserialize_with = "range::up_to_one")]
+    pub step: f64,
+}
+
+impl Default for FiniteDifference {
+    fn default() -> Self {
+        Self { step: 0.5 }
+    }
+}
+
+impl Readout for FiniteDifference {
+    fn error(&self, pair: f64, _: f64) -> f64 {
+        pair / self.step
+    }
+
+    fn add_forces(&self, frames: &mut Frames, wanted: &[Wanted], forces: &mut [f64]) {
+        let step = self.step;
+        shift_each(frames, wanted, forces, |&Wanted { value, gain, .. }| Pair {
+            up: value + step,
+            down: value - step,
+            scale: gain / (4.0 * step),
+        });
+    }
+}

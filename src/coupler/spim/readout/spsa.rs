@@ -1,0 +1,63 @@
+//! SPSA: all wanted nodes at v +- h Delta, Delta random signs.
+//!
+//! ```text
+//! difference of the two frames = 4 h sum_n Delta_n xi_n o
+//! 2 K frames a direction for all forces
+//! ```
+//!
+//! The other nodes add noise of mean 0; biased only where v +- h leaves [-1, 1].
+
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+use super::Readout;
+use super::frames::{Frames, Wanted};
+use crate::quantity::range;
+
+/// The readout `spsa`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spsa {
+    /// The step h, in units of node values.
+    #[serde(deserialize_with = "range::up_to_one")]
+    pub step: f64,
+    /// Random directions that are averaged.
+    #[serde(deserialize_with = "range::positive_integer")]
+    pub directions: usize,
+}
+
+impl Default for Spsa {
+    fn default() -> Self {
+        Self { step: 0.5, directions: 1 }
+    }
+}
+
+impl Readout for Spsa {
+    fn pairs(&self, _: usize) -> u64 {
+        self.directions as u64
+    }
+
+    fn error(&self, pair: f64, nodes: f64) -> f64 {
+        (pair / self.step).hypot(nodes) / (self.directions as f64).sqrt()
+    }
+
+    fn add_forces(&self, frames: &mut Frames, wanted: &[Wanted], forces: &mut [f64]) {
+        let mut slopes = vec![0.0; wanted.len()];
+        for _ in 0..self.directions {
+            let mut sign = |_: &Wanted| if frames.stream.random::<bool>() { 1.0 } else { -1.0 };
+            let signs: Vec<f64> = wanted.iter().map(&mut sign).collect();
+            let mut sum = 0.0;
+            for k in 0..frames.count() {
+                sum += frames.moved(k, wanted, &signs, self.step);
+            }
+            sum += frames.drawn();
+            slopes
+                .iter_mut()
+                .zip(&signs)
+                .for_each(|(slope, sign)| *slope += sign * sum / self.directions as f64);
+        }
+        for ((slope, Wanted { gain, .. }), force) in slopes.iter().zip(wanted).zip(forces) {
+            *force += gain * slope;
+        }
+    }
+}
