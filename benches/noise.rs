@@ -2,8 +2,8 @@
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use equilux::arithmetic::Real;
 use equilux::arithmetic::random::Key;
-use equilux::arithmetic::real::Real;
 
 fn main() {
     divan::main();

@@ -3,7 +3,7 @@
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use equilux::arithmetic::real::{Factor, Packed, Real};
+use equilux::arithmetic::{Factor, Packed, Real};
 use nalgebra::DMatrix;
 
 fn main() {
@@ -37,7 +37,7 @@ fn packed<T: Real>(bencher: Bencher, shape: (usize, usize, usize)) {
 fn packed_on_the_way<T: Real>(bencher: Bencher, shape: (usize, usize, usize)) {
     let [a, b, mut c] = matrices::<T>(shape);
     bencher.counter(work(shape)).bench_local(|| {
-        equilux::arithmetic::real::add_product(
+        equilux::arithmetic::add_product(
             c.as_view_mut(),
             T::one(),
             Factor::Plain(a.as_view()),

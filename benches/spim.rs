@@ -6,7 +6,7 @@
 
 use divan::{Bencher, black_box};
 use equilux::arithmetic::random::Key;
-use equilux::arithmetic::real::{Factor, Real, add_product};
+use equilux::arithmetic::{Factor, Real, add_product};
 use equilux::coupler::spim::optics::Optics;
 use equilux::coupler::spim::optics::fourier::Fourier;
 use equilux::coupler::spim::optics::mask::Mask;

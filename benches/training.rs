@@ -11,7 +11,7 @@
 use std::time::Instant;
 
 use equilux::arithmetic::random::Key;
-use equilux::arithmetic::real::{Factor, Packed};
+use equilux::arithmetic::{Factor, Packed};
 use equilux::data::{Examples, Parts};
 use equilux::experiment::Experiment;
 use equilux::learning::Batch;

@@ -4,7 +4,7 @@
 
 use equilux::Result;
 use equilux::arithmetic::random::Key;
-use equilux::arithmetic::real::{View, ViewMut};
+use equilux::arithmetic::{View, ViewMut};
 use equilux::coupler::{Coupler, Domain, Expense, Parameter, Port, Read, add_plain_product};
 use equilux::data::{DataConfig, Dataset, Parts};
 use equilux::experiment::Experiment;

@@ -4,7 +4,7 @@
 //! `cargo run --release --example own_rule`
 
 use equilux::Result;
-use equilux::arithmetic::real::Real;
+use equilux::arithmetic::Real;
 use equilux::experiment::{Experiment, Session};
 use equilux::learning::{Adjoint, Batch, Estimate, Nudges, Nudging, Rule, Signal, fidelity};
 use equilux::system::{Correction, System};

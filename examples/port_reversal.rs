@@ -4,8 +4,8 @@
 //! `cargo run --release --example port_reversal`
 
 use equilux::Result;
+use equilux::arithmetic::Real;
 use equilux::arithmetic::random::Key;
-use equilux::arithmetic::real::Real;
 use equilux::coupler::Exact;
 use equilux::learning::{
     Adjoint, AsymEp, Batch, CorrectionMethod, Nudges, Nudging, Rule, VectorField, fidelity,

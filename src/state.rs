@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use nalgebra::DMatrix;
 
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::{Error, Result};
 
 /// One value that is kept.

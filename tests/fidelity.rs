@@ -1,7 +1,7 @@
 //! Every way of coupling nodes, every ideal device, both dynamics and both precisions: the gradient
 //! of the machine itself.
 
-use equilux::arithmetic::real::Real;
+use equilux::arithmetic::Real;
 use equilux::experiment::Experiment;
 use equilux::learning::{Batch, Fidelity, RuleChoice, fidelity};
 use equilux::system::Cost;

@@ -5,7 +5,7 @@
 //! so element-wise results have the same bits whichever is picked; without fused instructions (x86
 //! before 2013) they are slow.
 
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 
 /// Defines functions whose body is also compiled for wider vector units, and chosen between at run
 /// time.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::print;
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::experiment::{Experiment, RunDirectory, Session, in_precision};
 use crate::training::Summary;
 

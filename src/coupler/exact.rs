@@ -7,7 +7,7 @@ use super::matrix::TwoWayMatrix;
 use super::{Coupler, Domain, Expense, Family, Parameter, Port, Read, Site, add_plain_product};
 use crate::Result;
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::{Real, View, ViewMut};
+use crate::arithmetic::{Real, View, ViewMut};
 use crate::state::State;
 
 /// A matrix of weights, outputs x inputs, read without error.

@@ -4,7 +4,7 @@ use nalgebra::DMatrix;
 
 use super::Coupler;
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 
 /// Where an array stands, and what it starts with.
 pub struct Site<'a, T: Real> {

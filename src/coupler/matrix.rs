@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use nalgebra::{DMatrix, Dyn};
 
 use super::{Port, Read};
-use crate::arithmetic::real::{Factor, Packed, Real, View, ViewMut};
 use crate::arithmetic::simd;
+use crate::arithmetic::{Factor, Packed, Real, View, ViewMut};
 
 /// Weights, outputs x inputs, laid out for products with W and, once they are asked for, with W^T.
 #[derive(Clone, Debug, Default)]

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::arithmetic::random::{Key, Stream};
-use crate::arithmetic::real::{Factor, Real, View, ViewMut, add_product};
+use crate::arithmetic::{Factor, Real, View, ViewMut, add_product};
 use crate::state::State;
 
 pub use effect::Effect;

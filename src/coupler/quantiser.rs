@@ -1,6 +1,6 @@
 //! Converters: a value becomes one of finitely many codes.
 
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::arithmetic::simd::vectorised;
 
 /// A uniform mid-tread quantiser of b bits over [-range, range]: 2^b - 1 codes, zero among them,

@@ -4,7 +4,7 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::{DataConfig, Dataset, Scaler, Split};
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::{Error, Result};
 
 /// Inputs and labels of some samples.

@@ -4,7 +4,7 @@
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 
 /// How features are brought to one scale; whatever is measured is measured on the training samples
 /// alone.

@@ -1,7 +1,7 @@
 //! The hardware of every array: the table `[device]`.
 
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::coupler::crossbar::CrossbarDevice;
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::{Coupler, ExactTable, Family, Site};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::learning::{AsymEpTable, Common, Nudges, Nudging, Rule, RuleChoice};
 use crate::quantity::range;
 use crate::system::Cost;

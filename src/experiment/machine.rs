@@ -3,7 +3,7 @@
 use super::Experiment;
 use super::network::NetworkMachine;
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::quantity::choice::choices;
 use crate::system::System;
 

@@ -25,7 +25,7 @@ mod training;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::data::DataConfig;
 use crate::system::{Instruments, Relaxation, System};
 use crate::training::Plan;

@@ -7,8 +7,8 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 use super::Experiment;
+use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::Real;
 use crate::coupler::Site;
 use crate::quantity::range;
 use crate::system::{

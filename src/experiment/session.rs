@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 
 use super::{Experiment, RunDirectory};
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::data::{Dataset, Parts};
 use crate::training::{Checkpoint, Summary, Trainer};
 use crate::{Error, Result};

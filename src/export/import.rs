@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Manifest, values_held};
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::experiment::{Experiment, RunDirectory, Session, in_precision};
 
 /// Makes the new run `run` of the machine that the files in `directory` hold, before its first

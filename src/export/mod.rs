@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
 
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::arithmetic::wilson;
 use crate::coupler::Parameter;
 use crate::experiment::{Device, Experiment, RunDirectory, Session, Sheet, in_precision};

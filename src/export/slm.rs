@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use self::translation::Translation;
 use super::bundle::Bundle;
 use super::{Holder, file_name};
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::spim::optics::Optics;
 use crate::file::matrix::{read_vector, write_matrix_f32};

@@ -5,7 +5,7 @@ use std::path::Path;
 use nalgebra::DMatrix;
 
 use super::bundle::Bundle;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::data::Examples;
 use crate::file::matrix::{read_matrix, read_vector, write_matrix, write_matrix_f32};
 use crate::{Error, Result};

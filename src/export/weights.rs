@@ -10,7 +10,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::bundle::Bundle;
 use super::{Holder, file_name};
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::coupler::Parameter;
 use crate::experiment::{Device, Experiment, Topology};
 use crate::file::matrix::npy_bytes;

@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Batch, Common, Estimate, Rule, Signal, Traits};
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::system::System;
 use crate::{Error, Result};
 

@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::arithmetic::simd;
 use crate::system::{Cost, Gradient, LocalProduct, Measurement, Nudge, Phase, System};
 

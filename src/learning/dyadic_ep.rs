@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Batch, Common, Estimate, Rule, Signal, Traits};
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::system::{Phase, System, no_such_phase};
 
 /// Dyadic EP: `dyadic-ep`.

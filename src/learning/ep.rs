@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Batch, Common, Estimate, Nudges, Rule, Signal, Traits};
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::system::{Correction, System};
 
 /// Equilibrium Propagation: `ep`.

@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 
 /// Direction and size of an estimate's error, over all parameters together.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -28,7 +28,7 @@ mod spsa;
 mod vector_field;
 
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::quantity::choice::choices;
 use crate::system::{Gradient, System};
 

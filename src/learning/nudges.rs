@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Batch;
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::arithmetic::simd::{self, vectorised};
 use crate::system::{Correction, Measurement, Phase, System};
 

@@ -12,8 +12,8 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{Batch, Common, Estimate, Rule, Traits};
+use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::Real;
 use crate::coupler::Domain;
 use crate::quantity::range;
 use crate::system::{Measurement, System};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Batch, Common, Estimate, Nudges, Rule, Signal, Traits};
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::system::{Correction, System};
 
 /// The vector-field rule: `vector-field`.

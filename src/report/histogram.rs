@@ -9,7 +9,7 @@ use super::axis::Axis;
 use super::html;
 use super::plot::{self, Area, LOOKS, Picture, Style};
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::file::write_text;
 use crate::system::System;
 

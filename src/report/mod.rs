@@ -27,7 +27,7 @@ pub use page::page;
 pub use points::{aligned, describe_points};
 
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::experiment::{Experiment, RunDirectory, in_precision};
 use crate::file::{create_directory, write_text};
 use crate::study::{Study, StudyDirectory, Table};

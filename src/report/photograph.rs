@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::html::escaped;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::coupler::Picture;
 use crate::file::grey::write_grey;
 use crate::system::System;

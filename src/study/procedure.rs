@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::gradient::judge_experiment;
 use super::{Outcome, Procedure, Run, Study, StudyDirectory};
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::data::Dataset;
 use crate::experiment::{Device, Experiment, RunDirectory, Session, in_precision};
 use crate::training::{EpochMetrics, Summary};

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use nalgebra::{DMatrix, Dyn};
 
 use super::Gradient;
-use crate::arithmetic::real::{Factor, Foreground, Packed, Real, View, ViewMut};
 use crate::arithmetic::simd;
+use crate::arithmetic::{Factor, Foreground, Packed, Real, View, ViewMut};
 
 /// Columns of values that drive arrays, inputs and nodes apart.
 #[derive(Debug)]

@@ -28,7 +28,7 @@ use std::ops::Range;
 
 use nalgebra::DMatrix;
 
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::coupler::{Expense, Parameter, Picture, Quantity};
 use crate::state::State;
 use crate::{Error, Result};

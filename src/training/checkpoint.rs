@@ -14,7 +14,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
 use super::EpochMetrics;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::coupler::Expense;
 use crate::file::write_whole;
 use crate::state::{Entry, State};

@@ -9,8 +9,8 @@ use std::ops::Range;
 use nalgebra::DMatrix;
 
 use super::Factor;
-use crate::arithmetic::real::{Real, View};
 use crate::arithmetic::simd::vectorised;
+use crate::arithmetic::{Real, View};
 
 /// Columns that leave out rows together.
 pub(super) const WIDTH: usize = 8;
@@ -168,7 +168,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::real::{Packed, ViewMut};
+    use crate::arithmetic::{Packed, ViewMut};
 
     /// Rows with their backgrounds, of which every third number differs, and a dense one among
     /// them.

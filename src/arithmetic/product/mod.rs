@@ -14,8 +14,8 @@ use std::ops::Range;
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use crate::arithmetic::real::{Real, View, ViewMut};
 use crate::arithmetic::simd::{self, vectorised};
+use crate::arithmetic::{Real, View, ViewMut};
 use foreground::{Kept, WIDTH};
 
 pub use foreground::Foreground;

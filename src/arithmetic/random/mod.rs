@@ -18,7 +18,7 @@ mod philox;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 
 /// The generator behind every stream: xoshiro256++ (Blackman & Vigna 2021, doi:10.1145/3460772).
 pub type Stream = Xoshiro256PlusPlus;

@@ -8,7 +8,7 @@ use super::effects::CrossbarDevice;
 use super::hook::{self, ArrayEffect, Path};
 use super::tile::{self, Tile};
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::coupler::{Effect, Port};
 
 /// The compiled array.

@@ -4,7 +4,7 @@ use super::Crossbar;
 use super::effects::CrossbarDevice;
 use super::hook::{ArrayEffect, Path};
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::coupler::{Coupler, Effect, Family, Site, chip_key};
 
 impl CrossbarDevice {

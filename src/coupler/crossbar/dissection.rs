@@ -28,7 +28,7 @@ use std::ops::Range;
 use nalgebra::DMatrix;
 
 use super::effects::Wires;
-use crate::arithmetic::real::{Factor, add_product};
+use crate::arithmetic::{Factor, add_product};
 use crate::{Error, Result};
 
 /// Checks that `cells` (siemens) can be an array behind `wires`.

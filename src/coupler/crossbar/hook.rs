@@ -12,8 +12,8 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use super::CrossbarDevice;
+use crate::arithmetic::Real;
 use crate::arithmetic::random::{Key, Stream};
-use crate::arithmetic::real::Real;
 use crate::coupler::{Effect, Port, ReadNoise};
 
 /// Ways to work out an array that are not open to every effect.

@@ -51,7 +51,7 @@ use nalgebra::DMatrix;
 use super::{Coupler, Domain, Effect, Expense, Parameter, Port, Quantity, Read, add_plain_product};
 use crate::Result;
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::{Real, View, ViewMut};
+use crate::arithmetic::{Real, View, ViewMut};
 use crate::state::State;
 use array::{Array, Held};
 use periphery::Periphery;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::hook::{self, ArrayEffect, Lines, Making, Path, Stage};
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::arithmetic::simd;
 use crate::coupler::ReadNoise;
 

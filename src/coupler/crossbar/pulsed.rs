@@ -4,8 +4,8 @@ use nalgebra::DMatrix;
 
 use super::effects::{CrossbarDevice, Steps};
 use crate::Result;
+use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::Real;
 use crate::state::State;
 
 /// Pulsed weights, outputs x inputs, in units of `weight_max`.

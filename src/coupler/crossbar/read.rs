@@ -9,8 +9,8 @@ use super::Crossbar;
 use super::hook::Lines;
 use super::tile::Tile;
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::{Real, View, ViewMut};
 use crate::arithmetic::simd::{self, vectorised};
+use crate::arithmetic::{Real, View, ViewMut};
 use crate::coupler::{Port, Read, ReadNoise};
 
 vectorised! {

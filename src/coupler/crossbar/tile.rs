@@ -7,7 +7,7 @@ use nalgebra::{DMatrix, Dyn};
 use super::dissection;
 use super::effects::CrossbarDevice;
 use crate::Result;
-use crate::arithmetic::real::{Real, View};
+use crate::arithmetic::{Real, View};
 use crate::coupler::matrix::TwoWayMatrix;
 use crate::coupler::{Effect, Port};
 

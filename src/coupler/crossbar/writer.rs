@@ -6,8 +6,8 @@ use nalgebra::DMatrix;
 use super::effects::CrossbarDevice;
 use super::hook::{ArrayEffect, Path, Write};
 use super::settings::Mapping;
+use crate::arithmetic::Real;
 use crate::arithmetic::random::{Key, Stream};
-use crate::arithmetic::real::Real;
 
 /// Pairs that share a random stream.
 pub(super) const PART: usize = 4096;

@@ -13,8 +13,8 @@ use super::hook::Path;
 use super::settings::Mapping;
 use super::writer::{PART, Part, Writer};
 use crate::Result;
+use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::Real;
 use crate::arithmetic::simd::vectorised;
 use crate::state::State;
 

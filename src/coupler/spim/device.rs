@@ -9,8 +9,8 @@ use super::optics::camera::Detector;
 use super::readout::{ReadoutChoice, reference};
 use super::{Patterns, Spim};
 use crate::Result;
+use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::Real;
 use crate::coupler::{Coupler, Family, Site, tables};
 use crate::quantity::range;
 

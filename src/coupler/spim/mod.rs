@@ -41,7 +41,7 @@ use nalgebra::DMatrix;
 use self::side::Side;
 use super::{Coupler, Expense, Family, Parameter, Picture, Port, Quantity, Read};
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::{Real, View, ViewMut};
+use crate::arithmetic::{Real, View, ViewMut};
 use crate::state::State;
 use crate::{Error, Result};
 

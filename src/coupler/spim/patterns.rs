@@ -14,7 +14,7 @@ use rand::RngExt;
 
 use super::{PatternSettings, PatternValues, UpdateRounding};
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::{Factor, Real, View, add_product};
+use crate::arithmetic::{Factor, Real, View, add_product};
 use crate::coupler::quantiser::Quantiser;
 use crate::coupler::{Domain, Parameter, Port};
 

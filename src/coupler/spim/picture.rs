@@ -7,8 +7,8 @@ use super::optics::mask::{Drive, Mask};
 use super::optics::wave::{Moment, Wave, focal_plane};
 use super::{Multiplexing, Patterns, SpimDevice};
 use crate::Result;
+use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::Real;
 use crate::coupler::{Picture, Quantity};
 
 /// Decades of intensity from black to white.

@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 use super::readout::{CrossTerm, Homodyne, Spsa};
 use super::*;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::coupler::ReadNoise;
 
 const NODES: usize = 7;

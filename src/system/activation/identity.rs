@@ -1,7 +1,7 @@
 //! No response of its own: a linear node.
 
 use super::Response;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 
 pub(super) struct Identity;
 

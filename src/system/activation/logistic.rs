@@ -1,7 +1,7 @@
 //! The logistic function: an amplifier that saturates at 0 and 1.
 
 use super::Response;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 
 pub(super) struct Logistic;
 

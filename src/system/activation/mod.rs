@@ -12,7 +12,7 @@ mod tanh;
 
 use serde::{Deserialize, Serialize};
 
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::arithmetic::simd;
 
 /// The response of a node, at single states and, where there is a faster way, at many.

@@ -1,7 +1,7 @@
 //! The sine of a phase, saturated a quarter turn from zero (arXiv 2606.13454).
 
 use super::Response;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 
 pub(super) struct Sine;
 

@@ -2,7 +2,7 @@
 
 use super::Response;
 use super::logistic::Logistic;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 
 pub(super) struct Softplus;
 

@@ -1,7 +1,7 @@
 //! The hyperbolic tangent: the usual saturating amplifier.
 
 use super::{AdditiveNodes, Response};
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::arithmetic::simd::vectorised;
 
 pub(super) struct Tanh;

@@ -1,7 +1,7 @@
 //! C = -sum_i y_i ln softmax(v)_i, dC/dv = softmax(v) - y.
 
 use super::CostFunction;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 
 pub(super) struct CrossEntropy;
 

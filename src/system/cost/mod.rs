@@ -7,7 +7,7 @@ mod squared_error;
 
 use serde::{Deserialize, Serialize};
 
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 
 /// The cost C(v, y) of the output values v of one sample against its targets y.
 trait CostFunction {

@@ -1,7 +1,7 @@
 //! C = 1/2 |v - y|^2.
 
 use super::CostFunction;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 
 pub(super) struct SquaredError;
 

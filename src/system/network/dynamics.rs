@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 
 /// How a node's state moves under the currents I that reach it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

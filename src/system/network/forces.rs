@@ -7,7 +7,7 @@ use super::lane::{Lane, Shape};
 use super::reads::ReadContext;
 use super::task::Task;
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::arithmetic::simd;
 use crate::coupler::Port;
 use crate::system::Nudge;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use nalgebra::DMatrix;
 
 use super::task::Task;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::arithmetic::simd;
 
 /// Samples that relax together.

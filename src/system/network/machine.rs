@@ -12,7 +12,7 @@ use super::relaxation::Relaxer;
 use super::task::Task;
 use super::{Coupling, Network, NetworkDescription};
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::{Foreground, Real, ViewMut};
+use crate::arithmetic::{Foreground, Real, ViewMut};
 use crate::coupler::{Domain, Expense, Parameter, Picture, Port, Quantity};
 use crate::state::State;
 use crate::system::{Cost, HeldCurrent, LocalProduct, Measurement, Phase, Start, System};

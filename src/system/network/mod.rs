@@ -27,7 +27,7 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 use super::Activation;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::coupler::{Coupler, Exact, Port};
 use crate::{Error, Result};
 

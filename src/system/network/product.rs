@@ -6,8 +6,8 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use super::{Coupling, Network};
-use crate::arithmetic::real::{Foreground, Real};
 use crate::arithmetic::simd;
+use crate::arithmetic::{Foreground, Real};
 use crate::coupler::Port;
 use crate::system::local_product::{Factors, LocalProduct, Rows, Slope};
 

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::Network;
 use crate::Result;
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::{Real, View, ViewMut};
 use crate::arithmetic::simd;
+use crate::arithmetic::{Real, View, ViewMut};
 use crate::coupler::{Coupler, Exact, Port, Read, ReadNoise};
 
 /// The context of one read of all arrays.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use nalgebra::DMatrix;
 
 use super::{CouplingKind, Network};
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 
 /// A block of the nodes' W.
 struct Block<T: Real> {

@@ -3,8 +3,8 @@
 use nalgebra::DMatrix;
 
 use super::Network;
+use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::Real;
 use crate::coupler::{Exact, Port};
 use crate::system::{Correction, Nudge, Phase, Start};
 

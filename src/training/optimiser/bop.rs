@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Chunk, Optimiser, Step};
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::quantity::range;
 
 /// What trains binary parameters: the table `[training.bop]`.

@@ -6,7 +6,7 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::{Chunk, Optimiser, Step};
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::arithmetic::simd;
 use crate::coupler::{Domain, Parameter};
 use crate::state::State;

@@ -33,7 +33,7 @@ mod descent;
 mod sgd;
 
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::quantity::choice::choices;
 use crate::state::State;
 use crate::system::{GradientPart, LocalProduct};

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Chunk, Optimiser, Step};
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::arithmetic::simd;
 use crate::quantity::range;
 

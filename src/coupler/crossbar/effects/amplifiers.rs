@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::Real;
 use crate::arithmetic::simd;
 use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Lines, Making, Path, Stage};
 use crate::coupler::{Effect, Port, ReadNoise};

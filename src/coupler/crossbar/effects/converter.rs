@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::arithmetic::simd;
 use crate::coupler::ReadNoise;
 use crate::coupler::crossbar::{Lines, Stage};

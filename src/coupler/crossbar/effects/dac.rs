@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::converter;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::coupler::Effect;
 use crate::coupler::crossbar::{
     ArrayEffect, Conversions, CrossbarDevice, Load, Making, Path, Stage,

@@ -11,7 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::check_list;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::coupler::Effect;
 use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path};
 use crate::quantity::range;

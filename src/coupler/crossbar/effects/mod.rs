@@ -37,7 +37,7 @@ pub use wires::Wires;
 
 use super::hook::ArrayEffect;
 use super::settings::{Age, Cost, Drive, Pairs, Tiles};
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::coupler::tables;
 
 tables! {

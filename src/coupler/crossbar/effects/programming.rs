@@ -11,8 +11,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::check_list;
+use crate::arithmetic::Real;
 use crate::arithmetic::random::Stream;
-use crate::arithmetic::real::Real;
 use crate::coupler::Effect;
 use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path, Write};
 use crate::quantity::range;

@@ -20,8 +20,8 @@
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
+use crate::arithmetic::Real;
 use crate::arithmetic::random::Stream;
-use crate::arithmetic::real::Real;
 use crate::coupler::Effect;
 use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path};
 use crate::quantity::range;

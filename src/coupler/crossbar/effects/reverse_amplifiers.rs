@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::amplifiers::{Mismatch, mismatch};
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Making, Path, Stage};
 use crate::coupler::{Effect, Port};
 use crate::quantity::range;

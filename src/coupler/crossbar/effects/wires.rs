@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::coupler::Effect;
 use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path};
 use crate::quantity::range;

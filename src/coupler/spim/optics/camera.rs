@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::fourier::sinc;
 use super::region::CameraRegion;
+use crate::arithmetic::Real;
 use crate::arithmetic::random::{Key, Stream};
-use crate::arithmetic::real::Real;
 use crate::arithmetic::simd::vectorised;
 use crate::coupler::Effect;
 use crate::coupler::quantiser::rounding_error;

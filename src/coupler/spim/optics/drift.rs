@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::fourier::sinc;
+use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::Real;
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::spim::optic::{Optic, Path};

@@ -161,7 +161,7 @@ impl<'a> Exposure<'a> {
 
     /// The noise noted so far, drawn once.
     pub fn drawn(&mut self, stream: &mut Stream) -> f64 {
-        use crate::arithmetic::real::Real;
+        use crate::arithmetic::Real;
         let variance = std::mem::take(&mut self.variance);
         if self.once { variance.sqrt() * f64::normal(stream) } else { 0.0 }
     }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arithmetic::Real;
 use crate::arithmetic::random::Stream;
-use crate::arithmetic::real::Real;
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::spim::optic::{Optic, Path, Shot, Sight};

@@ -19,11 +19,11 @@ use std::io::BufReader;
 use std::path::Path;
 
 use num_complex::Complex;
-use png::{BitDepth, ColorType, Compression, Decoder, Encoder, FilterType};
+use png::{BitDepth, ColorType, Decoder};
 
 use super::layout::{Layout, Region};
+use crate::file::grey::write_grey;
 use crate::file::matrix::read_matrix;
-use crate::file::write_whole;
 use crate::{Error, Result};
 
 /// What drives the pixels, row by row.

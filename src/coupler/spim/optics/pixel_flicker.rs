@@ -8,8 +8,8 @@
 use num_complex::Complex;
 use serde::{Deserialize, Serialize};
 
+use crate::arithmetic::Real;
 use crate::arithmetic::random::{Key, Stream};
-use crate::arithmetic::real::Real;
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::spim::optic::{Optic, Path, Shot, Sight};

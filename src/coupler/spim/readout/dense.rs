@@ -8,7 +8,7 @@ use nalgebra::Dyn;
 
 use super::{own_current, reference};
 use crate::arithmetic::random::Key;
-use crate::arithmetic::real::{Factor, Real, ViewMut, add_product};
+use crate::arithmetic::{Factor, Real, ViewMut, add_product};
 use crate::coupler::spim::Spim;
 use crate::coupler::spim::optics::light::Light;
 use crate::coupler::{Port, Read};

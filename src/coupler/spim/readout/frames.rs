@@ -3,7 +3,7 @@
 
 use super::own_current;
 use crate::arithmetic::random::Stream;
-use crate::arithmetic::real::{Real, ViewMut};
+use crate::arithmetic::{Real, ViewMut};
 use crate::coupler::spim::Spim;
 use crate::coupler::spim::optic::{Optic, Path};
 use crate::coupler::spim::optics::exposure::{Exposure, Field};

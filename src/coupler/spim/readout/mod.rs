@@ -23,7 +23,7 @@ pub use self::finite_difference::FiniteDifference;
 pub use self::frames::{Frames, Pair, Wanted};
 use super::optic::Path;
 use super::{SelfCoupling, Spim, Tier};
-use crate::arithmetic::real::{Real, ViewMut};
+use crate::arithmetic::{Real, ViewMut};
 use crate::coupler::Read;
 use crate::quantity::choice::choices;
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Relaxer;
 use super::time_steps::TimeSteps;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::arithmetic::simd;
 use crate::coupler::Port;
 use crate::system::network::lane::Lane;

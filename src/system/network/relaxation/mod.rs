@@ -13,7 +13,7 @@ use super::Network;
 use super::lane::Lane;
 use super::task::Task;
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::quantity::choice::choices;
 use crate::quantity::range;
 

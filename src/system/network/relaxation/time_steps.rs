@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Relaxer;
 use crate::Result;
-use crate::arithmetic::real::Real;
+use crate::arithmetic::Real;
 use crate::arithmetic::simd;
 use crate::system::activation::AdditiveNodes;
 use crate::system::network::Network;
