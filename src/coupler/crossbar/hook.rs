@@ -185,8 +185,8 @@ pub trait ArrayEffect<T: Real>: Effect {
         1.0
     }
 
-    /// Coefficients of u^2 (A/V^2) and u^3 (A/V^3) in the current of a cell of `g` siemens. Asked of
-    /// effects that do not follow [`Path::StraightCurrents`].
+    /// Coefficients of u^2 (A/V^2) and u^3 (A/V^3) in the current of a cell of `g` siemens. Asked
+    /// of effects that do not follow [`Path::StraightCurrents`].
     fn current(&self, g: f64) -> [f64; 2] {
         let _ = g;
         [0.0; 2]
