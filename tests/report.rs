@@ -93,8 +93,8 @@ fn a_run_has_a_page_with_what_it_learnt() {
     assert_eq!(bytes(&place.path("run/report.html")), first);
     let html = text(&place.path("run/report.html"));
     for part in [
-        "Trained weights of each array",
-        "Conductances of the cells",
+        "Weights of each array",
+        "Conductance of G+ of each array",
         "read_noise.sd_uS",
         "datasheet crossbar-generic",
     ] {

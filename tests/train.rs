@@ -165,7 +165,8 @@ fn as_the_adjoint(optimiser: &str, settings: &[&str], rules: &[&[&str]]) {
 
 const ADAM: &str = "optimiser.adam.rate = 0.005";
 const ASYM: &[&str] = &["learning.rule=asym-ep"];
-const DIGITAL: &[&str] = &["learning.rule=asym-ep", "learning.correction=digital-model"];
+const DIGITAL: &[&str] =
+    &["learning.rule=asym-ep", "learning.rule.asym-ep.correction=digital-model"];
 const DYADIC: &[&str] = &["learning.rule=dyadic-ep"];
 const VECTOR_FIELD: &[&str] = &["learning.rule=vector-field"];
 const EP: &[&str] = &["learning.rule=ep"];
@@ -216,7 +217,7 @@ fn vector_field_without_feedback_leaves_the_hidden_layer_alone() {
 fn spsa_trains_as_the_exact_gradient_does_on_average() {
     let place = Place::new();
     let fall = |rule: &str| {
-        let perturbations = "learning.perturbations=100";
+        let perturbations = "learning.rule.spsa.perturbations=100";
         let settings = [rule, perturbations, "data.train_limit=200", "training.epochs=5"];
         let costs = costs(&place, "optimiser.sgd.rate = 0.02", &settings);
         costs[0] - costs[4]

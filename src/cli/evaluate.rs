@@ -15,7 +15,7 @@ use crate::training::Summary;
 pub struct EvaluateCommand {
     /// The directory of a run
     run: PathBuf,
-    /// Change a key of the run's experiment, for example device.crossbar.read_noise.sd_uS=0.5; may be
+    /// Change a key of the run's experiment, for example device.crossbar.dac.bits=6; may be
     /// repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,

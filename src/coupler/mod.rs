@@ -207,6 +207,8 @@ pub struct Quantity {
 /// A picture of what hardware shows, for reports.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
+    /// A name for its file.
+    pub name: &'static str,
     /// What it is, in words.
     pub title: String,
     /// Brightness from 0 to 1, the first row at the top.

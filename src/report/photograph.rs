@@ -43,6 +43,12 @@ impl Photograph {
 /// # Errors
 /// When one cannot be worked out.
 pub fn photographs<T: Real>(system: &dyn System<T>) -> Result<Vec<Photograph>> {
-    let named = |(index, picture)| Photograph { name: format!("picture-{}", index + 1), picture };
-    Ok(system.pictures()?.into_iter().enumerate().map(named).collect())
+    let mut seen: Vec<&str> = Vec::new();
+    let named = |picture: Picture| {
+        seen.push(picture.name);
+        let before = seen.iter().filter(|name| **name == picture.name).count();
+        let number = if before > 1 { format!("-{before}") } else { String::new() };
+        Photograph { name: format!("{}{number}", picture.name), picture }
+    };
+    Ok(system.pictures()?.into_iter().map(named).collect())
 }

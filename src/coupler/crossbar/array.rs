@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use nalgebra::DMatrix;
 
 use super::effects::CrossbarDevice;
-use super::hook::{self, ArrayEffect, Path};
+use super::hook::{ArrayEffect, Path};
 use super::tile::{self, Tile};
 use crate::Result;
 use crate::arithmetic::Real;
@@ -146,11 +146,11 @@ impl<T: Real> Array<T> {
         let powers = (!device.follows(Path::StraightCurrents))
             .then(|| [0, 1].map(|power| self.power(device, held, power, scale)));
         let variances = (!device.follows(Path::EvenNoise)).then(|| {
-            let effects: Vec<&dyn ArrayEffect<T>> = device.active().collect();
-            let variance = |g_us: f64| hook::cell_noise(&effects, g_us, device).powi(2);
-            let mut matrix = plus.zip_map(minus, |plus, minus| {
-                T::of((variance(plus) + variance(minus)) * scale * scale)
-            });
+            let noise = [plus, minus].map(|cells| device.cell_noise(cells.as_slice()));
+            let pairs = noise[0].iter().zip(&noise[1]);
+            let variances =
+                pairs.map(|(plus, minus)| T::of((plus.powi(2) + minus.powi(2)) * scale * scale));
+            let mut matrix = DMatrix::from_iterator(plus.nrows(), plus.ncols(), variances);
             (0..2).for_each(|_| self.amplify(&mut matrix));
             matrix
         });
@@ -176,7 +176,10 @@ impl<T: Real> Array<T> {
         power: usize,
         scale: f64,
     ) -> DMatrix<T> {
-        let effects: Vec<&dyn ArrayEffect<T>> = device.active().collect();
+        let effects: Vec<&dyn ArrayEffect<T>> = device
+            .active()
+            .filter(|effect| !effect.follows(Path::StraightCurrents, device))
+            .collect();
         let term = |g_us: f64| -> f64 {
             effects.iter().map(|effect| effect.current(g_us * 1e-6)[power]).sum()
         };

@@ -24,6 +24,16 @@ impl CrossbarDevice {
             || [Path::EvenNoise, Path::StraightCurrents].iter().any(|path| !self.follows(*path))
     }
 
+    /// Standard deviations of cells of the conductances `cells` from read to read, all in
+    /// microsiemens.
+    pub(super) fn cell_noise(&self, cells: &[f64]) -> Vec<f64> {
+        let mut deviations = vec![0.0; cells.len()];
+        for effect in self.active::<f64>() {
+            effect.add_cell_noise(cells, &mut deviations, self);
+        }
+        deviations
+    }
+
     /// The nearest weight that the range and the levels can stand for.
     pub fn nearest_weight(&self, weight: f64) -> f64 {
         let bound = self.cells.weight_max;

@@ -56,7 +56,7 @@ impl Path {
 }
 
 /// One cell in the course of a write.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Write {
     /// The conductance that it is asked to have, microsiemens.
     pub target: f64,
@@ -185,16 +185,17 @@ pub trait ArrayEffect<T: Real>: Effect {
         1.0
     }
 
-    /// Coefficients of u^2 (A/V^2) and u^3 (A/V^3) in the current of a cell of `g` siemens.
+    /// Coefficients of u^2 (A/V^2) and u^3 (A/V^3) in the current of a cell of `g` siemens. Asked
+    /// of effects that do not follow [`Path::StraightCurrents`].
     fn current(&self, g: f64) -> [f64; 2] {
         let _ = g;
         [0.0; 2]
     }
 
-    /// Standard deviation of a cell of `g_us` microsiemens from read to read, microsiemens.
-    fn cell_noise(&self, g_us: f64, device: &CrossbarDevice) -> f64 {
-        let _ = (g_us, device);
-        0.0
+    /// Adds to `deviations`, as independent errors add, the standard deviations of cells of the
+    /// conductances `cells` from read to read; all in microsiemens.
+    fn add_cell_noise(&self, cells: &[f64], deviations: &mut [f64], device: &CrossbarDevice) {
+        let _ = (cells, deviations, device);
     }
 
     /// Standard deviation of an output from read to read, weight times value.
@@ -232,14 +233,4 @@ pub trait ArrayEffect<T: Real>: Effect {
         let _ = (driven, read);
         Conversions::default()
     }
-}
-
-/// Standard deviation of a cell of `g_us` microsiemens from read to read by all of `effects`,
-/// microsiemens.
-pub(super) fn cell_noise<T: Real>(
-    effects: &[&dyn ArrayEffect<T>],
-    g_us: f64,
-    device: &CrossbarDevice,
-) -> f64 {
-    effects.iter().fold(0.0, |sum: f64, effect| sum.hypot(effect.cell_noise(g_us, device)))
 }

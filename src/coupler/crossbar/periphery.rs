@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::hook::{self, ArrayEffect, Lines, Making, Path, Stage};
+use super::hook::{ArrayEffect, Lines, Making, Path, Stage};
 use crate::arithmetic::Real;
 use crate::arithmetic::simd;
 use crate::coupler::ReadNoise;
@@ -29,8 +29,7 @@ impl<T: Real> Periphery<T> {
         let device = making.device;
         let effects: Vec<&dyn ArrayEffect<T>> = device.active().collect();
         let even = device.follows(Path::EvenNoise);
-        let g_max = device.cells.g_max_us;
-        let cell = if even { hook::cell_noise(&effects, g_max, device) } else { 0.0 };
+        let cell = if even { device.cell_noise(&[device.cells.g_max_us])[0] } else { 0.0 };
         let output = effects.iter().fold(0.0f64, |sum, effect| sum.hypot(effect.output_noise()));
         Self {
             drive: effects.iter().filter_map(|effect| effect.at_drive(making)).collect(),

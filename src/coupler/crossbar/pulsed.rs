@@ -34,7 +34,7 @@ impl<T: Real> PulsedCells<T> {
         Self { steps, seen: held.clone(), held, written: 0 }
     }
 
-    /// Pulses the weights of these cells of `device` from what they hold towards `wanted` (in weights).
+    /// Pulses these cells of `device` from what they hold towards `wanted` (in weights).
     pub fn write(&mut self, device: &CrossbarDevice, wanted: &DMatrix<T>, key: Key) {
         let (pulses, weight_max) = (&device.pulses, device.cells.weight_max);
         let mut stream = key.stream();

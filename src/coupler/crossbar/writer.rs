@@ -93,33 +93,35 @@ impl<T: Real> Part<'_, T> {
         let mut stream = key.with(0).stream();
         let wanted = writer.round(self.wanted.iter().map(|weight| weight.f64()));
         let (pairs, mut written) = (writer.device.cells.clone(), 0);
-        let (mut places, mut writes) = (Vec::with_capacity(BLOCK), Vec::with_capacity(2 * BLOCK));
+        let mut writes = [Write::default(); 2 * BLOCK];
+        let (mut places, offset) = ([0; BLOCK], pairs.mapping == Mapping::Offset);
         for (block, wanted) in wanted.chunks(BLOCK).enumerate() {
-            places.clear();
-            writes.clear();
+            let mut changed = 0;
             for (index, wanted) in wanted.iter().enumerate() {
                 let index = block * BLOCK + index;
                 if self.targets[index] == T::of(*wanted) {
                     continue;
                 }
                 self.targets[index] = T::of(*wanted);
-                places.push(index);
+                places[changed] = index;
                 let asked = pairs.conductances(*wanted);
-                writes.extend([0, 1].map(|side| Write {
-                    target: asked[side],
-                    held: self.programmed[side][index].f64(),
-                    cell: asked[side],
-                    pulses: 1,
-                    deviate: deviates[2 * index + side].f64(),
-                    // The reference of the offset mapping is trimmed once and for all.
-                    fixed: if pairs.mapping == Mapping::Offset && side == 1 {
-                        asked[side]
-                    } else {
-                        self.fixed[side].get(index).copied().unwrap_or(f64::NAN)
-                    },
-                }));
+                for side in 0..2 {
+                    let write = &mut writes[2 * changed + side];
+                    write.target = asked[side];
+                    write.held = self.programmed[side][index].f64();
+                    write.cell = asked[side];
+                    write.pulses = 1;
+                    write.deviate = deviates[2 * index + side].f64();
+                    write.fixed = self.fixed[side].get(index).copied().unwrap_or(f64::NAN);
+                }
+                if offset {
+                    // The reference is trimmed once and for all.
+                    writes[2 * changed + 1].fixed = asked[1];
+                }
+                changed += 1;
             }
-            written += self.write_block(writer, &places, &mut writes, &mut stream);
+            let (places, writes) = (&places[..changed], &mut writes[..2 * changed]);
+            written += self.write_block(writer, places, writes, &mut stream);
         }
         written
     }

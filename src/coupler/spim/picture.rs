@@ -54,6 +54,7 @@ fn of_mask(mask: &Mask) -> Picture {
         Drive::Phases(phases) => phases.iter().map(|phase| phase / std::f64::consts::TAU).collect(),
     };
     Picture {
+        name: "mask",
         title: format!(
             "The modulator shows pattern 1 with all node values at 1: {} x {} pixels, grey from \
              level 0 to {most}",
@@ -77,6 +78,7 @@ fn of_focal_plane(optics: &Optics, mask: &Mask) -> Result<Picture> {
     let brightest = seen.max().max(f64::MIN_POSITIVE);
     let (across, down) = (width as f64 / mask.width as f64, height as f64 / mask.height as f64);
     Ok(Picture {
+        name: "focal-plane",
         title: format!(
             "Its focal plane as the camera sees it, {across:.3} x {down:.3} cycles a pixel about \
              the zero order, grey over {DECADES} decades of intensity"

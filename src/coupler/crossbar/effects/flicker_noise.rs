@@ -52,14 +52,13 @@ impl<T: Real> ArrayEffect<T> for FlickerNoise {
         path.is_of_writes() || matches!(path, Path::StraightCurrents | Path::WeightsAsWritten)
     }
 
-    fn cell_noise(&self, g_us: f64, device: &CrossbarDevice) -> f64 {
-        match self.q[..] {
-            [a, b, most] if g_us > 0.0 => {
-                let q = (a / (g_us / device.cells.g_max_us).powf(b)).min(most);
-                let (t, tr) = (device.age.at_s.max(device.age.t0_s), self.tr_s);
-                g_us * q * ((t + tr) / (2.0 * tr)).ln().max(0.0).sqrt()
-            }
-            _ => 0.0,
+    fn add_cell_noise(&self, cells: &[f64], deviations: &mut [f64], device: &CrossbarDevice) {
+        let [a, b, most] = self.q[..] else { return };
+        let (t, tr) = (device.age.at_s.max(device.age.t0_s), self.tr_s);
+        let spectrum = ((t + tr) / (2.0 * tr)).ln().max(0.0).sqrt();
+        for (deviation, g_us) in deviations.iter_mut().zip(cells).filter(|(_, g)| **g > 0.0) {
+            let q = (a / (g_us / device.cells.g_max_us).powf(b)).min(most);
+            *deviation = deviation.hypot(g_us * q * spectrum);
         }
     }
 }
