@@ -5,7 +5,7 @@
 use divan::Bencher;
 use equilux::arithmetic::random::Key;
 use equilux::coupler::crossbar::{Crossbar, CrossbarDevice, Wires, effective};
-use equilux::coupler::{Coupler, Exact, Port, Read, ReadNoise};
+use equilux::coupler::{Coupler, Exact, Port, Read, Streams};
 use faer::linalg::solvers::Solve;
 use faer::sparse::{SparseColMat, Triplet};
 use faer::{Mat, Side};
@@ -73,9 +73,9 @@ fn forward(bencher: Bencher, coupler: &dyn Coupler<f32>) {
     let values = DMatrix::from_fn(INPUTS, BATCH, |i, j| ((i * 7 + j * 3) % 17) as f32 / 17.0);
     let samples: Vec<usize> = (0..BATCH).collect();
     let (mut currents, mut scratch) = (DMatrix::zeros(OUTPUTS, BATCH), Vec::new());
-    let noise = ReadNoise { key: Key::new(1, "bench"), samples: &samples, step: 0 };
+    let streams = Streams { key: Key::new(1, "bench"), samples: &samples, step: 0 };
     bencher.bench_local(|| {
-        let read = Read::new(Port::Forward, values.as_view(), 0..OUTPUTS, noise);
+        let read = Read::new(Port::Forward, values.as_view(), 0..OUTPUTS, streams);
         coupler.read(&read, currents.as_view_mut(), &mut scratch).unwrap();
     });
 }

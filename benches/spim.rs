@@ -12,7 +12,7 @@ use equilux::coupler::spim::optics::fourier::Fourier;
 use equilux::coupler::spim::optics::mask::Mask;
 use equilux::coupler::spim::optics::wave::{Moment, Wave};
 use equilux::coupler::spim::{PatternValues, Patterns, Spim, SpimDevice, Tier};
-use equilux::coupler::{Coupler, Port, Read, ReadNoise};
+use equilux::coupler::{Coupler, Port, Read, Streams};
 use nalgebra::DMatrix;
 use num_complex::Complex;
 
@@ -67,8 +67,8 @@ fn force(bencher: Bencher, device: SpimDevice) {
     let samples: Vec<usize> = (0..SAMPLES).collect();
     let (mut forces, mut scratch) = (DMatrix::zeros(NODES, SAMPLES), Vec::new());
     bencher.bench_local(|| {
-        let noise = ReadNoise { key: Key::new(1, "bench"), samples: &samples, step: 0 };
-        let read = Read::new(Port::Forward, values.as_view(), 0..NODES, noise);
+        let streams = Streams { key: Key::new(1, "bench"), samples: &samples, step: 0 };
+        let read = Read::new(Port::Forward, values.as_view(), 0..NODES, streams);
         spim.read(&read, forces.as_view_mut(), &mut scratch).unwrap();
         black_box(&forces);
     });

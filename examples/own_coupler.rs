@@ -43,7 +43,7 @@ impl Coupler<f64> for Saturating {
         };
         let mut found = weights.rows_range(read.wanted.clone()) * read.values;
         for (column, mut found) in found.column_iter_mut().enumerate() {
-            read.noise.key(column).add_normals(found.as_mut_slice(), self.noise);
+            read.streams.key(column).add_normals(found.as_mut_slice(), self.noise);
         }
         if let Some(gain) = &read.gain {
             found.component_mul_assign(gain);

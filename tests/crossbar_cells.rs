@@ -5,7 +5,7 @@
 use equilux::arithmetic::random::Key;
 use equilux::coupler::crossbar::{Crossbar, CrossbarDevice, Mapping, Wires, program_once};
 use equilux::coupler::quantiser::Quantiser;
-use equilux::coupler::{Coupler, Port, Read, ReadNoise};
+use equilux::coupler::{Coupler, Port, Read, Streams};
 use equilux::experiment::{Device, Experiment};
 use equilux::learning::{Batch, RuleChoice, fidelity};
 use equilux::system::{Cost, Phase};
@@ -94,9 +94,9 @@ fn drift_coefficients_are_those_of_the_formula() {
 fn currents(coupler: &Crossbar<f64>, port: Port, values: &DMatrix<f64>, step: u64) -> DMatrix<f64> {
     let wanted = if port == Port::Forward { coupler.shape().0 } else { coupler.shape().1 };
     let samples: Vec<usize> = (0..values.ncols()).collect();
-    let noise = ReadNoise { key: Key::new(1, "read"), samples: &samples, step };
+    let streams = Streams { key: Key::new(1, "read"), samples: &samples, step };
     let mut out = DMatrix::zeros(wanted, values.ncols());
-    let read = Read::new(port, values.as_view(), 0..wanted, noise);
+    let read = Read::new(port, values.as_view(), 0..wanted, streams);
     coupler.read(&read, out.as_view_mut(), &mut Vec::new()).unwrap();
     out
 }

@@ -4,7 +4,7 @@
 use equilux::arithmetic::random::Key;
 use equilux::coupler::crossbar::{Crossbar, CrossbarDevice, Mapping, Pairs, TileSum, Tiles};
 use equilux::coupler::quantiser::Quantiser;
-use equilux::coupler::{Coupler, Expense, Family, Port, Read, ReadNoise};
+use equilux::coupler::{Coupler, Expense, Family, Port, Read, Streams};
 use equilux::experiment::{Device, Sheet};
 use nalgebra::DMatrix;
 use proptest::prelude::*;
@@ -57,8 +57,8 @@ fn seen(device: &CrossbarDevice) -> Seen {
         };
         let values = some(driven, 3, 1);
         let mut currents = DMatrix::zeros(wanted, 3);
-        let noise = ReadNoise { key: Key::new(1, "read"), samples: &[0, 1, 2], step: 0 };
-        let read = Read::new(port, values.as_view(), 0..wanted, noise);
+        let streams = Streams { key: Key::new(1, "read"), samples: &[0, 1, 2], step: 0 };
+        let read = Read::new(port, values.as_view(), 0..wanted, streams);
         crossbar.read(&read, currents.as_view_mut(), &mut Vec::new()).unwrap();
         currents
     };

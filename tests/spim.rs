@@ -12,7 +12,7 @@ use equilux::coupler::spim::optics::quantisation::Gauge;
 use equilux::coupler::spim::optics::wave::{Moment, Wave};
 use equilux::coupler::spim::readout::Spsa;
 use equilux::coupler::spim::{PatternValues, Patterns, ReadoutChoice, Spim, SpimDevice, Tier};
-use equilux::coupler::{Coupler, Family, Port, Read, ReadNoise};
+use equilux::coupler::{Coupler, Family, Port, Read, Streams};
 use equilux::experiment::{Device, Sheet};
 use equilux::file::matrix::write_matrix;
 use nalgebra::DMatrix;
@@ -375,8 +375,8 @@ fn forces(
 ) -> DMatrix<f64> {
     let samples: Vec<usize> = (0..states.ncols()).collect();
     let mut forces = DMatrix::zeros(wanted.len(), states.ncols());
-    let noise = ReadNoise { key: Key::new(1, "test"), samples: &samples, step };
-    let read = Read::new(Port::Forward, states.as_view(), wanted, noise);
+    let streams = Streams { key: Key::new(1, "test"), samples: &samples, step };
+    let read = Read::new(Port::Forward, states.as_view(), wanted, streams);
     spim.read(&read, forces.as_view_mut(), &mut Vec::new()).unwrap();
     forces
 }

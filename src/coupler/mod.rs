@@ -64,7 +64,7 @@ impl Port {
 /// The random streams of one read: one a sample, whatever the order or the thread in which samples
 /// are visited.
 #[derive(Clone, Copy)]
-pub struct ReadNoise<'a> {
+pub struct Streams<'a> {
     /// Names the array and the settling it takes part in.
     pub key: Key,
     /// The sample in each column.
@@ -73,7 +73,7 @@ pub struct ReadNoise<'a> {
     pub step: u64,
 }
 
-impl ReadNoise<'_> {
+impl Streams<'_> {
     /// The name of the stream of the sample in `column`.
     pub fn key(&self, column: usize) -> Key {
         self.key.with(self.samples[column] as u64).with(self.step)
@@ -100,7 +100,7 @@ pub struct Read<'a, T: Real> {
     /// The ports whose currents are wanted. Reading fewer costs fewer measurements.
     pub wanted: Range<usize>,
     /// The random streams of this read.
-    pub noise: ReadNoise<'a>,
+    pub streams: Streams<'a>,
 }
 
 impl<'a, T: Real> Read<'a, T> {
@@ -109,9 +109,9 @@ impl<'a, T: Real> Read<'a, T> {
         port: Port,
         values: View<'a, T>,
         wanted: Range<usize>,
-        noise: ReadNoise<'a>,
+        streams: Streams<'a>,
     ) -> Self {
-        Self { port, values, gain: None, foreground: None, wanted, noise }
+        Self { port, values, gain: None, foreground: None, wanted, streams }
     }
 
     /// The same with each current multiplied by `gain`, wanted ports x samples.

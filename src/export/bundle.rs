@@ -5,19 +5,40 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::{FileEntry, Manifest};
 use crate::file::create_directory;
 use crate::file::matrix::write_matrix;
 use crate::{Error, Result};
+
+/// One exported file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Its name in the directory.
+    pub file: String,
+    /// What it is.
+    pub what: String,
+    /// The unit of its numbers.
+    pub unit: Option<String>,
+    /// Rows and columns of its numbers; empty where there are none.
+    pub shape: Vec<usize>,
+    /// Check sum of its bytes, hexadecimal.
+    pub sha256: String,
+}
 
 /// Files on their way into a directory.
 pub(super) struct Bundle {
     target: PathBuf,
     directory: TempDir,
     files: Vec<FileEntry>,
+}
+
+/// The place of a file beside the others.
+pub(super) fn file_name(parameter: &str, rest: &str) -> String {
+    format!("{}{rest}", parameter.replace('/', "-"))
 }
 
 /// The check sum of a file, in hexadecimal.
@@ -110,9 +131,9 @@ impl Bundle {
         Ok(format!("{stem}.npy"))
     }
 
-    /// Adds the manifest and lets the directory appear.
-    pub fn publish(self, manifest: &Manifest) -> Result<()> {
-        crate::file::write_text(&self.path().join("manifest.json"), &manifest.to_json())?;
+    /// Adds `manifest.json` and lets the directory appear.
+    pub fn publish(self, manifest: &str) -> Result<()> {
+        crate::file::write_text(&self.path().join("manifest.json"), manifest)?;
         let target = self.target;
         if target.is_dir() {
             // Empty, or it would have been refused.

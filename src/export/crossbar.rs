@@ -6,8 +6,7 @@ use std::path::Path;
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
-use super::bundle::Bundle;
-use super::{Holder, file_name};
+use super::bundle::{Bundle, file_name};
 use crate::coupler::Effect;
 use crate::coupler::crossbar::{CrossbarDevice, Mapping};
 use crate::file::matrix::read_matrix;
@@ -64,7 +63,7 @@ pub(super) fn write(
     weights: &DMatrix<f64>,
     device: &CrossbarDevice,
     clip: bool,
-) -> Result<Holder> {
+) -> Result<CrossbarArray> {
     // A rounding of single precision is not beyond the range.
     let bound = device.cells.weight_max * (1.0 + f64::from(f32::EPSILON));
     let clipped = weights.iter().filter(|weight| weight.abs() > bound).count();
@@ -113,7 +112,7 @@ pub(super) fn write(
             },
         });
     }
-    Ok(Holder::Crossbar(CrossbarArray {
+    Ok(CrossbarArray {
         parameter: parameter.into(),
         mapping: device.cells.mapping,
         weight_per_us: device.cells.weight_per_us(),
@@ -123,7 +122,7 @@ pub(super) fn write(
         write_tolerance_us: device.programming.tolerance_us,
         clipped,
         tiles,
-    }))
+    })
 }
 
 /// The weights, outputs x inputs, that the conductances in `directory` stand for.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::bundle::FileEntry;
 use super::crossbar::CrossbarArray;
 use super::slm::Masks;
 use crate::experiment::Experiment;
@@ -43,22 +44,6 @@ impl Target {
             Self::Aihwkit => "aihwkit",
         }
     }
-}
-
-/// One exported file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileEntry {
-    /// Its name in the directory.
-    pub file: String,
-    /// What it is.
-    pub what: String,
-    /// The unit of its numbers.
-    pub unit: Option<String>,
-    /// Rows and columns of its numbers; empty where there are none.
-    pub shape: Vec<usize>,
-    /// Check sum of its bytes, hexadecimal.
-    pub sha256: String,
 }
 
 /// What holds a parameter.

@@ -37,8 +37,9 @@ use crate::{Error, Result};
 
 use bundle::Bundle;
 
+pub use bundle::FileEntry;
 pub use import::import;
-pub use manifest::{Expected, FileEntry, Holder, Manifest, Target};
+pub use manifest::{Expected, Holder, Manifest, Target};
 pub use picture::{ContactSheet, Draw, Thumbnail};
 pub use slm::MaskOptions;
 pub use verify::{Verification, verify};
@@ -103,7 +104,7 @@ fn exported<T: Real>(
         file.write_all(manifest.instructions().as_bytes())
     })?;
     manifest.files = bundle.files().to_vec();
-    bundle.publish(&manifest)?;
+    bundle.publish(&manifest.to_json())?;
     Ok(manifest)
 }
 
@@ -120,17 +121,19 @@ fn write_parameters<T: Real>(
         let values = parameter.values.map(T::f64);
         held.push(match (options.target, &experiment.device) {
             (Target::Crossbar, Device::Crossbar(device)) if name.ends_with(".weights") => {
-                crossbar::write(bundle, name, &values, device, options.clip)?
+                let array = crossbar::write(bundle, name, &values, device, options.clip)?;
+                Holder::Crossbar(array)
             }
             (Target::Slm, Device::Spim(device))
                 if !name.ends_with("pattern_weights") && name != "bias" =>
             {
-                slm::write(bundle, name, &values, device, &options.masks)?
+                Holder::Slm(slm::write(bundle, name, &values, device, &options.masks)?)
             }
             (Target::Crossbar, Device::Crossbar(_))
             | (Target::Slm, Device::Spim(_))
             | (Target::Safetensors | Target::Npz | Target::Aihwkit, _) => {
-                weights::write_plain(bundle, name, &values)?
+                let file = weights::write_plain(bundle, name, &values)?;
+                Holder::Plain { parameter: name.clone(), file }
             }
             (target, device) => {
                 return Err(Error::input(format!(
@@ -215,7 +218,12 @@ fn expectation<T: Real>(
     let test = test_set::read::<T>(directory, machine.inputs(), machine.outputs().len())?;
     let values = values_held(directory, manifest, &machine.parameters())?;
     machine.program(&mut values.clone())?;
-    let wrong_light = slm::wrong_light(&manifest.held, &values);
+    let held = manifest.held.iter().zip(&values);
+    let wrong_light = held.filter_map(|(holder, values)| match holder {
+        Holder::Slm(masks) => Some(slm::wrong_light(masks, values)),
+        Holder::Crossbar(_) | Holder::Plain { .. } => None,
+    });
+    let wrong_light = wrong_light.flatten().collect();
     let classes = predict(machine.as_mut(), &test)?;
     let correct = classes.iter().zip(&test.labels).filter(|(class, label)| class == label).count();
     let (low, high) = wilson(correct, classes.len()).unwrap_or((0.0, 1.0));
@@ -228,11 +236,6 @@ fn expectation<T: Real>(
         as_trained: manifest.expected.as_trained,
     };
     Ok((expected, classes, wrong_light))
-}
-
-/// The place of a file beside the others.
-fn file_name(parameter: &str, rest: &str) -> String {
-    format!("{}{rest}", parameter.replace('/', "-"))
 }
 
 /// The files of an export, for `--json`.

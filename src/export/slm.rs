@@ -11,8 +11,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use self::translation::Translation;
-use super::bundle::Bundle;
-use super::{Holder, file_name};
+use super::bundle::{Bundle, file_name};
 use crate::arithmetic::Real;
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::spim::optics::Optics;
@@ -122,7 +121,7 @@ pub(super) fn write(
     patterns: &DMatrix<f64>,
     device: &SpimDevice,
     options: &MaskOptions,
-) -> Result<Holder> {
+) -> Result<Masks> {
     let translation = translation(device, patterns.nrows(), options)?;
     let columns: Vec<&[f64]> = patterns.as_slice().chunks(patterns.nrows().max(1)).collect();
     let shows = device.masks(&columns);
@@ -133,7 +132,7 @@ pub(super) fn write(
     };
     let Translation { layout, levels, response, correction, .. } = translation;
     let of_levels = |phases: Vec<f64>| DMatrix::from_vec(phases.len(), 1, phases);
-    Ok(Holder::Slm(Masks {
+    Ok(Masks {
         parameter: parameter.into(),
         bits: levels.bits,
         sign: if options.falling { -1 } else { 1 },
@@ -149,7 +148,7 @@ pub(super) fn write(
         layout: MaskLayout::of(&layout),
         phases,
         masks,
-    }))
+    })
 }
 
 /// Writes a mask for each of `shows`, the patterns that share it, with its phases where asked.
@@ -239,26 +238,22 @@ pub(super) fn read(directory: &Path, held: &Masks) -> Result<DMatrix<f64>> {
     Ok(DMatrix::from_fn(nodes, columns.len(), |node, pattern| columns[pattern][node]))
 }
 
-/// Masks whose patterns, among the `values` held by each of `holders`, do not send into their
-/// orders what is said of them.
-pub(super) fn wrong_light<T: Real>(holders: &[Holder], values: &[DMatrix<T>]) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for (holder, patterns) in holders.iter().zip(values) {
-        let Holder::Slm(held) = holder else { continue };
-        let expected =
-            held.masks.iter().flat_map(|mask| mask.orders.iter().map(|order| (&mask.file, *order)));
-        // Rounding to levels moves no node's value by more than half a level of phase.
-        let rounding = held.layout.order(&vec![1.0; held.layout.nodes]).sqrt() * TAU
-            / f64::from(1u32 << held.bits);
-        for ((file, order), pattern) in expected.zip(patterns.column_iter()) {
-            let pattern: Vec<f64> = pattern.iter().map(|value| value.f64()).collect();
-            let found = held.layout.order(&pattern);
-            if (order.sqrt() - found.sqrt()).abs() > rounding {
-                wrong.push(format!(
-                    "{file}: it sends {found} of the light into its order, the manifest says {order}"
-                ));
-            }
-        }
-    }
-    wrong
+/// Masks of `held` whose patterns do not send into their orders what is said of them.
+pub(super) fn wrong_light<T: Real>(held: &Masks, patterns: &DMatrix<T>) -> Vec<String> {
+    let expected =
+        held.masks.iter().flat_map(|mask| mask.orders.iter().map(|order| (&mask.file, *order)));
+    // Rounding to levels moves no node's value by more than half a level of phase.
+    let rounding = held.layout.order(&vec![1.0; held.layout.nodes]).sqrt() * TAU
+        / f64::from(1u32 << held.bits);
+    let wrong = expected.zip(patterns.column_iter()).filter_map(|((file, order), pattern)| {
+        let pattern: Vec<f64> = pattern.iter().map(|value| value.f64()).collect();
+        let found = held.layout.order(&pattern);
+        let off = (order.sqrt() - found.sqrt()).abs() > rounding;
+        off.then(|| {
+            format!(
+                "{file}: it sends {found} of the light into its order, the manifest says {order}"
+            )
+        })
+    });
+    wrong.collect()
 }

@@ -8,8 +8,7 @@ use safetensors::tensor::TensorView;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::bundle::Bundle;
-use super::{Holder, file_name};
+use super::bundle::{Bundle, file_name};
 use crate::arithmetic::Real;
 use crate::coupler::Parameter;
 use crate::experiment::{Device, Experiment, Topology};
@@ -19,19 +18,14 @@ use crate::{Error, Result};
 /// The highest conductance of aihwkit's fusion converter, microsiemens.
 const FUSION_G_MAX: f64 = 40.0;
 
-/// Writes the numbers of a parameter that is kept digitally.
+/// Writes the numbers of a parameter that is kept digitally; returns the file's name.
 pub(super) fn write_plain(
     bundle: &mut Bundle,
     parameter: &str,
     values: &DMatrix<f64>,
-) -> Result<Holder> {
-    let file = bundle.write_matrix(
-        &file_name(parameter, ""),
-        &format!("{parameter}, rows x columns"),
-        "1",
-        values,
-    )?;
-    Ok(Holder::Plain { parameter: parameter.into(), file })
+) -> Result<String> {
+    let what = format!("{parameter}, rows x columns");
+    bundle.write_matrix(&file_name(parameter, ""), &what, "1", values)
 }
 
 /// Writes all parameters into one file, row-major.

@@ -14,7 +14,7 @@ use nalgebra::DMatrix;
 use super::CrossbarDevice;
 use crate::arithmetic::Real;
 use crate::arithmetic::random::{Key, Stream};
-use crate::coupler::{Effect, Port, ReadNoise};
+use crate::coupler::{Effect, Port, Streams};
 
 /// Ways to work out an array that are not open to every effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl<T> Lines<'_, T> {
 /// What stands at the lines of a finished array: a converter, amplifiers.
 pub trait Stage<T: Real>: Debug + Send + Sync {
     /// Changes what passes through it. `noise` names the random streams of this read.
-    fn pass(&self, lines: &mut Lines<T>, noise: &ReadNoise);
+    fn pass(&self, lines: &mut Lines<T>, streams: &Streams);
 }
 
 /// What an array's currents are like, to tell what an error at its lines does to them.

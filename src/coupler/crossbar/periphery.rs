@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::hook::{ArrayEffect, Lines, Making, Path, Stage};
 use crate::arithmetic::Real;
 use crate::arithmetic::simd;
-use crate::coupler::ReadNoise;
+use crate::coupler::Streams;
 
 /// Everything that reads meet beside the matrix.
 #[derive(Clone, Debug)]
@@ -74,12 +74,12 @@ impl<T: Real> Periphery<T> {
     }
 
     /// What the values on driven lines become.
-    pub fn drive(&self, lines: &mut Lines<T>, noise: &ReadNoise) {
-        self.drive.iter().for_each(|stage| stage.pass(lines, noise));
+    pub fn drive(&self, lines: &mut Lines<T>, streams: &Streams) {
+        self.drive.iter().for_each(|stage| stage.pass(lines, streams));
     }
 
     /// What currents become on their way out.
-    pub fn output(&self, lines: &mut Lines<T>, noise: &ReadNoise) {
-        self.output.iter().for_each(|stage| stage.pass(lines, noise));
+    pub fn output(&self, lines: &mut Lines<T>, streams: &Streams) {
+        self.output.iter().for_each(|stage| stage.pass(lines, streams));
     }
 }

@@ -11,7 +11,7 @@ use super::tile::Tile;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::simd::{self, vectorised};
 use crate::arithmetic::{Real, View, ViewMut};
-use crate::coupler::{Port, Read, ReadNoise};
+use crate::coupler::{Port, Read, Streams};
 
 vectorised! {
     /// x <- x + sqrt(variance + constant) z.
@@ -137,7 +137,7 @@ impl<T: Real> Crossbar<T> {
         for (column, mut currents) in currents.column_iter_mut().enumerate() {
             let deviation = self.periphery.noise_of(read.values.column(column).as_slice());
             if deviation > T::zero() {
-                read.noise.key(column).add_normals(currents.as_mut_slice(), deviation);
+                read.streams.key(column).add_normals(currents.as_mut_slice(), deviation);
             }
         }
     }
@@ -161,11 +161,11 @@ impl<T: Real> Crossbar<T> {
         }
         let values = &mut *buffers.voltages;
         let mut lines = Lines { port: read.port, lines: 0..driven, values };
-        self.periphery.drive(&mut lines, &read.noise);
+        self.periphery.drive(&mut lines, &read.streams);
         self.count_heat(read.port, buffers.voltages, driven);
         for (index, tile) in tiles.iter().enumerate() {
             let Some(part) = Part::new(tile, read) else { continue };
-            self.read_tile(&part, index, &read.noise, &mut buffers);
+            self.read_tile(&part, index, &read.streams, &mut buffers);
             let (lines, first) = (part.lines.len(), part.lines.start - read.wanted.start);
             let totals = buffers.total.chunks_exact_mut(wanted);
             for (total, part) in totals.zip(buffers.part.chunks_exact(lines)) {
@@ -181,7 +181,7 @@ impl<T: Real> Crossbar<T> {
     }
 
     /// The currents of tile number `index` as they leave it, into `buffers.part`.
-    fn read_tile(&self, part: &Part<T>, index: usize, noise: &ReadNoise, buffers: &mut Buffers<T>) {
+    fn read_tile(&self, part: &Part<T>, index: usize, streams: &Streams, buffers: &mut Buffers<T>) {
         let length = part.lines.len() * part.samples;
         if index > 0 {
             buffers.part[..length].fill(T::zero());
@@ -189,13 +189,13 @@ impl<T: Real> Crossbar<T> {
         part.add_linear(buffers.voltages, &mut buffers.part[..length]);
         part.add_powers(buffers.voltages, buffers.powers, &mut buffers.part[..length]);
         let key = |column| match index {
-            0 => noise.key(column),
-            index => noise.key(column).with(index as u64),
+            0 => streams.key(column),
+            index => streams.key(column).with(index as u64),
         };
         self.add_noise(part, key, buffers);
         let values = &mut buffers.part[..length];
         let mut lines = Lines { port: part.port, lines: part.lines.clone(), values };
-        self.periphery.output(&mut lines, noise);
+        self.periphery.output(&mut lines, streams);
     }
 
     /// Adds the noise of the cells and of the outputs, one deviate for both; `key` names the stream

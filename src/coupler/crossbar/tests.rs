@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::coupler::quantiser::Quantiser;
-use crate::coupler::{Exact, ReadNoise};
+use crate::coupler::{Exact, Streams};
 
 fn matrix(rows: usize, columns: usize) -> DMatrix<f64> {
     DMatrix::from_fn(rows, columns, |i, j| ((i * 5 + j * 3) % 11) as f64 / 11.0 - 0.45)
@@ -16,9 +16,9 @@ fn currents(
 ) -> DMatrix<f64> {
     let ports = if port == Port::Forward { coupler.shape().0 } else { coupler.shape().1 };
     let samples: Vec<usize> = (0..values.ncols()).collect();
-    let noise = ReadNoise { key: Key::new(1, "test"), samples: &samples, step };
+    let streams = Streams { key: Key::new(1, "test"), samples: &samples, step };
     let mut out = DMatrix::zeros(ports, values.ncols());
-    let read = Read::new(port, values.as_view(), 0..ports, noise);
+    let read = Read::new(port, values.as_view(), 0..ports, streams);
     coupler.read(&read, out.as_view_mut(), &mut Vec::new()).unwrap();
     out
 }

@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::optic::{Optic, Path};
 use super::optics;
 use super::optics::camera::Detector;
+use super::optics::{Optic, Path};
 use super::readout::{ReadoutChoice, reference};
 use super::{Patterns, Spim};
 use crate::Result;

@@ -24,10 +24,7 @@
 //! An effect is a struct in a file of `optics/` (its table, its title, its off-switch, the hooks of
 //! [`Optic`] at which it acts) and a line in the list of [`SpimDevice`]; a readout is a struct in a
 //! file of `readout/` and a line in the list there.
-
 mod device;
-
-mod optic;
 pub mod optics;
 mod patterns;
 mod picture;
@@ -49,8 +46,8 @@ pub use device::{
     Frames, Multiplexing, Panel, PatternSettings, PatternValues, SelfCoupling, SpimDevice, Tier,
     UpdateRounding,
 };
-pub use optic::{Optic, Path, Shot, Sight};
 pub use optics::camera::CameraExposure;
+pub use optics::{Optic, Path, Shot, Sight};
 pub use patterns::Patterns;
 pub use readout::{Readout, ReadoutChoice};
 

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use super::readout::{CrossTerm, Homodyne, Spsa};
 use super::*;
 use crate::arithmetic::Real;
-use crate::coupler::ReadNoise;
+use crate::coupler::Streams;
 
 const NODES: usize = 7;
 
@@ -43,10 +43,10 @@ fn force(
     step: u64,
 ) -> DMatrix<f64> {
     let samples: Vec<usize> = (0..values.ncols()).collect();
-    let noise = ReadNoise { key: Key::new(1, "test"), samples: &samples, step };
+    let streams = Streams { key: Key::new(1, "test"), samples: &samples, step };
     let mut out = DMatrix::zeros(5, values.ncols());
     let gain = gain.map(|gain| gain.view((2, 0), (5, values.ncols())));
-    let read = Read::new(Port::Forward, values.as_view(), 2..7, noise).with_gain(gain);
+    let read = Read::new(Port::Forward, values.as_view(), 2..7, streams).with_gain(gain);
     spim.read(&read, out.as_view_mut(), &mut Vec::new()).unwrap();
     out
 }
@@ -342,9 +342,9 @@ fn a_typical_exposure_suits_both_sides_of_a_mask() {
             Port::Reversed => (spim.intended().transpose(), outputs),
         };
         let values = DMatrix::from_fn(driven, 3, |i, j| (0.4 * i as f64 - 0.9 * j as f64).cos());
-        let noise = ReadNoise { key: Key::new(1, "test"), samples: &[0, 1, 2], step: 0 };
+        let streams = Streams { key: Key::new(1, "test"), samples: &[0, 1, 2], step: 0 };
         let mut out = DMatrix::zeros(matrix.nrows(), 3);
-        let read = Read::new(port, values.as_view(), 0..matrix.nrows(), noise);
+        let read = Read::new(port, values.as_view(), 0..matrix.nrows(), streams);
         spim.read(&read, out.as_view_mut(), &mut Vec::new()).unwrap();
         let expected = matrix * values;
         (out - &expected).norm() / expected.norm()
@@ -392,9 +392,9 @@ fn readers_and_writers_give_any_matrix_and_its_transpose() {
                 };
                 let values =
                     DMatrix::from_fn(driven, 3, |i, j| (0.4 * i as f64 - 0.9 * j as f64).cos());
-                let noise = ReadNoise { key: Key::new(1, "test"), samples: &[0, 1, 2], step: 0 };
+                let streams = Streams { key: Key::new(1, "test"), samples: &[0, 1, 2], step: 0 };
                 let mut out = DMatrix::zeros(reached, 3);
-                let read = Read::new(port, values.as_view(), 0..reached, noise);
+                let read = Read::new(port, values.as_view(), 0..reached, streams);
                 spim.read(&read, out.as_view_mut(), &mut Vec::new()).unwrap();
                 let error = (out - matrix * values).abs().max();
                 assert!(

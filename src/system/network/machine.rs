@@ -325,7 +325,7 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
             for (port, reached) in sides {
                 let wanted = self.network.wanted(reached).0.len();
                 let cost = coupling.coupler.read_expense(port, wanted);
-                let count = reads[port as usize];
+                let count = reads[port.index()];
                 total.frames += count * cost.frames;
                 total.conversions += count * cost.conversions;
                 total.joules += count as f64 * cost.joules;

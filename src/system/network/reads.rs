@@ -7,7 +7,7 @@ use crate::Result;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::simd;
 use crate::arithmetic::{Real, View, ViewMut};
-use crate::coupler::{Coupler, Exact, Port, Read, ReadNoise};
+use crate::coupler::{Coupler, Exact, Port, Read, Streams};
 
 /// The context of one read of all arrays.
 pub(super) struct ReadContext<'a, T> {
@@ -76,7 +76,7 @@ impl<T: Real> Network<T> {
                     continue;
                 }
                 let key = context.key.with(index as u64).with(side as u64);
-                let noise = ReadNoise { key, samples: context.order, step: context.time };
+                let streams = Streams { key, samples: context.order, step: context.time };
                 let first = driving.start - driven.first_row;
                 let values = driven.values.rows(first, driving.len());
                 let gain = driven.gain.as_ref().map(|gain| gain.rows(rows.start, rows.len()));
@@ -84,12 +84,12 @@ impl<T: Real> Network<T> {
                     .foreground
                     .as_ref()
                     .map(|parts| parts.each_ref().map(|part| part.rows(first, driving.len())));
-                let read = Read::new(side, values, wanted, noise)
+                let read = Read::new(side, values, wanted, streams)
                     .with_gain(gain)
                     .with_foreground(foreground);
                 let force = force.rows_mut(rows.start, rows.len());
                 coupling.coupler.read(&read, force, context.scratch)?;
-                context.counts[index][side as usize] += samples as u64;
+                context.counts[index][side.index()] += samples as u64;
             }
         }
         Ok(())
@@ -138,8 +138,8 @@ impl<T: Real> Network<T> {
                 let first = driving.start - deviation.first_row;
                 let values = deviation.values.rows(first, driving.len());
                 let gain = deviation.gain.as_ref().map(|gain| gain.rows(rows.start, rows.len()));
-                let noise = ReadNoise { key: Key::new(0, "none"), samples: &[], step: 0 };
-                let read = Read::new(side, values, wanted, noise).with_gain(gain);
+                let streams = Streams { key: Key::new(0, "none"), samples: &[], step: 0 };
+                let read = Read::new(side, values, wanted, streams).with_gain(gain);
                 model.read(&read, force.rows_mut(rows.start, rows.len()), scratch)?;
             }
         }

@@ -9,7 +9,7 @@ use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::simd;
 use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Lines, Making, Path, Stage};
-use crate::coupler::{Effect, Port, ReadNoise};
+use crate::coupler::{Effect, Port, Streams};
 use crate::quantity::range;
 
 /// Mismatch of the outputs' amplifiers: the table `[device.crossbar.amplifiers]`.
@@ -50,7 +50,7 @@ pub(super) struct Mismatch<T> {
 }
 
 impl<T: Real> Stage<T> for Mismatch<T> {
-    fn pass(&self, lines: &mut Lines<T>, _: &ReadNoise) {
+    fn pass(&self, lines: &mut Lines<T>, _: &Streams) {
         if lines.port != self.port {
             return;
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::arithmetic::Real;
 use crate::arithmetic::simd;
-use crate::coupler::ReadNoise;
+use crate::coupler::Streams;
 use crate::coupler::crossbar::{Lines, Stage};
 use crate::coupler::quantiser::{Quantiser, rounding_error};
 
@@ -26,7 +26,7 @@ pub fn error<T: Real>(bits: u32, range: f64) -> f64 {
 }
 
 impl<T: Real> Stage<T> for Converter<T> {
-    fn pass(&self, lines: &mut Lines<T>, _: &ReadNoise) {
+    fn pass(&self, lines: &mut Lines<T>, _: &Streams) {
         if !self.auto_range {
             return self.quantiser.apply_all(lines.values);
         }

@@ -13,7 +13,7 @@ use super::Optics;
 use crate::Result;
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
-use crate::coupler::spim::optic::{Optic, Path};
+use crate::coupler::spim::optics::{Optic, Path};
 use crate::quantity::range;
 
 /// The first of Noll's modes that a lens cannot get rid of by moving: defocus.

@@ -16,7 +16,7 @@ use crate::arithmetic::simd::vectorised;
 use crate::coupler::Effect;
 use crate::coupler::quantiser::rounding_error;
 use crate::coupler::spim::SpimDevice;
-use crate::coupler::spim::optic::{Optic, Path};
+use crate::coupler::spim::optics::{Optic, Path};
 use crate::quantity::range;
 
 /// Electrons from which shot noise is drawn as a normal deviate: the error of the distribution is

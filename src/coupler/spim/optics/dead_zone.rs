@@ -16,7 +16,7 @@ use super::fringing::POINTS;
 use crate::Result;
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
-use crate::coupler::spim::optic::{Optic, Path};
+use crate::coupler::spim::optics::{Optic, Path};
 use crate::quantity::range;
 
 /// Pixels that do not modulate everywhere: the table `[device.spim.dead_zone]`.

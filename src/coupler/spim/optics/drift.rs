@@ -11,7 +11,7 @@ use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
-use crate::coupler::spim::optic::{Optic, Path};
+use crate::coupler::spim::optics::{Optic, Path};
 use crate::quantity::range;
 
 /// Points of the numerical integral along one axis of the camera region.

@@ -8,7 +8,7 @@
 use num_complex::Complex;
 
 use crate::arithmetic::random::Stream;
-use crate::coupler::spim::optic::{Optic, Path, Shot, Sight};
+use crate::coupler::spim::optics::{Optic, Path, Shot, Sight};
 
 /// A field and its derivative by a relative change of all phases.
 pub type Field = (Complex<f64>, Complex<f64>);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::arithmetic::random::Stream;
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
-use crate::coupler::spim::optic::{Optic, Path, Shot};
+use crate::coupler::spim::optics::{Optic, Path, Shot};
 use crate::quantity::range;
 
 /// Flicker common to all pixels: the table `[device.spim.flicker]`.

@@ -6,7 +6,7 @@ use crate::arithmetic::Real;
 use crate::arithmetic::random::Stream;
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
-use crate::coupler::spim::optic::{Optic, Path, Shot, Sight};
+use crate::coupler::spim::optics::{Optic, Path, Shot, Sight};
 use crate::quantity::range;
 
 /// The laser's noise: the table `[device.spim.laser]`.

@@ -1,9 +1,15 @@
 //! The light path of a spatial photonic Ising machine, one file an effect.
 //!
 //! The list of effects, in the order in which light meets them, is that of the tables of
-//! [`SpimDevice`]; [`Optic`](super::Optic) has the stages at which they act. [`Optics`] is what
-//! stands still between mask and camera, built once for all that look through it: training, bench
-//! instruments, export. [`exposure`] takes frames from there to the camera's counts.
+//! [`SpimDevice`]. An effect implements the hooks of the stages at which it acts, [`Optic`], and
+//! says which paths follow it. A *path* is a way to work out what the camera reads: the three
+//! tiers, and shortcuts that leave stages out. A path is taken only if it follows every effect that
+//! is on, so an effect that declares nothing is met where its hooks are called, and never lost on a
+//! shortcut.
+//!
+//! [`Optics`] is what stands still between mask and camera, built once for all that look through
+//! it: training, bench instruments, export. [`exposure`] takes frames from there to the camera's
+//! counts.
 //!
 //! Three tiers follow the effects more or less closely. *Analytic* ([`quantisation`]): real
 //! overlaps. *Effective* ([`effective`]): the complex response of every macro-pixel, still O(N K).
@@ -39,8 +45,167 @@ use self::fringing::FringingKernel;
 use self::layout::Layout;
 use self::response::PhaseResponse;
 use super::SpimDevice;
-use super::optic::{Path, Sight};
+use crate::arithmetic::random::{Key, Stream};
+use crate::coupler::Effect;
 use crate::{Error, Result};
+
+/// A way to work out what the camera reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// Shortcut: forces as products with the patterns, no frame formed. No hook is called.
+    Overlaps,
+    /// Shortcut: a frame is an intensity on one camera pixel. Hooks of fields, intensities and
+    /// counts are not called.
+    Plain,
+    /// Shortcut: the noise of many frames is one normal deviate, of the variance that
+    /// [`Optic::deviation`] gives.
+    Once,
+    /// Shortcut: every mask is shown at once as it was asked for; [`Optic::shown`] is not called.
+    Still,
+    /// Tier: real overlaps through phase quantisation. What is built into the panel is not seen.
+    Analytic,
+    /// Tier: the complex response of every macro-pixel.
+    Effective,
+    /// Tier: every pixel's field and its Fourier transform, the oracle of the other two.
+    Wave,
+}
+
+/// What is the same for all frames that one aperture sends to the camera.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    /// The device.
+    pub device: &'a SpimDevice,
+    /// The tier.
+    pub path: Path,
+    /// The camera behind it.
+    pub detector: &'a Detector,
+    /// The field of all light in phase, in the units of the fields.
+    pub light: f64,
+    /// Sum of the squared amplitudes of all active pixels, in the same units, where the tier leaves
+    /// single pixels out.
+    pub power: f64,
+}
+
+/// One frame on its way.
+pub struct Shot<'a> {
+    /// What all frames have in common.
+    pub sight: &'a Sight<'a>,
+    /// Frames since the read began.
+    pub number: u64,
+    /// What [`Optic::start`] gave when the read began.
+    pub start: f64,
+    /// The part of the zero order's light on each camera pixel that is told apart.
+    pub shares: &'a [f64],
+}
+
+/// An effect on the light path of a spatial photonic Ising machine.
+///
+/// Hooks stand in the order in which a frame meets them; each does nothing by default. Where a
+/// stream is absent noise is left out.
+pub trait Optic: Effect {
+    /// Whether nothing of the effect is lost on `path` of `device`.
+    fn followed_by(&self, path: Path, device: &SpimDevice) -> bool {
+        let _ = device;
+        matches!(path, Path::Effective | Path::Wave)
+    }
+
+    /// Tables without whose numbers this one makes no sense.
+    fn needs(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Builds the effect into what stands still between mask and camera.
+    ///
+    /// # Errors
+    /// When a file that the effect names cannot be read or is not what it should be.
+    fn build(&self, optics: &mut Optics) -> Result<()> {
+        let _ = optics;
+        Ok(())
+    }
+
+    /// A number that [`shown`](Self::shown) needs, worked out once a read.
+    fn pace(&self, device: &SpimDevice) -> f64 {
+        let _ = device;
+        0.0
+    }
+
+    /// The value that a macro-pixel shows one frame after its value `before` was to become `asked`;
+    /// `pace` is what [`pace`](Self::pace) gave.
+    fn shown(&self, before: f64, asked: f64, pace: f64) -> f64 {
+        let _ = (before, pace);
+        asked
+    }
+
+    /// Where the effect stands when a read begins, handed back to it in [`Shot::start`].
+    fn start(&self, stream: &mut Stream) -> f64 {
+        let _ = stream;
+        0.0
+    }
+
+    /// The relative change of all phases of a frame.
+    fn phase_change(&self, shot: &Shot) -> f64 {
+        let _ = shot;
+        0.0
+    }
+
+    /// Changes the phases of all pixels in one frame, radians, row by row: the wave tier. `key`
+    /// names the frame.
+    fn pixel_phases(&self, phases: &mut [f64], key: Key) {
+        let _ = (phases, key);
+    }
+
+    /// The field that becomes of `field`.
+    fn field(&self, field: Complex<f64>, shot: &Shot, stream: Option<&mut Stream>) -> Complex<f64> {
+        let _ = (shot, stream);
+        field
+    }
+
+    /// Changes the intensities on the camera pixels of [`Shot::shares`], relative to all light in
+    /// phase.
+    fn intensity(&self, intensities: &mut [f64], shot: &Shot, stream: Option<&mut Stream>) {
+        let _ = (intensities, shot, stream);
+    }
+
+    /// The standard deviation of what [`intensity`](Self::intensity) adds to one intensity at
+    /// random, where that is a normal deviate: [`Path::Once`].
+    fn deviation(&self, intensity: f64) -> f64 {
+        let _ = intensity;
+        0.0
+    }
+
+    /// What is read for the camera's `count`, an intensity.
+    fn count(&self, count: f64, shot: &Shot, stream: Option<&mut Stream>) -> f64 {
+        let _ = (shot, stream);
+        count
+    }
+
+    /// The standard deviation of the error of a node's field.
+    fn node_error(&self) -> f64 {
+        0.0
+    }
+
+    /// The standard deviation of the error of a frame of typical `intensity`, the camera's apart.
+    fn frame_error(&self, intensity: f64, sight: &Sight) -> f64 {
+        let _ = (intensity, sight);
+        0.0
+    }
+
+    /// The name and, on an aligned bench, the values of what wanders from write to write.
+    fn aligned(&self) -> Option<(&'static str, Vec<f64>)> {
+        None
+    }
+
+    /// Lets `state` wander by one write; `key` names the write.
+    fn wander(&self, state: &mut [f64], key: Key) {
+        let _ = (state, key);
+    }
+
+    /// The part of the light that is left in `state`.
+    fn gain(&self, state: &[f64], device: &SpimDevice) -> f64 {
+        let _ = (state, device);
+        1.0
+    }
+}
 
 /// All that stands still between a mask and a camera's counts.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use crate::arithmetic::Real;
 use crate::arithmetic::random::{Key, Stream};
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
-use crate::coupler::spim::optic::{Optic, Path, Shot, Sight};
+use crate::coupler::spim::optics::{Optic, Path, Shot, Sight};
 use crate::quantity::range;
 
 /// Flicker of single pixels: the table `[device.spim.pixel_flicker]`.

@@ -15,7 +15,7 @@ use crate::Result;
 use crate::coupler::Effect;
 use crate::coupler::quantiser::rounding_error;
 use crate::coupler::spim::SpimDevice;
-use crate::coupler::spim::optic::{Optic, Path};
+use crate::coupler::spim::optics::{Optic, Path};
 use crate::quantity::range;
 
 /// Phases of finitely many levels: the table `[device.spim.quantisation]`.

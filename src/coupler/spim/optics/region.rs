@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
-use crate::coupler::spim::optic::{Optic, Path};
+use crate::coupler::spim::optics::{Optic, Path};
 use crate::quantity::range;
 
 /// The square of camera pixels that is summed: the table `[device.spim.region]`.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::Optics;
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
-use crate::coupler::spim::optic::{Optic, Path as LightPath};
+use crate::coupler::spim::optics::{Optic, Path as LightPath};
 use crate::file::matrix::read_vector;
 use crate::quantity::range;
 use crate::{Error, Result};

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
-use crate::coupler::spim::optic::{Optic, Path};
+use crate::coupler::spim::optics::{Optic, Path};
 use crate::quantity::range;
 
 /// A modulator that lags: the table `[device.spim.settling]`.

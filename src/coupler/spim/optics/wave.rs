@@ -23,7 +23,7 @@ use super::fringing::POINTS;
 use super::layout::Layout;
 use super::mask::{Drive, Mask};
 use crate::arithmetic::random::{Key, Stream};
-use crate::coupler::spim::optic::Path;
+use crate::coupler::spim::optics::Path;
 use crate::{Error, Result};
 
 type Field = Complex<f64>;

@@ -48,12 +48,12 @@ pub(super) fn read<T: Real>(
                 spim,
                 read.port,
                 nodes,
-                read.noise.key(column),
+                read.streams.key(column),
                 sample.as_mut_slice(),
                 frames,
             );
         } else if by_overlap && noise > 0.0 {
-            read.noise
+            read.streams
                 .key(column)
                 .add_normals(sample.as_mut_slice(), T::of(noise / reference(nodes as f64)));
         }
@@ -90,7 +90,7 @@ pub(super) fn read<T: Real>(
             };
         }
         if !by_overlap && noise > 0.0 {
-            read.noise
+            read.streams
                 .key(column)
                 .add_normals(currents.column_mut(column).as_mut_slice(), T::of(deviation));
         }
@@ -114,7 +114,7 @@ fn see_overlaps<T: Real>(
         *up = (*overlap + reference) * (*overlap + reference) * per_square;
         *down = (*overlap - reference) * (*overlap - reference) * per_square;
     }
-    spim.sides[port as usize].detector.take_all(frames, key);
+    spim.sides[port.index()].detector.take_all(frames, key);
     let (up, down) = frames.split_at(overlaps.len());
     let scale = T::of(total * total / 4.0) / reference;
     for ((overlap, up), down) in overlaps.iter_mut().zip(up).zip(down) {
@@ -125,7 +125,7 @@ fn see_overlaps<T: Real>(
 /// The standard deviation of a quarter of the difference of two frames, in units of a product of
 /// two node fields.
 fn pair_noise<T: Real>(spim: &Spim<T>, port: Port) -> f64 {
-    let side = &spim.sides[port as usize];
+    let side = &spim.sides[port.index()];
     let total = spim.device.field_in_phase(side.nodes);
     side.detector.deviation() * 2f64.sqrt() * total * total / 4.0
 }

@@ -5,9 +5,9 @@ use super::own_current;
 use crate::arithmetic::random::Stream;
 use crate::arithmetic::{Real, ViewMut};
 use crate::coupler::spim::Spim;
-use crate::coupler::spim::optic::{Optic, Path};
 use crate::coupler::spim::optics::exposure::{Exposure, Field};
 use crate::coupler::spim::optics::light::{Light, minus, plus, real};
+use crate::coupler::spim::optics::{Optic, Path};
 use crate::coupler::{Port, Read};
 
 /// A node whose force is wanted.
@@ -35,14 +35,14 @@ pub struct Pair {
 pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMut<T>) {
     let readout = spim.device.readout.get();
     let mut aperture = Aperture::new(spim, read.port);
-    let mut exposure = Exposure::new(spim.sight(read.port as usize), spim.gain());
+    let mut exposure = Exposure::new(spim.sight(read.port.index()), spim.gain());
     let weight = spim.shown.inverse_count().f64() * aperture.light.brightening();
     let weights: Vec<f64> = spim.shown.weights.iter().map(|l| l.f64() * weight).collect();
     let (mut wanted, mut forces) = (Vec::new(), Vec::new());
     for column in 0..read.values.ncols() {
         let gain = |row: usize| read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
         aperture.show(spim, read.port, |node| read.values[(node, column)].f64());
-        let mut stream = read.noise.stream(column);
+        let mut stream = read.streams.stream(column);
         exposure.begin(&mut stream);
         let (aperture, weights) = (&aperture, &weights[..]);
         let moved = Vec::new();
@@ -92,7 +92,7 @@ impl<'a> Aperture<'a> {
     fn new<T: Real>(spim: &'a Spim<T>, port: Port) -> Self {
         let (shown, device) = (&spim.shown, &spim.device);
         let (readers, writers) = shown.driven(port);
-        let side = &spim.sides[port as usize];
+        let side = &spim.sides[port.index()];
         let (inputs, outputs) = (shown.readers.nrows(), shown.writers().nrows());
         let (reader_offset, writer_offset) = match (port, device.readout.get().shows_writers()) {
             (Port::Forward, true) => (0, inputs),

@@ -21,7 +21,7 @@ use std::fmt::Debug;
 pub use self::cross_term::CrossTerm;
 pub use self::finite_difference::FiniteDifference;
 pub use self::frames::{Frames, Pair, Wanted};
-use super::optic::Path;
+use super::optics::Path;
 use super::{SelfCoupling, Spim, Tier};
 use crate::arithmetic::{Real, ViewMut};
 use crate::coupler::Read;
