@@ -29,6 +29,19 @@
 //!
 //! The list is [`OptimiserChoice`](crate::training::optimiser::OptimiserChoice).
 //!
+//! # An effect
+//! An imperfection of a device is a file that owns its table, its off-switch and its formula at
+//! each stage of the light path or of the current path, and a line in the list of
+//! [`SpimDevice`](crate::coupler::spim::SpimDevice) or
+//! [`CrossbarDevice`](crate::coupler::crossbar::CrossbarDevice). Without a word of its own it is met
+//! wherever its hooks are called, and no shortcut is taken while it is on;
+//! [`followed_by`](crate::coupler::spim::Optic::followed_by) names those on which nothing of it is
+//! lost. The laser's noise, as it stands in the crate:
+//!
+//! ````rust,ignore
+#![doc = include_str!("coupler/spim/optics/laser.rs")]
+//! ````
+//!
 //! # A device
 //! A [`Coupler`](crate::coupler::Coupler) turns node values into currents, from either side, and
 //! says what its parameters are, what a read resolves and costs, and what must be kept. Reads may

@@ -7,6 +7,7 @@ use crate::Result;
 use crate::arithmetic::Real;
 
 /// Where an array stands, and what it starts with.
+#[non_exhaustive]
 pub struct Site<'a, T: Real> {
     /// The number of the array in its machine.
     pub index: u64,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::setting::{located, set};
+use super::setting::{lay_under, located, set};
 use super::sheet::Sheet;
 use super::{Device, Experiment};
 use crate::file::read_text;
@@ -79,7 +79,7 @@ impl Experiment {
         if let Ok(Value::Table(mut own)) = Value::try_from(&self.device)
             && let Some(Value::Table(own)) = own.remove(&loaded.kind)
         {
-            lay_under(&mut numbers, own);
+            lay_under(&mut numbers, own, &format!("device.{}", loaded.kind));
         }
         let table = Table::from_iter([(loaded.kind.clone(), Value::Table(numbers))]);
         let device =
@@ -108,22 +108,9 @@ fn fill_in_sheet(table: &mut Table) -> Result<()> {
                 sheet.kind
             )));
         }
-        lay_under(own, sheet.values());
+        lay_under(own, sheet.values(), &format!("device.{kind}"));
     }
     Ok(())
-}
-
-/// Fills what `table` does not say, in itself or in a table of it, from `under`.
-fn lay_under(table: &mut Table, under: Table) {
-    for (key, value) in under {
-        match (table.get_mut(&key), value) {
-            (Some(Value::Table(own)), Value::Table(under)) => lay_under(own, under),
-            (Some(_), _) => {}
-            (None, value) => {
-                table.insert(key, value);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

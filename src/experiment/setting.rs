@@ -73,3 +73,46 @@ pub(crate) fn set_value(table: &mut Table, path: &str, value: Value) -> Option<(
     place.insert(keys[keys.len() - 1].into(), value);
     Some(())
 }
+
+/// Fills what `table`, which stands at `path`, does not say, in itself or in a table of it, from
+/// `under`. Where only one key may be present, that of `table` stays the one.
+pub(super) fn lay_under(table: &mut Table, under: Table, path: &str) {
+    let chosen = ONE_OF.contains(&path) && !table.is_empty();
+    for (key, value) in under {
+        match (table.get_mut(&key), value) {
+            (Some(Value::Table(own)), Value::Table(under)) => {
+                lay_under(own, under, &format!("{path}.{key}"));
+            }
+            (None, value) if !chosen => {
+                table.insert(key, value);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_chosen_is_not_chosen_twice() {
+        let under = "[camera]\nbits = 8\nnoise = 0.1\n[readout.quarter-shift]\nstep = 1";
+        for (own, expected) in [
+            (
+                "[camera]\nbits = 4",
+                "[camera]\nbits = 4\nnoise = 0.1\n[readout.quarter-shift]\nstep = 1",
+            ),
+            (
+                "[readout.spsa]\nstep = 3",
+                "[camera]\nbits = 8\nnoise = 0.1\n[readout.spsa]\nstep = 3",
+            ),
+            ("readout = \"homodyne\"", "readout = \"homodyne\"\n[camera]\nbits = 8\nnoise = 0.1"),
+        ] {
+            let [mut own, under, expected] =
+                [own, under, expected].map(|text| toml::from_str::<Table>(text).unwrap());
+            lay_under(&mut own, under, "device.spim");
+            assert_eq!(own, expected);
+        }
+    }
+}

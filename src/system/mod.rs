@@ -54,6 +54,7 @@ pub struct Nudge<'a, T: Real> {
 
 /// How the antisymmetric part of the couplings is corrected in a nudged phase.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Correction<'a, T: Real> {
     /// Not at all.
     None,
@@ -66,6 +67,7 @@ pub enum Correction<'a, T: Real> {
 
 /// What the machine does until it settles. Learning phases start from the free steady state.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Phase<'a, T: Real> {
     /// Inference.
     Free,

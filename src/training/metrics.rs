@@ -6,6 +6,7 @@ use crate::coupler::Expense;
 
 /// One epoch: one row of `metrics.csv`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct EpochMetrics {
     /// The epoch, from 1.
     pub epoch: usize,
@@ -35,6 +36,7 @@ pub struct EpochMetrics {
 
 /// What a laboratory would have spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct LabSummary {
     /// Seconds of training.
     pub seconds: f64,
@@ -84,6 +86,7 @@ impl LabSummary {
 
 /// The outcome of a run: `summary.json`, and what `--json` prints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// The run's directory.
     pub run: String,
