@@ -208,6 +208,6 @@ fn training_that_diverges() {
     // The first updates leave weights so large that nothing comes to rest.
     says(
         &place.refused(1, &["train", "small.toml", "--out", "run"]),
-        &["epoch 2: none of 1000 samples settled", "relaxation.max_steps = 30"],
+        &["epoch 2: none of the first ", "relaxation.max_steps = 30"],
     );
 }

@@ -23,6 +23,7 @@ mod batch;
 mod dyadic_ep;
 mod ep;
 mod fidelity;
+mod finite_differences;
 mod nudges;
 mod spsa;
 mod vector_field;
@@ -38,6 +39,7 @@ pub use batch::{Batch, Estimate, Signal};
 pub use dyadic_ep::{DyadicEp, DyadicEpTable};
 pub use ep::{EpTable, EquilibriumPropagation};
 pub use fidelity::{Fidelity, fidelity};
+pub use finite_differences::FiniteDifferences;
 pub use nudges::{Contrast, Nudges, Nudging};
 pub use spsa::{Spsa, SpsaTable};
 pub use vector_field::{VectorField, VectorFieldTable};
@@ -85,11 +87,14 @@ pub struct Traits {
     pub moves_parameters: bool,
     /// Whether it trains pairs W_ij = W_ji as one.
     pub ties_pairs: bool,
+    /// Whether it settles the machine as often as there are parameters.
+    pub settles_often: bool,
 }
 
 impl Traits {
     /// A rule that nudges.
-    const NUDGED: Self = Self { nudges: true, moves_parameters: false, ties_pairs: false };
+    const NUDGED: Self =
+        Self { nudges: true, moves_parameters: false, ties_pairs: false, settles_often: false };
 }
 
 choices! {
@@ -105,6 +110,8 @@ choices! {
         "dyadic-ep" => DyadicEp(DyadicEpTable),
         /// The exact gradient, from the model.
         "adjoint" => Adjoint(Adjoint),
+        /// The machine's own gradient, by brute force.
+        "finite-differences" => FiniteDifferences(FiniteDifferences),
         /// Simultaneous perturbation.
         "spsa" => Spsa(SpsaTable),
     }

@@ -58,6 +58,8 @@ ranges! {
     phase_bits: i64 => u32, |x| (0..=16).contains(&x), "0 (an exact phase) or 1 to 16 bits";
     /// A number from 0 to 1, both inclusive.
     unit_interval: f64 => f64, |x| (0.0..=1.0).contains(&x), "a number from 0 to 1";
+    /// Noise as a part of a full scale or of the light.
+    relative_noise: f64 => f64, |x| (0.0..=1.0).contains(&x), "a part of the full scale or of the light, 0 to 1 (not electrons, not counts)";
     /// A whole number of at least 0.
     count: i64 => usize, |x| (0..=1_000_000).contains(&x), "a whole number from 0 to 1000000";
     /// Bits of a pattern's values: 0 for a continuum, 1 for signs.

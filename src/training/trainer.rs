@@ -18,6 +18,10 @@ use crate::learning::{Batch, Rule};
 use crate::system::System;
 use crate::{Error, Result};
 
+/// Mini-batches without a single sample that settles, from the first of an epoch on, after which
+/// training gives up.
+const HOPELESS_BATCHES: usize = 4;
+
 /// How long to train, in what parts, and for what.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -223,7 +227,7 @@ impl<T: Real> Trainer<T> {
     /// Trains one epoch and evaluates it; `progress` hears how many samples of the epoch are done.
     ///
     /// # Errors
-    /// When no sample of the epoch settles, training diverges, or the machine fails.
+    /// When no sample of the first mini-batches settles, training diverges, or the machine fails.
     pub fn epoch(&mut self, progress: &mut dyn FnMut(usize)) -> Result<&EpochMetrics> {
         let epoch = self.metrics.len();
         let rate_factor = self.plan.schedule.factor(epoch, self.plan.epochs);
@@ -231,20 +235,22 @@ impl<T: Real> Trainer<T> {
         order.shuffle(&mut Key::new(self.plan.seed, "shuffle").with(epoch as u64).stream());
         let before = self.system.expense();
         let (start, mut seen, mut unsettled) = (Instant::now(), Evaluation::default(), 0);
-        for indices in order.chunks(self.plan.batch) {
+        let batches = order.chunks(self.plan.batch);
+        let last = batches.len();
+        for (batch, indices) in (1..).zip(batches) {
             unsettled += self.update(indices, rate_factor, &mut seen)?;
             progress(seen.samples);
+            if unsettled == seen.samples && (batch == HOPELESS_BATCHES || batch == last) {
+                return Err(Error::Machine(format!(
+                    "epoch {}: none of the first {} samples settled in every phase {}",
+                    epoch + 1,
+                    seen.samples,
+                    self.system.patience()
+                )));
+            }
         }
         self.training_time += start.elapsed();
         self.trained_samples += seen.samples;
-        if unsettled == seen.samples {
-            return Err(Error::Machine(format!(
-                "epoch {}: none of {} samples settled in every phase {}",
-                epoch + 1,
-                seen.samples,
-                self.system.patience()
-            )));
-        }
         self.spent = self.spent.plus(&self.system.expense(), &before);
         let (objective, system) = (self.plan.objective, self.system.as_mut());
         let validation_accuracy = match &self.data.validation {

@@ -43,7 +43,7 @@ pub struct Camera {
     #[serde(deserialize_with = "range::camera_bits")]
     pub bits: u32,
     /// Standard deviation of a frame's read noise, in units of the full scale.
-    #[serde(deserialize_with = "range::non_negative")]
+    #[serde(deserialize_with = "range::relative_noise")]
     pub noise: f64,
     /// The intensity at the brightest code, in units of `exposure`.
     #[serde(deserialize_with = "range::positive")]

@@ -14,7 +14,7 @@ use crate::quantity::range;
 #[serde(deny_unknown_fields, default)]
 pub struct Laser {
     /// Relative standard deviation of the intensity from frame to frame.
-    #[serde(deserialize_with = "range::non_negative")]
+    #[serde(deserialize_with = "range::relative_noise")]
     pub noise: f64,
 }
 
