@@ -77,3 +77,45 @@ fn converters_round_both_ends() {
     let expected = (weights * values.map(|v| dac.apply(v))).map(|current| adc.apply(current));
     assert!((currents(&crossbar, Port::Forward, &values, 0) - expected).abs().max() < 1e-15);
 }
+
+#[test]
+fn every_noise_counts_in_what_a_read_resolves() {
+    let (weights, values) = (matrix(20, 30), matrix(30, 40));
+    let typical = (values.norm_squared() / values.len() as f64).sqrt();
+    for table in CrossbarDevice::EFFECTS {
+        let mut device = CrossbarDevice::default();
+        let noisy = match *table {
+            "read_noise" => {
+                device.read_noise.sd_us = 0.5;
+                true
+            }
+            "flicker_noise" => {
+                device.flicker_noise.q = vec![0.0088, 0.65, 0.2];
+                device.age.at_s = 100.0;
+                true
+            }
+            "output_noise" => {
+                device.output_noise.sd = 0.1;
+                true
+            }
+            // What stands still, or moves from write to write, is no noise of a read.
+            "levels" | "stuck" | "programming" | "pulses" | "drift" | "dac" | "current"
+            | "wires" | "amplifiers" | "reverse_amplifiers" | "adc" => false,
+            _ => panic!("{table}: is it a noise of a read? Then it counts in what a read resolves"),
+        };
+        let of_cells = *table != "output_noise";
+        let crossbar = Crossbar::new(device, weights.clone(), Key::new(1, "test")).unwrap();
+        let draws: Vec<_> =
+            (0..40).map(|step| currents(&crossbar, Port::Forward, &values, step)).collect();
+        let mean = draws.iter().sum::<DMatrix<f64>>() / draws.len() as f64;
+        let squares: f64 = draws.iter().map(|force| (force - &mean).norm_squared()).sum();
+        let spread = (squares / (mean.len() * (draws.len() - 1)) as f64).sqrt();
+        // What a read resolves is told of inputs at 1.
+        let expected = crossbar.resolution() * if of_cells { typical } else { 1.0 };
+        if !noisy {
+            assert!(spread < 1e-12 && expected == 0.0, "{table}: {spread} {expected}");
+            continue;
+        }
+        assert!((0.8..1.25).contains(&(spread / expected)), "{table}: {spread} {expected}");
+    }
+}

@@ -120,6 +120,7 @@ impl<T: Real> Spim<T> {
             device: &self.device,
             path: self.device.tier().path(),
             detector: &side.detector,
+            nodes: side.nodes,
             light: self.device.field_in_phase(side.nodes),
             power: side.light.power(),
         }

@@ -471,3 +471,49 @@ fn local_product_is_the_derivative_of_the_bilinear_form() {
         }
     }
 }
+
+/// A device with one effect on, continuous patterns; no effect of the list may be missing.
+fn with_effect(table: &str) -> SpimDevice {
+    SpimDevice::default().with(|device| {
+        device.patterns.values = PatternValues::Continuous;
+        match table {
+            "flicker" => device.flicker.amplitude = 0.02,
+            "pixel_flicker" => device.pixel_flicker.sd_rad = 0.1,
+            "laser" => device.laser.noise = 0.01,
+            "camera" => device.camera.electrons = 1e4,
+            // What stands still, or moves from write to write, is no noise of a read.
+            "quantisation" | "response" | "fringing" | "dead_zone" | "illumination"
+            | "aberration" | "region" | "settling" | "drift" => {}
+            _ => panic!("{table}: is it a noise of a read? Then it counts in what a read resolves"),
+        }
+    })
+}
+
+#[test]
+fn every_noise_counts_in_what_a_read_resolves() {
+    let values = values(60);
+    for table in SpimDevice::EFFECTS {
+        for (rate_hz, readout) in
+            [(60.0, "parameter-shift"), (60.0, "homodyne"), (50.0, "parameter-shift")]
+        {
+            let device = with_effect(table).with(|device| {
+                device.readout = ReadoutChoice::named(readout).unwrap();
+                device.flicker.rate_hz = rate_hz;
+            });
+            let noise = device.effects_on().iter().any(|effect| !effect.is_off());
+            let noisy = spim(device);
+            let draws: Vec<_> = (0..40).map(|step| force(&noisy, &values, None, step)).collect();
+            let mean = draws.iter().sum::<DMatrix<f64>>() / draws.len() as f64;
+            let squares: f64 = draws.iter().map(|force| (force - &mean).norm_squared()).sum();
+            let spread = (squares / (mean.len() * (draws.len() - 1)) as f64).sqrt();
+            let resolution = noisy.resolution();
+            if !noise {
+                assert!(spread < 1e-12 && resolution == 0.0, "{table}: {spread} {resolution}");
+                continue;
+            }
+            // A resolution is that of a typical state, this is that of some.
+            let ratio = spread / resolution;
+            assert!((0.4..2.5).contains(&ratio), "{table}, {readout}, {rate_hz}: {ratio}");
+        }
+    }
+}

@@ -244,14 +244,12 @@ impl Detector {
             }
     }
 
-    /// The standard deviation of one frame's error, at half the full scale where it depends on the
-    /// light.
-    pub fn resolution(&self) -> f64 {
+    /// The standard deviation of the error of one frame of `intensity`.
+    pub fn resolution(&self, intensity: f64) -> f64 {
         let rounding = self.step.map_or(0.0, |(step, _)| rounding_error(step))
             * (self.shares.len() as f64).sqrt();
-        let brightest = self.shares.iter().copied().fold(0.0, f64::max);
         let shot = if self.electrons > 0.0 {
-            self.full_scale * (0.5 / (self.electrons * brightest)).sqrt()
+            (intensity * self.full_scale / self.electrons).sqrt()
         } else {
             0.0
         };
@@ -305,7 +303,7 @@ mod tests {
                 );
             } else {
                 // Clipping at the dark end takes some of the noise away.
-                let ratio = variance.sqrt() / camera.resolution();
+                let ratio = variance.sqrt() / camera.resolution(0.5);
                 assert!((0.7..1.02).contains(&ratio), "{ratio}");
             }
         }

@@ -79,6 +79,8 @@ pub struct Sight<'a> {
     pub path: Path,
     /// The camera behind it.
     pub detector: &'a Detector,
+    /// Macro-pixels of the aperture.
+    pub nodes: usize,
     /// The field of all light in phase, in the units of the fields.
     pub light: f64,
     /// Sum of the squared amplitudes of all active pixels, in the same units, where the tier leaves
@@ -179,12 +181,15 @@ pub trait Optic: Effect {
         count
     }
 
-    /// The standard deviation of the error of a node's field.
-    fn node_error(&self) -> f64 {
+    /// The standard deviation of the error of a zero order of typical nodes, a node in phase counting
+    /// 1, that is the same in both frames of a pair.
+    fn overlap_error(&self, sight: &Sight) -> f64 {
+        let _ = sight;
         0.0
     }
 
-    /// The standard deviation of the error of a frame of typical `intensity`, the camera's apart.
+    /// The standard deviation of the error of a frame of typical `intensity`, the camera's apart,
+    /// that is another in every frame.
     fn frame_error(&self, intensity: f64, sight: &Sight) -> f64 {
         let _ = (intensity, sight);
         0.0
@@ -267,7 +272,8 @@ impl Optics {
     /// all light in phase is `light` and the squared amplitudes of all active pixels sum to
     /// `power`.
     pub fn sight(&self, path: Path, light: f64, power: f64) -> Sight<'_> {
-        Sight { device: &self.device, path, detector: &self.detector, light, power }
+        let nodes = self.layout.nodes;
+        Sight { device: &self.device, path, detector: &self.detector, nodes, light, power }
     }
 
     /// The amplitude (not the phase) of the light on a pixel.

@@ -15,7 +15,7 @@ use crate::Result;
 use crate::coupler::Effect;
 use crate::coupler::quantiser::rounding_error;
 use crate::coupler::spim::SpimDevice;
-use crate::coupler::spim::optics::{Optic, Path};
+use crate::coupler::spim::optics::{Optic, Path, Sight};
 use crate::quantity::range;
 
 /// Phases of finitely many levels: the table `[device.spim.quantisation]`.
@@ -48,8 +48,8 @@ impl Optic for Quantisation {
         Ok(())
     }
 
-    fn node_error(&self) -> f64 {
-        phase_rounding(self.bits)
+    fn overlap_error(&self, sight: &Sight) -> f64 {
+        phase_rounding(self.bits) * (sight.nodes as f64).sqrt()
     }
 }
 

@@ -34,6 +34,10 @@ impl Readout for Homodyne {
         1
     }
 
+    fn beside(&self, nodes: f64) -> f64 {
+        reference(nodes).powi(2)
+    }
+
     fn error(&self, pair: f64, nodes: f64) -> f64 {
         pair / reference(nodes)
     }

@@ -86,6 +86,13 @@ pub trait Readout: Debug + Send + Sync {
         pair
     }
 
+    /// The squared field of what is moved in a pair of frames, beside that of `nodes` macro-pixels
+    /// at rest: by default one macro-pixel.
+    fn beside(&self, nodes: f64) -> f64 {
+        let _ = nodes;
+        1.0
+    }
+
     /// A factor on every value that is shown.
     fn dimming(&self) -> f64 {
         1.0
@@ -176,15 +183,17 @@ pub(super) fn resolution<T: Real>(spim: &Spim<T>) -> f64 {
     let (device, side) = (&spim.device, &spim.sides[0]);
     let (nodes, sight) = (side.nodes as f64, spim.sight(0));
     let total = sight.light;
-    // A typical overlap is sqrt(nodes).
-    let typical = nodes / (total * total);
+    // Node values spread evenly over [-1, 1], and what is moved beside them.
+    let readers = &spim.shown.readers;
+    let square = readers.norm_squared().f64() / readers.len().max(1) as f64;
+    let typical = (nodes * square / 3.0 + device.readout.get().beside(nodes)) / (total * total);
     let on = device.effects_on();
-    let frame = on.iter().rev().fold(side.detector.resolution(), |error, effect| {
+    let frame = on.iter().rev().fold(side.detector.resolution(typical), |error, effect| {
         error.hypot(effect.frame_error(typical, &sight))
     });
     let pair = frame * 2f64.sqrt() * total * total / 4.0;
-    let node = on.iter().fold(0.0f64, |error, effect| error.hypot(effect.node_error()));
-    device.readout.get().error(pair, nodes).hypot(node * nodes.sqrt())
+    let overlap = on.iter().fold(0.0f64, |error, effect| error.hypot(effect.overlap_error(&sight)));
+    device.readout.get().error(pair, nodes).hypot(overlap)
         * spim.shown.weights.norm().f64()
         * spim.shown.inverse_count().f64()
         * side.light.brightening()
