@@ -5,7 +5,7 @@
 use equilux::Result;
 use equilux::arithmetic::random::Key;
 use equilux::arithmetic::{View, ViewMut};
-use equilux::coupler::{Coupler, Domain, Expense, Parameter, Port, Read, add_plain_product};
+use equilux::coupler::{Coupler, Domain, Expense, Parameter, Port, Read, Span, add_plain_product};
 use equilux::data::{DataConfig, Dataset, Parts};
 use equilux::experiment::Experiment;
 use equilux::state::State;
@@ -77,11 +77,11 @@ impl Coupler<f64> for Saturating {
         Some(self.weights())
     }
 
-    fn resolution(&self) -> f64 {
+    fn resolution(&self, _: Span) -> f64 {
         self.noise
     }
 
-    fn read_expense(&self, _: Port, wanted: usize) -> Expense {
+    fn read_expense(&self, _: Port, wanted: usize, _: Span) -> Expense {
         Expense { conversions: wanted as u64, seconds: 1e-6, ..Expense::default() }
     }
 

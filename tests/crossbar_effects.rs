@@ -4,7 +4,7 @@
 use equilux::arithmetic::random::Key;
 use equilux::coupler::crossbar::{Crossbar, CrossbarDevice, Mapping, Pairs, TileSum, Tiles};
 use equilux::coupler::quantiser::Quantiser;
-use equilux::coupler::{Coupler, Expense, Family, Port, Read, Streams};
+use equilux::coupler::{Coupler, Expense, Family, Port, Read, Span, Streams};
 use equilux::experiment::{Device, Sheet};
 use nalgebra::DMatrix;
 use proptest::prelude::*;
@@ -63,7 +63,8 @@ fn seen(device: &CrossbarDevice) -> Seen {
         currents
     };
     let currents = [read(Port::Forward), read(Port::Reversed)];
-    let costs = [crossbar.read_expense(Port::Forward, outputs), crossbar.expense()];
+    let costs =
+        [crossbar.read_expense(Port::Forward, outputs, Span::default()), crossbar.expense()];
     Seen { currents, costs }
 }
 

@@ -12,7 +12,7 @@ use equilux::coupler::spim::optics::quantisation::Gauge;
 use equilux::coupler::spim::optics::wave::{Moment, Wave};
 use equilux::coupler::spim::readout::Spsa;
 use equilux::coupler::spim::{PatternValues, Patterns, ReadoutChoice, Spim, SpimDevice, Tier};
-use equilux::coupler::{Coupler, Family, Port, Read, Streams};
+use equilux::coupler::{Coupler, Family, Port, Read, Span, Streams};
 use equilux::experiment::{Device, Sheet};
 use equilux::file::matrix::write_matrix;
 use nalgebra::DMatrix;
@@ -404,7 +404,7 @@ fn mattis_ground_state_is_the_pattern() {
     let squares: f64 = pattern.iter().map(|xi| xi * xi).sum();
     let ground = -0.5 * (total * total - squares);
     // The energy is half the sum of 40 forces, each off by the machine's own resolution.
-    let error = 5.0 * 0.5 * (nodes as f64).sqrt() * spim.resolution();
+    let error = 5.0 * 0.5 * (nodes as f64).sqrt() * spim.resolution(Span::default());
     assert!(error < 0.01 * ground.abs(), "the camera tells the ground state: {error}");
     for start in 0..20 {
         let mut stream = Key::new(start, "start").stream();
@@ -595,7 +595,7 @@ fn every_sheet_of_a_modulator_builds() {
         let patterns = DMatrix::from_element(9, count, 1.0);
         let patterns = Patterns::reciprocal(patterns, DMatrix::from_element(count, 1, 1.0));
         let spim = Spim::<f64>::new((*device).clone(), patterns).unwrap();
-        assert!(spim.resolution().is_finite(), "{name}");
+        assert!(spim.resolution(Span::default()).is_finite(), "{name}");
         found += 1;
     }
     assert!(found >= 9, "{found}");

@@ -4,7 +4,9 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 use super::matrix::TwoWayMatrix;
-use super::{Coupler, Domain, Expense, Family, Parameter, Port, Read, Site, add_plain_product};
+use super::{
+    Coupler, Domain, Expense, Family, Parameter, Port, Read, Site, Span, add_plain_product,
+};
 use crate::Result;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::{Real, View, ViewMut};
@@ -73,11 +75,11 @@ impl<T: Real> Coupler<T> for Exact<T> {
         Some(self.intended())
     }
 
-    fn resolution(&self) -> f64 {
+    fn resolution(&self, _: Span) -> f64 {
         0.0
     }
 
-    fn read_expense(&self, _: Port, _: usize) -> Expense {
+    fn read_expense(&self, _: Port, _: usize, _: Span) -> Expense {
         Expense::default()
     }
 

@@ -85,6 +85,18 @@ impl Streams<'_> {
     }
 }
 
+/// For how long the currents of a read act in a machine that relaxes continuously; 0 where nobody
+/// says. Clocked hardware takes its own time, and has noise of its own in every read.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Span {
+    /// Seconds until the next read.
+    pub lasts_s: f64,
+    /// Seconds over which white noise is averaged. A step of h time constants leaves a node 1 - h of
+    /// what it was, and noise averaged over h / (1 - h / 2) of them gives it the variance that it
+    /// has in continuous time, whatever h.
+    pub averages_s: f64,
+}
+
 /// One read of a coupler: what drives it, and what is wanted of it.
 #[non_exhaustive]
 pub struct Read<'a, T: Real> {
@@ -101,6 +113,8 @@ pub struct Read<'a, T: Real> {
     pub wanted: Range<usize>,
     /// The random streams of this read.
     pub streams: Streams<'a>,
+    /// For how long its currents act.
+    pub span: Span,
 }
 
 impl<'a, T: Real> Read<'a, T> {
@@ -111,7 +125,13 @@ impl<'a, T: Real> Read<'a, T> {
         wanted: Range<usize>,
         streams: Streams<'a>,
     ) -> Self {
-        Self { port, values, gain: None, foreground: None, wanted, streams }
+        Self { port, values, gain: None, foreground: None, wanted, streams, span: Span::default() }
+    }
+
+    /// The same with currents that act for a `span`.
+    #[must_use]
+    pub fn lasting(self, span: Span) -> Self {
+        Self { span, ..self }
     }
 
     /// The same with each current multiplied by `gain`, wanted ports x samples.
@@ -261,11 +281,12 @@ pub trait Coupler<T: Real>: Send + Sync {
     fn effective(&self) -> Option<DMatrix<T>>;
 
     /// The smallest difference in a current that a single read resolves: noise and converter steps,
-    /// as a standard deviation.
-    fn resolution(&self) -> f64;
+    /// as a standard deviation. `span` is that of [`Read::span`].
+    fn resolution(&self, span: Span) -> f64;
 
-    /// What driving `port` and reading `wanted` ports of one sample once costs.
-    fn read_expense(&self, port: Port, wanted: usize) -> Expense;
+    /// What driving `port` and reading `wanted` ports of one sample once costs; `span` is that of
+    /// [`Read::span`].
+    fn read_expense(&self, port: Port, wanted: usize, span: Span) -> Expense;
 
     /// What all writes so far have cost, and what reads have spent in the array itself by the
     /// values that really drove it.

@@ -5,7 +5,7 @@ use super::effects::CrossbarDevice;
 use super::hook::{ArrayEffect, Path};
 use crate::Result;
 use crate::arithmetic::Real;
-use crate::coupler::{Coupler, Effect, Family, Site, chip_key};
+use crate::coupler::{Coupler, Effect, Family, Site, Span, chip_key};
 
 impl CrossbarDevice {
     /// The effects that are on, as an array of numbers `T` meets them.
@@ -16,6 +16,12 @@ impl CrossbarDevice {
     /// Whether what is worked out on `path` shows every effect that is on, and every cost.
     pub fn follows(&self, path: Path) -> bool {
         self.cost.follows(path) && self.active::<f64>().all(|effect| effect.follows(path, self))
+    }
+
+    /// Seconds that a read of some `span` takes: a clocked array its own time.
+    pub(super) fn seconds_of(&self, span: Span) -> f64 {
+        let continuous = self.noise.bandwidth_hz > 0.0 && span.lasts_s > 0.0;
+        if continuous { span.lasts_s } else { self.cost.read_time_us * 1e-6 }
     }
 
     /// Whether reads ask for conductances beside weights.

@@ -48,7 +48,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nalgebra::DMatrix;
 
-use super::{Coupler, Domain, Effect, Expense, Parameter, Port, Quantity, Read, add_plain_product};
+use super::{
+    Coupler, Domain, Effect, Expense, Parameter, Port, Quantity, Read, Span, add_plain_product,
+};
 use crate::Result;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::{Real, View, ViewMut};
@@ -61,7 +63,7 @@ pub use dissection::effective;
 pub use effects::*;
 pub use hook::{ArrayEffect, Conversions, Lines, Load, Making, Path, Stage, Write};
 pub use pulsed::PulsedCells;
-pub use settings::{Age, Cost, Drive, Mapping, Pairs, TileSum, Tiles};
+pub use settings::{Age, Cost, Drive, Mapping, Noise, Pairs, TileSum, Tiles};
 pub use writer::program_once;
 pub use written::Cells;
 
@@ -233,7 +235,7 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         Some(self.array.effective())
     }
 
-    fn resolution(&self) -> f64 {
+    fn resolution(&self, span: Span) -> f64 {
         let (outputs, inputs) = self.shape();
         let variances = self.array.tiles.iter().filter_map(|tile| tile.variances.as_ref());
         let variance: f64 = variances.map(|variances| variances.weights().sum().f64()).sum::<f64>()
@@ -242,14 +244,15 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
             weights: self.weights.norm().f64() / (outputs.max(1) as f64).sqrt(),
             conversions: self.array.conversions(Port::Forward) as f64,
         };
-        let noise = self.periphery.noise_at_full_drive(inputs, variance);
+        let noise =
+            self.periphery.noise_at_full_drive(inputs, variance) * self.device.noise.share(span);
         self.device
             .active::<T>()
             .rev()
             .fold(noise, |sum, effect| sum.hypot(effect.resolution(&load, &self.device)))
     }
 
-    fn read_expense(&self, port: Port, wanted: usize) -> Expense {
+    fn read_expense(&self, port: Port, wanted: usize, span: Span) -> Expense {
         let (outputs, inputs) = self.shape();
         let driven = if port == Port::Forward { inputs } else { outputs };
         // As many conversions of an output as there are tiles along the driven lines.
@@ -260,10 +263,16 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
             conversions += own.count as u64;
             picojoules += own.picojoules;
         }
+        // Converters of a continuous machine go on converting.
+        let seconds = self.device.seconds_of(span);
+        let reads = match self.device.cost.read_time_us * 1e-6 {
+            read_time if read_time > 0.0 => seconds / read_time,
+            _ => 1.0,
+        };
         Expense {
-            conversions,
-            seconds: self.device.cost.read_time_us * 1e-6,
-            joules: picojoules * 1e-12,
+            conversions: (conversions as f64 * reads).round() as u64,
+            seconds,
+            joules: picojoules * 1e-12 * reads,
             ..Expense::default()
         }
     }

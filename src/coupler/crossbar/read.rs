@@ -134,10 +134,13 @@ impl<T: Real> Crossbar<T> {
     pub(super) fn read_straight(&self, read: &Read<T>, mut currents: ViewMut<T>) {
         let linear = &self.array.tiles[0].linear;
         linear.add_currents(read, currents.as_view_mut());
+        let noise = &self.device.noise;
+        let (streams, share) =
+            (noise.streams(read.streams, read.span), T::of(noise.share(read.span)));
         for (column, mut currents) in currents.column_iter_mut().enumerate() {
-            let deviation = self.periphery.noise_of(read.values.column(column).as_slice());
+            let deviation = self.periphery.noise_of(read.values.column(column).as_slice()) * share;
             if deviation > T::zero() {
-                read.streams.key(column).add_normals(currents.as_mut_slice(), deviation);
+                streams.key(column).add_normals(currents.as_mut_slice(), deviation);
             }
         }
     }
@@ -162,10 +165,13 @@ impl<T: Real> Crossbar<T> {
         let values = &mut *buffers.voltages;
         let mut lines = Lines { port: read.port, lines: 0..driven, values };
         self.periphery.drive(&mut lines, &read.streams);
-        self.count_heat(read.port, buffers.voltages, driven);
+        self.count_heat(read, buffers.voltages);
+        let noise = &self.device.noise;
+        let (streams, share) =
+            (noise.streams(read.streams, read.span), T::of(noise.share(read.span)));
         for (index, tile) in tiles.iter().enumerate() {
             let Some(part) = Part::new(tile, read) else { continue };
-            self.read_tile(&part, index, &read.streams, &mut buffers);
+            self.read_tile(&part, index, &streams, share, &mut buffers);
             let (lines, first) = (part.lines.len(), part.lines.start - read.wanted.start);
             let totals = buffers.total.chunks_exact_mut(wanted);
             for (total, part) in totals.zip(buffers.part.chunks_exact(lines)) {
@@ -181,7 +187,14 @@ impl<T: Real> Crossbar<T> {
     }
 
     /// The currents of tile number `index` as they leave it, into `buffers.part`.
-    fn read_tile(&self, part: &Part<T>, index: usize, streams: &Streams, buffers: &mut Buffers<T>) {
+    fn read_tile(
+        &self,
+        part: &Part<T>,
+        index: usize,
+        streams: &Streams,
+        share: T,
+        buffers: &mut Buffers<T>,
+    ) {
         let length = part.lines.len() * part.samples;
         if index > 0 {
             buffers.part[..length].fill(T::zero());
@@ -192,15 +205,21 @@ impl<T: Real> Crossbar<T> {
             0 => streams.key(column),
             index => streams.key(column).with(index as u64),
         };
-        self.add_noise(part, key, buffers);
+        self.add_noise(part, key, share, buffers);
         let values = &mut buffers.part[..length];
         let mut lines = Lines { port: part.port, lines: part.lines.clone(), values };
         self.periphery.output(&mut lines, streams);
     }
 
-    /// Adds the noise of the cells and of the outputs, one deviate for both; `key` names the stream
-    /// of each sample.
-    fn add_noise(&self, part: &Part<T>, key: impl Fn(usize) -> Key, buffers: &mut Buffers<T>) {
+    /// Adds the noise of the cells and of the outputs, one deviate for both, `share` times as large
+    /// as that of a read by itself; `key` names the stream of each sample.
+    fn add_noise(
+        &self,
+        part: &Part<T>,
+        key: impl Fn(usize) -> Key,
+        share: T,
+        buffers: &mut Buffers<T>,
+    ) {
         let (lines, length) = (part.lines.len(), part.lines.len() * part.samples);
         let currents = &mut buffers.part[..length];
         let Some(variances) = &part.tile.variances else {
@@ -208,7 +227,7 @@ impl<T: Real> Crossbar<T> {
                 (part.tile.driven(part.port), buffers.voltages.len() / part.samples.max(1));
             for (column, currents) in currents.chunks_exact_mut(lines).enumerate() {
                 let values = &buffers.voltages[column * all..][driven.clone()];
-                let deviation = self.periphery.noise_of(values);
+                let deviation = self.periphery.noise_of(values) * share;
                 if deviation > T::zero() {
                     key(column).add_normals(currents, deviation);
                 }
@@ -225,21 +244,20 @@ impl<T: Real> Crossbar<T> {
         let squares = part.driving(buffers.powers);
         variances.add_product(part.port, &part.local, squares, part.matrix(spread));
         for (column, deviates) in deviates.chunks_exact_mut(lines).enumerate() {
-            key(column).add_normals(deviates, T::one());
+            key(column).add_normals(deviates, share);
         }
         let output = T::of(self.periphery.output_noise);
         add_spread(currents, spread, output * output, deviates);
     }
 
-    /// Adds V^2 G t of all cells of these reads, to the attojoule.
-    fn count_heat(&self, port: Port, voltages: &[T], driven: usize) {
-        let conductances = self.array.conductances(port);
+    /// Adds V^2 G t of all cells of this read, to the attojoule.
+    fn count_heat(&self, read: &Read<T>, voltages: &[T]) {
+        let (conductances, driven) = (self.array.conductances(read.port), read.values.nrows());
         if conductances.is_empty() || driven == 0 {
             return;
         }
-        let (volts, read_time_us) =
-            (self.device.drive.volts_per_value(), self.device.cost.read_time_us);
-        let attojoule = volts * volts * 1e-6 * read_time_us * 1e-6 * 1e18;
+        let volts = self.device.drive.volts_per_value();
+        let attojoule = volts * volts * 1e-6 * self.device.seconds_of(read.span) * 1e18;
         let heat: u64 = voltages
             .chunks_exact(driven)
             .map(|column| (weighted_squares(column, conductances).f64() * attojoule) as u64)

@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::hook::Path;
+use crate::coupler::{Span, Streams};
 use crate::quantity::{duration, range};
 
 /// How a weight becomes conductances.
@@ -126,6 +127,50 @@ impl Age {
     /// ln(t / t0) at the time t of the reads; 0 until t0.
     pub fn ln(&self) -> f64 {
         if self.at_s > self.t0_s { (self.at_s / self.t0_s).ln() } else { 0.0 }
+    }
+}
+
+/// How fast the noise of currents is: the table `[device.crossbar.noise]`.
+///
+/// A stated deviation is that of all noise up to the bandwidth B of amplifiers and converters, which
+/// is another one every 1 / 2B seconds. A step of a continuous relaxation sees the mean of those in
+/// it ([`Span`]), so that halving the step changes nothing (white noise of density S in a step h:
+/// deviation sqrt(S / 2h)); steps shorter than 1 / 2B share one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Noise {
+    /// The bandwidth B, hertz, 5 MHz unless a sheet knows better; 0 for a clocked array: every read
+    /// has noise of its own, and a step is an update of the machine.
+    #[serde(rename = "bandwidth_Hz", deserialize_with = "range::non_negative")]
+    pub bandwidth_hz: f64,
+}
+
+impl Default for Noise {
+    fn default() -> Self {
+        Self { bandwidth_hz: 5e6 }
+    }
+}
+
+impl Noise {
+    /// Independent values of the noise in so many seconds; one where nobody says how many, and in
+    /// every read of a clocked array.
+    fn values_in(&self, seconds: f64) -> f64 {
+        let continuous = self.bandwidth_hz > 0.0 && seconds > 0.0;
+        if continuous { 2.0 * self.bandwidth_hz * seconds } else { 1.0 }
+    }
+
+    /// The deviation of the noise of a read, relative to the one that is stated.
+    pub(super) fn share(&self, span: Span) -> f64 {
+        1.0 / self.values_in(span.averages_s).max(1.0).sqrt()
+    }
+
+    /// The streams of a read: the reads between two values of the noise share theirs.
+    pub(super) fn streams<'a>(&self, streams: Streams<'a>, span: Span) -> Streams<'a> {
+        let values = self.values_in(span.lasts_s);
+        if values >= 1.0 {
+            return streams;
+        }
+        Streams { step: (streams.step as f64 * values) as u64, ..streams }
     }
 }
 

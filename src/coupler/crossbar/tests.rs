@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::coupler::quantiser::Quantiser;
-use crate::coupler::{Exact, Streams};
+use crate::coupler::{Exact, Span, Streams};
 
 fn matrix(rows: usize, columns: usize) -> DMatrix<f64> {
     DMatrix::from_fn(rows, columns, |i, j| ((i * 5 + j * 3) % 11) as f64 / 11.0 - 0.45)
@@ -111,7 +111,7 @@ fn every_noise_counts_in_what_a_read_resolves() {
         let squares: f64 = draws.iter().map(|force| (force - &mean).norm_squared()).sum();
         let spread = (squares / (mean.len() * (draws.len() - 1)) as f64).sqrt();
         // What a read resolves is told of inputs at 1.
-        let expected = crossbar.resolution() * if of_cells { typical } else { 1.0 };
+        let expected = crossbar.resolution(Span::default()) * if of_cells { typical } else { 1.0 };
         if !noisy {
             assert!(spread < 1e-12 && expected == 0.0, "{table}: {spread} {expected}");
             continue;

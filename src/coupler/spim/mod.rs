@@ -36,7 +36,7 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use self::side::Side;
-use super::{Coupler, Expense, Family, Parameter, Picture, Port, Quantity, Read};
+use super::{Coupler, Expense, Family, Parameter, Picture, Port, Quantity, Read, Span};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::{Real, View, ViewMut};
 use crate::state::State;
@@ -204,11 +204,12 @@ impl<T: Real> Coupler<T> for Spim<T> {
         Some(matrix)
     }
 
-    fn resolution(&self) -> f64 {
+    /// Frames have noise of their own: a step of a relaxation is an update, however long it lasts.
+    fn resolution(&self, _: Span) -> f64 {
         readout::resolution(self)
     }
 
-    fn read_expense(&self, _: Port, wanted: usize) -> Expense {
+    fn read_expense(&self, _: Port, wanted: usize, _: Span) -> Expense {
         let pairs = self.device.readout.get().pairs(wanted);
         let frames = 2 * pairs * self.device.frames_per_energy();
         let timing = &self.device.frames;

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use super::readout::{CrossTerm, Homodyne, Spsa};
 use super::*;
 use crate::arithmetic::Real;
-use crate::coupler::Streams;
+use crate::coupler::{Span, Streams};
 
 const NODES: usize = 7;
 
@@ -217,7 +217,7 @@ fn camera_noise_reaches_the_force_with_the_stated_resolution() {
         // Homodyne noise is shared by the nodes of a pattern, so a fifth of the deviates are
         // independent.
         let error = 5.0 / (2.0 * count / 5.0).sqrt();
-        let ratio = (squares / count).sqrt() / noisy.resolution();
+        let ratio = (squares / count).sqrt() / noisy.resolution(Span::default());
         // A quarter shift is attenuated where |v| + 1 does not fit the circle, and amplified
         // again.
         let quarter = readout.name() == "quarter-shift" && ratio > 1.0 && ratio < 4.0;
@@ -429,7 +429,7 @@ fn frames_are_counted() {
         }))
     };
     let frames = |readout: &ReadoutChoice, multiplexing| {
-        spim(readout, multiplexing).read_expense(Port::Forward, 4).frames
+        spim(readout, multiplexing).read_expense(Port::Forward, 4, Span::default()).frames
     };
     let spsa = Spsa { directions: 3, ..Spsa::default() };
     for (readout, pairs) in readouts().into_iter().zip([4, 4, 4, 1, 4]).chain([(spsa.into(), 3)]) {
@@ -506,7 +506,7 @@ fn every_noise_counts_in_what_a_read_resolves() {
             let mean = draws.iter().sum::<DMatrix<f64>>() / draws.len() as f64;
             let squares: f64 = draws.iter().map(|force| (force - &mean).norm_squared()).sum();
             let spread = (squares / (mean.len() * (draws.len() - 1)) as f64).sqrt();
-            let resolution = noisy.resolution();
+            let resolution = noisy.resolution(Span::default());
             if !noise {
                 assert!(spread < 1e-12 && resolution == 0.0, "{table}: {spread} {resolution}");
                 continue;

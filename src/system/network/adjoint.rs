@@ -37,6 +37,7 @@ impl<T: Real> Network<T> {
         let relaxation = Relaxation {
             method,
             step: made_of.relaxation.step,
+            time_constant_us: made_of.relaxation.time_constant_us,
             tolerance: 500.0 * T::default_epsilon().f64(),
             max_steps: made_of.relaxation.max_steps.max(20_000),
         };
@@ -115,11 +116,12 @@ impl<T: Real> Network<T> {
             });
         }
         let all: Vec<usize> = (0..samples).collect();
-        let (mut scratch, mut counts) = (Vec::new(), vec![[0, 0]; self.couplings().len()]);
+        let (mut scratch, mut counts) = (Vec::new(), vec![[0; 4]; self.couplings().len()]);
         for rows in order.iter().rev() {
             let (scratch, counts) = (&mut scratch, &mut counts[..]);
             let key = Key::new(0, "none");
-            let context = ReadContext { order: &all, key, time: 0, scratch, counts };
+            let context =
+                ReadContext { order: &all, key, time: 0, relaxing: false, scratch, counts };
             let layer = inputs + rows.start..inputs + rows.end;
             let into_this = |_: &Range<usize>, reached: &Range<usize>| *reached == layer;
             let values = adjoint.as_view();

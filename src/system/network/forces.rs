@@ -92,7 +92,8 @@ impl<T: Real> Network<T> {
         let mut force = lane.force.columns_mut(0, n);
         let driven = self.coupled(task.port, lane.coupled.columns(0, n), gain);
         let (order, scratch, counts) = (&lane.order[..n], &mut lane.scratch, &mut lane.reads[..]);
-        let context = ReadContext { order, key: task.key, time, scratch, counts };
+        let (key, relaxing) = (task.key, true);
+        let context = ReadContext { order, key, time, relaxing, scratch, counts };
         self.read_couplings(&driven, &mut force, context)?;
         if let Some(model) = &task.model {
             // -(W_m - W_m^T)(v - v0): the model read forward at v0 - v, then reversed at v - v0.
@@ -143,7 +144,8 @@ impl<T: Real> Network<T> {
         let gain = gradient.then(|| lane.gain.columns(0, n));
         let driven = self.coupled(task.port.other(), lane.difference_coupled.columns(0, n), gain);
         let (order, scratch, counts) = (&lane.order[..n], &mut lane.scratch, &mut lane.reads[..]);
-        let context = ReadContext { order, key: task.key.with(DIFFERENCE), time, scratch, counts };
+        let (key, relaxing) = (task.key.with(DIFFERENCE), true);
+        let context = ReadContext { order, key, time, relaxing, scratch, counts };
         self.read_couplings(&driven, &mut force, context)?;
         for column in 0..n {
             let mut force = lane.difference_force.column_mut(column);

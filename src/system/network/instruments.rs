@@ -30,7 +30,7 @@ pub struct Instruments {
     /// nudged phases looks like a signal.
     #[serde(deserialize_with = "range::non_negative")]
     pub drift: f64,
-    /// Reads averaged into one measurement.
+    /// Independent reads averaged into one measurement.
     #[serde(deserialize_with = "range::positive_integer")]
     pub samples: usize,
 }
@@ -81,7 +81,7 @@ const NODES: u64 = 1_000_001;
 const OFFSETS: u64 = 1_000_002;
 
 /// Reads the nodes of a lane `instruments.samples` times and averages; a machine with noise goes on
-/// moving between the reads.
+/// moving between the reads, until what it shows is independent of the read before.
 pub(super) fn measure<T: Real>(
     network: &Network<T>,
     lane: &mut Lane<T>,
@@ -96,7 +96,9 @@ pub(super) fn measure<T: Real>(
     let offsets = [0, 1].map(|copy| instruments.offsets(nodes, task.key.with(OFFSETS).with(copy)));
     for read in 0..count as u64 {
         if read > 0 && network.resolution > 0.0 {
-            network.move_on(lane, task, network.relaxation().max_steps as u64 + read)?;
+            let apart = network.relaxation().steps_to_forget() as u64;
+            let first = network.relaxation().max_steps as u64 + (read - 1) * apart;
+            (first..first + apart).try_for_each(|time| network.move_on(lane, task, time))?;
         }
         for column in 0..lane.order.len() {
             let sample = lane.order[column];

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use nalgebra::DMatrix;
 
+use super::reads::ReadCounts;
 use super::task::Task;
 use crate::arithmetic::Real;
 use crate::arithmetic::simd;
@@ -54,8 +55,8 @@ pub(super) struct Lane<T: Real> {
     pub scratch: Vec<T>,
     /// What an instrument sees of one sample.
     pub seen: Vec<T>,
-    /// Sample-reads of each coupling: driven forward, driven reversed.
-    pub reads: Vec<[u64; 2]>,
+    /// Sample-reads of each coupling.
+    pub reads: Vec<ReadCounts>,
 }
 
 /// Gives `matrix` a shape, keeping its allocation.
@@ -169,7 +170,7 @@ impl<T: Real> Lane<T> {
         self.steps.clear();
         self.steps.resize(samples, 0);
         self.reads.clear();
-        self.reads.resize(couplings, [0, 0]);
+        self.reads.resize(couplings, [0; 4]);
     }
 
     /// Counts a step of every active sample, and moves those whose residual is within `tolerance`

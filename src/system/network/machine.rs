@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::instruments::{LanePart, measure};
 use super::lane::{LANE, Lane};
-use super::reads::{Driven, ReadContext};
+use super::reads::{Driven, ReadContext, ReadCounts};
 use super::relaxation::Relaxer;
 use super::task::Task;
 use super::{Coupling, Network, NetworkDescription};
@@ -25,8 +25,8 @@ pub struct AnalogNetwork<T: Real> {
     relaxer: Box<dyn Relaxer<T>>,
     settlings: u64,
     programmings: u64,
-    /// Sample-reads of each coupling: driven forward, driven reversed.
-    reads: Vec<[u64; 2]>,
+    /// Sample-reads of each coupling.
+    reads: Vec<ReadCounts>,
     lanes: Vec<Lane<T>>,
 }
 
@@ -42,7 +42,7 @@ impl<T: Real> AnalogNetwork<T> {
             relaxer: network.relaxation().method.relaxer(&network)?,
             settlings: 0,
             programmings: 0,
-            reads: vec![[0, 0]; network.couplings().len()],
+            reads: vec![[0; 4]; network.couplings().len()],
             lanes: Vec::new(),
             network,
         })
@@ -133,7 +133,7 @@ impl<T: Real> AnalogNetwork<T> {
         let this = &*self;
         let read = |scratch: &mut Vec<T>, (index, constant): (usize, &mut [T])| {
             let order = &order[index * width..samples.min((index + 1) * width)];
-            let mut counts = vec![[0, 0]; this.reads.len()];
+            let mut counts = vec![[0; 4]; this.reads.len()];
             let columns = index * width..index * width + order.len();
             let driven = Driven {
                 port: Port::Forward,
@@ -144,7 +144,8 @@ impl<T: Real> AnalogNetwork<T> {
                     .as_ref()
                     .map(|parts| [parts.rest(columns), parts.background()]),
             };
-            let context = ReadContext { order, key, time: 0, scratch, counts: &mut counts };
+            let (time, relaxing) = (0, false);
+            let context = ReadContext { order, key, time, relaxing, scratch, counts: &mut counts };
             let constant = ViewMut::from_slice_generic(constant, Dyn(nodes), Dyn(order.len()));
             this.network.read_drive(&driven, constant, context).map(|()| counts)
         };
@@ -156,10 +157,9 @@ impl<T: Real> AnalogNetwork<T> {
     }
 
     /// Counts reads of the arrays.
-    fn count(&mut self, reads: &[[u64; 2]]) {
+    fn count(&mut self, reads: &[ReadCounts]) {
         for (total, reads) in self.reads.iter_mut().zip(reads) {
-            total[0] += reads[0];
-            total[1] += reads[1];
+            total.iter_mut().zip(reads).for_each(|(total, reads)| *total += reads);
         }
     }
 
@@ -294,7 +294,8 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
                 for time in 0..count {
                     let order = &lane.order[..];
                     let (scratch, counts) = (&mut lane.scratch, &mut lane.reads[..]);
-                    let context = ReadContext { order, key, time, scratch, counts };
+                    let context =
+                        ReadContext { order, key, time, relaxing: false, scratch, counts };
                     network.read_couplings(&driven, &mut current, context)?;
                 }
                 current.scale_mut(sign);
@@ -324,12 +325,15 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
             let sides = [(Port::Forward, &coupling.to), (Port::Reversed, &coupling.from)];
             for (port, reached) in sides {
                 let wanted = self.network.wanted(reached).0.len();
-                let cost = coupling.coupler.read_expense(port, wanted);
-                let count = reads[port.index()];
-                total.frames += count * cost.frames;
-                total.conversions += count * cost.conversions;
-                total.joules += count as f64 * cost.joules;
-                seconds += count as f64 * cost.seconds;
+                for relaxing in [false, true] {
+                    let span = self.network.relaxation().span(relaxing);
+                    let cost = coupling.coupler.read_expense(port, wanted, span);
+                    let count = reads[2 * usize::from(relaxing) + port.index()];
+                    total.frames += count * cost.frames;
+                    total.conversions += count * cost.conversions;
+                    total.joules += count as f64 * cost.joules;
+                    seconds += count as f64 * cost.seconds;
+                }
             }
             // Arrays work side by side: the slowest sets the time.
             total.seconds = total.seconds.max(seconds);
@@ -355,8 +359,8 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
     }
 
     fn restore(&mut self, state: &State<T>) -> Result<()> {
-        let reads = state.counts("reads", 2 * self.reads.len())?;
-        self.reads = reads.chunks(2).map(|pair| [pair[0], pair[1]]).collect();
+        let reads = state.counts("reads", 4 * self.reads.len())?;
+        self.reads = reads.chunks_exact(4).map(|r| [r[0], r[1], r[2], r[3]]).collect();
         self.settlings = state.counts("settlings", 1)?[0];
         self.programmings = state.counts("programmings", 1)?[0];
         for coupling in &mut self.network.made_of.couplings {

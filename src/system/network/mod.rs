@@ -106,7 +106,7 @@ struct Network<T: Real> {
     shared_inputs: usize,
     /// The shapes of every coupling's parameters.
     shapes: Vec<Vec<(usize, usize)>>,
-    /// The smallest force that the machine's reads resolve, as a standard deviation.
+    /// The smallest force that one step's reads resolve, as a standard deviation.
     resolution: f64,
 }
 
@@ -211,9 +211,15 @@ impl<T: Real> Network<T> {
         self.responses().flat_map(|(rows, activation)| rows.map(move |node| (node, activation)))
     }
 
-    /// To be called after every change of what the arrays hold.
+    /// To be called after every change of what the arrays hold. What inputs drive is read once and
+    /// held: it moves nothing.
     fn update_resolution(&mut self) {
-        let each = self.couplings().iter().map(|coupling| coupling.coupler.resolution());
+        let span = self.relaxation().span(true);
+        let moving = self
+            .couplings()
+            .iter()
+            .filter(|c| c.kind == CouplingKind::Reciprocal || !self.is_drive(&c.from));
+        let each = moving.map(|coupling| coupling.coupler.resolution(span));
         self.resolution = each.fold(0.0, f64::hypot);
     }
 

@@ -17,11 +17,17 @@ pub(super) struct ReadContext<'a, T> {
     pub key: Key,
     /// The relaxation step.
     pub time: u64,
+    /// Whether it is one of the steps of a relaxation, and not a read by itself.
+    pub relaxing: bool,
     /// For couplers to reuse.
     pub scratch: &'a mut Vec<T>,
-    /// Sample-reads of each coupling: driven forward, driven reversed.
-    pub counts: &'a mut [[u64; 2]],
+    /// Sample-reads of each coupling.
+    pub counts: &'a mut [ReadCounts],
 }
+
+/// Sample-reads of one coupling: driven forward and reversed in reads by themselves, then in steps
+/// of a relaxation.
+pub(super) type ReadCounts = [u64; 4];
 
 /// What drives the arrays.
 pub(super) struct Driven<'a, T: Real> {
@@ -85,11 +91,13 @@ impl<T: Real> Network<T> {
                     .as_ref()
                     .map(|parts| parts.each_ref().map(|part| part.rows(first, driving.len())));
                 let read = Read::new(side, values, wanted, streams)
+                    .lasting(self.relaxation().span(context.relaxing))
                     .with_gain(gain)
                     .with_foreground(foreground);
                 let force = force.rows_mut(rows.start, rows.len());
                 coupling.coupler.read(&read, force, context.scratch)?;
-                context.counts[index][side.index()] += samples as u64;
+                context.counts[index][2 * usize::from(context.relaxing) + side.index()] +=
+                    samples as u64;
             }
         }
         Ok(())
@@ -104,10 +112,11 @@ impl<T: Real> Network<T> {
         context: ReadContext<T>,
     ) -> Result<()> {
         let count = self.instruments().samples as u64;
-        let ReadContext { order, key, scratch, counts, .. } = context;
+        let ReadContext { order, key, relaxing, scratch, counts, .. } = context;
         constant.column_iter_mut().for_each(|mut column| column.as_mut_slice().fill(T::zero()));
         for read in 0..count {
-            let context = ReadContext { order, key, time: u64::MAX - read, scratch, counts };
+            let time = u64::MAX - read;
+            let context = ReadContext { order, key, time, relaxing, scratch, counts };
             let drives = |driving: &Range<usize>, _: &Range<usize>| self.is_drive(driving);
             self.read_selected(inputs, &mut constant, context, drives)?;
         }

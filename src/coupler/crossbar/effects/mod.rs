@@ -36,7 +36,7 @@ pub use stuck::StuckCells;
 pub use wires::Wires;
 
 use super::hook::ArrayEffect;
-use super::settings::{Age, Cost, Drive, Pairs, Tiles};
+use super::settings::{Age, Cost, Drive, Noise, Pairs, Tiles};
 use crate::arithmetic::Real;
 use crate::coupler::tables;
 
@@ -51,6 +51,8 @@ tables! {
             drive: Drive,
             /// When cells are read.
             age: Age,
+            /// How fast noise is.
+            noise: Noise,
             /// How a large array is divided.
             tiles: Tiles,
             /// What reads and writes cost.

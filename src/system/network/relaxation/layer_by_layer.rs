@@ -148,7 +148,8 @@ fn solve<T: Real>(
             column_mut(&mut currents, sample, rows).copy_from_slice(constant);
         }
         let (order, scratch, counts) = (&lane.order[..], &mut lane.scratch, &mut lane.reads[..]);
-        let context = ReadContext { order, key: task.key, time: 0, scratch, counts };
+        let (key, time, relaxing) = (task.key, 0, false);
+        let context = ReadContext { order, key, time, relaxing, scratch, counts };
         let values = lane.coupled.as_view();
         let driven =
             Driven { port: task.port, first_row: inputs, values, gain: None, foreground: None };

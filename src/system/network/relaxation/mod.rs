@@ -14,6 +14,7 @@ use super::lane::Lane;
 use super::task::Task;
 use crate::Result;
 use crate::arithmetic::Real;
+use crate::coupler::Span;
 use crate::quantity::choice::choices;
 use crate::quantity::range;
 
@@ -39,6 +40,9 @@ choices! {
     }
 }
 
+/// The correlation of two reads that count as independent.
+const MEMORY: f64 = 0.02;
+
 /// When and how a relaxation stops: the table `[relaxation]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -48,6 +52,10 @@ pub struct Relaxation {
     /// Step eta, in time constants of a node.
     #[serde(deserialize_with = "range::up_to_one")]
     pub step: f64,
+    /// Time constant of a node, microseconds: what bandwidths of noise and times of a continuous
+    /// machine are measured against. Of no account to clocked machines, which move once a read.
+    #[serde(deserialize_with = "range::positive")]
+    pub time_constant_us: f64,
     /// The force below which a node is at rest.
     #[serde(deserialize_with = "range::positive")]
     pub tolerance: f64,
@@ -58,6 +66,31 @@ pub struct Relaxation {
 
 impl Default for Relaxation {
     fn default() -> Self {
-        Self { method: TimeSteps::default().into(), step: 0.5, tolerance: 1e-5, max_steps: 200 }
+        Self {
+            method: TimeSteps::default().into(),
+            step: 0.5,
+            time_constant_us: 1.0,
+            tolerance: 1e-5,
+            max_steps: 200,
+        }
+    }
+}
+
+impl Relaxation {
+    /// For how long the currents of a read act: for a step, or for a time constant where they are
+    /// read by themselves.
+    pub(super) fn span(&self, relaxing: bool) -> Span {
+        let time_constant_s = self.time_constant_us * 1e-6;
+        if !relaxing {
+            return Span { lasts_s: time_constant_s, averages_s: time_constant_s };
+        }
+        let lasts_s = self.step * time_constant_s;
+        Span { lasts_s, averages_s: lasts_s / (1.0 - 0.5 * self.step) }
+    }
+
+    /// Steps after which a node by itself has forgotten all but [`MEMORY`] of what noise did to it.
+    pub(super) fn steps_to_forget(&self) -> usize {
+        let kept = (1.0 - self.step).max(f64::MIN_POSITIVE);
+        (MEMORY.ln() / kept.ln()).ceil().max(1.0) as usize
     }
 }

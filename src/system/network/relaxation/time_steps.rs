@@ -94,7 +94,8 @@ fn step_additive<T: Real>(network: &Network<T>, lane: &mut Lane<T>, task: &Task<
         }
         let driven = network.coupled(task.port, lane.coupled.columns(0, n), None);
         let (order, scratch, counts) = (&lane.order[..n], &mut lane.scratch, &mut lane.reads[..]);
-        let context = ReadContext { order, key: task.key, time: time as u64, scratch, counts };
+        let (key, time, relaxing) = (task.key, time as u64, true);
+        let context = ReadContext { order, key, time, relaxing, scratch, counts };
         network.read_couplings(&driven, &mut lane.force.columns_mut(0, n), context)?;
         for column in 0..n {
             if let Some(nudge) = &task.nudge {
