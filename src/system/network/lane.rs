@@ -9,6 +9,7 @@ use nalgebra::DMatrix;
 
 use super::reads::ReadCounts;
 use super::task::Task;
+use super::watch::Watch;
 use crate::arithmetic::Real;
 use crate::arithmetic::simd;
 
@@ -49,6 +50,14 @@ pub(super) struct Lane<T: Real> {
     pub difference_force: DMatrix<T>,
     /// The largest force on each sample's nodes.
     pub residual: Vec<T>,
+    /// The same a step before; 0 where there is none.
+    pub before: Vec<T>,
+    /// States at which samples were pushed, nodes x samples by column.
+    pub rest: Vec<T>,
+    /// Whether each sample left the state at which it was pushed.
+    pub left: Vec<bool>,
+    /// What the nodes of a noisy machine show in the end.
+    pub watch: Watch<T>,
     /// Steps that each sample took.
     pub steps: Vec<usize>,
     /// For couplers.
@@ -167,27 +176,33 @@ impl<T: Real> Lane<T> {
         }
         self.residual.clear();
         self.residual.resize(samples, T::zero());
+        self.before.clear();
+        self.before.resize(samples, T::zero());
+        self.rest.clear();
+        self.left.clear();
+        self.left.resize(samples, false);
         self.steps.clear();
         self.steps.resize(samples, 0);
         self.reads.clear();
         self.reads.resize(couplings, [0; 4]);
     }
 
-    /// Counts a step of every active sample, and moves those whose residual is within `tolerance`
-    /// behind the others.
+    /// Counts a step of every active sample, and moves those behind the others whose residual is
+    /// within `tolerance` and has not grown.
     pub fn retire_settled(&mut self, tolerance: T, task: &Task<T>) {
         // From the last to the first: a column that takes a retired one's place has been seen
         // already.
         for column in (0..self.active).rev() {
             self.steps[column] += 1;
-            if self.residual[column] <= tolerance {
+            let before = std::mem::replace(&mut self.before[column], self.residual[column]);
+            if self.residual[column] <= tolerance && self.residual[column] <= before {
                 self.retire(column, task);
             }
         }
     }
 
     /// Moves the sample in `column` behind the active ones.
-    fn retire(&mut self, column: usize, task: &Task<T>) {
+    pub fn retire(&mut self, column: usize, task: &Task<T>) {
         self.active -= 1;
         let last = self.active;
         if column == last {
@@ -195,7 +210,14 @@ impl<T: Real> Lane<T> {
         }
         self.order.swap(column, last);
         self.residual.swap(column, last);
+        self.before.swap(column, last);
+        self.left.swap(column, last);
         self.steps.swap(column, last);
+        let nodes = self.state.nrows();
+        if !self.rest.is_empty() {
+            (0..nodes).for_each(|node| self.rest.swap(column * nodes + node, last * nodes + node));
+        }
+        self.watch.swap(nodes, column, last);
         for matrix in [&mut self.state, &mut self.constant, &mut self.coupled, &mut self.force] {
             matrix.swap_columns(column, last);
         }

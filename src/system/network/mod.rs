@@ -20,6 +20,7 @@ mod reads;
 mod reciprocity;
 mod relaxation;
 mod task;
+mod watch;
 
 use std::ops::Range;
 
@@ -106,6 +107,8 @@ struct Network<T: Real> {
     shared_inputs: usize,
     /// The shapes of every coupling's parameters.
     shapes: Vec<Vec<(usize, usize)>>,
+    /// Whether couplings close a loop; without, a steady state is the only one, and stable.
+    has_loops: bool,
     /// The smallest force that one step's reads resolve, as a standard deviation.
     resolution: f64,
 }
@@ -155,6 +158,7 @@ impl<T: Real> Network<T> {
             responses: responses(&made_of.layers),
             shared_inputs: if shared { driven } else { 0 },
             shapes: made_of.couplings.iter().map(shapes_of).collect(),
+            has_loops: relaxation::layer_by_layer::order(&made_of).is_err(),
             resolution: 0.0,
             made_of,
         };

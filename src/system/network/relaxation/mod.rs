@@ -3,6 +3,7 @@
 //! Each way to a steady state is one file that knows only forces, and one line in the list below.
 
 pub(super) mod layer_by_layer;
+pub(super) mod rest;
 pub(super) mod time_steps;
 
 use serde::{Deserialize, Serialize};

@@ -1,13 +1,9 @@
-//! Relaxation by time stepping: x <- x + eta F(x) until every node's force is below the tolerance.
-//!
-//! A machine with noise never reaches a small tolerance: it uses all its steps, and a sample counts
-//! as settled when its last residual is within what the reads can resolve, tolerance + 8 standard
-//! deviations (a maximum over thousands of nodes of noise that has passed through the state once
-//! already).
+//! Relaxation by time stepping: x <- x + eta F(x) until every node is at rest.
 
 use serde::{Deserialize, Serialize};
 
 use super::Relaxer;
+use super::rest;
 use crate::Result;
 use crate::arithmetic::Real;
 use crate::arithmetic::simd;
@@ -16,9 +12,6 @@ use crate::system::network::Network;
 use crate::system::network::lane::Lane;
 use crate::system::network::reads::ReadContext;
 use crate::system::network::task::Task;
-
-/// How many standard deviations of a read a residual may show at the steady state.
-const RESOLUTION_MARGIN: f64 = 8.0;
 
 /// Steps in time, as the machine takes them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,56 +35,71 @@ impl<T: Real> Relaxer<T> for TimeSteps {
         task: &Task<T>,
     ) -> Result<Vec<bool>> {
         let samples = lane.active;
-        if network.dynamics().is_gradient() || task.model.is_some() || task.dyadic {
-            step_in_general(network, lane, task)?;
-        } else {
-            step_additive(network, lane, task)?;
+        rest::begin_watch(network, lane);
+        let general = network.dynamics().is_gradient() || task.model.is_some() || task.dyadic;
+        let step = if general { step_in_general } else { step_additive };
+        let mut time = step(network, lane, task, 0)?;
+        let in_doubt = rest::is_in_doubt(network, task);
+        while in_doubt && time < network.relaxation().max_steps {
+            lane.active = 0;
+            time += rest::look_again(network, lane, task, time)?;
+            if lane.active == 0 {
+                break;
+            }
+            time = step(network, lane, task, time)?;
         }
         lane.active = samples;
-        let noise = RESOLUTION_MARGIN * network.resolution / task.smallest_signal();
-        let resolvable = network.relaxation().tolerance + noise;
-        Ok(lane.residual.iter().map(|residual| residual.f64() <= resolvable).collect())
+        if general || in_doubt {
+            network.express(lane, samples);
+        }
+        Ok(rest::at_rest(network, lane, task))
     }
 }
 
-/// Steps until all samples have settled or no steps are left: any nodes, any phase, one thing after
-/// another.
+/// Steps from step `from` on until all samples have settled or no steps are left, and says at which
+/// step that was: any nodes, any phase, one thing after another. What moved last is not expressed.
 fn step_in_general<T: Real>(
     network: &Network<T>,
     lane: &mut Lane<T>,
     task: &Task<T>,
-) -> Result<()> {
+    from: usize,
+) -> Result<usize> {
     let tolerance = T::of(network.relaxation().tolerance);
-    for time in 0..network.relaxation().max_steps {
+    for time in from..network.relaxation().max_steps {
         if lane.active == 0 {
-            break;
+            return Ok(time);
         }
         network.forces(lane, task, time as u64)?;
+        rest::watch(network, lane, time);
         for column in 0..lane.active {
             lane.residual[column] = network.residual(lane, task, column);
         }
         lane.retire_settled(tolerance, task);
         network.advance(lane, task, lane.active);
     }
-    // What moved last is not expressed yet.
-    network.express(lane, lane.active);
-    Ok(())
+    Ok(network.relaxation().max_steps)
 }
 
 /// The same for additive nodes and a single copy of the machine: all that happens to a node in a
 /// step happens in one pass.
-fn step_additive<T: Real>(network: &Network<T>, lane: &mut Lane<T>, task: &Task<T>) -> Result<()> {
+fn step_additive<T: Real>(
+    network: &Network<T>,
+    lane: &mut Lane<T>,
+    task: &Task<T>,
+    from: usize,
+) -> Result<usize> {
     let relaxation = network.relaxation();
     let (tolerance, step) = (T::of(relaxation.tolerance), T::of(relaxation.step));
     let nodes = network.nodes;
     network.express(lane, lane.active);
     lane.force.as_mut_slice().copy_from_slice(lane.constant.as_slice());
     simd::add_scaled(lane.force.as_mut_slice(), -T::one(), lane.state.as_slice());
-    for time in 0..relaxation.max_steps {
+    for time in from..relaxation.max_steps {
         let n = lane.active;
         if n == 0 {
-            break;
+            return Ok(time);
         }
+        rest::watch(network, lane, time);
         let driven = network.coupled(task.port, lane.coupled.columns(0, n), None);
         let (order, scratch, counts) = (&lane.order[..n], &mut lane.scratch, &mut lane.reads[..]);
         let (key, time, relaxing) = (task.key, time as u64, true);
@@ -107,7 +115,7 @@ fn step_additive<T: Real>(network: &Network<T>, lane: &mut Lane<T>, task: &Task<
         lane.retire_settled(tolerance, task);
         move_nodes(network, lane, step);
     }
-    Ok(())
+    Ok(relaxation.max_steps)
 }
 
 /// Moves the additive nodes of all active samples along their forces.
@@ -180,7 +188,8 @@ mod tests {
                     for (lane, in_general) in lanes.iter_mut().zip([true, false]) {
                         lane.load(network.shape(), &inputs, &drive, &task, &(0..7));
                         let way = if in_general { step_in_general } else { step_additive };
-                        way(network, lane, &task).unwrap();
+                        way(network, lane, &task, 0).unwrap();
+                        network.express(lane, lane.active);
                     }
                     let [one, other] = lanes;
                     assert_eq!((&one.order, &one.steps), (&other.order, &other.steps));
