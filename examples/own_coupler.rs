@@ -17,6 +17,7 @@ use equilux::training::Trainer;
 use nalgebra::DMatrix;
 
 /// An array of weights that saturate.
+#[derive(Clone)]
 pub struct Saturating {
     theta: DMatrix<f64>,
     w_max: f64,
@@ -73,8 +74,13 @@ impl Coupler<f64> for Saturating {
         self.weights()
     }
 
-    fn effective(&self) -> Option<DMatrix<f64>> {
-        Some(self.weights())
+    fn noiseless(&self) -> Option<Box<dyn Coupler<f64>>> {
+        Some(Box::new(Self { noise: 0.0, ..self.clone() }))
+    }
+
+    fn linear(&self, port: Port) -> Option<DMatrix<f64>> {
+        let weights = self.weights();
+        Some(if port == Port::Forward { weights } else { weights.transpose() })
     }
 
     fn resolution(&self, _: Span) -> f64 {

@@ -161,19 +161,19 @@ fn every_mapping_holds_the_weights_and_puts_them_where_it_says() {
         assert_eq!(device.cells.conductances(0.0), at_nothing, "{mapping:?}");
         let crossbar =
             Crossbar::new(device.clone(), weights.clone(), Key::new(1, "cells")).unwrap();
-        assert!((crossbar.effective().unwrap() - &weights).amax() < 1e-15, "{mapping:?}");
+        assert!((crossbar.linear(Port::Forward).unwrap() - &weights).amax() < 1e-15, "{mapping:?}");
         // Behind wires the conductances themselves count: all mappings lose, and those that conduct
         // more lose more.
         device.wires = Wires { r_word_ohm: 5.0, r_bit_ohm: 5.0, ..Wires::default() };
         let behind = Crossbar::new(device, weights.clone(), Key::new(1, "cells")).unwrap();
-        let loss = (behind.effective().unwrap() - &weights).norm() / weights.norm();
+        let loss = (behind.linear(Port::Forward).unwrap() - &weights).norm() / weights.norm();
         assert!(loss > 1e-4 && loss < 1e-2, "{mapping:?}: {loss}");
     }
     // Beyond the range a weight is clipped.
     let clipped =
         Crossbar::new(range, DMatrix::from_row_slice(1, 2, &[0.7, -9.0]), Key::new(1, "cells"))
             .unwrap();
-    assert_eq!(clipped.effective().unwrap().as_slice(), [0.5, -0.5]);
+    assert_eq!(clipped.linear(Port::Forward).unwrap().as_slice(), [0.5, -0.5]);
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn stuck_cells_are_as_many_as_stated_and_never_move() {
         matrix.iter().filter(|w| **w == value).count() as f64 / n
     };
     // Asked for 0.5: the cell that carries it, or the other at g_min, or both are stuck somewhere.
-    let half = cells(0.5).effective().unwrap();
+    let half = cells(0.5).linear(Port::Forward).unwrap();
     for (value, expected) in [
         (0.5, 0.85 * 0.95),
         (0.0, 0.1 * 0.95 + 0.05 * 0.05),
@@ -214,7 +214,7 @@ fn stuck_cells_are_as_many_as_stated_and_never_move() {
         crossbar
             .program(&mut [DMatrix::from_element(shape.0, shape.1, weight)], Key::new(2, "write"))
             .unwrap();
-        assert_eq!(crossbar.effective().unwrap() == half, weight == 0.5);
+        assert_eq!(crossbar.linear(Port::Forward).unwrap() == half, weight == 0.5);
     }
 }
 

@@ -17,10 +17,6 @@ use crate::study::suggest_nudge;
 use crate::system::{Cost, Gradient, System};
 use crate::{Error, Result};
 
-/// What rules are compared with unless the machine's own gradient is asked for.
-const MODEL: &str = "the adjoint of its model: the weights that its arrays hold, without noise, offsets or \
-                     optics (--truth: the machine itself)";
-
 /// The steps in which case files relax, in time constants: the first that settles. One step is
 /// stable for eigenvalues with h < 2 |Re l| / |l|^2, so the last will do for |l|^2 up to 2500 |Re l|.
 const CASE_STEPS: [f64; 5] = [0.2, 0.05, 0.0125, 0.0031, 0.0008];
@@ -201,16 +197,31 @@ fn experiment(
                 format!("finite differences of the machine itself, {step} to either side");
             (rule.estimate(machine, &batch)?, yardstick)
         }
-        None => (Adjoint::default().estimate(machine, &batch)?, MODEL.to_owned()),
+        None => {
+            let yardstick = format!(
+                "the adjoint of this machine without noise, rounding and clipping, by {} (--truth: \
+                 finite differences of the machine itself)",
+                machine.derivative_by()
+            );
+            (Adjoint::default().estimate(machine, &batch)?, yardstick)
+        }
     };
     let cost = mean_cost(machine, &batch, &exact);
     let exact = trained(exact.gradient.whole());
     let betas = if command.beta.is_empty() { vec![learning.beta] } else { command.beta.clone() };
     let binary = parameters.iter().any(|parameter| parameter.domain == Domain::Binary);
-    let mut rows = Vec::new();
+    let mut programmed: Gradient<f64> = parameters.iter().map(|p| p.values.clone()).collect();
+    let found = machine.state();
+    let (mut rows, mut moved) = (Vec::new(), false);
     for (rule, beta) in plan(rules, &betas, binary) {
         let beta_used = beta.unwrap_or(learning.beta);
         let learning = LearningConfig { beta: beta_used, ..learning.with_rule(rule.clone()) };
+        // Every rule looks at the hardware that the yardstick saw, whoever has moved it since.
+        if moved {
+            machine.program(&mut programmed)?;
+            machine.restore(&found)?;
+        }
+        moved = rule.traits().moves_parameters;
         let estimate = learning.rule(experiment.seed).estimate(machine, &batch)?;
         let fidelity = fidelity(&trained(estimate.gradient.whole()), &exact);
         rows.push(Row { rule, beta, fidelity, unsettled: estimate.unsettled, gradient: None });

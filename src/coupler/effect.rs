@@ -15,6 +15,12 @@ pub trait Effect: Debug + Send + Sync {
     /// Whether it changes nothing.
     fn is_off(&self) -> bool;
 
+    /// Whether the mean of many reads is free of it: noise, and the rounding of what is shown and
+    /// read. The yardstick of gradients leaves it out.
+    fn is_noise(&self) -> bool {
+        false
+    }
+
     /// Checks what no single number can tell.
     ///
     /// # Errors
@@ -86,6 +92,17 @@ macro_rules! tables {
             pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
                 change(&mut self);
                 self
+            }
+
+            /// This device without the effects that are noise.
+            #[must_use]
+            pub fn without_noise(&self) -> Self {
+                use $crate::coupler::Effect;
+                let mut device = self.clone();
+                $(if device.$effect.is_noise() {
+                    device.$effect = Default::default();
+                })*
+                device
             }
 
             /// Checks every effect for what no single number can tell.

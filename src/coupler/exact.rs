@@ -71,8 +71,17 @@ impl<T: Real> Coupler<T> for Exact<T> {
         self.matrix.weights()
     }
 
-    fn effective(&self) -> Option<DMatrix<T>> {
-        Some(self.intended())
+    fn noiseless(&self) -> Option<Box<dyn Coupler<T>>> {
+        Some(Box::new(self.clone()))
+    }
+
+    fn linear(&self, port: Port) -> Option<DMatrix<T>> {
+        let weights = self.intended();
+        Some(if port == Port::Forward { weights } else { weights.transpose() })
+    }
+
+    fn derivative_by(&self) -> String {
+        "its weights".into()
     }
 
     fn resolution(&self, _: Span) -> f64 {

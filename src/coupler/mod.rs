@@ -276,9 +276,40 @@ pub trait Coupler<T: Real>: Send + Sync {
     /// x inputs.
     fn intended(&self) -> DMatrix<T>;
 
-    /// The W that the device has, noise apart, outputs x inputs; none where nobody can know it.
-    /// Only the adjoint yardstick asks.
-    fn effective(&self) -> Option<DMatrix<T>>;
+    /// The same hardware, read without noise, rounding and clipping; none where nobody can know it.
+    /// Only the adjoint yardstick asks, for this and the next three.
+    fn noiseless(&self) -> Option<Box<dyn Coupler<T>>>;
+
+    /// The matrix of its [`noiseless`](Self::noiseless) reads from `port`, wanted x driven, where
+    /// they are this matrix times the values plus constants, whatever the values; none, as unless it
+    /// says otherwise, where they are not. Reads are then differentiated by central differences.
+    fn linear(&self, port: Port) -> Option<DMatrix<T>> {
+        let _ = port;
+        None
+    }
+
+    /// Adds the derivative of -sum over samples of `signal` . (noiseless read of what drives `read`)
+    /// with respect to every parameter as it is programmed to `gradient`; `signal` is wanted ports x
+    /// samples. False, and nothing added, where that is what
+    /// [`add_local_product`](Self::add_local_product) gives.
+    ///
+    /// # Errors
+    /// When the instrument behind it fails.
+    fn add_derivative(
+        &self,
+        read: &Read<T>,
+        signal: View<T>,
+        gradient: &mut [DMatrix<T>],
+    ) -> Result<bool> {
+        let _ = (read, signal, gradient);
+        Ok(false)
+    }
+
+    /// What the yardstick's gradient is a derivative by, and what of the hardware it holds fixed, in
+    /// words: "programmed weights".
+    fn derivative_by(&self) -> String {
+        "the parameters of its local product".into()
+    }
 
     /// The smallest difference in a current that a single read resolves: noise and converter steps,
     /// as a standard deviation. `span` is that of [`Read::span`].

@@ -1,4 +1,4 @@
-//! The adjoint: the exact gradient, from the model of the machine.
+//! The adjoint: the exact gradient of the machine as it is, noise apart.
 //!
 //! ```text
 //! J^T a = dC/dv,      dC/dtheta = -a . dF/dtheta
@@ -9,12 +9,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, Common, Estimate, Rule, Signal, Traits};
+use super::{Batch, Common, Estimate, Rule, Traits};
 use crate::arithmetic::Real;
 use crate::system::System;
 use crate::{Error, Result};
 
-/// The exact gradient of the machine's noise-free model: `adjoint`, and its table.
+/// The exact gradient of the machine without noise: `adjoint`, and its table.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Adjoint {}
@@ -40,13 +40,12 @@ impl<T: Real> Rule<T> for Adjoint {
         batch: &Batch<'a, T>,
     ) -> Result<Estimate<'a, T>> {
         let solved = system.adjoint(batch.inputs, batch.cost, batch.targets)?;
-        let (free, d) = solved.ok_or_else(|| {
+        let (free, a) = solved.ok_or_else(|| {
             let machine = system.describe();
             Error::input(format!(
                 "the adjoint rule needs a model of the machine, and {machine} has none"
             ))
         })?;
-        let (settled, at) = (free.settled.clone(), free.values.clone());
-        Ok(Estimate::of_signal(system, batch, free, &settled, Signal { d, at }))
+        Estimate::of_adjoint(system, batch, free, a)
     }
 }

@@ -60,16 +60,29 @@ impl<'a, T: Real> Estimate<'a, T> {
         batch: &Batch<'a, T>,
         free: Measurement<T>,
         settled: &[bool],
-        Signal { mut d, mut at }: Signal<T>,
+        signal: Signal<T>,
     ) -> Self {
-        let used = settled.len() - unsettled(settled);
-        simd::scale(d.as_mut_slice(), T::one() / T::of(used.max(1) as f64));
-        for (sample, _) in settled.iter().enumerate().filter(|(_, settled)| !**settled) {
-            d.column_mut(sample).fill(T::zero());
-            at.column_mut(sample).fill(T::zero());
-        }
+        let Signal { d, at } = signal.mean_over(settled);
         let gradient = system.local_product(batch.inputs, d, at);
         Self { gradient, free, unsettled: unsettled(settled) }
+    }
+
+    /// The same of the adjoint, through all that stands between parameters and currents, at its
+    /// free steady state.
+    ///
+    /// # Errors
+    /// When an instrument fails.
+    pub(super) fn of_adjoint(
+        system: &dyn System<T>,
+        batch: &Batch<'a, T>,
+        free: Measurement<T>,
+        a: DMatrix<T>,
+    ) -> Result<Self> {
+        let signal = Signal { d: a, at: free.values.clone() };
+        let Signal { d, at } = signal.mean_over(&free.settled);
+        let gradient = system.exact_product(batch.inputs, d, at)?;
+        let unsettled = unsettled(&free.settled);
+        Ok(Self { gradient, free, unsettled })
     }
 }
 
@@ -80,6 +93,19 @@ pub struct Signal<T: Real> {
     pub d: DMatrix<T>,
     /// The node values.
     pub at: DMatrix<T>,
+}
+
+impl<T: Real> Signal<T> {
+    /// Such that a sum over all samples is the mean over those that are `settled`.
+    fn mean_over(mut self, settled: &[bool]) -> Self {
+        let used = settled.len() - unsettled(settled);
+        simd::scale(self.d.as_mut_slice(), T::one() / T::of(used.max(1) as f64));
+        for (sample, _) in settled.iter().enumerate().filter(|(_, settled)| !**settled) {
+            self.d.column_mut(sample).fill(T::zero());
+            self.at.column_mut(sample).fill(T::zero());
+        }
+        self
+    }
 }
 
 fn unsettled(settled: &[bool]) -> usize {

@@ -6,6 +6,14 @@
 //!
 //! The midpoint m of the copies settles where the free machine does, their difference d solves beta
 //! dC/dm = J^T d: exact for any couplings, and linear in beta, so a large nudge costs no bias.
+//!
+//! The laboratory that is simulated has two sets of nodes, z = m +- d/2, and one of each array, which
+//! serves them in turn. A step reads every array three times: forward at the midpoint (the mean of
+//! the two sets on its lines), then through its other ports at +d/2 for one copy and at -d/2 for the
+//! other. Both copies meet the same cells, gains and offsets, so offsets cancel in the difference of
+//! the two reads; their noise does not, and counts twice. (Two arrays a coupling would be faster, and
+//! their offsets and errors of programming would differ: a difference of the machine's own, that no
+//! subtraction takes away.)
 
 use serde::{Deserialize, Serialize};
 

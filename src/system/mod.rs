@@ -209,7 +209,7 @@ pub trait System<T: Real>: Send {
     fn restore(&mut self, state: &State<T>) -> Result<()>;
 
     /// The yardstick: this machine's free steady state of `inputs` without noise, and the adjoint a
-    /// of J^T a = dC/dv there, nodes x samples, from a model of it. None where there is no model,
+    /// of J^T a = dC/dv there, nodes x samples. None where there is no model,
     /// as in a laboratory. No rule but the adjoint asks.
     ///
     /// # Errors
@@ -222,6 +222,27 @@ pub trait System<T: Real>: Send {
     ) -> Result<Option<(Measurement<T>, DMatrix<T>)>> {
         let _ = (inputs, cost, targets);
         Ok(None)
+    }
+
+    /// The yardstick's gradient, summed over samples, from the adjoint `a` (nodes x samples) at node
+    /// values `at` (nodes x samples): -a dF/dtheta by the parameters as they are programmed. What
+    /// [`local_product`](Self::local_product) gives, unless the machine says otherwise. No rule but
+    /// the adjoint asks.
+    ///
+    /// # Errors
+    /// When an instrument fails.
+    fn exact_product<'a>(
+        &self,
+        inputs: &'a DMatrix<T>,
+        a: DMatrix<T>,
+        at: DMatrix<T>,
+    ) -> Result<LocalProduct<'a, T>> {
+        Ok(self.local_product(inputs, a, at))
+    }
+
+    /// What the yardstick's gradient is a derivative by, in words.
+    fn derivative_by(&self) -> String {
+        "its parameters".into()
     }
 
     /// The largest relative difference between an array's effective matrix and what it should have

@@ -16,7 +16,7 @@ use crate::coupler::{Effect, Port};
 pub(super) struct Array<T: Real> {
     pub tiles: Vec<Tile<T>>,
     /// Gains of the outputs, the same in both directions; empty where all are 1.
-    gains: Vec<T>,
+    pub gains: Vec<T>,
     /// The conductance on every input and on every output, microsiemens; empty where nobody asks.
     conductances: [Vec<T>; 2],
     /// What wires make of a cell's conductance, a factor for each cell of both sides; empty where
@@ -176,17 +176,7 @@ impl<T: Real> Array<T> {
         power: usize,
         scale: f64,
     ) -> DMatrix<T> {
-        let effects: Vec<&dyn ArrayEffect<T>> = device
-            .active()
-            .filter(|effect| !effect.follows(Path::StraightCurrents, device))
-            .collect();
-        let term = |g_us: f64| -> f64 {
-            effects.iter().map(|effect| effect.current(g_us * 1e-6)[power]).sum()
-        };
-        let factor = scale * 1e6 * device.drive.volts_per_value().powi(power as i32 + 1);
-        let [plus, minus] = &held.cells;
-        let mut matrix =
-            plus.zip_map(minus, |plus, minus| T::of((term(plus) - term(minus)) * factor));
+        let mut matrix = current_of::<T>(device, &held.cells, power, scale).map(T::of);
         self.amplify(&mut matrix);
         matrix
     }
@@ -197,6 +187,22 @@ impl<T: Real> Array<T> {
             row *= *gain;
         }
     }
+}
+
+/// The currents of the values' squares (`power` 0) or cubes (1) in pairs of `cells`, in weights.
+pub(super) fn current_of<T: Real>(
+    device: &CrossbarDevice,
+    [plus, minus]: &[DMatrix<f64>; 2],
+    power: usize,
+    scale: f64,
+) -> DMatrix<f64> {
+    let effects: Vec<&dyn ArrayEffect<T>> =
+        device.active().filter(|effect| !effect.follows(Path::StraightCurrents, device)).collect();
+    let term = |g_us: f64| -> f64 {
+        effects.iter().map(|effect| effect.current(g_us * 1e-6)[power]).sum()
+    };
+    let factor = scale * 1e6 * device.drive.volts_per_value().powi(power as i32 + 1);
+    plus.zip_map(minus, |plus, minus| (term(plus) - term(minus)) * factor)
 }
 
 /// The weights of pairs of cells.

@@ -108,6 +108,12 @@ impl<T> Lines<'_, T> {
 pub trait Stage<T: Real>: Debug + Send + Sync {
     /// Changes what passes through it. `noise` names the random streams of this read.
     fn pass(&self, lines: &mut Lines<T>, streams: &Streams);
+
+    /// Whether all it does to currents read while `port` is driven is to add constants.
+    fn only_adds(&self, port: Port) -> bool {
+        let _ = port;
+        false
+    }
 }
 
 /// What an array's currents are like, to tell what an error at its lines does to them.

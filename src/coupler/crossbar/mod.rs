@@ -32,6 +32,7 @@
 
 mod array;
 mod circuit;
+mod derivative;
 mod device;
 mod dissection;
 mod effects;
@@ -93,6 +94,8 @@ pub struct Crossbar<T: Real> {
     memory: Memory<T>,
     array: Array<T>,
     periphery: Periphery<T>,
+    /// Names the random streams of what is fixed in it.
+    key: Key,
     /// Energy spent in cells, attojoule.
     heat: Counter,
 }
@@ -116,8 +119,8 @@ impl<T: Real> Crossbar<T> {
         let (periphery, gains) = (Periphery::new(&making), Periphery::gains(&making));
         let array =
             memory.with_held(&device, |held| Array::new(&device, gains, held, weights.shape()))?;
-        let heat = Counter::default();
-        let mut crossbar = Self { device, weights, memory, array, periphery, heat };
+        let (key, heat) = (making.key, Counter::default());
+        let mut crossbar = Self { device, weights, memory, array, periphery, key, heat };
         crossbar.read_own_back();
         Ok(crossbar)
     }
@@ -231,8 +234,37 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         }
     }
 
-    fn effective(&self) -> Option<DMatrix<T>> {
-        Some(self.array.effective())
+    fn noiseless(&self) -> Option<Box<dyn Coupler<T>>> {
+        let (device, periphery) = (self.device.without_noise(), self.quiet_periphery());
+        let mut quiet = Self { device, periphery, ..self.clone() };
+        quiet.array.tiles.iter_mut().for_each(|tile| tile.variances = None);
+        Some(Box::new(quiet))
+    }
+
+    fn linear(&self, port: Port) -> Option<DMatrix<T>> {
+        let straight = self.array.tiles.iter().all(|tile| tile.powers.is_none());
+        let linear = straight && self.quiet_periphery().only_adds(port);
+        linear.then(|| match port {
+            Port::Forward => self.array.effective(),
+            Port::Reversed => self.array.effective().transpose(),
+        })
+    }
+
+    fn add_derivative(
+        &self,
+        read: &Read<T>,
+        signal: View<T>,
+        gradient: &mut [DMatrix<T>],
+    ) -> Result<bool> {
+        if self.reads_weights_as_asked(read.port) {
+            return Ok(false);
+        }
+        self.add_derivative_by_weights(read, signal, &mut gradient[0]);
+        Ok(true)
+    }
+
+    fn derivative_by(&self) -> String {
+        self.derivative_in_words()
     }
 
     fn resolution(&self, span: Span) -> f64 {

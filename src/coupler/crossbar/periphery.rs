@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::hook::{ArrayEffect, Lines, Making, Path, Stage};
 use crate::arithmetic::Real;
 use crate::arithmetic::simd;
-use crate::coupler::Streams;
+use crate::coupler::{Port, Streams};
 
 /// Everything that reads meet beside the matrix.
 #[derive(Clone, Debug)]
@@ -76,6 +76,11 @@ impl<T: Real> Periphery<T> {
     /// What the values on driven lines become.
     pub fn drive(&self, lines: &mut Lines<T>, streams: &Streams) {
         self.drive.iter().for_each(|stage| stage.pass(lines, streams));
+    }
+
+    /// Whether currents that are read while `port` is driven are products plus constants.
+    pub fn only_adds(&self, port: Port) -> bool {
+        self.drive.is_empty() && self.output.iter().all(|stage| stage.only_adds(port))
     }
 
     /// What currents become on their way out.

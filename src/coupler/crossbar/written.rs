@@ -145,6 +145,27 @@ impl<T: Real> Cells<T> {
         })
     }
 
+    /// Whether every cell moves when it is written.
+    pub fn all_move(&self) -> bool {
+        self.fixed.iter().flatten().all(|cell| cell.is_nan())
+    }
+
+    /// The conductances that [`now`](Self::now) gives, had every weight been asked to be larger `by`
+    /// so much and every cell followed that moves.
+    pub fn moved(&self, device: &CrossbarDevice, by: f64) -> [DMatrix<f64>; 2] {
+        let mut moved = self.clone();
+        for (side, cells) in moved.programmed.iter_mut().enumerate() {
+            for (index, (cell, target)) in cells.iter_mut().zip(&self.targets).enumerate() {
+                let asked = |by: f64| device.cells.conductances(target.f64() + by)[side];
+                if self.fixed[side].get(index).is_none_or(|fixed| fixed.is_nan()) {
+                    *cell += T::of(asked(by) - asked(0.0));
+                }
+            }
+        }
+        moved.targets.iter_mut().for_each(|target| *target += T::of(by));
+        moved.now(device)
+    }
+
     /// What outputs are scaled by to make up for what time has done.
     pub fn compensation(&self, device: &CrossbarDevice) -> f64 {
         let lost = || self.lost(device);

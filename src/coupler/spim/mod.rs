@@ -30,8 +30,9 @@ mod patterns;
 mod picture;
 pub mod readout;
 mod side;
+mod yardstick;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use nalgebra::DMatrix;
 
@@ -64,6 +65,8 @@ pub struct Spim<T: Real> {
     shown: Patterns<T>,
     /// Driven forward, driven reversed.
     sides: [Arc<Side>; 2],
+    /// The same without noise and rounding, once they are asked for.
+    quiet_sides: OnceLock<[Arc<Side>; 2]>,
     /// Whether forces are products with the patterns.
     is_dense: bool,
     /// What wanders from write to write, an entry an effect.
@@ -99,6 +102,7 @@ impl<T: Real> Spim<T> {
         };
         Ok(Self {
             sides: [forward, reversed],
+            quiet_sides: OnceLock::new(),
             is_dense: readout::is_dense(&device),
             wandered: device.effects().into_iter().map(aligned).collect(),
             self_coupling: shown.diagonal(),
@@ -181,27 +185,26 @@ impl<T: Real> Coupler<T> for Spim<T> {
         matrix
     }
 
-    /// Linear in the values: each macro-pixel's response by its ends, neighbours' rims and leaking
-    /// light apart. Where inputs and outputs are not as many, or writers are shown beside the
-    /// readers, it is the intended matrix, whatever the optics do.
-    fn effective(&self) -> Option<DMatrix<T>> {
-        let mut matrix = self.intended();
-        let light = &self.sides[0].light;
-        if self.device.tier() == Tier::Analytic
-            || matrix.nrows() != matrix.ncols()
-            || self.device.readout.get().shows_writers()
-        {
-            return Some(matrix);
+    fn noiseless(&self) -> Option<Box<dyn Coupler<T>>> {
+        self.without_noise().ok().map(|quiet| Box::new(quiet) as Box<dyn Coupler<T>>)
+    }
+
+    /// By patterns as they are shown.
+    fn add_derivative(
+        &self,
+        read: &Read<T>,
+        signal: View<T>,
+        gradient: &mut [DMatrix<T>],
+    ) -> Result<bool> {
+        let quiet = self.without_noise()?;
+        if !quiet.is_dense {
+            quiet.add_slopes(read, &signal, gradient)?;
         }
-        let slopes: Vec<_> = (0..matrix.nrows()).map(|node| light.slope(node)).collect();
-        let brightening = light.brightening();
-        for (at, value) in matrix.iter_mut().enumerate() {
-            let (row, column) = (at % slopes.len(), at / slopes.len());
-            if row != column {
-                *value *= T::of((slopes[row].conj() * slopes[column]).re * brightening);
-            }
-        }
-        Some(matrix)
+        Ok(!quiet.is_dense)
+    }
+
+    fn derivative_by(&self) -> String {
+        "patterns as they are shown".into()
     }
 
     /// Frames have noise of their own: a step of a relaxation is an update, however long it lasts.

@@ -124,6 +124,14 @@ impl<T: Real> Patterns<T> {
         self.values_mut().for_each(|matrix| show(matrix.as_mut_slice(), bits));
     }
 
+    /// Readers (0) or writers (1).
+    ///
+    /// # Panics
+    /// When there are no writers of their own.
+    pub(super) fn set(&mut self, index: usize) -> &mut DMatrix<T> {
+        self.values_mut().nth(index).expect("one of as many sets as there are")
+    }
+
     /// Readers and writers.
     fn values_mut(&mut self) -> impl Iterator<Item = &mut DMatrix<T>> {
         iter::once(&mut self.readers).chain(&mut self.writers)

@@ -139,14 +139,23 @@ impl<T: Real> Network<T> {
                 coupled[shared + node] = slope * lane.difference[(node, column)];
             }
         }
+        // The same arrays, driven with half the difference for one copy and with its negative for
+        // the other: what their amplifiers add is gone from the difference of the two reads.
         lane.difference_force.as_mut_slice().fill(T::zero());
-        let mut force = lane.difference_force.columns_mut(0, n);
         let gain = gradient.then(|| lane.gain.columns(0, n));
-        let driven = self.coupled(task.port.other(), lane.difference_coupled.columns(0, n), gain);
-        let (order, scratch, counts) = (&lane.order[..n], &mut lane.scratch, &mut lane.reads[..]);
-        let (key, relaxing) = (task.key.with(DIFFERENCE), true);
-        let context = ReadContext { order, key, time, relaxing, scratch, counts };
-        self.read_couplings(&driven, &mut force, context)?;
+        let (values, currents) = (n * lane.difference_coupled.nrows(), n * self.nodes);
+        simd::scale(&mut lane.difference_coupled.as_mut_slice()[..values], T::of(0.5));
+        for copy in 0..2 {
+            let coupled = lane.difference_coupled.columns(0, n);
+            let driven = self.coupled(task.port.other(), coupled, gain);
+            let (order, scratch, counts) =
+                (&lane.order[..n], &mut lane.scratch, &mut lane.reads[..]);
+            let (key, relaxing) = (task.key.with(DIFFERENCE).with(copy), true);
+            let context = ReadContext { order, key, time, relaxing, scratch, counts };
+            self.read_couplings(&driven, &mut lane.difference_force.columns_mut(0, n), context)?;
+            simd::scale(&mut lane.difference_force.as_mut_slice()[..currents], -T::one());
+            simd::scale(&mut lane.difference_coupled.as_mut_slice()[..values], -T::one());
+        }
         for column in 0..n {
             let mut force = lane.difference_force.column_mut(column);
             force.axpy(-leak, &lane.difference.column(column), T::one());

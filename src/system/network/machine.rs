@@ -376,10 +376,23 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
         cost: Cost,
         targets: &DMatrix<T>,
     ) -> Result<Option<(Measurement<T>, DMatrix<T>)>> {
-        let Some(mut twin) = self.network.exact_twin() else { return Ok(None) };
+        let Some(mut twin) = self.network.noiseless_twin() else { return Ok(None) };
         let free = twin.settle(inputs, &Phase::Free)?;
         let adjoint = twin.network.adjoint(inputs, &free, cost, targets)?;
         Ok(Some((free, adjoint)))
+    }
+
+    fn exact_product<'a>(
+        &self,
+        inputs: &'a DMatrix<T>,
+        a: DMatrix<T>,
+        at: DMatrix<T>,
+    ) -> Result<LocalProduct<'a, T>> {
+        self.network.exact_product(inputs, a, at)
+    }
+
+    fn derivative_by(&self) -> String {
+        self.network.derivative_by()
     }
 
     fn staleness(&self) -> f64 {

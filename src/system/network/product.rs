@@ -6,9 +6,11 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use super::{Coupling, Network};
+use crate::Result;
+use crate::arithmetic::random::Key;
 use crate::arithmetic::simd;
 use crate::arithmetic::{Foreground, Real};
-use crate::coupler::Port;
+use crate::coupler::{Port, Read, Streams};
 use crate::system::local_product::{Factors, LocalProduct, Rows, Slope};
 
 impl<T: Real> Network<T> {
@@ -34,6 +36,57 @@ impl<T: Real> Network<T> {
         }
         slopes.push(Slope::Whole(bias));
         LocalProduct(slopes)
+    }
+
+    /// The yardstick's gradient: the same from the adjoint `a`, through what stands between the
+    /// parameters of an array and its currents.
+    ///
+    /// # Errors
+    /// When an instrument fails.
+    pub fn exact_product<'a>(
+        &self,
+        inputs: &'a DMatrix<T>,
+        a: DMatrix<T>,
+        at: DMatrix<T>,
+    ) -> Result<LocalProduct<'a, T>> {
+        let (driven, samples) = (self.inputs(), a.ncols());
+        let mut values = DMatrix::zeros(driven + self.nodes, samples);
+        values.rows_mut(0, driven).copy_from(inputs);
+        values.rows_mut(driven, self.nodes).copy_from(&at);
+        let mut gain = self.dynamics().is_gradient().then(|| at.clone());
+        if let Some(gain) = &mut gain {
+            for (node, activation) in self.activations() {
+                gain.row_mut(node).apply(|state| *state = activation.slope(*state));
+                values.row_mut(driven + node).apply(|state| *state = activation.value(*state));
+            }
+        }
+        let order: Vec<usize> = (0..samples).collect();
+        let streams = Streams { key: Key::new(0, "none"), samples: &order, step: 0 };
+        let mut product = self.local_product(inputs, a.clone(), at);
+        let mut first = 0;
+        for (coupling, shapes) in self.couplings().iter().zip(&self.shapes) {
+            let mut own: Vec<DMatrix<T>> =
+                shapes.iter().map(|(rows, columns)| DMatrix::zeros(*rows, *columns)).collect();
+            let mut another = false;
+            for (port, driving, reached) in Self::uses(coupling, Port::Forward) {
+                let (wanted, rows) = self.wanted(reached);
+                if wanted.is_empty() {
+                    continue;
+                }
+                let gain = gain.as_ref().map(|gain| gain.rows(rows.start, rows.len()));
+                let values = values.rows(driving.start, driving.len());
+                let read = Read::new(port, values, wanted, streams).with_gain(gain);
+                let signal = a.rows(rows.start, rows.len());
+                another |= coupling.coupler.add_derivative(&read, signal, &mut own)?;
+            }
+            let slopes = first..first + shapes.len();
+            first = slopes.end;
+            if another {
+                let own = own.into_iter().map(Slope::Whole);
+                product.0.splice(slopes, own);
+            }
+        }
+        Ok(product)
     }
 
     /// The slopes of one array's parameters.

@@ -43,6 +43,10 @@ impl Effect for Adc {
     fn is_off(&self) -> bool {
         self.bits == 0
     }
+
+    fn is_noise(&self) -> bool {
+        true
+    }
 }
 
 impl<T: Real> ArrayEffect<T> for Adc {

@@ -64,6 +64,10 @@ impl<T: Real> Stage<T> for Mismatch<T> {
             }
         }
     }
+
+    fn only_adds(&self, port: Port) -> bool {
+        self.gains.is_empty() || port != self.port
+    }
 }
 
 impl Effect for Amplifiers {

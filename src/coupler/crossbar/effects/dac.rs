@@ -35,6 +35,10 @@ impl Effect for Dac {
     fn is_off(&self) -> bool {
         self.bits == 0
     }
+
+    fn is_noise(&self) -> bool {
+        true
+    }
 }
 
 impl<T: Real> ArrayEffect<T> for Dac {

@@ -42,6 +42,10 @@ impl Effect for FlickerNoise {
         self.q.is_empty()
     }
 
+    fn is_noise(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<(), String> {
         check_list("q", &self.q, Some(3))
     }

@@ -24,6 +24,10 @@ impl Effect for OutputNoise {
     fn is_off(&self) -> bool {
         self.sd == 0.0
     }
+
+    fn is_noise(&self) -> bool {
+        true
+    }
 }
 
 impl<T: Real> ArrayEffect<T> for OutputNoise {

@@ -24,6 +24,10 @@ impl Effect for ReadNoise {
     fn is_off(&self) -> bool {
         self.sd_us == 0.0
     }
+
+    fn is_noise(&self) -> bool {
+        true
+    }
 }
 
 impl<T: Real> ArrayEffect<T> for ReadNoise {

@@ -92,6 +92,10 @@ impl Effect for Camera {
     fn is_off(&self) -> bool {
         self.noise == 0.0 && self.is_linear()
     }
+
+    fn is_noise(&self) -> bool {
+        true
+    }
 }
 
 impl Optic for Camera {

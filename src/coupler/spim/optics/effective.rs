@@ -13,7 +13,7 @@
 //! meet and the rim of the block. The common flicker enters to first order, pixel flicker by its
 //! moments.
 
-use std::f64::consts::TAU;
+use std::f64::consts::{PI, TAU};
 
 use num_complex::Complex;
 use rayon::prelude::*;
@@ -76,8 +76,9 @@ pub struct Effective {
 #[derive(Clone, Debug)]
 struct Borders {
     entries: usize,
-    /// From values to entries.
-    levels: Levels,
+    /// From values to entries; absent where a modulator has more levels than there are entries,
+    /// and what lies between them is interpolated.
+    levels: Option<Levels>,
     /// Upright borders, then level ones; entry of the left or upper node first.
     tables: [Vec<Field>; 2],
     /// Each node's neighbours: left, right, above, below.
@@ -178,13 +179,12 @@ impl Effective {
     pub fn share(&self, values: &[f64], node: usize, value: f64) -> (Field, Field) {
         let (mut field, slope) = self.node(node, value);
         if let Some(borders) = &self.borders {
-            let own = borders.entry(value);
+            let own = borders.place(value);
             for (side, neighbour) in borders.neighbours[node].iter().enumerate() {
                 let Some(neighbour) = neighbour else { continue };
-                let other = borders.entry(values[*neighbour]);
+                let other = borders.place(values[*neighbour]);
                 let (first, second) = if side % 2 == 0 { (other, own) } else { (own, other) };
-                field += borders.tables[side / 2][first * borders.entries + second]
-                    * self.brightness(node, *neighbour);
+                field += borders.at(side / 2, first, second) * self.brightness(node, *neighbour);
             }
         }
         (field, slope)
@@ -200,9 +200,8 @@ impl Effective {
             let Some(borders) = &self.borders else { continue };
             for side in [1, 3] {
                 let Some(neighbour) = borders.neighbours[node][side] else { continue };
-                let entry =
-                    borders.entry(*value) * borders.entries + borders.entry(values[neighbour]);
-                field += borders.tables[side / 2][entry] * self.brightness(node, neighbour);
+                let (own, other) = (borders.place(*value), borders.place(values[neighbour]));
+                field += borders.at(side / 2, own, other) * self.brightness(node, neighbour);
             }
         }
         (field, slope)
@@ -309,8 +308,7 @@ impl Borders {
         let neighbours = |node| {
             [(0, -1), (0, 1), (-1, 0), (1, 0)].map(|step| optics.layout.neighbour(node, step))
         };
-        // As many entries as a modulator of these bits has levels from phase 0 to pi.
-        let levels = Levels::new((entries - 1).ilog2() + 1);
+        let levels = (entries == levels).then(|| Levels::new(effective.bits));
         Self {
             entries,
             levels,
@@ -319,9 +317,25 @@ impl Borders {
         }
     }
 
-    /// The entry of a node asked to show `value`.
-    fn entry(&self, value: f64) -> usize {
-        self.levels.level(value)
+    /// The entry of a node asked to show `value`, and how far it is on the way to the next.
+    fn place(&self, value: f64) -> (usize, f64) {
+        let Some(levels) = &self.levels else {
+            let at = value.clamp(-1.0, 1.0).acos() / PI * (self.entries - 1) as f64;
+            let entry = (at as usize).min(self.entries - 2);
+            return (entry, at - entry as f64);
+        };
+        (levels.level(value), 0.0)
+    }
+
+    /// What an upright (0) or level (1) border adds between nodes at these places.
+    fn at(&self, way: usize, first: (usize, f64), second: (usize, f64)) -> Field {
+        let from = first.0 * self.entries + second.0;
+        let table = &self.tables[way][from..];
+        if self.levels.is_some() {
+            return table[0];
+        }
+        let along = |row: &[Field]| row[0] * (1.0 - second.1) + row[1] * second.1;
+        along(table) * (1.0 - first.1) + along(&table[self.entries..]) * first.1
     }
 }
 

@@ -59,6 +59,10 @@ impl Effect for Flicker {
     fn is_off(&self) -> bool {
         self.amplitude == 0.0
     }
+
+    fn is_noise(&self) -> bool {
+        true
+    }
 }
 
 impl Optic for Flicker {

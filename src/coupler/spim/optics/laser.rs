@@ -26,6 +26,10 @@ impl Effect for Laser {
     fn is_off(&self) -> bool {
         self.noise == 0.0
     }
+
+    fn is_noise(&self) -> bool {
+        true
+    }
 }
 
 impl Optic for Laser {

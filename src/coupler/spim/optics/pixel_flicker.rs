@@ -43,6 +43,10 @@ impl Effect for PixelFlicker {
     fn is_off(&self) -> bool {
         self.sd_rad == 0.0
     }
+
+    fn is_noise(&self) -> bool {
+        true
+    }
 }
 
 impl Optic for PixelFlicker {

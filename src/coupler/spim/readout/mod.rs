@@ -93,6 +93,12 @@ pub trait Readout: Debug + Send + Sync {
         1.0
     }
 
+    /// The readout that gives the mean of what this one draws at random; none where it draws
+    /// nothing.
+    fn mean(&self) -> Option<ReadoutChoice> {
+        None
+    }
+
     /// A factor on every value that is shown.
     fn dimming(&self) -> f64 {
         1.0

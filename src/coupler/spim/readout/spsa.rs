@@ -10,8 +10,8 @@
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::Readout;
 use super::frames::{Frames, Wanted};
+use super::{FiniteDifference, Readout, ReadoutChoice};
 use crate::quantity::range;
 
 /// The readout `spsa`.
@@ -39,6 +39,11 @@ impl Readout for Spsa {
 
     fn error(&self, pair: f64, nodes: f64) -> f64 {
         (pair / self.step).hypot(nodes) / (self.directions as f64).sqrt()
+    }
+
+    /// Each node by itself, over the same step.
+    fn mean(&self) -> Option<ReadoutChoice> {
+        Some(FiniteDifference { step: self.step }.into())
     }
 
     fn add_forces(&self, frames: &mut Frames, wanted: &[Wanted], forces: &mut [f64]) {
