@@ -290,7 +290,7 @@ pub trait Coupler<T: Real>: Send + Sync {
 
     /// Adds the derivative of -sum over samples of `signal` . (noiseless read of what drives `read`)
     /// with respect to every parameter as it is programmed to `gradient`; `signal` is wanted ports x
-    /// samples. False, and nothing added, where that is what
+    /// samples. False, and nothing added, for all reads alike, where that is what
     /// [`add_local_product`](Self::add_local_product) gives.
     ///
     /// # Errors

@@ -29,9 +29,10 @@ impl<T: Real> Crossbar<T> {
         Periphery::new(&Making { device: &device, outputs, inputs, key: self.key })
     }
 
-    /// Whether a weight adds to a current as much as it is asked to, whatever drives it.
-    pub(super) fn reads_weights_as_asked(&self, port: Port) -> bool {
+    /// Whether a weight adds to currents as much as it is asked to, whichever side is driven.
+    pub(super) fn reads_weights_as_asked(&self) -> bool {
         let paths = [Path::StraightCurrents, Path::WeightsAsWritten];
+        let periphery = self.quiet_periphery();
         let all_move = match &self.memory {
             Memory::Written(cells) => cells.all_move(),
             Memory::Pulsed(_) => true,
@@ -39,7 +40,7 @@ impl<T: Real> Crossbar<T> {
         all_move
             && self.array.gains.is_empty()
             && paths.into_iter().all(|path| self.device.follows(path))
-            && self.quiet_periphery().only_adds(port)
+            && [Port::Forward, Port::Reversed].into_iter().all(|port| periphery.only_adds(port))
     }
 
     /// Adds the derivative of -sum of `signal` (wanted x samples) times what `read` drives to

@@ -256,7 +256,7 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         signal: View<T>,
         gradient: &mut [DMatrix<T>],
     ) -> Result<bool> {
-        if self.reads_weights_as_asked(read.port) {
+        if self.reads_weights_as_asked() {
             return Ok(false);
         }
         self.add_derivative_by_weights(read, signal, &mut gradient[0]);

@@ -204,7 +204,8 @@ impl<T: Real> Coupler<T> for Spim<T> {
     }
 
     fn derivative_by(&self) -> String {
-        "patterns as they are shown".into()
+        let signs = self.device.patterns.are_signs();
+        if signs { "flips of patterns" } else { "patterns as they are shown" }.into()
     }
 
     /// Frames have noise of their own: a step of a relaxation is an update, however long it lasts.

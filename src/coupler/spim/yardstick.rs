@@ -74,7 +74,7 @@ impl<T: Real> Spim<T> {
 
     /// Adds the derivatives of -[`heard`](Self::heard) by everything that is programmed to
     /// `gradient`, for a machine without noise. A value at an end of its range is moved inwards
-    /// alone.
+    /// alone; a sign is flipped, as its training does, and half of what that changes counts.
     pub(super) fn add_slopes(
         &self,
         read: &Read<T>,
@@ -82,6 +82,7 @@ impl<T: Real> Spim<T> {
         gradient: &mut [DMatrix<T>],
     ) -> Result<()> {
         let step = T::of(T::default_epsilon().f64().cbrt());
+        let signs = self.device.patterns.are_signs();
         let slopes_of = |k: usize| -> Result<(Vec<Vec<T>>, T)> {
             let mut one = self.alone(k);
             let sets = if one.shown.writers.is_some() { 2 } else { 1 };
@@ -90,7 +91,11 @@ impl<T: Real> Spim<T> {
                 let rows = one.shown.set(set).nrows();
                 let slope = |row: usize| {
                     let at = one.shown.set(set)[row];
-                    let ends = [(at + step).min(T::one()), (at - step).max(-T::one())];
+                    let ends = if signs {
+                        [T::one(), -T::one()]
+                    } else {
+                        [(at + step).min(T::one()), (at - step).max(-T::one())]
+                    };
                     let mut heard = [T::zero(); 2];
                     for (heard, end) in heard.iter_mut().zip(ends) {
                         one.shown.set(set)[row] = end;
