@@ -7,8 +7,8 @@
 //! A pair of cells makes the currents M^p of its weight w alone, p = 1 to 3, so that one central
 //! difference of all cells gives all derivatives: stuck cells have none, drift and gains scale
 //! them. The amplifiers' gain s_i is that of their side. Held fixed are the part of each cell's
-//! current that is lost in wires, which depends a little on all other cells, and what makes up for
-//! drift. Errors of programming have a mean of zero and count as errors, not as a map; levels are
+//! current that is lost in wires, which depends a little on all other cells, how fast each cell
+//! drifts, which may depend on what was written, and what makes up for drift. Errors of programming have a mean of zero and count as errors, not as a map; levels are
 //! passed straight through.
 
 use nalgebra::DMatrix;
@@ -134,6 +134,9 @@ impl<T: Real> Crossbar<T> {
         }
         if !self.device.wires.is_off() {
             words += ", the losses of wires held";
+        }
+        if !self.device.drift.is_off() {
+            words += ", the coefficients of drift held";
         }
         words
     }
