@@ -44,6 +44,9 @@ fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -
     if command.resume && directory.checkpoint().exists() {
         session.trainer.resume(&directory.checkpoint())?;
     }
+    if let Some(doubt) = session.trainer.doubts()? {
+        eprintln!("warning: {doubt}");
+    }
     run_epochs(&mut session.trainer, &directory)?;
     let summary = session.summary(&directory)?;
     directory.write_summary(&summary)?;

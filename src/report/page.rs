@@ -220,6 +220,7 @@ mod tests {
             test_samples: 263,
             test_unsettled: 2,
             train_unsettled: 0.0,
+            train_left: 0,
             samples_per_second: 1200.0,
             lab: LabSummary {
                 seconds: 14.9 * 3600.0,

@@ -22,6 +22,9 @@ pub struct EpochMetrics {
     pub test_accuracy: f64,
     /// Samples of the epoch that did not settle and took no part in the gradient.
     pub unsettled: usize,
+    /// Samples among them that a nudge pushed out of the basin of their free steady state, in the
+    /// updates in which nudges were released to see.
+    pub left: usize,
     /// Samples of the test part that had not settled when they were read.
     pub test_unsettled: usize,
     /// Camera frames spent on training up to here.
@@ -111,6 +114,9 @@ pub struct Summary {
     /// The fraction of the training samples of all epochs that did not settle and took no part in
     /// the gradient, 0 to 1.
     pub train_unsettled: f64,
+    /// Training samples that a nudge pushed out of the basin of their free steady state, in the
+    /// updates in which nudges were released to see.
+    pub train_left: usize,
     /// Training samples a second of computing (of inference, where nothing was trained).
     pub samples_per_second: f64,
     /// What a laboratory would have spent.
@@ -130,6 +136,10 @@ impl Summary {
         if self.train_unsettled > 0.0 {
             let percent = 100.0 * self.train_unsettled;
             warnings.push(format!("{percent:.2} % of the training samples did not settle and took no part in the gradient"));
+        }
+        if self.train_left > 0 {
+            let left = self.train_left;
+            warnings.push(format!("{left} training samples did not return when their nudge was released (learning.release_every) and took no part: the nudge is too strong, or there is more than one steady state"));
         }
         warnings
     }
