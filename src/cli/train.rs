@@ -7,11 +7,11 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print;
+use crate::Result;
 use crate::arithmetic::Real;
 use crate::experiment::{Experiment, RunDirectory, Session, in_precision};
 use crate::report::{self, format};
 use crate::training::{Summary, Trainer};
-use crate::{Error, Result};
 
 /// Train a machine as an experiment says
 ///
@@ -44,8 +44,8 @@ fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -
     if command.resume && directory.checkpoint().exists() {
         session.trainer.resume(&directory.checkpoint())?;
     }
-    if let Some(doubt) = session.trainer.doubts()? {
-        eprintln!("warning: {doubt}");
+    for warning in session.trainer.doubts()?.into_iter().chain(session.trainer.seam()) {
+        eprintln!("warning: {warning}");
     }
     run_epochs(&mut session.trainer, &directory)?;
     let summary = session.summary(&directory)?;
@@ -68,16 +68,7 @@ fn open_directory(command: &TrainCommand, experiment: &Experiment) -> Result<Run
         return RunDirectory::create(&path, experiment);
     }
     let directory = RunDirectory::open(command.out.as_deref().unwrap_or(&usual))?;
-    let mut before = directory.experiment(&[])?;
-    before.training.epochs = experiment.training.epochs;
-    if before != *experiment {
-        let config = directory.config();
-        return Err(Error::input(format!(
-            "--resume: {} differs from the experiment of this run, {}, in more than training.epochs",
-            command.config.display(),
-            config.display()
-        )));
-    }
+    directory.expect_same(experiment)?;
     Ok(directory)
 }
 

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::{Error, Result};
@@ -77,6 +78,16 @@ pub(crate) fn write_text(path: &Path, content: &str) -> Result<()> {
 /// Creates the directory `path` and its parents.
 pub(crate) fn create_directory(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(Error::writing(path))
+}
+
+/// The SHA-256 of what `path` holds, in lower-case hexadecimal digits.
+pub(crate) fn sha256(path: &Path) -> Result<String> {
+    Ok(hexadecimal(&Sha256::digest(fs::read(path).map_err(Error::reading(path))?)))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The text of `path`.

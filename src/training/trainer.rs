@@ -175,6 +175,24 @@ impl<T: Real> Trainer<T> {
         self.plan.objective.evaluate(self.system.as_mut(), &self.data.test)
     }
 
+    /// How the learning rate jumps where a run that was planned for another number of epochs goes
+    /// on with this plan, if it does.
+    pub fn seam(&self) -> Option<String> {
+        let done = self.metrics.len();
+        let before = self.metrics.last()?.rate_factor;
+        let planned = self.plan.schedule.factor(done - 1, self.plan.epochs);
+        (!self.is_finished() && planned != before).then(|| {
+            let next = self.plan.schedule.factor(done, self.plan.epochs);
+            format!(
+                "the learning rate's factor goes from {before:.3} in epoch {done} to {next:.3} in \
+                 epoch {}: training.schedule depends on training.epochs, so this is not a run of \
+                 {} epochs from the start",
+                done + 1,
+                self.plan.epochs
+            )
+        })
+    }
+
     /// What a user should know before the first update: that the nudge of its rule is lost in what
     /// the machine resolves. Takes a free phase of the first mini-batch, and puts the machine back.
     ///
