@@ -8,6 +8,7 @@
 use std::path::Path;
 
 use equilux::Result;
+use equilux::arithmetic::Statistics;
 use equilux::experiment::{Experiment, Session};
 use rayon::prelude::*;
 
@@ -53,24 +54,8 @@ fn accuracies(settings: &[String], splits: u64) -> Result<Vec<f64>> {
         .collect()
 }
 
-/// The quantile 0.975 of Student's t for `freedom` >= 2 degrees (Abramowitz & Stegun 26.7.5).
-fn student(freedom: f64) -> f64 {
-    let z = 1.959_964_f64;
-    let [first, second] =
-        [(z.powi(3) + z) / 4.0, (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / 96.0];
-    let third = (3.0 * z.powi(7) + 19.0 * z.powi(5) + 17.0 * z.powi(3) - 15.0 * z) / 384.0;
-    z + first / freedom + second / freedom.powi(2) + third / freedom.powi(3)
-}
-
-/// Mean and standard deviation.
-fn moments(values: &[f64]) -> (f64, f64) {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let squares = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
-    (mean, (squares / (values.len() as f64 - 1.0).max(1.0)).sqrt())
-}
-
 fn main() -> Result<()> {
-    let splits = std::env::args().nth(1).and_then(|splits| splits.parse().ok()).unwrap_or(3).max(3);
+    let splits = std::env::args().nth(1).and_then(|splits| splits.parse().ok()).unwrap_or(3);
     let laboratory: Vec<String> = LABORATORY.iter().map(|setting| setting.to_string()).collect();
     let without = |settings: &[&str]| {
         let off = settings.iter().map(|setting| format!("device.spim.{setting}"));
@@ -79,12 +64,19 @@ fn main() -> Result<()> {
     println!("machine                      test accuracy        more than the laboratory, 95 %");
     let whole = accuracies(&laboratory, splits)?;
     let row = |name: &str, found: &[f64]| {
-        let (mean, spread) = moments(found);
         let more: Vec<f64> = found.iter().zip(&whole).map(|(found, whole)| found - whole).collect();
-        let ((more, spread_of_more), count) = (moments(&more), splits as f64);
-        let half = student(count - 1.0) * spread_of_more / count.sqrt();
-        let interval = format!("{more:+6.2} ({:+.2} to {:+.2})", more - half, more + half);
-        println!("{name:28} {mean:6.2} +- {spread:5.2} %   {interval}");
+        let [Some(found), Some(more)] = [Statistics::of(found), Statistics::of(&more)] else {
+            return;
+        };
+        let half = more.half_width.unwrap_or(0.0);
+        println!(
+            "{name:28} {:6.2} +- {:5.2} %   {:+6.2} ({:+.2} to {:+.2})",
+            found.mean,
+            found.deviation.unwrap_or(0.0),
+            more.mean,
+            more.mean - half,
+            more.mean + half
+        );
     };
     row("laboratory", &whole);
     let all: Vec<&str> =
