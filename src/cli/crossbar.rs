@@ -114,8 +114,9 @@ impl ArrayOptions {
             check_range(&self.cells, &cells, device)?;
             let mut device = device.clone();
             device.age.at_s = at.transpose()?.unwrap_or(device.age.at_s);
-            let programmed =
-                program_once(&device, &cells.map(|g| g * 1e6), Key::new(self.seed, "bench"));
+            let key = Key::new(self.seed, "bench");
+            let programmed = program_once(&device, &cells.map(|g| g * 1e6), key)
+                .map_err(|e| Error::input(format!("--device: {e}")))?;
             cells = programmed.map(|g_us| g_us * 1e-6);
         }
         let of_device = device.as_ref().map_or(Wires::default(), |device| device.wires);

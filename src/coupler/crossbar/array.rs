@@ -34,6 +34,8 @@ pub(super) struct Array<T: Real> {
 pub(super) struct Held<'a, T: Real> {
     /// Empty where the weights are all that counts.
     pub cells: [DMatrix<f64>; 2],
+    /// What the cells were asked to be, microsiemens; empty as `cells`.
+    pub asked: [DMatrix<f64>; 2],
     pub weights: Option<&'a DMatrix<T>>,
     /// What outputs are scaled by to make up for drift.
     pub compensation: f64,
@@ -146,7 +148,9 @@ impl<T: Real> Array<T> {
         let powers = (!device.follows(Path::StraightCurrents))
             .then(|| [0, 1].map(|power| self.power(device, held, power, scale)));
         let variances = (!device.follows(Path::EvenNoise)).then(|| {
-            let noise = [plus, minus].map(|cells| device.cell_noise(cells.as_slice()));
+            let noise = [0, 1].map(|side| {
+                device.cell_noise(held.cells[side].as_slice(), held.asked[side].as_slice())
+            });
             let pairs = noise[0].iter().zip(&noise[1]);
             let variances =
                 pairs.map(|(plus, minus)| T::of((plus.powi(2) + minus.powi(2)) * scale * scale));

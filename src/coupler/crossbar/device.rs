@@ -24,12 +24,12 @@ impl CrossbarDevice {
             || [Path::EvenNoise, Path::StraightCurrents].iter().any(|path| !self.follows(*path))
     }
 
-    /// Standard deviations of cells of the conductances `cells` from read to read, all in
-    /// microsiemens.
-    pub(super) fn cell_noise(&self, cells: &[f64]) -> Vec<f64> {
+    /// Standard deviations from read to read of cells of the conductances `cells`, asked to be
+    /// `written`, all in microsiemens.
+    pub(super) fn cell_noise(&self, cells: &[f64], written: &[f64]) -> Vec<f64> {
         let mut deviations = vec![0.0; cells.len()];
         for effect in self.active::<f64>() {
-            effect.add_cell_noise(cells, &mut deviations, self);
+            effect.add_cell_noise(cells, written, &mut deviations, self);
         }
         deviations
     }

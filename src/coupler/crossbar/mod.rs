@@ -31,6 +31,7 @@
 //! [`ArrayEffect`].
 
 mod array;
+mod chip;
 mod circuit;
 mod device;
 mod dissection;
@@ -54,7 +55,10 @@ use crate::arithmetic::random::Key;
 use crate::arithmetic::{Real, View, ViewMut};
 use crate::state::State;
 use array::{Array, Held};
+use chip::ChipCells;
 use periphery::Periphery;
+use writer::Tally;
+use written::Cells;
 
 pub use circuit::{Solution, solve};
 pub use dissection::effective;
@@ -63,7 +67,6 @@ pub use hook::{ArrayEffect, Conversions, Lines, Load, Making, Path, Stage, Write
 pub use pulsed::PulsedCells;
 pub use settings::{Age, Cost, Drive, Mapping, Pairs, TileSum, Tiles};
 pub use writer::program_once;
-pub use written::Cells;
 
 /// Where the weights are.
 #[derive(Clone, Debug)]
@@ -89,6 +92,7 @@ pub struct Crossbar<T: Real> {
     /// What was asked for last.
     weights: DMatrix<T>,
     memory: Memory<T>,
+    chip: ChipCells<T>,
     array: Array<T>,
     periphery: Periphery<T>,
     /// Energy spent in cells, attojoule.
@@ -104,18 +108,20 @@ impl<T: Real> Crossbar<T> {
     pub fn new(device: CrossbarDevice, weights: DMatrix<T>, key: Key) -> Result<Self> {
         let (outputs, inputs) = weights.shape();
         let making = Making { device: &device, outputs, inputs, key: key.with(u64::MAX) };
+        let chip = ChipCells::new(&making);
         let memory = if device.pulses.is_off() {
-            let mut cells = Cells::new(&device, weights.shape(), making.key);
-            cells.write(&device, &weights, key);
+            let mut cells = Cells::new(&device, weights.shape());
+            cells.write(&device, &chip, &weights, key);
             Memory::Written(cells)
         } else {
             Memory::Pulsed(PulsedCells::new(&device, &weights, making.key))
         };
         let (periphery, gains) = (Periphery::new(&making), Periphery::gains(&making));
+        let shape = weights.shape();
         let array =
-            memory.with_held(&device, |held| Array::new(&device, gains, held, weights.shape()))?;
+            memory.with_held(&device, &chip, |held| Array::new(&device, gains, held, shape))?;
         let heat = Counter::default();
-        let mut crossbar = Self { device, weights, memory, array, periphery, heat };
+        let mut crossbar = Self { device, weights, memory, chip, array, periphery, heat };
         crossbar.read_own_back();
         Ok(crossbar)
     }
@@ -132,45 +138,64 @@ impl<T: Real> Crossbar<T> {
         self.array.staleness
     }
 
-    fn written(&self) -> u64 {
+    /// Pulses so far, and cells that write-and-verify gave up.
+    fn tally(&self) -> Tally {
         match &self.memory {
-            Memory::Written(cells) => cells.written(),
-            Memory::Pulsed(cells) => cells.written,
+            Memory::Written(cells) => cells.tally(),
+            Memory::Pulsed(cells) => Tally { pulses: cells.written, given_up: 0 },
         }
     }
 }
 
 impl<T: Real> Memory<T> {
-    /// The conductances G+ and G- as reads meet them, microsiemens, outputs x inputs.
-    fn conductances(&self, device: &CrossbarDevice) -> [DMatrix<f64>; 2] {
-        match self {
-            Self::Written(cells) => cells.now(device),
-            Self::Pulsed(cells) => {
-                let seen = cells.seen(device);
-                let of = |w: f64, side: usize| device.cells.conductances(w)[side].max(0.0);
-                [0, 1].map(|side| seen.map(|w| of(w.f64(), side)))
-            }
-        }
+    /// The conductances G+ and G- right after programming, and those that were asked for,
+    /// microsiemens, outputs x inputs.
+    fn programmed(&self, device: &CrossbarDevice, chip: &ChipCells<T>) -> [[DMatrix<f64>; 2]; 2] {
+        let (mut cells, mut asked) = match self {
+            Self::Written(cells) => (cells.programmed(device), cells.asked(device)),
+            Self::Pulsed(cells) => (cells.conductances(device), cells.conductances(device)),
+        };
+        chip.put_stuck(&mut cells);
+        chip.put_stuck(&mut asked);
+        [cells, asked]
     }
 
     /// Lets `work` see the cells as they are now.
-    fn with_held<R>(&self, device: &CrossbarDevice, work: impl FnOnce(&Held<T>) -> R) -> R {
+    fn with_held<R>(
+        &self,
+        device: &CrossbarDevice,
+        chip: &ChipCells<T>,
+        work: impl FnOnce(&Held<T>) -> R,
+    ) -> R {
         let as_written = device.follows(Path::WeightsAsWritten);
-        let cells = if as_written && !device.shows_conductances() {
-            [DMatrix::zeros(0, 0), DMatrix::zeros(0, 0)]
-        } else {
-            self.conductances(device)
-        };
-        match self {
-            Self::Written(own) => {
-                let weights = as_written.then(|| own.weights());
-                work(&Held { cells, weights, compensation: own.compensation(device) })
-            }
+        let seen;
+        let weights = match self {
+            _ if !as_written => None,
+            Self::Written(own) => Some(own.weights()),
+            // A weight with a stuck cell is not the one that was pulsed.
+            Self::Pulsed(_) if !device.stuck.is_off() => None,
             Self::Pulsed(own) => {
-                let seen = own.seen(device);
-                work(&Held { cells, weights: as_written.then_some(&seen), compensation: 1.0 })
+                seen = own.seen(device);
+                Some(&seen)
             }
+        };
+        if weights.is_some() && !device.shows_conductances() {
+            let nothing = || [DMatrix::zeros(0, 0), DMatrix::zeros(0, 0)];
+            let [cells, asked] = [nothing(), nothing()];
+            return work(&Held { cells, asked, weights, compensation: 1.0 });
         }
+        let [programmed, asked] = self.programmed(device, chip);
+        let sum = |cells: &[DMatrix<f64>; 2]| cells.iter().map(|cells| cells.sum()).sum::<f64>();
+        let then = sum(&programmed);
+        let cells = chip.age(device, programmed, &asked);
+        // Measured with all lines driven: then over now.
+        let lost = || match sum(&cells) {
+            now if now > 0.0 => then / now,
+            _ => 1.0,
+        };
+        let active = device.active::<T>();
+        let compensation = active.map(|effect| effect.compensation(&lost, device)).product();
+        work(&Held { cells, asked, weights, compensation })
     }
 }
 
@@ -211,7 +236,7 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     fn program(&mut self, values: &mut [DMatrix<T>], key: Key) -> Result<()> {
         self.weights.copy_from(&values[0]);
         match &mut self.memory {
-            Memory::Written(cells) => cells.write(&self.device, &values[0], key),
+            Memory::Written(cells) => cells.write(&self.device, &self.chip, &values[0], key),
             Memory::Pulsed(cells) => cells.write(&self.device, &values[0], key),
         }
         self.read_own_back();
@@ -219,7 +244,7 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
             values[0].copy_from(&self.weights);
         }
         let (device, array) = (&self.device, &mut self.array);
-        self.memory.with_held(device, |held| array.update(device, held))
+        self.memory.with_held(device, &self.chip, |held| array.update(device, held))
     }
 
     fn intended(&self) -> DMatrix<T> {
@@ -269,7 +294,7 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     }
 
     fn expense(&self) -> Expense {
-        let (pulses, cost) = (self.written(), &self.device.cost);
+        let (pulses, cost) = (self.tally().pulses, &self.device.cost);
         let heat = self.heat.0.load(Ordering::Relaxed) as f64 * 1e-18;
         Expense {
             pulses,
@@ -284,7 +309,8 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     }
 
     fn quantities(&self) -> Vec<Quantity> {
-        let [plus, minus] = self.memory.conductances(&self.device);
+        let [programmed, asked] = self.memory.programmed(&self.device, &self.chip);
+        let [plus, minus] = self.chip.age(&self.device, programmed, &asked);
         [("conductance of G+", plus), ("conductance of G-", minus)]
             .map(|(name, cells)| Quantity {
                 name: name.into(),
@@ -323,7 +349,7 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         self.read_own_back();
         let (device, array) = (&self.device, &mut self.array);
         // The losses came with the state, so nothing is solved anew.
-        self.memory.with_held(device, |held| array.set(device, held, false))
+        self.memory.with_held(device, &self.chip, |held| array.set(device, held, false))
     }
 }
 

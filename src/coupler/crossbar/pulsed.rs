@@ -38,7 +38,6 @@ impl<T: Real> PulsedCells<T> {
     pub fn write(&mut self, device: &CrossbarDevice, wanted: &DMatrix<T>, key: Key) {
         let (pulses, weight_max) = (&device.pulses, device.cells.weight_max);
         let mut stream = key.stream();
-        let keep = if pulses.lifetime > 0.0 { 1.0 - 1.0 / pulses.lifetime.max(1.0) } else { 1.0 };
         let noise = pulses.write_noise * pulses.step;
         for (((held, seen), wanted), steps) in
             self.held.iter_mut().zip(self.seen.iter_mut()).zip(wanted).zip(&self.steps)
@@ -49,7 +48,7 @@ impl<T: Real> PulsedCells<T> {
                 w = pulses.pulse(steps, w, count > 0, &mut stream);
             }
             self.written += count.unsigned_abs();
-            w *= keep;
+            w *= steps.kept;
             *held = T::of(w);
             if noise == 0.0 {
                 *seen = *held;
@@ -64,7 +63,14 @@ impl<T: Real> PulsedCells<T> {
         &self.held * T::of(device.cells.weight_max)
     }
 
-    /// What is read of the cells, in weights.
+    /// The conductances G+ and G- of what is read of the cells, microsiemens, outputs x inputs.
+    pub fn conductances(&self, device: &CrossbarDevice) -> [DMatrix<f64>; 2] {
+        let weight_max = device.cells.weight_max;
+        let of = |w: T, side: usize| device.cells.conductances(w.f64() * weight_max)[side];
+        [0, 1].map(|side| self.seen.map(|w| of(w, side).max(0.0)))
+    }
+
+    /// What is read of the cells where all move and nothing ages, in weights.
     pub fn seen(&self, device: &CrossbarDevice) -> DMatrix<T> {
         &self.seen * T::of(device.cells.weight_max)
     }
