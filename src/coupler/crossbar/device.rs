@@ -49,6 +49,12 @@ impl Family for CrossbarDevice {
         format!("resistive crossbars{sheet}")
     }
 
+    fn holds(&self) -> String {
+        let hooks = self.hooks::<f64>().into_iter().map(|(_, effect)| effect);
+        let of_writes = hooks.filter(|effect| !effect.follows(Path::ExactWrites, self));
+        format!("{:?} {:?}", self.cells, of_writes.collect::<Vec<_>>())
+    }
+
     fn sheet(&self) -> Option<&str> {
         self.sheet.as_deref()
     }

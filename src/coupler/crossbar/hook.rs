@@ -121,13 +121,13 @@ pub struct Load {
     pub conversions: f64,
 }
 
-/// Conversions of one read, and their energy in picojoule.
+/// Conversions of one read, and the energy of each.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Conversions {
     /// How many.
     pub count: usize,
-    /// Energy of all, picojoule.
-    pub picojoules: f64,
+    /// Energy of one, picojoule; 0 where nobody stated it.
+    pub picojoule_each: f64,
 }
 
 /// An effect as an array of numbers `T` meets it. No hook is called of an effect that is off.

@@ -36,6 +36,7 @@ mod circuit;
 mod device;
 mod dissection;
 mod effects;
+mod heat;
 mod hook;
 mod periphery;
 mod pulsed;
@@ -45,17 +46,19 @@ mod tile;
 mod writer;
 mod written;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use nalgebra::DMatrix;
 
-use super::{Coupler, Domain, Effect, Expense, Parameter, Port, Quantity, Read, add_plain_product};
+use super::{
+    Coupler, Domain, Effect, Energy, Expense, Joules, Parameter, Port, Quantity, Read,
+    add_plain_product,
+};
 use crate::Result;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::{Real, View, ViewMut};
 use crate::state::State;
 use array::{Array, Held};
 use chip::ChipCells;
+use heat::{Counter, Heating};
 use periphery::Periphery;
 use writer::Tally;
 use written::Cells;
@@ -75,16 +78,6 @@ enum Memory<T: Real> {
     Pulsed(PulsedCells<T>),
 }
 
-/// A sum that all threads add to: whole numbers, so that their order does not matter.
-#[derive(Debug, Default)]
-struct Counter(AtomicU64);
-
-impl Clone for Counter {
-    fn clone(&self) -> Self {
-        Self(AtomicU64::new(self.0.load(Ordering::Relaxed)))
-    }
-}
-
 /// A crossbar of pairs of cells behind converters, outputs (bit lines) x inputs (word lines).
 #[derive(Clone, Debug)]
 pub struct Crossbar<T: Real> {
@@ -95,7 +88,7 @@ pub struct Crossbar<T: Real> {
     chip: ChipCells<T>,
     array: Array<T>,
     periphery: Periphery<T>,
-    /// Energy spent in cells, attojoule.
+    /// Energy that reads have spent in cells and wires.
     heat: Counter,
 }
 
@@ -126,16 +119,18 @@ impl<T: Real> Crossbar<T> {
         Ok(crossbar)
     }
 
+    /// What the losses in the wires depend on beside the cells as they were written.
+    fn wired(&self) -> Vec<f64> {
+        let CrossbarDevice { wires, tiles, age, cost, .. } = &self.device;
+        let heated = f64::from(u8::from(cost.counts_heat()));
+        let size = [tiles.rows as f64, tiles.columns as f64];
+        vec![wires.r_word_ohm, wires.r_bit_ohm, size[0], size[1], age.at_s, heated]
+    }
+
     fn read_own_back(&mut self) {
         if let Memory::Pulsed(cells) = &self.memory {
             self.weights = cells.held(&self.device);
         }
-    }
-
-    /// How much the effective matrix differed, at most, from the one that replaced it: relative, 0
-    /// unless `wires.refresh` is above 1.
-    pub fn staleness(&self) -> f64 {
-        self.array.staleness
     }
 
     /// Pulses so far, and cells that write-and-verify gave up.
@@ -279,33 +274,38 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         let driven = if port == Port::Forward { inputs } else { outputs };
         // As many conversions of an output as there are tiles along the driven lines.
         let read = wanted * self.array.conversions(port);
-        let (mut conversions, mut picojoules) = (0, 0.0);
+        let (mut conversions, mut energy) = (0, Energy::default());
         for effect in self.device.active::<T>() {
             let own = effect.conversions(driven, read);
             conversions += own.count as u64;
-            picojoules += own.picojoules;
+            let converters = Joules::of(own.count as u64, own.picojoule_each * 1e-12);
+            energy = energy.plus(&Energy { converters, ..Energy::default() });
         }
-        Expense {
-            conversions,
-            seconds: self.device.cost.read_time_us * 1e-6,
-            joules: picojoules * 1e-12,
-            ..Expense::default()
-        }
+        // The heat is counted where it is known.
+        energy.arrays.unpriced = if self.device.cost.counts_heat() { 0.0 } else { 1.0 };
+        let seconds = self.device.cost.read_time_us * 1e-6;
+        Expense { conversions, seconds, energy, ..Expense::default() }
     }
 
     fn expense(&self) -> Expense {
-        let (pulses, cost) = (self.tally().pulses, &self.device.cost);
-        let heat = self.heat.0.load(Ordering::Relaxed) as f64 * 1e-18;
+        let (Tally { pulses, given_up }, cost) = (self.tally(), &self.device.cost);
         Expense {
             pulses,
+            given_up,
             seconds: pulses as f64 * cost.write_time_us * 1e-6,
-            joules: pulses as f64 * cost.write_energy_pj * 1e-12 + heat,
+            energy: Energy {
+                arrays: Joules { joules: self.heat.joules(), unpriced: 0.0 },
+                converters: Joules::default(),
+                writes: Joules::of(pulses, cost.write_energy_pj * 1e-12),
+            },
             ..Expense::default()
         }
     }
 
     fn staleness(&self) -> f64 {
-        self.array.staleness
+        let (device, array) = (&self.device, &self.array);
+        let now = self.memory.with_held(device, &self.chip, |held| array.stale_by(device, held));
+        now.map_or(f64::INFINITY, |now| now.max(array.staleness))
     }
 
     fn quantities(&self) -> Vec<Quantity> {
@@ -322,11 +322,19 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
 
     fn state(&self) -> State<T> {
         let mut state = State::default()
-            .with("heat_aJ", vec![self.heat.0.load(Ordering::Relaxed)])
+            .with("heat_zJ", self.heat.parts().to_vec())
+            .with("wires", self.wired())
             .with("wire_age", vec![self.array.age as u64])
             .with("staleness", vec![self.array.staleness]);
         for (name, losses) in LOSSES.into_iter().zip(&self.array.losses) {
             state.insert(name, losses.clone());
+        }
+        if let Heating::Ends(tiles) = &self.array.heating {
+            for (tile, own) in tiles.iter().enumerate() {
+                for (end, admittance) in ENDS.into_iter().zip(&own.admittances) {
+                    state.insert(format!("{end}_{tile}"), admittance.weights());
+                }
+            }
         }
         match &self.memory {
             Memory::Written(cells) => cells.save(&mut state),
@@ -336,22 +344,39 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     }
 
     fn restore(&mut self, state: &State<T>) -> Result<()> {
-        self.heat.0.store(state.counts("heat_aJ", 1)?[0], Ordering::Relaxed);
-        self.array.age = state.counts("wire_age", 1)?[0] as usize;
-        self.array.staleness = state.numbers("staleness", 1)?[0];
-        for (name, losses) in LOSSES.into_iter().zip(&mut self.array.losses) {
-            losses.copy_from(state.matrix(name, losses.shape())?);
-        }
+        let heat = state.counts("heat_zJ", 2)?;
+        self.heat.set([heat[0], heat[1]]);
         match &mut self.memory {
             Memory::Written(cells) => cells.restore(state)?,
             Memory::Pulsed(cells) => cells.restore(state)?,
         }
         self.read_own_back();
+        // Where wires and time are those of the state, its losses are too, and nothing is solved
+        // anew.
+        let wired = self.wired();
+        let same = state.numbers("wires", wired.len())? == wired;
         let (device, array) = (&self.device, &mut self.array);
-        // The losses came with the state, so nothing is solved anew.
-        self.memory.with_held(device, &self.chip, |held| array.set(device, held, false))
+        if same {
+            array.age = state.counts("wire_age", 1)?[0] as usize;
+            array.staleness = state.numbers("staleness", 1)?[0];
+            for (name, losses) in LOSSES.into_iter().zip(&mut array.losses) {
+                losses.copy_from(state.matrix(name, losses.shape())?);
+            }
+            if let Heating::Ends(tiles) = &mut array.heating {
+                for (tile, own) in tiles.iter_mut().enumerate() {
+                    for (end, admittance) in ENDS.into_iter().zip(&mut own.admittances) {
+                        let saved = state.matrix(&format!("{end}_{tile}"), admittance.shape())?;
+                        admittance.set(saved.as_view());
+                    }
+                }
+            }
+        }
+        self.memory.with_held(device, &self.chip, |held| array.set(device, held, !same))
     }
 }
+
+/// The names under which admittances of the tiles' ends are saved.
+const ENDS: [&str; 2] = ["word_ends", "bit_ends"];
 
 /// The names under which the wires' losses are saved.
 const LOSSES: [&str; 2] = ["wire_losses_plus", "wire_losses_minus"];

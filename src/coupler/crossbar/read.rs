@@ -1,7 +1,6 @@
 //! One read: what stands at the lines, and noise, around the product.
 
 use std::ops::Range;
-use std::sync::atomic::Ordering;
 
 use nalgebra::{Dyn, U1};
 
@@ -19,23 +18,6 @@ vectorised! {
         for ((x, variance), z) in x.iter_mut().zip(variances).zip(z) {
             *x += (*variance + constant).sqrt() * *z;
         }
-    }
-
-    /// The sum of squares of `x`, each times its `weight`.
-    fn weighted_squares<T: Real>(x: &[T], weights: &[T]) -> T {
-        let mut sums = [T::zero(); 16];
-        let (x_chunks, weight_chunks) = (x.chunks_exact(16), weights.chunks_exact(16));
-        let rest = x_chunks
-            .remainder()
-            .iter()
-            .zip(weight_chunks.remainder())
-            .fold(T::zero(), |sum, (x, weight)| sum + *x * *x * *weight);
-        for (x, weights) in x_chunks.zip(weight_chunks) {
-            for ((sum, x), weight) in sums.iter_mut().zip(x).zip(weights) {
-                *sum += *x * *x * *weight;
-            }
-        }
-        sums.into_iter().fold(rest, |sum, part| sum + part)
     }
 }
 
@@ -162,7 +144,9 @@ impl<T: Real> Crossbar<T> {
         let values = &mut *buffers.voltages;
         let mut lines = Lines { port: read.port, lines: 0..driven, values };
         self.periphery.drive(&mut lines, &read.streams);
-        self.count_heat(read.port, buffers.voltages, driven);
+        let (drive, cost) = (&self.device.drive, &self.device.cost);
+        let each = (drive.volts_per_value(), cost.read_time_us * 1e-6);
+        self.array.heating.count(read.port, buffers.voltages, driven, each, &self.heat);
         for (index, tile) in tiles.iter().enumerate() {
             let Some(part) = Part::new(tile, read) else { continue };
             self.read_tile(&part, index, &read.streams, &mut buffers);
@@ -229,21 +213,5 @@ impl<T: Real> Crossbar<T> {
         }
         let output = T::of(self.periphery.output_noise);
         add_spread(currents, spread, output * output, deviates);
-    }
-
-    /// Adds V^2 G t of all cells of these reads, to the attojoule.
-    fn count_heat(&self, port: Port, voltages: &[T], driven: usize) {
-        let conductances = self.array.conductances(port);
-        if conductances.is_empty() || driven == 0 {
-            return;
-        }
-        let (volts, read_time_us) =
-            (self.device.drive.volts_per_value(), self.device.cost.read_time_us);
-        let attojoule = volts * volts * 1e-6 * read_time_us * 1e-6 * 1e18;
-        let heat: u64 = voltages
-            .chunks_exact(driven)
-            .map(|column| (weighted_squares(column, conductances).f64() * attojoule) as u64)
-            .sum();
-        self.heat.0.fetch_add(heat, Ordering::Relaxed);
     }
 }

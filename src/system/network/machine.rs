@@ -328,7 +328,7 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
                 let count = reads[port.index()];
                 total.frames += count * cost.frames;
                 total.conversions += count * cost.conversions;
-                total.joules += count as f64 * cost.joules;
+                total.energy = total.energy.plus(&cost.energy.times(count as f64));
                 seconds += count as f64 * cost.seconds;
             }
             // Arrays work side by side: the slowest sets the time.
@@ -336,7 +336,8 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
             let own = coupling.coupler.expense();
             writing += own.seconds;
             total.pulses += own.pulses;
-            total.joules += own.joules;
+            total.given_up += own.given_up;
+            total.energy = total.energy.plus(&own.energy);
         }
         total.seconds += writing;
         total
