@@ -321,14 +321,14 @@ fn tiles_wires_drift_and_pulses_train_and_resume_to_the_same_bits() {
         "tiles.rows = 20\ntiles.columns = 8\n\
          wires = { r_word_ohm = 2.0, r_bit_ohm = 1.0, refresh = 3 }",
     );
-    for (name, sheet) in [("pcm", "pcm-nandakumar"), ("ecram", "ecram")] {
+    for (name, sheet, more) in [
+        ("pcm", "pcm-nandakumar", "age.at = \"1 h\""),
+        ("ecram", "ecram", "age.at = \"1 h\""),
+        ("pairs", "gokmen-vlasov", "pulses.direction = \"up\"\ndrift.nu = [0.0, 0.05, 0.0, 0.1]"),
+    ] {
         let file = format!("{name}.toml");
-        place.file(
-            &file,
-            config
-                .replace("crossbar-generic", sheet)
-                .replace("tiles.rows", "age.at = \"1 h\"\ntiles.rows"),
-        );
+        let config = config.replace("crossbar-generic", sheet);
+        place.file(&file, config.replace("tiles.rows", &format!("{more}\ntiles.rows")));
         let (whole, halves) = (format!("{name}-whole"), format!("{name}-halves"));
         place.printed(&["train", &file, "--out", &whole]);
         place.printed(&["train", &file, "--out", &halves, "--set", "training.epochs=1"]);

@@ -116,6 +116,12 @@ fn what_could_not_be_shown_is_refused() {
         let message = refused([table, "pulses"]);
         assert!(message.starts_with(table) && message.contains("pulsed cells"), "{message}");
     }
+    let pair: CrossbarDevice = toml::from_str(
+        "cells.mapping = 'balanced'\npulses = { model = 'constant', direction = 'up' }",
+    )
+    .unwrap();
+    let message = pair.check().unwrap_err();
+    assert!(message.starts_with("pulses.direction") && message.contains("differential"));
     let message = refused(["current", "wires"]);
     assert!(message.starts_with("current") && message.contains("r_word_ohm = 0"), "{message}");
 }

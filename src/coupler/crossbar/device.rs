@@ -1,8 +1,9 @@
 //! What the list of a crossbar's effects is asked.
 
 use super::Crossbar;
-use super::effects::CrossbarDevice;
+use super::effects::{CrossbarDevice, Direction};
 use super::hook::{ArrayEffect, Path};
+use super::settings::Mapping;
 use crate::Result;
 use crate::arithmetic::Real;
 use crate::coupler::{Coupler, Effect, Family, Site, chip_key};
@@ -71,7 +72,15 @@ impl Family for CrossbarDevice {
             }
             Ok(())
         };
-        if !self.pulses.is_off() {
+        let pulses = &self.pulses;
+        if !pulses.is_off() {
+            let mapping = self.cells.mapping;
+            if pulses.direction == Direction::Up && mapping != Mapping::Differential {
+                return Err(format!(
+                    "pulses.direction = \"up\": a weight of cells that only step up is a pair of \
+                     them; expected cells.mapping = \"differential\", found {mapping:?}"
+                ));
+            }
             let expected = "none of it, or pulses.model = \"none\"";
             not_shown(Path::Pulses, "pulsed cells", expected)?;
         }

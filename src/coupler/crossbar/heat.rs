@@ -68,7 +68,7 @@ pub(super) enum Heating<T: Real> {
     Unknown,
     /// Perfect wires: for each line of either side the sums of its cells' coefficients of u, u^2 and
     /// u^3, in A/V, A/V^2 and A/V^3.
-    Lines([[DMatrix<T>; 3]; 2]),
+    Lines([[Vec<T>; 3]; 2]),
     /// Resistive wires: the ends of each tile.
     Ends(Vec<TileEnds<T>>),
 }
@@ -76,13 +76,9 @@ pub(super) enum Heating<T: Real> {
 impl<T: Real> Heating<T> {
     /// Sums over the lines of an array whose cells, outputs x inputs, have these coefficients.
     pub fn lines(coefficients: [DMatrix<f64>; 3]) -> Self {
-        let inputs = coefficients.each_ref().map(|cells| cells.row_sum().map(T::of));
-        let outputs = coefficients.each_ref().map(|cells| cells.column_sum().map(T::of));
-        let column = |sum: Vec<T>| DMatrix::from_vec(sum.len(), 1, sum);
-        Self::Lines([
-            inputs.map(|sum| column(sum.as_slice().to_vec())),
-            outputs.map(|sum| column(sum.as_slice().to_vec())),
-        ])
+        let inputs = |cells: &DMatrix<f64>| cells.row_sum().iter().map(|g| T::of(*g)).collect();
+        let outputs = |cells: &DMatrix<f64>| cells.column_sum().iter().map(|g| T::of(*g)).collect();
+        Self::Lines([coefficients.each_ref().map(inputs), coefficients.each_ref().map(outputs)])
     }
 
     /// Adds the energy of reads of `seconds` at `port` to `counter`. `values`, driven x samples, are
@@ -108,7 +104,7 @@ impl<T: Real> Heating<T> {
                 let linear_only = square.iter().chain(cube).all(|sum| *sum == T::zero());
                 for column in values.chunks_exact(driven) {
                     let sum = if linear_only {
-                        weighted_squares(column, linear.as_slice())
+                        weighted_squares(column, linear)
                     } else {
                         let coefficients = linear.iter().zip(square).zip(cube);
                         let terms = column.iter().zip(coefficients);

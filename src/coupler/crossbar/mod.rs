@@ -31,6 +31,7 @@
 //! [`ArrayEffect`].
 
 mod array;
+mod bench;
 mod chip;
 mod circuit;
 mod device;
@@ -60,16 +61,16 @@ use array::{Array, Held};
 use chip::ChipCells;
 use heat::{Counter, Heating};
 use periphery::Periphery;
+use pulsed::PulsedCells;
 use writer::Tally;
 use written::Cells;
 
+pub use bench::program_once;
 pub use circuit::{Solution, solve};
 pub use dissection::effective;
 pub use effects::*;
 pub use hook::{ArrayEffect, Conversions, Lines, Load, Making, Path, Stage, Write};
-pub use pulsed::PulsedCells;
 pub use settings::{Age, Cost, Drive, Mapping, Pairs, TileSum, Tiles};
-pub use writer::program_once;
 
 /// Where the weights are.
 #[derive(Clone, Debug)]

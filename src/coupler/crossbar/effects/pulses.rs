@@ -51,6 +51,19 @@ pub enum StepModel {
     Exponential,
 }
 
+/// Which way the cells of a weight step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Up and down: the weight itself steps.
+    #[default]
+    Both,
+    /// Only up, as phase-change cells: a weight rises by a pulse of G+ and falls by one of G-, each
+    /// from 0 to `high`. A pair of which both cells have come far is refreshed: reset, and its
+    /// difference pulsed back.
+    Up,
+}
+
 /// What the noise of a step is a fraction of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -80,6 +93,15 @@ pub enum Rounding {
 pub struct Pulses {
     /// How a pulsed weight steps; none for cells that are written.
     pub model: StepModel,
+    /// Which way the cells step.
+    pub direction: Direction,
+    /// A pair of cells that only step up is refreshed when one of them is beyond this fraction of
+    /// `high`...
+    #[serde(deserialize_with = "range::up_to_one")]
+    pub refresh_high: f64,
+    /// ...and the other beyond this one: there is something to gain.
+    #[serde(deserialize_with = "range::up_to_one")]
+    pub refresh_low: f64,
     /// Mean step of a pulse.
     #[serde(deserialize_with = "range::positive")]
     pub step: f64,
@@ -152,6 +174,9 @@ impl Default for Pulses {
     fn default() -> Self {
         Self {
             model: StepModel::None,
+            direction: Direction::Both,
+            refresh_high: 0.75,
+            refresh_low: 0.25,
             step: 0.001,
             step_spread: 0.0,
             step_noise: 0.0,
@@ -274,6 +299,14 @@ impl Effect for Pulses {
 
     fn is_off(&self) -> bool {
         self.model == StepModel::None
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let (low, high) = (self.refresh_low, self.refresh_high);
+        if low <= high {
+            return Ok(());
+        }
+        Err(format!("refresh_low = {low}: expected at most refresh_high = {high}"))
     }
 }
 
