@@ -152,12 +152,16 @@ pub(super) fn describe(summary: &Summary) -> String {
     }
     if lab.joules > 0.0 {
         lines.push(format!(
-            "energy         training {:.3e} J; one inference {:.3e} J",
-            lab.joules, lab.joules_per_inference
+            "energy         training {}; one inference {}",
+            format::energy(&lab.energy),
+            format::energy(&lab.energy_per_inference)
         ));
     }
     if lab.wire_staleness > 0.0 {
-        lines.push(format!("wires          effective matrices off by at most {:.2e} before they were worked out anew", lab.wire_staleness));
+        lines.push(format!(
+            "wires          effective matrices off by {:.2e} before they were worked out anew",
+            lab.wire_staleness
+        ));
     }
     if summary.samples_per_second > 0.0 {
         lines.push(format!(

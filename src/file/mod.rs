@@ -94,3 +94,17 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(Error::reading(path))
 }
+
+/// Checks that the result `out` would not replace a file that is read.
+pub(crate) fn keep_inputs(out: &Path, inputs: &[&Path]) -> Result<()> {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    match inputs.iter().find(|input| real(out).is_some() && real(out) == real(input)) {
+        None => Ok(()),
+        Some(input) => {
+            let (out, input) = (out.display(), input.display());
+            Err(Error::input(format!(
+                "--out {out}: is the input {input}, which would be lost; expected another file"
+            )))
+        }
+    }
+}

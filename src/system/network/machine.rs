@@ -348,7 +348,7 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
                     let count = reads[2 * usize::from(relaxing) + port.index()];
                     total.frames += count * cost.frames;
                     total.conversions += count * cost.conversions;
-                    total.joules += count as f64 * cost.joules;
+                    total.energy = total.energy.plus(&cost.energy.times(count as f64));
                     seconds += count as f64 * cost.seconds;
                 }
             }
@@ -357,7 +357,8 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
             let own = coupling.coupler.expense();
             writing += own.seconds;
             total.pulses += own.pulses;
-            total.joules += own.joules;
+            total.given_up += own.given_up;
+            total.energy = total.energy.plus(&own.energy);
         }
         total.seconds += writing;
         total
