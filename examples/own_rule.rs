@@ -34,7 +34,7 @@ impl<T: Real> Rule<T> for SixthOrder {
         let correction = Correction::PortReversal(&held);
         let (mut d, mut settled) = (free.values.map(|_| T::zero()), free.settled.clone());
         for (multiple, weight) in STENCIL {
-            let nudges = Nudges { beta: multiple * self.beta, nudging: Nudging::Centred };
+            let nudges = Nudges::new(multiple * self.beta, Nudging::Centred);
             let contrast = nudges.contrast(system, batch, &free, correction)?;
             d += contrast.d * T::of(weight);
             settled.iter_mut().zip(contrast.settled).for_each(|(all, one)| *all &= one);

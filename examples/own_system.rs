@@ -180,7 +180,7 @@ pub fn trainer(machine: Rectifier, epochs: usize) -> Result<Trainer<f64>> {
     let objective = Objective { cost: Cost::SquaredError, target_off: -0.2, target_on: 0.2 };
     let schedule = Schedule::default();
     let plan = Plan { epochs, batch: 12, schedule, objective, seed: 1 };
-    let rule = EquilibriumPropagation(Nudges { beta: 0.1, nudging: Nudging::Centred });
+    let rule = EquilibriumPropagation(Nudges::new(0.1, Nudging::Centred));
     let sgd = Sgd { rate: 0.5, momentum: 0.0 };
     Trainer::new(Box::new(machine), Box::new(rule), Box::new(sgd), data(), plan)
 }

@@ -62,7 +62,7 @@ fn main() -> Result<()> {
         0.8 * (0.3 * sample as f64 + 2.0 * i as f64).cos()
     });
     let batch = Batch { inputs: &inputs, targets: &targets, cost: Cost::SquaredError, update: 0 };
-    let nudges = Nudges { beta: 0.01, nudging: Nudging::Centred };
+    let nudges = Nudges::new(0.01, Nudging::Centred);
     println!("non-reciprocity   cosine with the exact gradient");
     println!("|A| / |S|         vector field      AsymEP");
     for share in [0.0, 0.25, 0.5, 1.0, 2.0, 4.0] {

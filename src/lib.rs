@@ -50,7 +50,7 @@
 //! let batch = Batch { inputs: &inputs, targets: &targets, cost: Cost::SquaredError, update: 0 };
 //! let mut machine = case.machine(0.2)?;
 //!
-//! let nudges = Nudges { beta: 0.01, nudging: Nudging::Centred };
+//! let nudges = Nudges::new(0.01, Nudging::Centred);
 //! let asym = AsymEp { nudges, correction: CorrectionMethod::PortReversal };
 //! let found = asym.gradient(&mut machine, &batch)?;
 //! let exact = Adjoint::default().gradient(&mut machine, &batch)?;

@@ -149,7 +149,10 @@ fn checkpoints() {
         &["another machine", "0-1.weights", "expected 13 x 64", "found 12 x 64"],
     );
     let changed = [&resume[..], &["--set", "learning.beta=0.3"]].concat();
-    says(&place.refused(2, &changed), &["--resume", "training.epochs"]);
+    says(
+        &place.refused(2, &changed),
+        &["--resume", "differs", "in learning.beta", "training.epochs"],
+    );
     fs::remove_file(&checkpoint).unwrap();
     says(&place.refused(2, &["evaluate", "run"]), &["checkpoint.safetensors", "cannot be read"]);
 }
@@ -170,6 +173,11 @@ fn output_directories() {
         &["full", "not an empty directory"],
     );
     assert_eq!(fs::read_to_string(place.path("full/notes.txt")).unwrap(), "mine");
+    // A run that failed before its first epoch does not stand in the way of one that will not.
+    let train = ["train", "small.toml", "--out", "failed", "--set"];
+    let hasty = [&train[..], &["relaxation.max_steps=1"]].concat();
+    says(&place.refused(1, &hasty), &["settled in every phase", "relaxation.max_steps"]);
+    place.printed(&[&train[..], &["training.epochs=1"]].concat());
     says(
         &place.refused(2, &["train", "small.toml", "--out", "nowhere", "--resume"]),
         &["nowhere", "not the directory of a run"],

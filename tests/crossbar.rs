@@ -148,6 +148,8 @@ fn the_bench_solves_and_compiles() {
         "solve",
         "--cells",
         "cells.csv",
+        "--unit",
+        "ohm",
         "--volts",
         "volts.csv",
         "--r-word",
@@ -165,6 +167,8 @@ fn the_bench_solves_and_compiles() {
         "compile",
         "--cells",
         "cells.csv",
+        "--unit",
+        "ohm",
         "--r-word",
         "0.5",
         "--r-bit",
@@ -203,11 +207,9 @@ fn what_is_no_array_is_refused() {
     place.file("volts.csv", "1,2\n");
     let refused = |cells: &str, extra: &[&str], expected: &str| {
         place.file("cells.csv", cells);
-        let message = place.refused(
-            2,
-            &[&["crossbar", "solve", "--cells", "cells.csv", "--volts", "volts.csv"][..], extra]
-                .concat(),
-        );
+        let unit = if extra.contains(&"--unit") { &[][..] } else { &["--unit", "ohm"] };
+        let solve = ["crossbar", "solve", "--cells", "cells.csv", "--volts", "volts.csv"];
+        let message = place.refused(2, &[&solve[..], unit, extra].concat());
         assert!(message.contains(expected), "expected `{expected}` in: {message}");
     };
     refused("100,0\n100,100\n", &[], "row 1, column 2: expected a resistance above 0 ohm, found 0");
@@ -242,6 +244,50 @@ fn what_is_no_array_is_refused() {
 }
 
 #[test]
+fn units_are_named_and_inputs_are_kept() {
+    let place = Place::new();
+    let solve = ["crossbar", "solve", "--cells", "cells.csv", "--volts", "volts.csv"];
+    place.file("volts.csv", "0.5\n");
+    place.file("cells.csv", "20\n");
+    assert!(place.refused(2, &solve).contains("--unit"), "no unit is the usual one");
+    let message = place.refused(2, &[&solve[..], &["--unit", "us"]].concat());
+    assert!(message.contains("nS, uS, mS, S, ohm, kohm, Mohm"), "{message}");
+    for (unit, siemens) in
+        [("nS", 2e-8), ("uS", 2e-5), ("mS", 2e-2), ("S", 20.0), ("ohm", 0.05), ("kohm", 5e-5)]
+    {
+        let found = place.json(&[&solve[..], &["--unit", unit]].concat());
+        let current = found["currents_A"][0].as_f64().unwrap();
+        assert!((current / (0.5 * siemens) - 1.0).abs() < 1e-14, "{unit}: {current}");
+    }
+    let compile = ["crossbar", "compile", "--unit", "uS", "--cells", "cells.csv", "--out"];
+    for out in ["cells.csv", "./cells.csv"] {
+        let message = place.refused(2, &[&compile[..], &[out]].concat());
+        assert!(message.contains("would be lost"), "{message}");
+    }
+    assert_eq!(std::fs::read_to_string(place.path("cells.csv")).unwrap(), "20\n");
+    place.printed(&[&compile[..], &["e.csv"]].concat());
+    place.printed(&[&compile[..], &["e.csv"]].concat());
+}
+
+#[test]
+fn the_bench_programs_what_the_sheet_says() {
+    let place = Place::new();
+    place.file("volts.csv", "1\n");
+    place.file("cells.csv", "7.4\n");
+    let number =
+        |key: &str, value: &str| format!("[{key}]\nvalue = {value}\nunit = '1'\nsource = 'test'\n");
+    let sheet = "kind = 'crossbar'\ntitle = 'levels'\n".to_owned() + &number("levels.count", "6");
+    place.file("levels.toml", sheet);
+    let solve = ["crossbar", "solve", "--unit", "uS", "--cells", "cells.csv"];
+    let solve = [&solve[..], &["--volts", "volts.csv", "--device"]].concat();
+    let found = place.json(&[&solve[..], &["levels.toml"]].concat());
+    // Six levels of 0 to 25 uS: 0, 5, 10...
+    assert!((found["currents_A"][0].as_f64().unwrap() / 5e-6 - 1.0).abs() < 1e-14, "{found}");
+    let message = place.refused(2, &[&solve[..], &["reram-es"]].concat());
+    assert!(message.contains("pulsed cells are not written to targets"), "{message}");
+}
+
+#[test]
 fn a_singular_network_is_an_error_of_the_array() {
     let place = Place::new();
     place.file("cells.csv", "1e300,1\n1,1e-300\n");
@@ -250,6 +296,8 @@ fn a_singular_network_is_an_error_of_the_array() {
         "compile",
         "--cells",
         "cells.csv",
+        "--unit",
+        "ohm",
         "--r-word",
         "1e300",
         "--r-bit",
@@ -273,14 +321,14 @@ fn tiles_wires_drift_and_pulses_train_and_resume_to_the_same_bits() {
         "tiles.rows = 20\ntiles.columns = 8\n\
          wires = { r_word_ohm = 2.0, r_bit_ohm = 1.0, refresh = 3 }",
     );
-    for (name, sheet) in [("pcm", "pcm-nandakumar"), ("ecram", "ecram")] {
+    for (name, sheet, more) in [
+        ("pcm", "pcm-nandakumar", "age.at = \"1 h\""),
+        ("ecram", "ecram", "age.at = \"1 h\""),
+        ("pairs", "gokmen-vlasov", "pulses.direction = \"up\"\ndrift.nu = [0.0, 0.05, 0.0, 0.1]"),
+    ] {
         let file = format!("{name}.toml");
-        place.file(
-            &file,
-            config
-                .replace("crossbar-generic", sheet)
-                .replace("tiles.rows", "age.at = \"1 h\"\ntiles.rows"),
-        );
+        let config = config.replace("crossbar-generic", sheet);
+        place.file(&file, config.replace("tiles.rows", &format!("{more}\ntiles.rows")));
         let (whole, halves) = (format!("{name}-whole"), format!("{name}-halves"));
         place.printed(&["train", &file, "--out", &whole]);
         place.printed(&["train", &file, "--out", &halves, "--set", "training.epochs=1"]);

@@ -40,27 +40,28 @@ fn within_one_percent(found: f64, expected: f64, what: &str) {
 
 #[test]
 fn programming_errors_are_those_of_the_formulas() {
-    // As the sources write them: Nandakumar with x = g / 25 uS, the others with g in uS. Far enough
-    // from the range's ends to be unclipped.
+    // As the sources write them: Nandakumar with x = g / 25 uS, the others with g in uS. The ends of
+    // the range cut nothing, 0 does: all targets are far from it.
     let nandakumar = |g: f64| 0.26348 + 1.9650 * (g / 25.0) - 1.1731 * (g / 25.0).powi(2);
     let joshi = |g: f64| -0.00178767 * g * g + 0.07585724 * g + 0.28638599;
     let wan = |g: f64| 1.536e-4 * g.powi(3) - 1.167e-2 * g * g + 2.374e-1 * g + 1.053;
     let milo = |g: f64| -0.009107 * g + 4.782321;
     type Deviation<'a> = &'a dyn Fn(f64) -> f64;
     let presets: [(&str, Deviation, [f64; 2]); 4] = [
-        ("pcm-nandakumar", &nandakumar, [8.0, 18.0]),
-        ("pcm-joshi", &joshi, [6.0, 18.0]),
-        ("rram-wan", &wan, [16.0, 24.0]),
-        ("rram-milo", &milo, [80.0, 190.0]),
+        ("pcm-nandakumar", &nandakumar, [8.0, 25.0]),
+        ("pcm-joshi", &joshi, [6.0, 25.0]),
+        ("rram-wan", &wan, [16.0, 39.26]),
+        ("rram-milo", &milo, [50.0, 225.0]),
     ];
     for (sheet, deviation, targets) in presets {
-        let device = preset(sheet, &[]);
+        let device = preset(sheet, &["flicker_noise.q=[]"]);
         for g in targets {
             let cells = program_once(
                 &device,
                 &DMatrix::from_element(1000, DRAWS / 1000, g),
                 Key::new(1, sheet),
-            );
+            )
+            .unwrap();
             let [mean, found] = mean_and_deviation(cells.iter().copied());
             within_one_percent(mean, g, sheet);
             within_one_percent(found, deviation(g), sheet);
@@ -70,14 +71,20 @@ fn programming_errors_are_those_of_the_formulas() {
 
 #[test]
 fn drift_coefficients_are_those_of_the_formula() {
-    let perfect = ["programming.error_uS=0", "programming.error_terms=[]", "age.at=\"1 h\""];
+    let perfect = [
+        "programming.error_uS=0",
+        "programming.error_terms=[]",
+        "flicker_noise.q=[]",
+        "age.at=\"1 h\"",
+    ];
     let device = preset("pcm-nandakumar", &perfect);
     for x in [0.2f64, 0.5, 1.0] {
         let cells = program_once(
             &device,
             &DMatrix::from_element(1000, DRAWS / 1000, 25.0 * x),
             Key::new(1, "drift"),
-        );
+        )
+        .unwrap();
         let [mean, deviation] = mean_and_deviation(
             cells.iter().map(|g| -(g / (25.0 * x)).ln() / (3600.0f64 / 20.0).ln()),
         );
@@ -120,25 +127,119 @@ fn read_noise_is_that_of_the_formula() {
         .concat(),
     );
     // One weight unit is one microsiemens, and the other cell of the pair is at 0, without noise.
-    for x in [0.01f64, 0.2, 1.0] {
+    for x in [0.05f64, 0.2, 1.0] {
         let g = 25.0 * x;
-        let crossbar =
-            Crossbar::new(device.clone(), DMatrix::from_element(1, 1, g), Key::new(1, "cells"))
-                .unwrap();
-        let drive = DMatrix::from_element(1, 10_000, 1.0);
-        let reads: Vec<f64> = (0..DRAWS / 10_000)
-            .flat_map(|step| {
-                currents(&crossbar, Port::Forward, &drive, step as u64).data.as_vec().clone()
-            })
-            .collect();
-        let [mean, deviation] = mean_and_deviation(reads.iter().copied());
+        let cells = DMatrix::from_element(2000, 1, g);
+        let crossbar = Crossbar::new(device.clone(), cells, Key::new(1, "cells")).unwrap();
+        let drive = DMatrix::from_element(1, DRAWS / 2000, 1.0);
+        let reads = currents(&crossbar, Port::Forward, &drive, 0);
+        let [mean, total] = mean_and_deviation(reads.iter().copied());
         let q = (0.0088 / x.powf(0.65)).min(0.2);
-        within_one_percent(mean, g, "mean of reads");
-        within_one_percent(
-            deviation,
-            g * q * ((3600.0 + 250e-9) / (2.0 * 250e-9f64)).ln().sqrt(),
-            "deviation of reads",
-        );
+        let noise = |first: f64, last: f64| g * q * (first / last).ln().sqrt();
+        let (t, tr, span) = (3600.0, 250e-9, 1e-3);
+        // 2000 cells know the mean to 1 / sqrt(2000) of the slow deviation, and that to 1 / 63.
+        let slow = noise(t + tr, span + tr);
+        assert!((mean - g).abs() < 5.0 * slow / 2000f64.sqrt(), "{mean} {g}");
+        let expected = noise(t + tr, 2.0 * tr);
+        assert!((total / expected - 1.0).abs() < 4.0 / 63.0, "{total} {expected}");
+        // From read to read a cell shows the fast part alone.
+        let means = reads.column_mean();
+        let fast: f64 = reads.column_iter().map(|read| (read - &means).norm_squared()).sum();
+        let fast = (fast / (DRAWS - 2000) as f64).sqrt();
+        // It is in proportion to the cell as it is, slow noise included.
+        let expected = noise(span + tr, 2.0 * tr) * (1.0f64 + (slow / g).powi(2)).sqrt();
+        within_one_percent(fast, expected, "fast noise");
+    }
+}
+
+#[test]
+fn noise_is_that_of_the_conductance_that_was_written() {
+    // Cells that lose by the same factor, with the loss made up for: the same noise for every nu.
+    let noise = |nu: f64| {
+        let device = device(&format!(
+            "cells.weight_max = 1.0
+             age.at = '1 y'
+             drift = {{ nu = [0.0, {nu}, {nu}, {nu}], compensation = true }}
+             flicker_noise = {{ q = [0.03, 0.65, 10.0], span_s = 1e9 }}"
+        ));
+        let weights = DMatrix::from_element(1, 1, 0.2);
+        let crossbar = Crossbar::new(device, weights, Key::new(1, "cells")).unwrap();
+        let drive = DMatrix::from_element(1, 100, 1.0);
+        mean_and_deviation(currents(&crossbar, Port::Forward, &drive, 0).iter().copied())
+    };
+    let [mean, deviation] = noise(0.0);
+    for nu in [0.05, 0.1, -0.1] {
+        let [found, of_drifted] = noise(nu);
+        assert!((found - mean).abs() < 1e-12 && (of_drifted - deviation).abs() < 1e-12, "{nu}");
+    }
+}
+
+/// Mean and deviation of what 200,000 cells hold after `pulses` of a sheet's pulsed cells.
+fn pulsed(sheet: &str, pulses: &[(usize, bool)]) -> [f64; 2] {
+    let device = preset(sheet, &[]).pulses;
+    let mut stream = Key::new(1, sheet).stream();
+    let cells: Vec<f64> = (0..200_000)
+        .map(|_| {
+            let steps = device.draw(&mut stream);
+            let train = pulses.iter().flat_map(|(count, up)| std::iter::repeat_n(*up, *count));
+            train.fold(0.0, |w, up| device.pulse(&steps, w, up, &mut stream))
+        })
+        .collect();
+    mean_and_deviation(cells.iter().copied())
+}
+
+#[test]
+fn cells_end_where_those_of_aihwkit_do() {
+    // Statistics of aihwkit over 200,000 cells, known to 1 %; our own standard errors are
+    // below 0.2 %.
+    let close = |found: f64, expected: f64, what: &str| {
+        assert!((found / expected - 1.0).abs() < 0.012, "{what}: {found}, aihwkit {expected}");
+    };
+    let [mean, deviation] = pulsed("reram-es", &[(100, true)]);
+    close(mean, 0.1459, "ReRamES after 100 pulses up");
+    close(deviation, 0.079, "ReRamES after 100 pulses up, deviation");
+    let [mean, deviation] = pulsed("reram-sb", &[(100, false), (3000, true)]);
+    close(mean, 1.131, "ReRamSB after 100 down and 3000 up");
+    close(deviation, 0.292, "ReRamSB after 100 down and 3000 up, deviation");
+    // All noise of reads in one draw a cell.
+    let device = preset("pcm-nandakumar", &["age.at='1 h'", "flicker_noise.span_s=0"]);
+    let targets = DMatrix::from_element(500, 400, 25.0);
+    let cells = program_once(&device, &targets, Key::new(1, "pcm")).unwrap();
+    let [mean, deviation] = mean_and_deviation(cells.iter().copied());
+    close(mean, 19.39, "PCM after an hour");
+    close(deviation, 1.405, "PCM after an hour, deviation");
+}
+
+#[test]
+fn cells_differ_as_their_sheets_say() {
+    // Of aihwkit's presets: CapacitorPreset and EcRamPreset.
+    for (sheet, gammas, gamma_sd, lifetime) in [
+        ("capacitor", [0.05, 0.05], 0.01, [1e6, 0.3]),
+        ("ecram", [0.1153, 0.5085], 0.05, [0.0, 0.0]),
+    ] {
+        let device = preset(sheet, &[]).pulses;
+        let mut stream = Key::new(1, sheet).stream();
+        let cells: Vec<_> = (0..200_000).map(|_| device.draw(&mut stream)).collect();
+        for (up, gamma) in [(true, gammas[0]), (false, gammas[1])] {
+            let of_cells =
+                cells.iter().map(|cell| if up { cell.gamma_up } else { cell.gamma_down });
+            let [mean, deviation] = mean_and_deviation(of_cells);
+            within_one_percent(mean, gamma, sheet);
+            // Gammas are folded at 0, which leaves their squares what they were.
+            let variance = mean * mean + deviation * deviation - gamma * gamma;
+            assert!(
+                (variance / (gamma_sd * gamma_sd) - 1.0f64).abs() < 0.05,
+                "{sheet}: {variance}"
+            );
+        }
+        if lifetime[0] > 0.0 {
+            // The median, because the mean of an inverse has a heavy tail.
+            let mut kept: Vec<f64> = cells.iter().map(|cell| 1.0 / (1.0 - cell.kept)).collect();
+            kept.sort_by(f64::total_cmp);
+            within_one_percent(kept[100_000], lifetime[0], sheet);
+            let [low, high] = [31_731, 168_269].map(|index| kept[index]);
+            within_one_percent(0.5 * (high - low), lifetime[0] * lifetime[1], sheet);
+        }
     }
 }
 
@@ -215,6 +316,53 @@ fn stuck_cells_are_as_many_as_stated_and_never_move() {
             .program(&mut [DMatrix::from_element(shape.0, shape.1, weight)], Key::new(2, "write"))
             .unwrap();
         assert_eq!(crossbar.linear(Port::Forward).unwrap() == half, weight == 0.5);
+    }
+}
+
+/// (t / t0) after a year.
+const YEAR: f64 = 365.25 * 86_400.0 / 20.0;
+
+#[test]
+fn stuck_cells_do_not_drift_and_others_may_gain() {
+    let cells = "cells.weight_max = 1.0\nage.at = '1 y'\n";
+    let stuck =
+        device(&format!("{cells}stuck.at_max = 0.9999999\ndrift.nu = [0.0, 0.06, 0.06, 0.06]"));
+    let asked = DMatrix::from_element(4, 4, 5.0);
+    let bench =
+        |device: &CrossbarDevice| program_once(device, &asked, Key::new(1, "cells")).unwrap();
+    let machine = |device: &CrossbarDevice| {
+        let crossbar =
+            Crossbar::<f64>::new(device.clone(), asked.clone() / 25.0, Key::new(1, "cells"));
+        crossbar.unwrap().quantities().swap_remove(0).values
+    };
+    assert!(bench(&stuck).iter().chain(&machine(&stuck)).all(|g| *g == 25.0));
+    for nu in [-0.1, 0.1] {
+        let drifting = device(&format!("{cells}drift.nu = [0.0, {nu}, {nu}, {nu}]"));
+        let expected = 5.0 * YEAR.powf(-nu);
+        let found = bench(&drifting);
+        let all = found.iter().copied().chain(machine(&drifting));
+        all.for_each(|g| assert!((g / expected - 1.0).abs() < 1e-12, "{nu}: {g} {expected}"));
+    }
+}
+
+#[test]
+fn the_same_key_is_the_same_cells_at_every_time() {
+    let asked = DMatrix::from_element(60, 60, 12.5);
+    let at = |time: &str| {
+        let at = format!("age.at='{time}'");
+        let device = preset("pcm-nandakumar", &[&at, "flicker_noise.q=[]"]);
+        program_once(&device, &asked, Key::new(1, "bench")).unwrap()
+    };
+    let times = ["0 s", "20 s", "20.001 s", "1 h", "1 d"].map(at);
+    assert_eq!(times[0], times[1]);
+    // No coefficient of the sheet is above 0.1 but by its spread of 0.013: five deviations.
+    let ln = [20.001, 3600.0, 86_400.0].map(|t: f64| (t / 20.0).ln());
+    for (before, (after, ln)) in times[1..].iter().zip(times[2..].iter().zip(ln)) {
+        let first = &times[1];
+        for ((before, after), first) in before.iter().zip(after).zip(first) {
+            let nu = -(after / first).ln() / ln;
+            assert!(after <= before && nu < 0.11 && nu > 0.0, "{before} {after} {nu}");
+        }
     }
 }
 

@@ -27,6 +27,10 @@ const EXAMPLES: [(&str, &str); CrossbarDevice::EFFECTS.len()] = [
     ("adc", "adc = { bits = 6, range = 2.0 }"),
 ];
 
+fn example(table: &str) -> &'static str {
+    EXAMPLES.iter().find(|(name, _)| *name == table).unwrap().1
+}
+
 fn device(text: &str) -> CrossbarDevice {
     let device: CrossbarDevice = toml::from_str(text).unwrap();
     device.check().unwrap();
@@ -105,17 +109,33 @@ fn every_effect_is_seen_among_all_others() {
 
 #[test]
 fn what_could_not_be_shown_is_refused() {
-    let example = |table: &str| EXAMPLES.iter().find(|(name, _)| *name == table).unwrap().1;
     let refused = |tables: [&str; 2]| {
         let text = tables.map(example).join("\n");
         toml::from_str::<CrossbarDevice>(&text).unwrap().check().unwrap_err()
     };
-    for table in ["levels", "stuck", "programming", "drift"] {
+    for table in ["levels", "programming"] {
         let message = refused([table, "pulses"]);
         assert!(message.starts_with(table) && message.contains("pulsed cells"), "{message}");
     }
+    let pair: CrossbarDevice = toml::from_str(
+        "cells.mapping = 'balanced'\npulses = { model = 'constant', direction = 'up' }",
+    )
+    .unwrap();
+    let message = pair.check().unwrap_err();
+    assert!(message.starts_with("pulses.direction") && message.contains("differential"));
     let message = refused(["current", "wires"]);
     assert!(message.starts_with("current") && message.contains("r_word_ohm = 0"), "{message}");
+}
+
+#[test]
+fn pulsed_cells_show_all_that_is_not_refused() {
+    let pulsed = device(example("pulses"));
+    for (table, own) in EXAMPLES {
+        let text = format!("{}\n{own}", example("pulses"));
+        let both: Result<CrossbarDevice, _> = toml::from_str(&text);
+        let Some(both) = both.ok().filter(|both| both.check().is_ok()) else { continue };
+        assert_ne!(seen(&both), seen(&pulsed), "{table} is not seen of pulsed cells");
+    }
 }
 
 #[test]

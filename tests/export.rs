@@ -6,7 +6,8 @@ use std::fs;
 
 use common::Place;
 use equilux::file::matrix::write_matrix;
-use nalgebra::DMatrix;
+use equilux::training::Checkpoint;
+use nalgebra::{DMatrix, DVector};
 use serde_json::Value;
 
 /// A place with a small trained machine on tiled crossbars (`run`).
@@ -65,7 +66,24 @@ fn conductances_come_back_as_the_same_machine() {
     let cells =
         equilux::file::matrix::read_matrix(&place.path("maps/0-1.weights.tile-0-0.plus.npy"))
             .unwrap();
-    assert_eq!(cells.shape(), (8, 20));
+    // Word lines x bit lines: what the bench takes.
+    assert_eq!(cells.shape(), (20, 8));
+    let volts = DMatrix::from_fn(20, 1, |i, _| 0.01 * i as f64 - 0.07);
+    write_matrix(&place.path("volts.npy"), &volts).unwrap();
+    let solve = ["crossbar", "solve", "--unit", "uS", "--volts", "volts.npy", "--cells"];
+    let solved = |side: &str| {
+        let file = format!("maps/0-1.weights.tile-0-0.{side}.npy");
+        let found = place.json(&[&solve[..], &[&file]].concat());
+        let currents = found["currents_A"].as_array().unwrap();
+        DVector::from_iterator(8, currents.iter().map(|current| current.as_f64().unwrap()))
+    };
+    let checkpoint = Checkpoint::<f64>::read(&place.path("run/checkpoint.safetensors")).unwrap();
+    let own = checkpoint.machine.part("0-1");
+    let weights = own.matrix("cell_targets", (12, 64)).unwrap();
+    let scale = manifest(&place)["held"][0]["crossbar"]["weight_per_uS"].as_f64().unwrap();
+    let expected = weights.view((0, 0), (8, 20)) * volts / scale * 1e-6;
+    // Single precision in the checkpoint.
+    assert!((solved("plus") - solved("minus") - &expected).amax() < 1e-6 * expected.amax());
     let array = &manifest(&place)["held"][0]["crossbar"];
     let (low, high) = (array["g_min_uS"].as_f64().unwrap(), array["g_max_uS"].as_f64().unwrap());
     let level = |g: &f64| (g - low) / (high - low) * 63.0;

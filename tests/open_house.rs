@@ -157,7 +157,7 @@ fn rules_find_the_gradient_of_a_foreign_machine() {
     let adjoint = Adjoint::default().gradient(&mut machine, &batch).unwrap();
     assert!(fidelity(&adjoint, &truth).relative_error < 1e-8);
     // A centred nudge of 1e-3 has a bias of order 1e-6.
-    let nudges = Nudges { beta: 1e-3, nudging: Nudging::Centred };
+    let nudges = Nudges::new(1e-3, Nudging::Centred);
     let found = EquilibriumPropagation(nudges).gradient(&mut machine, &batch).unwrap();
     assert!(fidelity(&found, &adjoint).relative_error < 1e-5);
 }
@@ -166,7 +166,7 @@ fn rules_find_the_gradient_of_a_foreign_machine() {
 fn what_a_machine_cannot_do_is_said_by_its_name() {
     let (inputs, targets) = (DMatrix::zeros(2, 1), DMatrix::zeros(2, 1));
     let batch = Batch { inputs: &inputs, targets: &targets, cost: Cost::SquaredError, update: 0 };
-    let nudges = Nudges { beta: 0.1, nudging: Nudging::Centred };
+    let nudges = Nudges::new(0.1, Nudging::Centred);
     let asym = AsymEp { nudges, correction: CorrectionMethod::PortReversal };
     let model = AsymEp { nudges, correction: CorrectionMethod::DigitalModel };
     for rule in [&asym as &dyn Rule<f64>, &model, &DyadicEp { beta: 0.1 }] {
@@ -182,7 +182,7 @@ fn data_that_do_not_fit_a_foreign_machine_are_refused() {
     let (machine, mut data) = (Box::new(Rectifier::new()), own_system::data());
     data.classes.push("third".into());
     let plan = own_system::trainer(Rectifier::new(), 1).unwrap().plan().clone();
-    let nudges = Nudges { beta: 0.1, nudging: Nudging::Centred };
+    let nudges = Nudges::new(0.1, Nudging::Centred);
     let rule = Box::new(EquilibriumPropagation(nudges));
     let refused = Trainer::new(machine, rule, Box::new(Sgd::default()), data, plan).err().unwrap();
     let words = "the machine has 2 outputs, the data set points of a plane has 3 classes";

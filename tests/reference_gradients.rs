@@ -42,11 +42,11 @@ fn gradient(case: &Case, rule: &dyn Rule<f64>) -> (Gradient<f64>, Measurement<f6
 }
 
 fn centred(beta: f64) -> Nudges {
-    Nudges { beta, nudging: Nudging::Centred }
+    Nudges::new(beta, Nudging::Centred)
 }
 
 fn asym(beta: f64, nudging: Nudging) -> AsymEp {
-    AsymEp { nudges: Nudges { beta, nudging }, correction: CorrectionMethod::PortReversal }
+    AsymEp { nudges: Nudges::new(beta, nudging), correction: CorrectionMethod::PortReversal }
 }
 
 fn relative(found: &DMatrix<f64>, expected: &DMatrix<f64>) -> f64 {

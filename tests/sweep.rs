@@ -209,6 +209,52 @@ fn an_extended_study_runs_only_what_is_new() {
 }
 
 #[test]
+fn a_measured_file_that_changes_makes_its_runs_new() {
+    let place = Place::new();
+    let samples = |shift: f64| {
+        let line = |i: usize| format!("{},{},{}\n", i as f64 + shift, (i * i) % 7, i % 2);
+        "a,b,class\n".to_owned() + &(0..40).map(line).collect::<String>()
+    };
+    let study = STUDY
+        .replace("set = \"wine\"", "set = \"own.csv\"")
+        .replace("[13, 6, 3]", "[2, 3, 2]")
+        .replace("seeds = 4", "seeds = 1");
+    place.file("own.csv", samples(0.0));
+    place.file("own.toml", &study);
+    let swept = |expected: u64| {
+        assert_eq!(place.json(&["sweep", "own.toml", "--out", "own"])["ran"], expected);
+    };
+    swept(10);
+    swept(0);
+    place.file("own.csv", samples(0.5));
+    swept(10);
+
+    // A run goes on with the data that it began with, or not at all.
+    let config = "data.set = \"own.csv\"\nnetwork.layers = [2, 3, 2]\ntraining.epochs = 2\n";
+    place.file("own-run.toml", config);
+    place.printed(&["train", "own-run.toml", "--out", "run"]);
+    place.file("own.csv", samples(0.0));
+    let resume =
+        ["train", "own-run.toml", "--out", "run", "--resume", "--set", "training.epochs=3"];
+    let message = place.refused(2, &resume);
+    assert!(message.contains("own.csv is not what it was when run began"), "{message}");
+}
+
+#[test]
+fn where_points_are_drawn_hardware_is_too() {
+    let place = Place::new();
+    let study =
+        STUDY.replace("seeds = 4", "seeds = 1\n[draw]\nmethod = \"random\"\npoints = 3").replace(
+            "[[axis]]\nkey = \"learning.rule\"\nvalues = [\"asym-ep\", \"vector-field\"]\n",
+            "",
+        );
+    place.file("drawn.toml", study);
+    let runs = equilux::study::Study::load(&place.path("drawn.toml")).unwrap().runs().unwrap();
+    let chips: Vec<u64> = runs.iter().map(|run| run.experiment.chip).collect();
+    assert_eq!(chips, [0, 1, 2]);
+}
+
+#[test]
 fn a_run_that_fails_stops_nothing() {
     let place = Place::new();
     // One step a phase: at this tolerance nothing settles.

@@ -95,7 +95,7 @@ fn of_crossbars_it_has_their_offsets_gains_cells_and_tiles() {
             "device.crossbar.reverse_amplifiers.gain_sd=0.3",
         ],
         &["device.crossbar.stuck.at_min=0.2", "device.crossbar.stuck.at_max=0.1"],
-        &["device.crossbar.drift.nu=[0.0, 0.05, 0.0, 0.1]", "device.crossbar.age.at=1 h"],
+        &["device.crossbar.drift.nu=[-0.01, 0.03, 0.01, 0.1]", "device.crossbar.age.at=1 h"],
         &[
             "device.crossbar.amplifiers.offset_sd=0.1",
             "device.crossbar.tiles.rows=3",

@@ -31,7 +31,7 @@ const RESULTS: [ResultOf; 8] = [
     ("laboratory time", |of| format::duration(of.lab.seconds)),
     ("camera frames", |of| format::count(of.lab.frames as f64)),
     ("conversions", |of| format::count(of.lab.conversions as f64)),
-    ("energy", |of| format!("{:.3e} J", of.lab.joules)),
+    ("energy", |of| format::energy(&of.lab.energy)),
 ];
 
 pub(super) fn run(command: &CompareCommand, json: bool) -> Result<()> {

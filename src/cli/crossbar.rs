@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use nalgebra::{DMatrix, DVector};
 use serde_json::json;
 
@@ -13,6 +13,7 @@ use crate::coupler::crossbar::{
 };
 use crate::coupler::{Effect, Port};
 use crate::experiment::{Device, Sheet};
+use crate::file::keep_inputs;
 use crate::file::matrix::{read_matrix, read_vector, write_matrix};
 use crate::{Error, Result};
 
@@ -29,8 +30,9 @@ struct ArrayOptions {
     /// The cells, one line a word line (.csv or .npy)
     #[arg(long, value_name = "FILE")]
     cells: PathBuf,
-    /// What the numbers in --cells are
-    #[arg(long, value_enum, default_value_t = Unit::Ohm)]
+    /// The unit of the numbers in --cells: conductances (nS, uS, mS, S) or resistances (ohm, kohm,
+    /// Mohm)
+    #[arg(long, value_name = "UNIT", value_parser = unit_of_cells)]
     unit: Unit,
     /// Resistance of a word line's segment, ohm [default: the device's, or 0]
     #[arg(long, value_name = "OHM", allow_hyphen_values = true)]
@@ -38,29 +40,35 @@ struct ArrayOptions {
     /// Resistance of a bit line's segment, ohm [default: the device's, or 0]
     #[arg(long, value_name = "OHM", allow_hyphen_values = true)]
     r_bit: Option<f64>,
-    /// Program the cells as this device does: its errors, its drift, its currents (a datasheet's
-    /// name or path)
+    /// Program the cells as this device does: its levels, errors and stuck cells, its drift, its
+    /// currents (a datasheet's name or path)
     #[arg(long, value_name = "SHEET")]
     device: Option<String>,
     /// Time after programming, for example "1 h"; needs --device
     #[arg(long, value_name = "TIME", requires = "device")]
     at: Option<String>,
-    /// Names the random streams of programming; needs --device
+    /// Names the chip and its programming: the same cells at every time; needs --device
     #[arg(long, default_value_t = 1, requires = "device")]
     seed: u64,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Unit {
-    /// Resistances
-    #[value(name = "ohm")]
-    Ohm,
-    /// Conductances in siemens
-    #[value(name = "S")]
-    Siemens,
-    /// Conductances in microsiemens
-    #[value(name = "uS")]
-    Microsiemens,
+/// The unit of the cells in a file.
+#[derive(Clone, Copy, Debug)]
+struct Unit {
+    name: &'static str,
+    /// Its size in siemens, or in ohm.
+    size: f64,
+    resistance: bool,
+}
+
+const UNITS: [&str; 7] = ["nS", "uS", "mS", "S", "ohm", "kohm", "Mohm"];
+
+fn unit_of_cells(text: &str) -> std::result::Result<Unit, String> {
+    let found = UNITS.iter().find(|name| **name == text);
+    let name = *found.ok_or_else(|| format!("expected one of {}", UNITS.join(", ")))?;
+    let resistance = name.ends_with("ohm");
+    let base = if resistance { "cell_ohm" } else { "cell_S" };
+    Ok(Unit { name, size: crate::quantity::unit::factor(base, name)?, resistance })
 }
 
 /// Currents, and node voltages, of an array behind its wires
@@ -114,8 +122,9 @@ impl ArrayOptions {
             check_range(&self.cells, &cells, device)?;
             let mut device = device.clone();
             device.age.at_s = at.transpose()?.unwrap_or(device.age.at_s);
-            let programmed =
-                program_once(&device, &cells.map(|g| g * 1e6), Key::new(self.seed, "bench"));
+            let key = Key::new(self.seed, "bench");
+            let programmed = program_once(&device, &cells.map(|g| g * 1e6), key)
+                .map_err(|e| Error::input(format!("--device: {e}")))?;
             cells = programmed.map(|g_us| g_us * 1e-6);
         }
         let of_device = device.as_ref().map_or(Wires::default(), |device| device.wires);
@@ -137,10 +146,11 @@ impl ArrayOptions {
 /// The cells of a file in siemens.
 fn conductances(path: &Path, unit: Unit) -> Result<DMatrix<f64>> {
     let values = read_matrix(path)?;
-    let (ok, expected): (fn(f64) -> bool, _) = match unit {
-        Unit::Ohm => (|r| r > 0.0, "a resistance above 0 ohm"),
-        Unit::Siemens => (|g| g >= 0.0, "a conductance of at least 0 S"),
-        Unit::Microsiemens => (|g| g >= 0.0, "a conductance of at least 0 uS"),
+    let Unit { name, size, resistance } = unit;
+    let ok = |value: f64| if resistance { value > 0.0 } else { value >= 0.0 };
+    let expected = match resistance {
+        true => format!("a resistance above 0 {name}"),
+        false => format!("a conductance of at least 0 {name}"),
     };
     for (column, values) in values.column_iter().enumerate() {
         if let Some(row) = values.iter().position(|value| !ok(*value)) {
@@ -152,11 +162,7 @@ fn conductances(path: &Path, unit: Unit) -> Result<DMatrix<f64>> {
             )));
         }
     }
-    Ok(values.map(|value| match unit {
-        Unit::Ohm => 1.0 / value,
-        Unit::Siemens => value,
-        Unit::Microsiemens => value * 1e-6,
-    }))
+    Ok(values.map(|value| if resistance { 1.0 / (value * size) } else { value * size }))
 }
 
 fn crossbar_sheet(name: &str) -> Result<CrossbarDevice> {
@@ -249,6 +255,7 @@ impl SolveCommand {
 
 impl CompileCommand {
     fn run(&self, json: bool) -> Result<()> {
+        keep_inputs(&self.out, &[&self.array.cells])?;
         let Bench { cells, wires, law } = self.array.bench()?;
         if !law.is_off() {
             return Err(Error::input(

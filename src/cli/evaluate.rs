@@ -16,7 +16,7 @@ pub struct EvaluateCommand {
     /// The directory of a run
     run: PathBuf,
     /// Change a key of the run's experiment, for example device.crossbar.dac.bits=6; may be
-    /// repeated
+    /// repeated. A time, a price or a converter looks at the same cells; chip=N deals others
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     /// Program the parameters into this device: a datasheet's name or path, or `exact`

@@ -7,11 +7,11 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print;
+use crate::Result;
 use crate::arithmetic::Real;
 use crate::experiment::{Experiment, RunDirectory, Session, in_precision};
 use crate::report::{self, format};
 use crate::training::{Summary, Trainer};
-use crate::{Error, Result};
 
 /// Train a machine as an experiment says
 ///
@@ -44,6 +44,9 @@ fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -
     if command.resume && directory.checkpoint().exists() {
         session.trainer.resume(&directory.checkpoint())?;
     }
+    for warning in session.trainer.doubts()?.into_iter().chain(session.trainer.seam()) {
+        eprintln!("warning: {warning}");
+    }
     run_epochs(&mut session.trainer, &directory)?;
     let summary = session.summary(&directory)?;
     directory.write_summary(&summary)?;
@@ -65,16 +68,7 @@ fn open_directory(command: &TrainCommand, experiment: &Experiment) -> Result<Run
         return RunDirectory::create(&path, experiment);
     }
     let directory = RunDirectory::open(command.out.as_deref().unwrap_or(&usual))?;
-    let mut before = directory.experiment(&[])?;
-    before.training.epochs = experiment.training.epochs;
-    if before != *experiment {
-        let config = directory.config();
-        return Err(Error::input(format!(
-            "--resume: {} differs from the experiment of this run, {}, in more than training.epochs",
-            command.config.display(),
-            config.display()
-        )));
-    }
+    directory.expect_same(experiment)?;
     Ok(directory)
 }
 
@@ -158,12 +152,16 @@ pub(super) fn describe(summary: &Summary) -> String {
     }
     if lab.joules > 0.0 {
         lines.push(format!(
-            "energy         training {:.3e} J; one inference {:.3e} J",
-            lab.joules, lab.joules_per_inference
+            "energy         training {}; one inference {}",
+            format::energy(&lab.energy),
+            format::energy(&lab.energy_per_inference)
         ));
     }
     if lab.wire_staleness > 0.0 {
-        lines.push(format!("wires          effective matrices off by at most {:.2e} before they were worked out anew", lab.wire_staleness));
+        lines.push(format!(
+            "wires          effective matrices off by {:.2e} before they were worked out anew",
+            lab.wire_staleness
+        ));
     }
     if summary.samples_per_second > 0.0 {
         lines.push(format!(

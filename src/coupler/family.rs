@@ -1,5 +1,7 @@
 //! Families of devices: what an experiment knows of the hardware of its arrays.
 
+use std::fmt::Debug;
+
 use nalgebra::DMatrix;
 
 use super::Coupler;
@@ -27,9 +29,16 @@ pub struct Site<'a, T: Real> {
 
 /// A family of devices: the table `[device.NAME]` of an experiment, and the numbers of datasheets
 /// of that kind. Its default is a device without any imperfection.
-pub trait Family {
+pub trait Family: Debug {
     /// The device in words.
     fn describe(&self) -> String;
+
+    /// Everything that decides what its arrays hold beyond their parameters, in words of no
+    /// meaning. Devices that say the same hold the same on the same chip, whatever they are read
+    /// with and when.
+    fn holds(&self) -> String {
+        format!("{self:?}")
+    }
 
     /// The datasheet under its numbers.
     fn sheet(&self) -> Option<&str> {

@@ -13,6 +13,7 @@
 
 pub mod crossbar;
 mod effect;
+mod energy;
 mod exact;
 mod family;
 mod matrix;
@@ -31,6 +32,7 @@ use crate::state::State;
 
 pub use effect::Effect;
 pub(crate) use effect::tables;
+pub use energy::{Energy, Joules};
 pub use exact::{Exact, ExactTable};
 pub use family::{Family, Site};
 
@@ -159,9 +161,12 @@ pub struct Expense {
     /// Write pulses.
     #[serde(default)]
     pub pulses: u64,
-    /// Energy, joule.
+    /// Writes that write-and-verify gave up.
     #[serde(default)]
-    pub joules: f64,
+    pub given_up: u64,
+    /// Energy.
+    #[serde(default)]
+    pub energy: Energy,
 }
 
 impl Expense {
@@ -177,7 +182,8 @@ impl Expense {
             conversions: self.conversions + after.conversions - before.conversions,
             seconds: self.seconds + (after.seconds - before.seconds),
             pulses: self.pulses + after.pulses - before.pulses,
-            joules: self.joules + (after.joules - before.joules),
+            given_up: self.given_up + after.given_up - before.given_up,
+            energy: self.energy.plus(&after.energy.since(&before.energy)),
         }
     }
 }
@@ -323,8 +329,8 @@ pub trait Coupler<T: Real>: Send + Sync {
     /// values that really drove it.
     fn expense(&self) -> Expense;
 
-    /// The largest relative difference between an effective matrix that reads met and what it
-    /// should have been at that time.
+    /// The largest relative difference between an effective matrix that reads met, or would meet
+    /// now, and what it should be; 0 where every read meets what it should.
     fn staleness(&self) -> f64 {
         0.0
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
+use crate::file::hexadecimal;
 use crate::{Error, Result};
 
 /// The first two bytes of every gzip member (RFC 1952, section 2.3.1).
@@ -57,11 +58,7 @@ impl Content {
         loop {
             match self.reader.read(&mut buffer) {
                 Ok(0) => {
-                    return Ok(digest
-                        .finalize()
-                        .iter()
-                        .map(|byte| format!("{byte:02x}"))
-                        .collect());
+                    return Ok(hexadecimal(&digest.finalize()));
                 }
                 Ok(count) => digest.update(&buffer[..count]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

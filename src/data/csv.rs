@@ -54,7 +54,8 @@ pub(super) fn parse(content: &[u8], file: &Path, label: &str) -> Result<Dataset>
     if texts.is_empty() {
         return Err(wrong("no samples: expected at least one line below the header".into()));
     }
-    let (labels, classes) = sort_classes(&texts);
+    let (labels, classes) =
+        sort_classes(&texts).map_err(|message| wrong(format!("column `{label}`: {message}")))?;
     if classes.len() < 2 {
         return Err(wrong(format!(
             "every label in column `{label}` is `{}`: expected at least two classes",
@@ -102,29 +103,37 @@ fn brief(header: &StringRecord) -> String {
     if more > 0 { format!("{} and {more} more", names.join(", ")) } else { names.join(", ") }
 }
 
-fn number(field: &str) -> Result<f32, String> {
-    match field.parse::<f32>() {
+fn number(field: &str) -> Result<f64, String> {
+    match field.parse::<f64>() {
         Ok(value) if value.is_finite() => Ok(value),
-        Ok(_) => Err(format!("`{field}` is not a finite number of single precision")),
+        Ok(_) => Err(format!("`{field}` is not a finite number")),
         Err(_) if field.is_empty() => Err("the value is missing: expected a number".into()),
         Err(_) => Err(format!("`{field}` is not a number")),
     }
 }
 
-/// The class of each text, and the classes in order.
-fn sort_classes(texts: &[String]) -> (Vec<usize>, Vec<String>) {
+/// The class of each text, and the classes in order: of numbers, where all are numbers.
+fn sort_classes(texts: &[String]) -> Result<(Vec<usize>, Vec<String>), String> {
     let mut classes: Vec<&str> =
         texts.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
-    let integers: Option<Vec<i128>> = classes.iter().map(|text| text.parse().ok()).collect();
-    if integers.is_some() {
-        classes.sort_by_key(|text| text.parse::<i128>().unwrap_or_default());
+    let value = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());
+    if classes.iter().all(|text| value(text).is_some()) {
+        let number = |text: &str| value(text).unwrap_or_default();
+        classes.sort_by(|a, b| number(a).total_cmp(&number(b)));
+        let same = |pair: &&[&str]| number(pair[0]) == number(pair[1]);
+        if let Some(pair) = classes.windows(2).find(same) {
+            return Err(format!(
+                "labels `{}` and `{}` are the same number: expected one way to write a class",
+                pair[0], pair[1]
+            ));
+        }
     }
     let index: HashMap<&str, usize> =
         classes.iter().enumerate().map(|(index, &class)| (class, index)).collect();
-    (
+    Ok((
         texts.iter().map(|text| index[text.as_str()]).collect(),
         classes.iter().map(|&class| class.to_owned()).collect(),
-    )
+    ))
 }
 
 /// What the parser has to say, with the line as an editor counts it.
@@ -185,6 +194,25 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_written_in_one_way() {
+        assert_eq!(
+            parsed("a,class\n1,2.5\n1,10\n1,-1.5\n").unwrap().classes,
+            ["-1.5", "2.5", "10"]
+        );
+        for same in ["1.0", "01", "+1", "1e0"] {
+            let expected = "are the same number: expected one way to write a class";
+            let error = parsed(&format!("a,class\n1,1\n1,{same}\n1,2\n")).unwrap_err().to_string();
+            assert!(error.contains(expected) && error.contains("column `class`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn features_keep_double_precision() {
+        let set = parsed("t,class\n1700000001,x\n1700000058,y\n").unwrap();
+        assert_eq!(set.features.as_slice(), [1_700_000_001.0, 1_700_000_058.0]);
+    }
+
+    #[test]
     fn errors_name_line_and_column() {
         let ragged = "line 3: 3 values: expected 2, as many as the header has columns";
         refused("a,class\n1,x\n2,y,3\n", ragged);
@@ -198,14 +226,8 @@ mod tests {
             "a,class\n1,x\n,y\n",
             "line 3, column `a`: the value is missing: expected a number",
         );
-        refused(
-            "a,class\n1,x\nNaN,y\n",
-            "line 3, column `a`: `NaN` is not a finite number of single precision",
-        );
-        refused(
-            "a,class\n1,x\n1e39,y\n",
-            "line 3, column `a`: `1e39` is not a finite number of single precision",
-        );
+        refused("a,class\n1,x\nNaN,y\n", "line 3, column `a`: `NaN` is not a finite number");
+        refused("a,class\n1,x\n1e400,y\n", "line 3, column `a`: `1e400` is not a finite number");
         refused("a,class\n1,x\n2,\n", "line 3, column `class`: the label is missing");
     }
 

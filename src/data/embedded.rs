@@ -40,7 +40,7 @@ mod tests {
         assert_eq!(digits.features.shape(), (64, 1797));
         assert_eq!(counts(&digits), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
         assert_eq!(
-            digits.features.iter().fold((0f32, 0f32), |(low, high), &x| (low.min(x), high.max(x))),
+            digits.features.iter().fold((0f64, 0f64), |(low, high), &x| (low.min(x), high.max(x))),
             (0.0, 16.0)
         );
         assert!(NAMES.iter().all(|name| load(name).is_some()));

@@ -43,7 +43,7 @@ pub(super) fn read(directory: &Path, name: &str, classes: Vec<String>) -> Result
     let parts = [train_images.bytes()?, test_images.bytes()?];
     let mut pixels = Vec::with_capacity(samples * rows * columns);
     for bytes in parts {
-        pixels.extend(bytes.into_iter().map(f32::from));
+        pixels.extend(bytes.into_iter().map(f64::from));
     }
     Ok(Dataset {
         name: name.to_owned(),
@@ -80,6 +80,11 @@ pub(super) fn locate(directory: &Path, file: &str) -> Result<PathBuf> {
     found.ok_or_else(|| {
         Error::input(format!("{}: no file `{file}` or `{file}.gz`", directory.display()))
     })
+}
+
+/// The paths of those of the four files that are in `directory`.
+pub(super) fn paths(directory: &Path) -> Vec<PathBuf> {
+    FILES.iter().filter_map(|file| locate(directory, file).ok()).collect()
 }
 
 /// Opens the four files and checks that their headers fit together.

@@ -39,7 +39,7 @@ pub use source::Source;
 pub use split::Split;
 pub use store::Store;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
 
@@ -51,7 +51,7 @@ pub struct Dataset {
     /// What the set is called.
     pub name: String,
     /// `features x samples`, one column a sample.
-    pub features: DMatrix<f32>,
+    pub features: DMatrix<f64>,
     /// The class of each sample, an index into `classes`.
     pub labels: Vec<usize>,
     /// The classes' names.
@@ -90,6 +90,16 @@ impl Dataset {
         } else {
             Store::open()?.load(set)
         }
+    }
+
+    /// The files that hold the set of `config`; none of one that is built in or not there.
+    pub fn files(config: &DataConfig) -> Vec<PathBuf> {
+        let set = config.set.as_str();
+        if set.ends_with(".csv") {
+            return vec![set.into()];
+        }
+        let store = Store::open().ok().filter(|_| embedded::load(set).is_none());
+        store.map_or(Vec::new(), |store| store.files(set))
     }
 
     /// How large the set is.

@@ -114,7 +114,7 @@ mod tests {
         };
         let wine = Dataset::load(&config).unwrap();
         let split = Split::new(&wine, &config, 9);
-        let parts: Parts<f32> = Parts::prepare(wine.clone(), &config, 9).unwrap();
+        let parts: Parts<f64> = Parts::prepare(wine.clone(), &config, 9).unwrap();
         assert_eq!(
             (parts.inputs, parts.classes.len(), parts.train.inputs.shape()),
             (13, 3, (13, split.train.len()))

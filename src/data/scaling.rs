@@ -42,7 +42,7 @@ impl Scaler {
         scaling: Scaling,
         gain: f64,
         clip: Option<f64>,
-        features: &DMatrix<f32>,
+        features: &DMatrix<f64>,
         train: &[usize],
     ) -> Self {
         let (offset, factor) = match scaling {
@@ -57,7 +57,7 @@ impl Scaler {
     }
 
     /// The inputs that the columns `samples` of `features` become: `features x samples.len()`.
-    pub fn inputs<T: Real>(&self, features: &DMatrix<f32>, samples: &[usize]) -> DMatrix<T> {
+    pub fn inputs<T: Real>(&self, features: &DMatrix<f64>, samples: &[usize]) -> DMatrix<T> {
         let rows = features.nrows();
         let mut inputs = Vec::with_capacity(rows * samples.len());
         for &sample in samples {
@@ -66,7 +66,7 @@ impl Scaler {
                 .zip(self.offset.as_slice())
                 .zip(self.factor.as_slice());
             inputs.extend(values.map(|((&x, offset), factor)| {
-                let input = (f64::from(x) - offset) * factor;
+                let input = (x - offset) * factor;
                 // Neither min and max, which would hide not-a-number behind the clip, nor clamp,
                 // which panics on odd limits.
                 T::of(if input.abs() > self.clip { self.clip.copysign(input) } else { input })
@@ -76,7 +76,7 @@ impl Scaler {
     }
 }
 
-fn standardise(features: &DMatrix<f32>, train: &[usize]) -> (DVector<f64>, DVector<f64>) {
+fn standardise(features: &DMatrix<f64>, train: &[usize]) -> (DVector<f64>, DVector<f64>) {
     let rows = features.nrows();
     let mean = moment(features, train, &DVector::zeros(rows), |x| x);
     let variance = moment(features, train, &mean, |x| x * x);
@@ -89,7 +89,7 @@ fn standardise(features: &DMatrix<f32>, train: &[usize]) -> (DVector<f64>, DVect
     (mean, factor)
 }
 
-fn unit_range(features: &DMatrix<f32>, train: &[usize]) -> (DVector<f64>, DVector<f64>) {
+fn unit_range(features: &DMatrix<f64>, train: &[usize]) -> (DVector<f64>, DVector<f64>) {
     let (least, greatest) = extremes(features, train);
     let factor =
         least.zip_map(&greatest, |low, high| if low < high { 2.0 / (high - low) } else { 0.0 });
@@ -99,7 +99,7 @@ fn unit_range(features: &DMatrix<f32>, train: &[usize]) -> (DVector<f64>, DVecto
     )
 }
 
-fn centre(features: &DMatrix<f32>, train: &[usize]) -> (DVector<f64>, DVector<f64>) {
+fn centre(features: &DMatrix<f64>, train: &[usize]) -> (DVector<f64>, DVector<f64>) {
     let rows = features.nrows();
     // Every feature has as many samples, so the mean of their means is the mean of all values.
     let mean = moment(features, train, &DVector::zeros(rows), |x| x).mean();
@@ -111,14 +111,14 @@ fn centre(features: &DMatrix<f32>, train: &[usize]) -> (DVector<f64>, DVector<f6
 }
 
 /// One sample. A slice, because nalgebra's iterators of views are several times slower.
-fn column(features: &DMatrix<f32>, sample: usize) -> &[f32] {
+fn column(features: &DMatrix<f64>, sample: usize) -> &[f64] {
     let rows = features.nrows();
     &features.as_slice()[sample * rows..(sample + 1) * rows]
 }
 
 /// The mean of `power(x - about)` over the columns `samples`, row by row; 0 when there are none.
 fn moment(
-    features: &DMatrix<f32>,
+    features: &DMatrix<f64>,
     samples: &[usize],
     about: &DVector<f64>,
     power: impl Fn(f64) -> f64,
@@ -127,15 +127,15 @@ fn moment(
     for &sample in samples {
         let rows = sum.as_mut_slice().iter_mut().zip(about.as_slice());
         for ((total, about), &x) in rows.zip(column(features, sample)) {
-            *total += power(f64::from(x) - about);
+            *total += power(x - about);
         }
     }
     sum / samples.len().max(1) as f64
 }
 
 /// The least and the greatest value of each row over the columns `samples`.
-fn extremes(features: &DMatrix<f32>, samples: &[usize]) -> (DVector<f64>, DVector<f64>) {
-    let mut least = DVector::from_element(features.nrows(), f32::INFINITY);
+fn extremes(features: &DMatrix<f64>, samples: &[usize]) -> (DVector<f64>, DVector<f64>) {
+    let mut least = DVector::from_element(features.nrows(), f64::INFINITY);
     let mut greatest = -least.clone();
     for &sample in samples {
         let ranges = least.as_mut_slice().iter_mut().zip(greatest.as_mut_slice());
@@ -144,7 +144,7 @@ fn extremes(features: &DMatrix<f32>, samples: &[usize]) -> (DVector<f64>, DVecto
             *high = if x > *high { x } else { *high };
         }
     }
-    (least.map(f64::from), greatest.map(f64::from))
+    (least, greatest)
 }
 
 #[cfg(test)]
@@ -153,7 +153,7 @@ mod tests {
 
     /// Two features that vary and one that the training samples hold constant; the last sample does
     /// not train.
-    fn features() -> DMatrix<f32> {
+    fn features() -> DMatrix<f64> {
         DMatrix::from_row_slice(
             3,
             5,
@@ -201,7 +201,7 @@ mod tests {
     fn centred_training_samples_share_one_scale_and_mean_0() {
         let inputs = inputs(Scaling::Centre, 1.0, None);
         close(inputs.columns(0, 4).mean(), 0.0);
-        let mean = (12.0 + 8.0 + 4.0 * f64::from(0.1f32)) / 12.0;
+        let mean = (12.0 + 8.0 + 4.0 * 0.1) / 12.0;
         close(inputs[(0, 4)], (100.0 - mean) / 8.0);
         close(inputs[(2, 4)], (7.0 - mean) / 8.0);
     }
@@ -220,7 +220,7 @@ mod tests {
         let zeros = DMatrix::zeros(2, 3);
         for scaling in [Scaling::Standardise, Scaling::UnitRange, Scaling::Centre, Scaling::None] {
             for train in [&[0, 1][..], &[]] {
-                let inputs: DMatrix<f32> =
+                let inputs: DMatrix<f64> =
                     Scaler::fit(scaling, 1.0, None, &zeros, train).inputs(&zeros, &[0, 1, 2]);
                 assert_eq!(inputs, zeros, "{scaling:?} {train:?}");
             }

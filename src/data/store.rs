@@ -87,6 +87,15 @@ impl Store {
         }
     }
 
+    /// The files of the set `name`, if it is there.
+    pub(super) fn files(&self, name: &str) -> Vec<PathBuf> {
+        match self.find(name) {
+            Some(path) if path.is_dir() => idx::paths(&path),
+            Some(path) => vec![path],
+            None => Vec::new(),
+        }
+    }
+
     /// Where the set `name` is if it has MNIST's layout.
     pub(super) fn images(&self, name: &str) -> PathBuf {
         self.directory.join(name)

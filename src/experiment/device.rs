@@ -20,6 +20,8 @@ choices! {
     forward {
         /// The device in words.
         pub fn describe(&self) -> String;
+        /// Everything that decides what its arrays hold beyond their parameters.
+        pub(super) fn holds(&self) -> String;
         /// The datasheet under its numbers.
         pub fn sheet(&self) -> Option<&str>;
         /// Checks what no single number can tell.

@@ -19,6 +19,10 @@ pub struct LearningConfig {
     pub beta: f64,
     /// On which sides the machine is nudged.
     pub nudging: Nudging,
+    /// Updates after which the machine, once more, lets go of its nudges at the end of their
+    /// phases, to see whether it returns to its free steady state: 1 is always, 0 never. Costs a
+    /// phase a nudge where couplings close a loop, and nothing where a steady state is the only one.
+    pub release_every: u64,
     /// The cost of outputs against targets.
     pub cost: Cost,
     /// Target of the outputs of other classes, for the squared error.
@@ -35,6 +39,7 @@ impl Default for LearningConfig {
             rule: AsymEpTable::default().into(),
             beta: 0.1,
             nudging: Nudging::Centred,
+            release_every: 100,
             cost: Cost::SquaredError,
             target_off: -0.9,
             target_on: 0.9,
@@ -45,7 +50,8 @@ impl Default for LearningConfig {
 impl LearningConfig {
     /// The rule of these numbers; `seed` names its random streams.
     pub fn rule<T: Real>(&self, seed: u64) -> Box<dyn Rule<T>> {
-        let nudges = Nudges { beta: self.beta, nudging: self.nudging };
+        let nudges =
+            Nudges { release_every: self.release_every, ..Nudges::new(self.beta, self.nudging) };
         self.rule.rule(Common { nudges, seed })
     }
 

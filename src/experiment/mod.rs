@@ -12,6 +12,7 @@
 
 mod case;
 mod device;
+mod files;
 mod learning;
 mod load;
 mod machine;
@@ -32,6 +33,7 @@ use crate::training::Plan;
 
 pub use case::Case;
 pub use device::Device;
+pub use files::NamedFiles;
 pub use learning::LearningConfig;
 pub use machine::Machine;
 pub use network::{CouplingConfig, NetworkConfig, NetworkMachine, Topology};
@@ -121,6 +123,16 @@ impl Experiment {
     /// Naming the key that is in the way.
     pub fn check_data(&self, features: usize, classes: usize) -> Result<()> {
         self.machine.check_data(self, features, classes)
+    }
+
+    /// The keys in which this and `other` differ, as `--set` names them.
+    pub fn differing_keys(&self, other: &Self) -> Vec<String> {
+        let [own, others] = [self, other].map(|experiment| {
+            experiment.to_toml().parse::<toml::Table>().expect("it has just been written")
+        });
+        let mut keys = Vec::new();
+        setting::differing(&own, &others, "", &mut keys);
+        keys
     }
 
     /// How long to train, in what parts, and for what.

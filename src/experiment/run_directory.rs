@@ -1,13 +1,20 @@
 //! The directory of a run: what was asked, what came out, and all that is needed to go on.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::Experiment;
+use super::{Experiment, NamedFiles};
 use crate::file::{create_directory, read_text, write_text, write_whole};
 use crate::training::{EpochMetrics, Summary};
 use crate::{Error, Result};
 
-/// A run's directory: `config.toml`, `metrics.csv`, `checkpoint.safetensors`, `summary.json`,
+/// The resolved experiment, in a run's directory.
+const CONFIG: &str = "config.toml";
+
+/// What the files that it names held when the run began.
+const FILES: &str = "files.json";
+
+/// A run's directory: `config.toml`, `files.json` where there are any, `metrics.csv`, `checkpoint.safetensors`, `summary.json`,
 /// `plots/` and `report.html`.
 #[derive(Clone, Debug)]
 pub struct RunDirectory {
@@ -21,14 +28,20 @@ impl RunDirectory {
     /// When it cannot be made, or already holds something.
     pub fn create(path: &Path, experiment: &Experiment) -> Result<Self> {
         create_directory(path)?;
-        let mut entries = std::fs::read_dir(path).map_err(Error::reading(path))?;
-        if entries.next().is_some() {
+        let entries = std::fs::read_dir(path).map_err(Error::reading(path))?;
+        // A run that failed before its first epoch left what it was asked, and no more.
+        let begun = [CONFIG, FILES].map(std::ffi::OsString::from);
+        for entry in entries {
+            if begun.contains(&entry.map_err(Error::reading(path))?.file_name()) {
+                continue;
+            }
             let path = path.display();
             return Err(Error::input(format!(
                 "{path}: not an empty directory; --resume goes on with a run, --out names another place"
             )));
         }
         let directory = Self { path: path.to_owned() };
+        NamedFiles::of(experiment, &mut HashMap::new())?.write(&path.join(FILES))?;
         write_text(&directory.config(), &experiment.to_toml())?;
         Ok(directory)
     }
@@ -65,7 +78,7 @@ impl RunDirectory {
 
     /// The resolved experiment.
     pub fn config(&self) -> PathBuf {
-        self.path.join("config.toml")
+        self.path.join(CONFIG)
     }
 
     /// The experiment, with `settings` (`a.b=value`) applied.
@@ -74,6 +87,33 @@ impl RunDirectory {
     /// Those of [`Experiment::load`].
     pub fn experiment(&self, settings: &[String]) -> Result<Experiment> {
         Experiment::load(&self.config(), settings)
+    }
+
+    /// Whether `experiment` can go on with this run: it differs in nothing but the number of
+    /// epochs, and the files that it names hold what they held.
+    ///
+    /// # Errors
+    /// When it cannot, naming the keys or the file.
+    pub fn expect_same(&self, experiment: &Experiment) -> Result<()> {
+        let mut before = self.experiment(&[])?;
+        before.training.epochs = experiment.training.epochs;
+        let differing = before.differing_keys(experiment);
+        if !differing.is_empty() {
+            return Err(Error::input(format!(
+                "--resume: the experiment differs from that of this run, {}, in {}: expected \
+                 another training.epochs at most",
+                self.config().display(),
+                differing.join(", ")
+            )));
+        }
+        let files = NamedFiles::of(experiment, &mut HashMap::new())?;
+        match files.changed_since(&NamedFiles::read(&self.path.join(FILES))?) {
+            None => Ok(()),
+            Some(file) => Err(Error::input(format!(
+                "--resume: {file} is not what it was when {} began",
+                self.path.display()
+            ))),
+        }
     }
 
     /// The last checkpoint.

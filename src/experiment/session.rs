@@ -1,5 +1,7 @@
 //! Sessions: an experiment opened, or a run opened again.
 
+use std::fmt::Display;
+
 use nalgebra::DMatrix;
 
 use super::{Experiment, RunDirectory};
@@ -65,16 +67,18 @@ impl<T: Real> Session<T> {
     }
 
     /// Opens the run in `directory` again, as `experiment` changes it: its parameters on the
-    /// machine of `experiment`, its cells and counters too if that is the same hardware.
+    /// machine of `experiment`, its cells and counters too if that is the same chip, whatever it is
+    /// read with and when.
     ///
     /// # Errors
-    /// When the run has no checkpoint, or it belongs to another machine.
+    /// When the run has no checkpoint, or it belongs to another machine; when `experiment` splits
+    /// the same data in another way, so that samples that were trained would test.
     pub fn reopen(directory: &RunDirectory, experiment: Experiment) -> Result<Self> {
         let trained = directory.experiment(&[])?;
+        check_split(&trained, &experiment)?;
         let same_hardware = experiment.machine == trained.machine
-            && experiment.device == trained.device
-            && (experiment.seed, experiment.chip) == (trained.seed, trained.chip)
-            && experiment.precision == trained.precision;
+            && experiment.device.holds() == trained.device.holds()
+            && experiment.chip == trained.chip;
         let path = directory.checkpoint();
         let checkpoint = Checkpoint::read(&path)?;
         let mut session = Self::new(experiment)?;
@@ -99,4 +103,31 @@ impl<T: Real> Session<T> {
     pub fn summary(&mut self, directory: &RunDirectory) -> Result<Summary> {
         self.trainer.summary(directory.path().display().to_string())
     }
+}
+
+/// Checks that what tests in `experiment` was not trained in `trained`.
+fn check_split(trained: &Experiment, experiment: &Experiment) -> Result<()> {
+    let (before, now) = (&trained.data, &experiment.data);
+    let refuse = |key: &str, found: &dyn Display, expected: &dyn Display, advice: &str| {
+        Err(Error::input(format!(
+            "{key} = {found}: the samples that were trained would test; expected {expected}, as in \
+             training{advice}"
+        )))
+    };
+    let advice = " (another chip = N deals another chip on the same split of the data)";
+    if experiment.seed != trained.seed {
+        return refuse("seed", &experiment.seed, &trained.seed, advice);
+    }
+    if now.set != before.set {
+        return Ok(());
+    }
+    for (key, found, expected) in [
+        ("data.test_fraction", now.test_fraction, before.test_fraction),
+        ("data.validation_fraction", now.validation_fraction, before.validation_fraction),
+    ] {
+        if found != expected {
+            return refuse(key, &found, &expected, "");
+        }
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! Settings: one key of a table changed, `a.b=value`; and TOML errors in plain words.
 
+use std::collections::BTreeSet;
+
 use toml::{Table, Value};
 
 use crate::error::did_you_mean;
@@ -86,6 +88,21 @@ pub(super) fn lay_under(table: &mut Table, under: Table, path: &str) {
             (None, value) if !chosen => {
                 table.insert(key, value);
             }
+            _ => {}
+        }
+    }
+}
+
+/// Adds the keys below `path` in which two tables differ.
+pub(super) fn differing(own: &Table, others: &Table, path: &str, keys: &mut Vec<String>) {
+    let names: BTreeSet<&String> = own.keys().chain(others.keys()).collect();
+    for name in names {
+        let key = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        match (own.get(name), others.get(name)) {
+            (Some(Value::Table(own)), Some(Value::Table(others))) => {
+                differing(own, others, &key, keys);
+            }
+            (own, others) if own != others => keys.push(key),
             _ => {}
         }
     }

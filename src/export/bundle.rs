@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::file::create_directory;
 use crate::file::matrix::write_matrix;
+use crate::file::{create_directory, sha256};
 use crate::{Error, Result};
 
 /// One exported file.
@@ -39,12 +38,6 @@ pub(super) struct Bundle {
 /// The place of a file beside the others.
 pub(super) fn file_name(parameter: &str, rest: &str) -> String {
     format!("{}{rest}", parameter.replace('/', "-"))
-}
-
-/// The check sum of a file, in hexadecimal.
-pub(super) fn sha256(path: &Path) -> Result<String> {
-    let bytes = fs::read(path).map_err(Error::reading(path))?;
-    Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 impl Bundle {

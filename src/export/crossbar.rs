@@ -1,4 +1,5 @@
-//! Target conductances of a crossbar's cells, tile by tile.
+//! Target conductances of a crossbar's cells, tile by tile: word lines (inputs) x bit lines
+//! (outputs), as an array is drawn and as `equilux crossbar` takes it.
 
 use std::ops::Range;
 use std::path::Path;
@@ -48,11 +49,11 @@ pub struct TileFiles {
     pub outputs: [usize; 2],
     /// First input, and the one after the last.
     pub inputs: [usize; 2],
-    /// Conductances G+, outputs x inputs.
+    /// Conductances G+, word lines x bit lines.
     pub plus: String,
-    /// Conductances G-, outputs x inputs.
+    /// Conductances G-, word lines x bit lines.
     pub minus: String,
-    /// Pulses from weight 0, where cells are pulsed.
+    /// Pulses from weight 0, word lines x bit lines, where cells are pulsed.
     pub pulses: Option<String>,
 }
 
@@ -88,12 +89,13 @@ pub(super) fn write(
             number(&inputs, device.tiles.rows)
         );
         let part = |matrix: &DMatrix<f64>| {
-            matrix.view((outputs.start, inputs.start), (outputs.len(), inputs.len())).into_owned()
+            let size = (outputs.len(), inputs.len());
+            matrix.view((outputs.start, inputs.start), size).transpose()
         };
         let mut name = |side: &str, what: &str, unit: &str, matrix: &DMatrix<f64>| {
             bundle.write_matrix(
                 &file_name(parameter, &format!("{stem}.{side}")),
-                &format!("{what} of {parameter}, outputs x inputs"),
+                &format!("{what} of {parameter}, word lines (inputs) x bit lines (outputs)"),
                 unit,
                 matrix,
             )
@@ -156,17 +158,15 @@ pub(super) fn read(directory: &Path, array: &CrossbarArray) -> Result<DMatrix<f6
 
 /// G+ - G- of one tile, outputs x inputs.
 fn difference(directory: &Path, array: &CrossbarArray, tile: &TileFiles) -> Result<DMatrix<f64>> {
-    let shape = (
-        tile.outputs[1].saturating_sub(tile.outputs[0]),
-        tile.inputs[1].saturating_sub(tile.inputs[0]),
-    );
+    let length = |[start, end]: [usize; 2]| end.saturating_sub(start);
+    let shape = (length(tile.inputs), length(tile.outputs));
     let cells = |file: &str| {
         let path = directory.join(file);
         let cells = read_matrix(&path)?;
         if cells.shape() != shape {
             let (rows, columns) = cells.shape();
             return Err(Error::input(format!(
-                "{}: expected {} x {} cells, found {rows} x {columns}",
+                "{}: expected {} x {} cells (word lines x bit lines), found {rows} x {columns}",
                 path.display(),
                 shape.0,
                 shape.1
@@ -183,5 +183,5 @@ fn difference(directory: &Path, array: &CrossbarArray, tile: &TileFiles) -> Resu
             ))),
         }
     };
-    Ok(cells(&tile.plus)? - cells(&tile.minus)?)
+    Ok((cells(&tile.plus)? - cells(&tile.minus)?).transpose())
 }

@@ -193,8 +193,8 @@ impl Manifest {
             Target::Crossbar => {
                 "Each parameter NAME.weights is an array of pairs of cells. For every tile,\n\
                  NAME.weights.tile-O-I.plus and .minus (.npy and .csv, the same numbers) are the target conductances of\n\
-                 its two cells in microsiemens: one row a bit line (output), one column a word line (input), in the\n\
-                 order of the nodes. O and I count the tiles along outputs and inputs from 0.\n\
+                 its two cells in microsiemens: one row a word line (input), one column a bit line (output), in the\n\
+                 order of the nodes, as `equilux crossbar solve --unit uS` takes them. O and I count the tiles along outputs and inputs from 0.\n\
                  weight = (plus - minus) * weight_per_uS (manifest.json, held). Program with write-and-verify to\n\
                  write_tolerance_uS where it is above 0. Where cells are pulsed, .pulses are the pulses from weight 0,\n\
                  negative downwards. What is not an array (bias) is added digitally.\n"

@@ -84,7 +84,7 @@ pub(super) fn write(bundle: &mut Bundle, held: &[Holder], draw: Draw) -> Result<
             Holder::Crossbar(array) => {
                 let (low, high) = (array.g_min_us, array.g_max_us);
                 title = format!(
-                    "Target conductances, bit lines down, word lines across: dark {low} uS, bright {high} uS"
+                    "Target conductances, word lines down, bit lines across: dark {low} uS, bright {high} uS"
                 );
                 all += 2 * array.tiles.len();
                 for tile in &array.tiles {

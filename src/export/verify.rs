@@ -4,10 +4,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::bundle::sha256;
 use super::{Holder, Manifest, expectation};
 use crate::experiment::{Device, Experiment, in_precision};
-use crate::file::read_text;
+use crate::file::{read_text, sha256};
 use crate::{Error, Result};
 
 /// What became of an export.

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::{Error, Result};
@@ -79,7 +80,31 @@ pub(crate) fn create_directory(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(Error::writing(path))
 }
 
+/// The SHA-256 of what `path` holds, in lower-case hexadecimal digits.
+pub(crate) fn sha256(path: &Path) -> Result<String> {
+    Ok(hexadecimal(&Sha256::digest(fs::read(path).map_err(Error::reading(path))?)))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The text of `path`.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(Error::reading(path))
+}
+
+/// Checks that the result `out` would not replace a file that is read.
+pub(crate) fn keep_inputs(out: &Path, inputs: &[&Path]) -> Result<()> {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    match inputs.iter().find(|input| real(out).is_some() && real(out) == real(input)) {
+        None => Ok(()),
+        Some(input) => {
+            let (out, input) = (out.display(), input.display());
+            Err(Error::input(format!(
+                "--out {out}: is the input {input}, which would be lost; expected another file"
+            )))
+        }
+    }
 }

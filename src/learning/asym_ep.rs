@@ -58,6 +58,10 @@ impl<T: Real> Rule<T> for AsymEp {
         "asym-ep"
     }
 
+    fn nudge(&self) -> Option<f64> {
+        Some(self.nudges.beta)
+    }
+
     fn estimate<'a>(
         &self,
         system: &mut dyn System<T>,
@@ -74,6 +78,7 @@ impl<T: Real> Rule<T> for AsymEp {
         };
         let contrast = self.nudges.contrast(system, batch, &free, correction)?;
         let signal = Signal { d: contrast.d, at: free.values.clone() };
-        Ok(Estimate::of_signal(system, batch, free, &contrast.settled, signal))
+        let estimate = Estimate::of_signal(system, batch, free, &contrast.settled, signal);
+        Ok(Estimate { left: contrast.left, ..estimate })
     }
 }

@@ -23,7 +23,7 @@ pub struct Batch<'a, T: Real> {
 impl<'a, T: Real> Batch<'a, T> {
     /// The force -beta dC/dv of this batch.
     pub fn nudge(&self, beta: f64) -> Nudge<'a, T> {
-        Nudge { beta: T::of(beta), cost: self.cost, targets: self.targets }
+        Nudge { beta: T::of(beta), cost: self.cost, targets: self.targets, release: false }
     }
 
     /// Lets `system` infer.
@@ -43,14 +43,17 @@ pub struct Estimate<'a, T: Real> {
     pub gradient: LocalProduct<'a, T>,
     /// The free phase.
     pub free: Measurement<T>,
-    /// How many samples did not settle in some phase and took no part.
+    /// How many samples did not settle in some phase, or did not return from it, and took no part.
     pub unsettled: usize,
+    /// How many of them a nudge pushed out of the basin of their free steady state, as far as
+    /// anybody looked.
+    pub left: usize,
 }
 
 impl<'a, T: Real> Estimate<'a, T> {
     /// The gradient itself, the mean over the samples that are `settled`.
     pub fn of_gradient(gradient: Gradient<T>, free: Measurement<T>, settled: &[bool]) -> Self {
-        Self { gradient: gradient.into(), free, unsettled: unsettled(settled) }
+        Self { gradient: gradient.into(), free, unsettled: unsettled(settled), left: 0 }
     }
 
     /// The mean over the samples that are `settled` of the local products of a post-synaptic signal
@@ -64,7 +67,7 @@ impl<'a, T: Real> Estimate<'a, T> {
     ) -> Self {
         let Signal { d, at } = signal.mean_over(settled);
         let gradient = system.local_product(batch.inputs, d, at);
-        Self { gradient, free, unsettled: unsettled(settled) }
+        Self { gradient, free, unsettled: unsettled(settled), left: 0 }
     }
 
     /// The same of the adjoint, through all that stands between parameters and currents, at its
@@ -82,7 +85,7 @@ impl<'a, T: Real> Estimate<'a, T> {
         let Signal { d, at } = signal.mean_over(&free.settled);
         let gradient = system.exact_product(batch.inputs, d, at)?;
         let unsettled = unsettled(&free.settled);
-        Ok(Self { gradient, free, unsettled })
+        Ok(Self { gradient, free, unsettled, left: 0 })
     }
 }
 

@@ -49,6 +49,10 @@ impl<T: Real> Rule<T> for DyadicEp {
         "dyadic-ep"
     }
 
+    fn nudge(&self) -> Option<f64> {
+        Some(self.beta)
+    }
+
     fn estimate<'a>(
         &self,
         system: &mut dyn System<T>,

@@ -40,6 +40,10 @@ impl<T: Real> Rule<T> for EquilibriumPropagation {
         "ep"
     }
 
+    fn nudge(&self) -> Option<f64> {
+        Some(self.0.beta)
+    }
+
     fn estimate<'a>(
         &self,
         system: &mut dyn System<T>,
@@ -48,6 +52,7 @@ impl<T: Real> Rule<T> for EquilibriumPropagation {
         let free = batch.infer(system)?;
         let contrast = self.0.contrast(system, batch, &free, Correction::None)?;
         let signal = Signal { d: contrast.d, at: contrast.midpoint };
-        Ok(Estimate::of_signal(system, batch, free, &contrast.settled, signal))
+        let estimate = Estimate::of_signal(system, batch, free, &contrast.settled, signal);
+        Ok(Estimate { left: contrast.left, ..estimate })
     }
 }

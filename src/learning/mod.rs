@@ -49,6 +49,11 @@ pub trait Rule<T: Real>: Send + Sync {
     /// The name in configurations and results.
     fn name(&self) -> &'static str;
 
+    /// The strength of its nudge; none of a rule that does not nudge, or does not say.
+    fn nudge(&self) -> Option<f64> {
+        None
+    }
+
     /// Lets the machine settle as often as the rule needs, compares, and estimates the gradient of
     /// the mean cost of `batch`.
     ///

@@ -7,7 +7,7 @@ use super::Batch;
 use crate::Result;
 use crate::arithmetic::Real;
 use crate::arithmetic::simd::{self, vectorised};
-use crate::system::{Correction, Measurement, Phase, System};
+use crate::system::{Correction, Measurement, Nudge, Phase, System};
 
 /// On which sides of the free steady state the machine is nudged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub struct Nudges {
     pub beta: f64,
     /// The sides.
     pub nudging: Nudging,
+    /// Nudges are released in every so manieth update, to see whether the machine returns to its
+    /// free steady state; 0 is never.
+    pub release_every: u64,
 }
 
 /// The comparison of nudged steady states.
@@ -38,17 +41,20 @@ pub struct Contrast<T: Real> {
     pub d: DMatrix<T>,
     /// The mean of the compared states, nodes x samples.
     pub midpoint: DMatrix<T>,
-    /// Samples that settled in every phase.
+    /// Samples that settled in every phase, and returned wherever a nudge was released.
     pub settled: Vec<bool>,
+    /// Samples among the others that a nudge pushed out of the basin of their free steady state.
+    pub left: usize,
 }
 
 impl<T: Real> Contrast<T> {
     /// Compares two states that `nudge` lies between.
     fn between(plus: Measurement<T>, minus: Measurement<T>, nudge: f64) -> Self {
         let settled = plus.settled_with(&minus);
+        let left = plus.left_with(&minus);
         let (mut d, mut midpoint) = (plus.values, minus.values);
         compare(d.as_mut_slice(), midpoint.as_mut_slice(), T::of(1.0 / nudge));
-        Self { d, midpoint, settled }
+        Self { d, midpoint, settled, left }
     }
 
     /// What this and the contrast at `twice` the nudge say of none (Richardson): errors of second
@@ -60,6 +66,7 @@ impl<T: Real> Contrast<T> {
             simd::add_scaled(this.as_mut_slice(), T::of(-1.0 / 3.0), twice.as_slice());
         }
         self.keep(&twice.settled);
+        self.left = self.left.max(twice.left);
         self
     }
 
@@ -79,6 +86,11 @@ vectorised! {
 }
 
 impl Nudges {
+    /// Nudges that are never released.
+    pub fn new(beta: f64, nudging: Nudging) -> Self {
+        Self { beta, nudging, release_every: 0 }
+    }
+
     /// Settles the nudged phases and compares them.
     ///
     /// # Errors
@@ -91,7 +103,8 @@ impl Nudges {
         correction: Correction<T>,
     ) -> Result<Contrast<T>> {
         let mut nudged = |beta| {
-            let nudge = batch.nudge(beta);
+            let release = self.release_every > 0 && batch.update.is_multiple_of(self.release_every);
+            let nudge = Nudge { release, ..batch.nudge(beta) };
             system.settle(batch.inputs, &Phase::Nudged { nudge, correction, free })
         };
         let mut centred = |beta| Ok(Contrast::between(nudged(beta)?, nudged(-beta)?, 2.0 * beta));

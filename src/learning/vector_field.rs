@@ -38,6 +38,10 @@ impl<T: Real> Rule<T> for VectorField {
         "vector-field"
     }
 
+    fn nudge(&self) -> Option<f64> {
+        Some(self.0.beta)
+    }
+
     fn estimate<'a>(
         &self,
         system: &mut dyn System<T>,
@@ -46,6 +50,7 @@ impl<T: Real> Rule<T> for VectorField {
         let free = batch.infer(system)?;
         let contrast = self.0.contrast(system, batch, &free, Correction::None)?;
         let signal = Signal { d: contrast.d, at: free.values.clone() };
-        Ok(Estimate::of_signal(system, batch, free, &contrast.settled, signal))
+        let estimate = Estimate::of_signal(system, batch, free, &contrast.settled, signal);
+        Ok(Estimate { left: contrast.left, ..estimate })
     }
 }

@@ -50,6 +50,8 @@ ranges! {
     up_to_one: f64 => f64, |x| x > 0.0 && x <= 1.0, "a number above 0 and at most 1";
     /// A whole number of at least 1.
     positive_integer: i64 => usize, |x| x > 0, "a whole number of at least 1";
+    /// Attempts of write-and-verify.
+    attempts: i64 => usize, |x| (1..=10_000).contains(&x), "1 to 10000 attempts";
     /// Levels of a cell: 0 for a continuum.
     levels: i64 => u32, |x| x == 0 || (2..=65_536).contains(&x), "0 (a continuum) or 2 to 65536 levels";
     /// Bits of a converter with a sign: 0 for none.

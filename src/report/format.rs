@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+use crate::coupler::{Energy, Joules};
+
 /// Three significant digits without trailing zeros: 14.9, 3.2, 120.
 fn significant(value: f64) -> String {
     let decimals = if value >= 99.95 {
@@ -11,6 +13,19 @@ fn significant(value: f64) -> String {
     };
     let text = format!("{value:.decimals$}");
     if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
+}
+
+/// An energy with its parts: `1.20e-6 J (arrays 2.00e-7, converters 1.00e-6, writes unknown)`.
+pub fn energy(energy: &Energy) -> String {
+    let parts = energy.parts().into_iter().filter(|(_, part)| part.joules + part.unpriced > 0.0);
+    let part = |(name, part): (&str, Joules)| match part {
+        part if part.joules == 0.0 => format!("{name} unknown"),
+        part if part.unpriced > 0.0 => format!("{name} at least {:.2e}", part.joules),
+        part => format!("{name} {:.2e}", part.joules),
+    };
+    let parts: Vec<String> = parts.map(part).collect();
+    let parts = if parts.is_empty() { "nothing".into() } else { parts.join(", ") };
+    format!("{:.3e} J ({parts})", energy.known())
 }
 
 /// Seconds in the unit that suits them, from nanoseconds to years: `14.9 h`, `3.2 ms`, `0 s`.

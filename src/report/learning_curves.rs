@@ -178,6 +178,7 @@ pub(super) mod tests {
                     .then(|| 0.962 - 0.11 * (-t / 7.0).exp() + 0.002 * wiggle),
                 test_accuracy: 0.957 - 0.12 * (-t / 7.0).exp() + 0.003 * wiggle,
                 unsettled: epoch % 3,
+                left: 0,
                 test_unsettled: 0,
                 frames: 240_000 * epoch as u64,
                 conversions: 188_160_000 * epoch as u64,

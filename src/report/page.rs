@@ -1,6 +1,6 @@
 //! A run on one page: an HTML file that needs nothing but itself.
 
-use super::format::{count, duration, percent};
+use super::format::{count, duration, energy, percent};
 use super::html::{card, document, escaped, figure};
 use super::learning_curves::panels;
 use crate::Result;
@@ -90,7 +90,8 @@ fn laboratory_card(lab: &LabSummary) -> String {
         count(lab.conversions as f64)
     );
     if lab.joules > 0.0 {
-        notes += &format!("<br>{} write pulses<br>{:.3e} J", count(lab.pulses as f64), lab.joules);
+        let (pulses, energy) = (count(lab.pulses as f64), energy(&lab.energy));
+        notes += &format!("<br>{pulses} write pulses<br>{energy}");
     }
     card("Laboratory time of training", &duration(lab.seconds), &notes)
 }
@@ -220,6 +221,7 @@ mod tests {
             test_samples: 263,
             test_unsettled: 2,
             train_unsettled: 0.0,
+            train_left: 0,
             samples_per_second: 1200.0,
             lab: LabSummary {
                 seconds: 14.9 * 3600.0,

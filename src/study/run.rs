@@ -1,11 +1,14 @@
 //! The runs of a study: every point of its axes with every seed, resolved and checked.
 
+use std::collections::HashMap;
+
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
 use super::axis::{show, text};
 use super::{Procedure, Study};
-use crate::experiment::{Experiment, set_value};
+use crate::experiment::{Experiment, NamedFiles, set_value};
+use crate::file::hexadecimal;
 use crate::{Error, Result};
 
 /// Digits of a run's identity.
@@ -34,12 +37,17 @@ impl Study {
     /// key takes, or values do not fit each other.
     pub fn runs(&self) -> Result<Vec<Run>> {
         let mut runs = Vec::new();
-        for point in self.points() {
-            let (procedure, experiment) =
+        let (mut known, deals) = (HashMap::new(), self.deals_chips());
+        for (number, point) in self.points().into_iter().enumerate() {
+            let (procedure, mut experiment) =
                 self.resolve(&point).map_err(|error| self.located(error))?;
+            if deals {
+                experiment.chip += number as u64;
+            }
             for seed in self.seeds.list(experiment.seed) {
                 let experiment = Experiment { seed, ..experiment.clone() };
-                let id = self.identity(procedure, &experiment);
+                let files = NamedFiles::of(&experiment, &mut known)?;
+                let id = self.identity(procedure, &experiment, &files);
                 runs.push(Run {
                     number: runs.len() + 1,
                     id,
@@ -50,6 +58,12 @@ impl Study {
             }
         }
         Ok(runs)
+    }
+
+    /// Whether every point has a chip of its own: where points are drawn at random, hardware is
+    /// too.
+    fn deals_chips(&self) -> bool {
+        self.draw.is_some() && !self.keys().iter().any(|key| key == "chip")
     }
 
     /// The values of all axes, point by point.
@@ -108,7 +122,12 @@ impl Study {
     }
 
     /// A hash of all that decides a run's results.
-    fn identity(&self, procedure: Procedure, experiment: &Experiment) -> String {
+    fn identity(
+        &self,
+        procedure: Procedure,
+        experiment: &Experiment,
+        files: &NamedFiles,
+    ) -> String {
         let mut hash = Sha256::new();
         hash.update(procedure.name());
         match procedure {
@@ -118,7 +137,7 @@ impl Study {
             }
         }
         hash.update(experiment.to_toml());
-        let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        digits[..IDENTITY].to_owned()
+        hash.update(files.text());
+        hexadecimal(&hash.finalize())[..IDENTITY].to_owned()
     }
 }

@@ -50,6 +50,9 @@ pub struct Nudge<'a, T: Real> {
     pub cost: Cost,
     /// Its targets, outputs x samples.
     pub targets: &'a DMatrix<T>,
+    /// Whether the machine, once measured, lets go of the nudge to see if it returns to its free
+    /// steady state: see [`Measurement::left`].
+    pub release: bool,
 }
 
 /// How the antisymmetric part of the couplings is corrected in a nudged phase.
@@ -98,6 +101,9 @@ pub struct Measurement<T: Real> {
     pub difference: Option<DMatrix<T>>,
     /// Whether each sample had settled when it was read.
     pub settled: Vec<bool>,
+    /// Samples that did not return to their free steady state when the nudge was released, and so
+    /// do not count as settled; empty where nobody looked.
+    pub left: Vec<bool>,
     /// How many relaxation steps each sample took.
     pub steps: Vec<usize>,
     /// Where learning phases of a simulated machine start; none after other phases, and none of a
@@ -113,9 +119,16 @@ impl<T: Real> Measurement<T> {
             values,
             difference: None,
             settled: vec![true; samples],
+            left: Vec::new(),
             steps: vec![1; samples],
             start: None,
         }
+    }
+
+    /// How many samples left their basin in this measurement or in `other`.
+    pub fn left_with(&self, other: &Self) -> usize {
+        let left = |of: &Self, sample: usize| of.left.get(sample).is_some_and(|left| *left);
+        (0..self.settled.len()).filter(|s| left(self, *s) || left(other, *s)).count()
     }
 
     /// The samples that had settled in this measurement and in `other`.
@@ -131,6 +144,35 @@ pub struct Start<T: Real> {
     pub state: DMatrix<T>,
     /// Constant currents of inputs and biases, nodes x samples.
     pub constant: DMatrix<T>,
+}
+
+/// The smallest forces on a node that a machine's steady states tell from none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Resolution {
+    /// The force below which a node is taken to be at rest.
+    pub tolerance: f64,
+    /// The standard deviation of noise in a force, as one measurement of a sample averages it.
+    pub noise: f64,
+}
+
+impl Resolution {
+    /// Why a `force` on the nodes of each of `samples` samples is lost, if it is.
+    pub fn loses(&self, force: f64, samples: usize) -> Option<String> {
+        let Self { tolerance, noise } = *self;
+        if force < 2.0 * tolerance {
+            return Some(format!(
+                "nodes are taken to be at rest at forces of {tolerance:.1e}, so that it is lost in \
+                 relaxation.tolerance; expected a larger nudge or a smaller tolerance"
+            ));
+        }
+        let averaged = noise / (samples as f64).sqrt();
+        (force < averaged).then(|| {
+            format!(
+                "noise is {noise:.1e} in each of {samples} samples, so that an update sees mostly \
+                 noise; expected a larger nudge, more measurement.samples or larger batches"
+            )
+        })
+    }
 }
 
 /// The current W v0 - W^T v0, nodes x samples.
@@ -255,6 +297,11 @@ pub trait System<T: Real>: Send {
     /// |W - W^T| / |W + W^T| in Frobenius norms, 0 for reciprocal and 1 for feedforward machines;
     /// nothing where a laboratory cannot tell.
     fn non_reciprocity(&self) -> Option<f64> {
+        None
+    }
+
+    /// The smallest forces that its steady states tell from none; none where nobody can say.
+    fn resolution(&self) -> Option<Resolution> {
         None
     }
 

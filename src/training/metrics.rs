@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::coupler::Expense;
+use crate::coupler::{Energy, Expense};
 
 /// One epoch: one row of `metrics.csv`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct EpochMetrics {
     pub test_accuracy: f64,
     /// Samples of the epoch that did not settle and took no part in the gradient.
     pub unsettled: usize,
+    /// Samples among them that a nudge pushed out of the basin of their free steady state, in the
+    /// updates in which nudges were released to see.
+    pub left: usize,
     /// Samples of the test part that had not settled when they were read.
     pub test_unsettled: usize,
     /// Camera frames spent on training up to here.
@@ -53,14 +56,23 @@ pub struct LabSummary {
     /// Write pulses of training.
     #[serde(default)]
     pub pulses: u64,
-    /// Energy of training, joule.
+    /// Writes of training that write-and-verify gave up.
+    #[serde(default)]
+    pub given_up: u64,
+    /// What is known of the energy of training, joule.
     #[serde(default)]
     pub joules: f64,
-    /// Energy of one inference, joule.
+    /// What is known of the energy of one inference, joule.
     #[serde(default)]
     pub joules_per_inference: f64,
+    /// The energy of training by where it goes.
+    #[serde(default)]
+    pub energy: Energy,
+    /// The energy of one inference by where it goes.
+    #[serde(default)]
+    pub energy_per_inference: Energy,
     /// The largest relative difference between an array's effective matrix in use and what it
-    /// should have been.
+    /// should have been; 0 where no read met an old one.
     #[serde(default)]
     pub wire_staleness: f64,
 }
@@ -77,8 +89,11 @@ impl LabSummary {
             frames_per_inference: inference.frames as f64 * each,
             conversions_per_inference: inference.conversions as f64 * each,
             pulses: training.pulses,
-            joules: training.joules,
-            joules_per_inference: inference.joules * each,
+            given_up: training.given_up,
+            joules: training.energy.known(),
+            joules_per_inference: inference.energy.known() * each,
+            energy: training.energy,
+            energy_per_inference: inference.energy.times(each),
             wire_staleness: 0.0,
         }
     }
@@ -111,6 +126,9 @@ pub struct Summary {
     /// The fraction of the training samples of all epochs that did not settle and took no part in
     /// the gradient, 0 to 1.
     pub train_unsettled: f64,
+    /// Training samples that a nudge pushed out of the basin of their free steady state, in the
+    /// updates in which nudges were released to see.
+    pub train_left: usize,
     /// Training samples a second of computing (of inference, where nothing was trained).
     pub samples_per_second: f64,
     /// What a laboratory would have spent.
@@ -130,6 +148,17 @@ impl Summary {
         if self.train_unsettled > 0.0 {
             let percent = 100.0 * self.train_unsettled;
             warnings.push(format!("{percent:.2} % of the training samples did not settle and took no part in the gradient"));
+        }
+        if self.train_left > 0 {
+            let left = self.train_left;
+            warnings.push(format!("{left} training samples did not return when their nudge was released (learning.release_every) and took no part: the nudge is too strong, or there is more than one steady state"));
+        }
+        if self.lab.given_up > 0 {
+            let (given_up, pulses) = (self.lab.given_up, self.lab.pulses);
+            warnings.push(format!(
+                "write-and-verify gave up {given_up} writes (of {pulses} pulses in all) beyond its \
+                 tolerance"
+            ));
         }
         warnings
     }

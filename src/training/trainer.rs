@@ -15,7 +15,7 @@ use crate::arithmetic::random::Key;
 use crate::coupler::{Expense, Parameter};
 use crate::data::Parts;
 use crate::learning::{Batch, Rule};
-use crate::system::System;
+use crate::system::{Phase, System};
 use crate::{Error, Result};
 
 /// Mini-batches without a single sample that settles, from the first of an epoch on, after which
@@ -35,6 +35,12 @@ pub struct Plan {
     pub objective: Objective,
     /// Names the random streams that shuffle samples.
     pub seed: u64,
+}
+
+/// Samples that took no part in an update.
+struct NotUsed {
+    unsettled: usize,
+    left: usize,
 }
 
 /// A machine in training.
@@ -169,6 +175,56 @@ impl<T: Real> Trainer<T> {
         self.plan.objective.evaluate(self.system.as_mut(), &self.data.test)
     }
 
+    /// How the learning rate jumps where a run that was planned for another number of epochs goes
+    /// on with this plan, if it does.
+    pub fn seam(&self) -> Option<String> {
+        let done = self.metrics.len();
+        let before = self.metrics.last()?.rate_factor;
+        let planned = self.plan.schedule.factor(done - 1, self.plan.epochs);
+        (!self.is_finished() && planned != before).then(|| {
+            let next = self.plan.schedule.factor(done, self.plan.epochs);
+            format!(
+                "the learning rate's factor goes from {before:.3} in epoch {done} to {next:.3} in \
+                 epoch {}: training.schedule depends on training.epochs, so this is not a run of \
+                 {} epochs from the start",
+                done + 1,
+                self.plan.epochs
+            )
+        })
+    }
+
+    /// What a user should know before the first update: that the nudge of its rule is lost in what
+    /// the machine resolves. Takes a free phase of the first mini-batch, and puts the machine back.
+    ///
+    /// # Errors
+    /// When the machine does not take the examples.
+    pub fn doubts(&mut self) -> Result<Option<String>> {
+        let (nudge, resolution) = (self.rule.nudge(), self.system.resolution());
+        let (Some(beta), Some(resolution)) = (nudge, resolution) else { return Ok(None) };
+        let first: Vec<usize> = (0..self.plan.batch.min(self.data.train.len())).collect();
+        let (inputs, labels) = self.data.train.batch(&first);
+        let before = self.system.state();
+        let measured = self.system.settle(&inputs, &Phase::Free)?;
+        self.system.restore(&before)?;
+        let (objective, outputs) = (self.plan.objective, self.system.outputs());
+        let targets = objective.class_targets::<T>(&labels, outputs.len());
+        let mut forces = Vec::with_capacity(first.len());
+        for (values, targets) in measured.values.column_iter().zip(targets.column_iter()) {
+            let (mut largest, shown) = (0.0f64, values.rows_range(outputs.clone()).into_owned());
+            objective.cost.for_each_slope(shown.as_slice(), targets.as_slice(), |_, slope| {
+                largest = largest.max((beta * slope.f64()).abs());
+            });
+            forces.push(largest);
+        }
+        forces.sort_by(f64::total_cmp);
+        let typical = forces[forces.len() / 2];
+        Ok(resolution.loses(typical, first.len()).map(|lost| {
+            format!(
+                "the nudge is a force of {typical:.2e} on a typical output (learning.beta = {beta}): {lost}"
+            )
+        }))
+    }
+
     /// Trains all epochs that are left.
     ///
     /// # Errors
@@ -211,6 +267,7 @@ impl<T: Real> Trainer<T> {
             test_samples: test.samples,
             test_unsettled: test.unsettled,
             train_unsettled: unsettled_fraction(&self.metrics, train.samples),
+            train_left: self.metrics.iter().map(|row| row.left).sum(),
             samples_per_second: match trained {
                 true => per_second(self.trained_samples, self.training_time),
                 false => per_second(train.samples + test.samples, elapsed),
@@ -234,11 +291,14 @@ impl<T: Real> Trainer<T> {
         let mut order: Vec<usize> = (0..self.data.train.len()).collect();
         order.shuffle(&mut Key::new(self.plan.seed, "shuffle").with(epoch as u64).stream());
         let before = self.system.expense();
-        let (start, mut seen, mut unsettled) = (Instant::now(), Evaluation::default(), 0);
+        let (start, mut seen, mut unsettled, mut left) =
+            (Instant::now(), Evaluation::default(), 0, 0);
         let batches = order.chunks(self.plan.batch);
         let last = batches.len();
         for (batch, indices) in (1..).zip(batches) {
-            unsettled += self.update(indices, rate_factor, &mut seen)?;
+            let not_used = self.update(indices, rate_factor, &mut seen)?;
+            unsettled += not_used.unsettled;
+            left += not_used.left;
             progress(seen.samples);
             if unsettled == seen.samples && (batch == HOPELESS_BATCHES || batch == last) {
                 return Err(Error::Machine(format!(
@@ -266,6 +326,7 @@ impl<T: Real> Trainer<T> {
             validation_accuracy,
             test_accuracy: test.accuracy(),
             unsettled,
+            left,
             test_unsettled: test.unsettled,
             frames: self.spent.frames,
             conversions: self.spent.conversions,
@@ -275,13 +336,13 @@ impl<T: Real> Trainer<T> {
         Ok(&self.metrics[epoch])
     }
 
-    /// One update from the samples `indices`; returns how many did not settle.
+    /// One update from the samples `indices`; returns how many took no part.
     fn update(
         &mut self,
         indices: &[usize],
         rate_factor: f64,
         seen: &mut Evaluation,
-    ) -> Result<usize> {
+    ) -> Result<NotUsed> {
         let (inputs, labels) = self.data.train.batch(indices);
         let (objective, outputs) = (self.plan.objective, self.system.outputs());
         let targets = objective.class_targets(&labels, outputs.len());
@@ -290,11 +351,12 @@ impl<T: Real> Trainer<T> {
         let estimate = self.rule.estimate(self.system.as_mut(), &batch)?;
         seen.count(&outputs, &estimate.free, &labels, &targets, cost);
         self.updates += 1;
+        let not_used = NotUsed { unsettled: estimate.unsettled, left: estimate.left };
         if estimate.unsettled < indices.len() {
             self.descent.step(&mut self.values, &estimate.gradient, rate_factor)?;
             self.system.program(&mut self.values)?;
         }
-        Ok(estimate.unsettled)
+        Ok(not_used)
     }
 
     /// Writes a checkpoint, whole or not at all.

@@ -12,12 +12,10 @@ count = 0
 for held in described["held"]:
     for tile in held.get("crossbar", {}).get("tiles", []):
         for side in ["plus", "minus"]:
-            # Exported outputs x inputs; both programs want word lines, the inputs, down.
-            cells = np.load(f"{directory}/{tile[side]}").T
+            cells = np.load(f"{directory}/{tile[side]}")
             volts = np.linspace(-0.2, 0.2, cells.shape[0])[:, None] + 0.01
-            np.save(f"{directory}/cells.npy", cells)
             np.save(f"{directory}/volts.npy", volts)
-            found = equilux("crossbar", "solve", "--cells", f"{directory}/cells.npy", "--unit", "uS", "--volts", f"{directory}/volts.npy", "--r-word", r_word, "--r-bit", r_bit)
+            found = equilux("crossbar", "solve", "--cells", f"{directory}/{tile[side]}", "--unit", "uS", "--volts", f"{directory}/volts.npy", "--r-word", r_word, "--r-bit", r_bit)
             solution = compute(volts, 1e6 / cells, r_i_word_line=r_word, r_i_bit_line=r_bit)
             for mine, theirs in zip(found["currents_A"], np.ravel(solution.currents.output)):
                 close(mine, theirs, 1e-9 * np.abs(solution.currents.output).max(), tile[side])

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use nalgebra::DMatrix;
 
 use super::effects::CrossbarDevice;
-use super::hook::{ArrayEffect, Path};
-use super::tile::{self, Tile};
+use super::heat::Heating;
+use super::hook::Path;
+use super::tile::{self, BehindWires, Tile};
 use crate::Result;
 use crate::arithmetic::Real;
 use crate::coupler::{Effect, Port};
@@ -17,15 +18,15 @@ pub(super) struct Array<T: Real> {
     pub tiles: Vec<Tile<T>>,
     /// Gains of the outputs, the same in both directions; empty where all are 1.
     pub gains: Vec<T>,
-    /// The conductance on every input and on every output, microsiemens; empty where nobody asks.
-    conductances: [Vec<T>; 2],
+    /// What tells the heat of reads.
+    pub heating: Heating<T>,
     /// What wires make of a cell's conductance, a factor for each cell of both sides; empty where
     /// wires are perfect.
     pub losses: Vec<DMatrix<T>>,
     /// Programmings since the wires' effect was worked out.
     pub age: usize,
-    /// The largest relative difference between an effective matrix with old losses and the one that
-    /// replaced it.
+    /// The largest relative difference between an effective matrix with old losses, as reads have
+    /// met them, and the one that replaced it.
     pub staleness: f64,
 }
 
@@ -34,6 +35,8 @@ pub(super) struct Array<T: Real> {
 pub(super) struct Held<'a, T: Real> {
     /// Empty where the weights are all that counts.
     pub cells: [DMatrix<f64>; 2],
+    /// What the cells were asked to be, microsiemens; empty as `cells`.
+    pub asked: [DMatrix<f64>; 2],
     pub weights: Option<&'a DMatrix<T>>,
     /// What outputs are scaled by to make up for drift.
     pub compensation: f64,
@@ -51,7 +54,7 @@ impl<T: Real> Array<T> {
         let mut array = Self {
             tiles: tiles.map(|(outputs, inputs)| Tile::blank(outputs, inputs)).collect(),
             gains,
-            conductances: [Vec::new(), Vec::new()],
+            heating: Heating::Unknown,
             losses: Vec::new(),
             age: 0,
             staleness: 0.0,
@@ -94,27 +97,36 @@ impl<T: Real> Array<T> {
         scale: f64,
         fresh: bool,
     ) -> Result<DMatrix<T>> {
-        let lossy = |losses: &[DMatrix<T>]| {
-            let with = |side: usize| cells[side].zip_map(&losses[side], |g, loss| g * loss.f64());
-            difference(&[with(0), with(1)], scale)
-        };
-        let stale = (!self.losses.is_empty()).then(|| lossy(&self.losses));
+        let stale = (!self.losses.is_empty()).then(|| lossy(cells, &self.losses, scale));
         if let Some(stale) = stale.as_ref().filter(|_| !fresh) {
             return Ok(stale.clone());
         }
-        let effective = tile::behind_wires(device, cells)?;
-        let loss =
-            |behind: f64, cell: f64| if cell > 0.0 { T::of(behind / cell) } else { T::one() };
-        self.losses = (0..2).map(|side| effective[side].zip_map(&cells[side], loss)).collect();
+        let BehindWires { effective, ends } = tile::behind_wires(device, cells)?;
+        self.losses = losses(cells, &effective);
+        if !ends.is_empty() {
+            self.heating = Heating::Ends(ends);
+        }
         // Through the losses, as later reads and a resumed run will: the same bits.
-        let fresh = lossy(&self.losses);
-        if let Some(stale) = stale {
-            let relative =
-                (&stale - &fresh).norm().f64() / fresh.norm().f64().max(f64::MIN_POSITIVE);
-            self.staleness = self.staleness.max(relative);
+        let fresh = lossy(cells, &self.losses, scale);
+        // Losses that were worked out anew at every programming are not stale for any read.
+        if let Some(stale) = stale.filter(|_| self.age > 1) {
+            self.staleness = self.staleness.max(difference_between(&stale, &fresh));
         }
         self.age = 0;
         Ok(fresh)
+    }
+
+    /// The relative difference between the effective matrix in use and what it should be.
+    ///
+    /// # Errors
+    /// When the array's network is singular.
+    pub fn stale_by(&self, device: &CrossbarDevice, held: &Held<T>) -> Result<f64> {
+        if self.age == 0 || self.losses.is_empty() {
+            return Ok(0.0);
+        }
+        let BehindWires { effective, .. } = tile::behind_wires::<T>(device, &held.cells)?;
+        let with = |own: &[DMatrix<T>]| lossy::<T>(&held.cells, own, held.compensation);
+        Ok(difference_between(&with(&self.losses), &with(&losses(&held.cells, &effective))))
     }
 
     /// Currents of the values, outputs x inputs, in weights: all tiles together.
@@ -129,12 +141,6 @@ impl<T: Real> Array<T> {
         effective
     }
 
-    /// The conductance on every line that is driven at `port`, microsiemens; empty where nobody
-    /// asks.
-    pub fn conductances(&self, port: Port) -> &[T] {
-        &self.conductances[port.index()]
-    }
-
     /// How many tiles convert for one line that is read when `port` is driven.
     pub fn conversions(&self, port: Port) -> usize {
         self.tiles.iter().filter(|tile| tile.driven(port.other()).start == 0).count()
@@ -146,7 +152,9 @@ impl<T: Real> Array<T> {
         let powers = (!device.follows(Path::StraightCurrents))
             .then(|| [0, 1].map(|power| self.power(device, held, power, scale)));
         let variances = (!device.follows(Path::EvenNoise)).then(|| {
-            let noise = [plus, minus].map(|cells| device.cell_noise(cells.as_slice()));
+            let noise = [0, 1].map(|side| {
+                device.cell_noise(held.cells[side].as_slice(), held.asked[side].as_slice())
+            });
             let pairs = noise[0].iter().zip(&noise[1]);
             let variances =
                 pairs.map(|(plus, minus)| T::of((plus.powi(2) + minus.powi(2)) * scale * scale));
@@ -159,12 +167,12 @@ impl<T: Real> Array<T> {
                 powers.as_ref().map(|powers| powers.each_ref().map(|power| tile.part_of(power)));
             tile.variances = variances.as_ref().map(|variances| tile.part_of(variances));
         }
-        if device.cost.counts_heat() {
-            let sum = plus + minus;
-            self.conductances = [
-                sum.row_sum().iter().map(|g| T::of(*g)).collect(),
-                sum.column_sum().iter().map(|g| T::of(*g)).collect(),
-            ];
+        if device.cost.counts_heat() && device.wires.is_off() {
+            let of = |term: &dyn Fn(f64) -> f64| {
+                plus.zip_map(minus, |plus, minus| term(plus * 1e-6) + term(minus * 1e-6))
+            };
+            let beyond = |power: usize| of(&|g| beyond_straight::<T>(device, g)[power]);
+            self.heating = Heating::lines([of(&|g| g), beyond(0), beyond(1)]);
         }
     }
 
@@ -196,13 +204,36 @@ pub(super) fn current_of<T: Real>(
     power: usize,
     scale: f64,
 ) -> DMatrix<f64> {
-    let effects: Vec<&dyn ArrayEffect<T>> =
-        device.active().filter(|effect| !effect.follows(Path::StraightCurrents, device)).collect();
-    let term = |g_us: f64| -> f64 {
-        effects.iter().map(|effect| effect.current(g_us * 1e-6)[power]).sum()
-    };
+    let term = |g_us: f64| beyond_straight::<T>(device, g_us * 1e-6)[power];
     let factor = scale * 1e6 * device.drive.volts_per_value().powi(power as i32 + 1);
     plus.zip_map(minus, |plus, minus| (term(plus) - term(minus)) * factor)
+}
+
+/// Coefficients of u^2 and u^3 in the current of a cell of `g` siemens.
+fn beyond_straight<T: Real>(device: &CrossbarDevice, g: f64) -> [f64; 2] {
+    let effects = device.active::<T>();
+    let effects = effects.filter(|effect| !effect.follows(Path::StraightCurrents, device));
+    effects.fold([0.0; 2], |sum, effect| {
+        let own = effect.current(g);
+        [sum[0] + own[0], sum[1] + own[1]]
+    })
+}
+
+/// What wires make of a cell's conductance: a factor for each cell of both sides.
+fn losses<T: Real>(cells: &[DMatrix<f64>; 2], effective: &[DMatrix<f64>; 2]) -> Vec<DMatrix<T>> {
+    let loss = |behind: f64, cell: f64| if cell > 0.0 { T::of(behind / cell) } else { T::one() };
+    (0..2).map(|side| effective[side].zip_map(&cells[side], loss)).collect()
+}
+
+/// The weights of pairs of cells behind wires of these `losses`.
+fn lossy<T: Real>(cells: &[DMatrix<f64>; 2], losses: &[DMatrix<T>], scale: f64) -> DMatrix<T> {
+    let with = |side: usize| cells[side].zip_map(&losses[side], |g, loss| g * loss.f64());
+    difference(&[with(0), with(1)], scale)
+}
+
+/// |a - b| / |b|.
+fn difference_between<T: Real>(a: &DMatrix<T>, b: &DMatrix<T>) -> f64 {
+    (a - b).norm().f64() / b.norm().f64().max(f64::MIN_POSITIVE)
 }
 
 /// The weights of pairs of cells.

@@ -7,8 +7,8 @@
 //! A pair of cells makes the currents M^p of its weight w alone, p = 1 to 3, so that one central
 //! difference of all cells gives all derivatives: stuck cells have none, drift and gains scale
 //! them. The amplifiers' gain s_i is that of their side. Held fixed are the part of each cell's
-//! current that is lost in wires, which depends a little on all other cells, how fast each cell
-//! drifts, which may depend on what was written, and what makes up for drift. Errors of programming have a mean of zero and count as errors, not as a map; levels are
+//! current that is lost in wires, which depends a little on all other cells, and what makes up for
+//! drift. Errors of programming have a mean of zero and count as errors, not as a map; levels are
 //! passed straight through.
 
 use nalgebra::DMatrix;
@@ -33,10 +33,7 @@ impl<T: Real> Crossbar<T> {
     pub(super) fn reads_weights_as_asked(&self) -> bool {
         let paths = [Path::StraightCurrents, Path::WeightsAsWritten];
         let periphery = self.quiet_periphery();
-        let all_move = match &self.memory {
-            Memory::Written(cells) => cells.all_move(),
-            Memory::Pulsed(_) => true,
-        };
+        let all_move = self.chip.stuck.iter().all(Vec::is_empty);
         all_move
             && self.array.gains.is_empty()
             && paths.into_iter().all(|path| self.device.follows(path))
@@ -89,20 +86,21 @@ impl<T: Real> Crossbar<T> {
     fn slopes(&self) -> Vec<DMatrix<T>> {
         let device = &self.device;
         let by = device.cells.weight_max * T::default_epsilon().f64().cbrt();
-        let compensation = match &self.memory {
-            Memory::Written(cells) => cells.compensation(device),
-            Memory::Pulsed(_) => 1.0,
-        };
+        let compensation = self.memory.with_held(device, &self.chip, |held| held.compensation);
         let scale = device.cells.weight_per_us() * compensation;
         let currents = |by: f64| {
-            let cells = match &self.memory {
-                Memory::Written(cells) => cells.moved(device, by),
-                Memory::Pulsed(cells) => {
-                    let seen = cells.seen(device);
-                    let of = |w: f64, side: usize| device.cells.conductances(w + by)[side];
-                    [0, 1].map(|side| seen.map(|w| of(w.f64(), side)))
+            let [mut cells, mut asked] = self.memory.programmed(device, &self.chip);
+            for side in 0..2 {
+                let weights = self.weights.iter().map(|weight| weight.f64());
+                let pairs = cells[side].iter_mut().zip(asked[side].iter_mut()).zip(weights);
+                for ((cell, asked), weight) in pairs {
+                    let of = |weight| device.cells.conductances(weight)[side];
+                    let change = of(weight + by) - of(weight);
+                    *cell += change;
+                    *asked += change;
                 }
-            };
+            }
+            let cells = self.chip.age(device, cells, &asked);
             let behind = |side: usize| match self.array.losses.get(side) {
                 Some(losses) => cells[side].zip_map(losses, |g, loss| g * loss.f64()),
                 None => cells[side].clone(),
@@ -134,9 +132,6 @@ impl<T: Real> Crossbar<T> {
         }
         if !self.device.wires.is_off() {
             words += ", the losses of wires held";
-        }
-        if !self.device.drift.is_off() {
-            words += ", the coefficients of drift held";
         }
         words
     }

@@ -1,8 +1,9 @@
 //! What the list of a crossbar's effects is asked.
 
 use super::Crossbar;
-use super::effects::CrossbarDevice;
+use super::effects::{CrossbarDevice, Direction};
 use super::hook::{ArrayEffect, Path};
+use super::settings::Mapping;
 use crate::Result;
 use crate::arithmetic::Real;
 use crate::coupler::{Coupler, Effect, Family, Site, Span, chip_key};
@@ -30,12 +31,12 @@ impl CrossbarDevice {
             || [Path::EvenNoise, Path::StraightCurrents].iter().any(|path| !self.follows(*path))
     }
 
-    /// Standard deviations of cells of the conductances `cells` from read to read, all in
-    /// microsiemens.
-    pub(super) fn cell_noise(&self, cells: &[f64]) -> Vec<f64> {
+    /// Standard deviations from read to read of cells of the conductances `cells`, asked to be
+    /// `written`, all in microsiemens.
+    pub(super) fn cell_noise(&self, cells: &[f64], written: &[f64]) -> Vec<f64> {
         let mut deviations = vec![0.0; cells.len()];
         for effect in self.active::<f64>() {
-            effect.add_cell_noise(cells, &mut deviations, self);
+            effect.add_cell_noise(cells, written, &mut deviations, self);
         }
         deviations
     }
@@ -55,6 +56,12 @@ impl Family for CrossbarDevice {
         format!("resistive crossbars{sheet}")
     }
 
+    fn holds(&self) -> String {
+        let hooks = self.hooks::<f64>().into_iter().map(|(_, effect)| effect);
+        let of_writes = hooks.filter(|effect| !effect.follows(Path::ExactWrites, self));
+        format!("{:?} {:?}", self.cells, of_writes.collect::<Vec<_>>())
+    }
+
     fn sheet(&self) -> Option<&str> {
         self.sheet.as_deref()
     }
@@ -71,7 +78,15 @@ impl Family for CrossbarDevice {
             }
             Ok(())
         };
-        if !self.pulses.is_off() {
+        let pulses = &self.pulses;
+        if !pulses.is_off() {
+            let mapping = self.cells.mapping;
+            if pulses.direction == Direction::Up && mapping != Mapping::Differential {
+                return Err(format!(
+                    "pulses.direction = \"up\": a weight of cells that only step up is a pair of \
+                     them; expected cells.mapping = \"differential\", found {mapping:?}"
+                ));
+            }
             let expected = "none of it, or pulses.model = \"none\"";
             not_shown(Path::Pulses, "pulsed cells", expected)?;
         }

@@ -79,6 +79,84 @@ pub fn effective(cells: &DMatrix<f64>, wires: Wires) -> Result<DMatrix<f64>> {
     if finite { Ok(effective) } else { Err(singular(wires)) }
 }
 
+/// An array behind its wires as its ends show it.
+pub(super) struct Compiled {
+    /// The effective conductances, siemens, rows x columns.
+    pub effective: DMatrix<f64>,
+    /// What the drivers of the word lines see while bit lines are at 0 V, siemens, rows x rows.
+    pub word: DMatrix<f64>,
+    /// What the drivers of the bit lines see while word lines are at 0 V, siemens, columns x columns.
+    pub bit: DMatrix<f64>,
+}
+
+/// [`effective`] with the admittances of the driven ends, which tell the power of a read: V^T Y V.
+///
+/// # Errors
+/// Those of [`effective`].
+pub(super) fn compiled(cells: &DMatrix<f64>, wires: Wires) -> Result<Compiled> {
+    check(cells, wires)?;
+    let Wires { r_word_ohm: word, r_bit_ohm: bit, .. } = wires;
+    let (rows, columns) = cells.shape();
+    let compiled = match (word > 0.0, bit > 0.0) {
+        (false, false) => Compiled {
+            effective: cells.clone(),
+            word: DMatrix::from_diagonal(&cells.column_sum()),
+            bit: DMatrix::from_diagonal(&cells.row_sum().transpose()),
+        },
+        (true, false) => compiled_lines(cells, word),
+        (false, true) => {
+            let Compiled { effective, word, bit } = compiled_lines(&turned(cells), bit);
+            // The lines of the turned array are numbered from the other end.
+            Compiled { effective: turned(&effective), word: turned(&bit), bit: turned(&word) }
+        }
+        (true, true) => {
+            let array = Array { cells, word: 1.0 / word, bit: 1.0 / bit };
+            let y = array.network(&(0..rows, 0..columns)).y;
+            let block = |start, size| y.view(start, size).into_owned();
+            Compiled {
+                effective: -block((0, rows), (rows, columns)),
+                word: block((0, 0), (rows, rows)),
+                bit: block((rows, rows), (columns, columns)),
+            }
+        }
+    };
+    let Compiled { effective, word, bit } = &compiled;
+    let finite = effective.iter().chain(word).chain(bit).all(|g| g.is_finite());
+    if finite && effective.iter().all(|g| *g >= 0.0) { Ok(compiled) } else { Err(singular(wires)) }
+}
+
+/// An array whose bit lines are perfect, behind word lines of segments `r`.
+fn compiled_lines(cells: &DMatrix<f64>, r: f64) -> Compiled {
+    let effective = independent_lines(cells, r);
+    let (columns, k) = (cells.ncols(), 1.0 / r);
+    let mut bit = DMatrix::from_diagonal(&cells.row_sum().transpose());
+    let (mut pivots, mut volts) = (vec![0.0; columns], vec![0.0; columns]);
+    for g in cells.row_iter() {
+        // The word line's tridiagonal matrix T, its left end at 0 V: Y = diag(g) - g T^-1 g.
+        for column in 0..columns {
+            let onwards = if column + 1 < columns { k } else { 0.0 };
+            let before = if column > 0 { k * k / pivots[column - 1] } else { 0.0 };
+            pivots[column] = g[column] + k + onwards - before;
+        }
+        for driven in 0..columns {
+            volts.fill(0.0);
+            volts[driven] = g[driven];
+            for column in driven + 1..columns {
+                volts[column] = k / pivots[column - 1] * volts[column - 1];
+            }
+            for column in (0..columns).rev() {
+                let behind = if column + 1 < columns { k * volts[column + 1] } else { 0.0 };
+                volts[column] = (volts[column] + behind) / pivots[column];
+            }
+            for (column, volt) in volts.iter().enumerate() {
+                bit[(column, driven)] -= g[column] * volt;
+            }
+        }
+    }
+    let word = DMatrix::from_diagonal(&effective.column_sum());
+    Compiled { effective, word, bit }
+}
+
 pub(super) fn singular(wires: Wires) -> Error {
     let Wires { r_word_ohm: word, r_bit_ohm: bit, .. } = wires;
     Error::Machine(format!(

@@ -9,8 +9,6 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
-use nalgebra::DMatrix;
-
 use super::CrossbarDevice;
 use crate::arithmetic::Real;
 use crate::arithmetic::random::{Key, Stream};
@@ -69,7 +67,11 @@ pub struct Write {
     /// A standard normal deviate of this cell's own.
     pub deviate: f64,
     /// The conductance of a cell that no write moves; not-a-number for others.
-    pub(super) fixed: f64,
+    pub fixed: f64,
+    /// Whether write-and-verify gave up on it.
+    pub given_up: bool,
+    /// Whether the cell is left alone: nothing else is asked of it.
+    pub(super) left: bool,
 }
 
 /// An array in the making.
@@ -82,7 +84,7 @@ pub struct Making<'a> {
     /// Its word lines.
     pub inputs: usize,
     /// Names the random streams of what is fixed in this array: `key.with(n)` with an `n` of the
-    /// effect's own (0 pulses, 1 stuck cells, 2 amplifiers).
+    /// effect's own (0 pulses, 1 stuck cells, 2 amplifiers, 3 deviates of cells).
     pub key: Key,
 }
 
@@ -125,13 +127,13 @@ pub struct Load {
     pub conversions: f64,
 }
 
-/// Conversions of one read, and their energy in picojoule.
+/// Conversions of one read, and the energy of each.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Conversions {
     /// How many.
     pub count: usize,
-    /// Energy of all, picojoule.
-    pub picojoules: f64,
+    /// Energy of one, picojoule; 0 where nobody stated it.
+    pub picojoule_each: f64,
 }
 
 /// An effect as an array of numbers `T` meets it. No hook is called of an effect that is off.
@@ -164,24 +166,18 @@ pub trait ArrayEffect<T: Real>: Effect {
         true
     }
 
-    /// The names, in checkpoints, of a number that every cell of G+ and of G- draws with each write
-    /// and keeps; absent where there is none.
-    fn kept(&self) -> Option<[&'static str; 2]> {
-        None
+    /// Whether every cell has a standard normal deviate of its own for this effect, fixed in the
+    /// chip: what [`age`](Self::age) is handed.
+    fn varies(&self) -> bool {
+        false
     }
 
-    /// That number for a cell just written.
-    fn keep(&self, write: &Write, stream: &mut Stream, device: &CrossbarDevice) -> f64 {
-        let _ = (write, stream, device);
-        0.0
-    }
-
-    /// Changes the conductances of one side (microsiemens, outputs x inputs) from those right after
-    /// programming to those at the time of the reads; `kept` has each cell's own number. Asked of
-    /// effects that do not follow [`Path::ExactWrites`] nor, at that time,
-    /// [`Path::WeightsAsWritten`].
-    fn age(&self, cells: &mut DMatrix<f64>, kept: Option<&DMatrix<T>>, device: &CrossbarDevice) {
-        let _ = (cells, kept, device);
+    /// Changes the conductances `cells` of one side from those right after programming to those at
+    /// the time of the reads. `written` are those that the cells were asked to have, all in
+    /// microsiemens; `own` has each cell's own deviate, or nothing. Asked of effects that do not
+    /// follow [`Path::WeightsAsWritten`].
+    fn age(&self, cells: &mut [f64], written: &[f64], own: &[T], device: &CrossbarDevice) {
+        let _ = (cells, written, own, device);
     }
 
     /// What outputs are scaled by to make up for this effect. `lost` measures all conductance right
@@ -198,10 +194,16 @@ pub trait ArrayEffect<T: Real>: Effect {
         [0.0; 2]
     }
 
-    /// Adds to `deviations`, as independent errors add, the standard deviations of cells of the
-    /// conductances `cells` from read to read; all in microsiemens.
-    fn add_cell_noise(&self, cells: &[f64], deviations: &mut [f64], device: &CrossbarDevice) {
-        let _ = (cells, deviations, device);
+    /// Adds to `deviations`, as independent errors add, the standard deviations from read to read of
+    /// cells of the conductances `cells`, which were asked to be `written`; all in microsiemens.
+    fn add_cell_noise(
+        &self,
+        cells: &[f64],
+        written: &[f64],
+        deviations: &mut [f64],
+        device: &CrossbarDevice,
+    ) {
+        let _ = (cells, written, deviations, device);
     }
 
     /// Standard deviation of an output from read to read, weight times value.

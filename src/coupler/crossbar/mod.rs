@@ -31,11 +31,14 @@
 //! [`ArrayEffect`].
 
 mod array;
+mod bench;
+mod chip;
 mod circuit;
 mod derivative;
 mod device;
 mod dissection;
 mod effects;
+mod heat;
 mod hook;
 mod periphery;
 mod pulsed;
@@ -45,44 +48,36 @@ mod tile;
 mod writer;
 mod written;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use nalgebra::DMatrix;
 
 use super::{
-    Coupler, Domain, Effect, Expense, Parameter, Port, Quantity, Read, Span, add_plain_product,
+    Coupler, Domain, Effect, Energy, Expense, Joules, Parameter, Port, Quantity, Read, Span,
+    add_plain_product,
 };
 use crate::Result;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::{Real, View, ViewMut};
 use crate::state::State;
 use array::{Array, Held};
+use chip::ChipCells;
+use heat::{Counter, Heating};
 use periphery::Periphery;
+use pulsed::PulsedCells;
+use writer::Tally;
+use written::Cells;
 
+pub use bench::program_once;
 pub use circuit::{Solution, solve};
 pub use dissection::effective;
 pub use effects::*;
 pub use hook::{ArrayEffect, Conversions, Lines, Load, Making, Path, Stage, Write};
-pub use pulsed::PulsedCells;
 pub use settings::{Age, Cost, Drive, Mapping, Noise, Pairs, TileSum, Tiles};
-pub use writer::program_once;
-pub use written::Cells;
 
 /// Where the weights are.
 #[derive(Clone, Debug)]
 enum Memory<T: Real> {
     Written(Cells<T>),
     Pulsed(PulsedCells<T>),
-}
-
-/// A sum that all threads add to: whole numbers, so that their order does not matter.
-#[derive(Debug, Default)]
-struct Counter(AtomicU64);
-
-impl Clone for Counter {
-    fn clone(&self) -> Self {
-        Self(AtomicU64::new(self.0.load(Ordering::Relaxed)))
-    }
 }
 
 /// A crossbar of pairs of cells behind converters, outputs (bit lines) x inputs (word lines).
@@ -92,11 +87,12 @@ pub struct Crossbar<T: Real> {
     /// What was asked for last.
     weights: DMatrix<T>,
     memory: Memory<T>,
+    chip: ChipCells<T>,
     array: Array<T>,
     periphery: Periphery<T>,
     /// Names the random streams of what is fixed in it.
     key: Key,
-    /// Energy spent in cells, attojoule.
+    /// Energy that reads have spent in cells and wires.
     heat: Counter,
 }
 
@@ -109,20 +105,30 @@ impl<T: Real> Crossbar<T> {
     pub fn new(device: CrossbarDevice, weights: DMatrix<T>, key: Key) -> Result<Self> {
         let (outputs, inputs) = weights.shape();
         let making = Making { device: &device, outputs, inputs, key: key.with(u64::MAX) };
+        let chip = ChipCells::new(&making);
         let memory = if device.pulses.is_off() {
-            let mut cells = Cells::new(&device, weights.shape(), making.key);
-            cells.write(&device, &weights, key);
+            let mut cells = Cells::new(&device, weights.shape());
+            cells.write(&device, &chip, &weights, key);
             Memory::Written(cells)
         } else {
             Memory::Pulsed(PulsedCells::new(&device, &weights, making.key))
         };
         let (periphery, gains) = (Periphery::new(&making), Periphery::gains(&making));
+        let shape = weights.shape();
         let array =
-            memory.with_held(&device, |held| Array::new(&device, gains, held, weights.shape()))?;
+            memory.with_held(&device, &chip, |held| Array::new(&device, gains, held, shape))?;
         let (key, heat) = (making.key, Counter::default());
-        let mut crossbar = Self { device, weights, memory, array, periphery, key, heat };
+        let mut crossbar = Self { device, weights, memory, chip, array, periphery, key, heat };
         crossbar.read_own_back();
         Ok(crossbar)
+    }
+
+    /// What the losses in the wires depend on beside the cells as they were written.
+    fn wired(&self) -> Vec<f64> {
+        let CrossbarDevice { wires, tiles, age, cost, .. } = &self.device;
+        let heated = f64::from(u8::from(cost.counts_heat()));
+        let size = [tiles.rows as f64, tiles.columns as f64];
+        vec![wires.r_word_ohm, wires.r_bit_ohm, size[0], size[1], age.at_s, heated]
     }
 
     fn read_own_back(&mut self) {
@@ -131,51 +137,64 @@ impl<T: Real> Crossbar<T> {
         }
     }
 
-    /// How much the effective matrix differed, at most, from the one that replaced it: relative, 0
-    /// unless `wires.refresh` is above 1.
-    pub fn staleness(&self) -> f64 {
-        self.array.staleness
-    }
-
-    fn written(&self) -> u64 {
+    /// Pulses so far, and cells that write-and-verify gave up.
+    fn tally(&self) -> Tally {
         match &self.memory {
-            Memory::Written(cells) => cells.written(),
-            Memory::Pulsed(cells) => cells.written,
+            Memory::Written(cells) => cells.tally(),
+            Memory::Pulsed(cells) => Tally { pulses: cells.written, given_up: 0 },
         }
     }
 }
 
 impl<T: Real> Memory<T> {
-    /// The conductances G+ and G- as reads meet them, microsiemens, outputs x inputs.
-    fn conductances(&self, device: &CrossbarDevice) -> [DMatrix<f64>; 2] {
-        match self {
-            Self::Written(cells) => cells.now(device),
-            Self::Pulsed(cells) => {
-                let seen = cells.seen(device);
-                let of = |w: f64, side: usize| device.cells.conductances(w)[side].max(0.0);
-                [0, 1].map(|side| seen.map(|w| of(w.f64(), side)))
-            }
-        }
+    /// The conductances G+ and G- right after programming, and those that were asked for,
+    /// microsiemens, outputs x inputs.
+    fn programmed(&self, device: &CrossbarDevice, chip: &ChipCells<T>) -> [[DMatrix<f64>; 2]; 2] {
+        let (mut cells, mut asked) = match self {
+            Self::Written(cells) => (cells.programmed(device), cells.asked(device)),
+            Self::Pulsed(cells) => (cells.conductances(device), cells.conductances(device)),
+        };
+        chip.put_stuck(&mut cells);
+        chip.put_stuck(&mut asked);
+        [cells, asked]
     }
 
     /// Lets `work` see the cells as they are now.
-    fn with_held<R>(&self, device: &CrossbarDevice, work: impl FnOnce(&Held<T>) -> R) -> R {
+    fn with_held<R>(
+        &self,
+        device: &CrossbarDevice,
+        chip: &ChipCells<T>,
+        work: impl FnOnce(&Held<T>) -> R,
+    ) -> R {
         let as_written = device.follows(Path::WeightsAsWritten);
-        let cells = if as_written && !device.shows_conductances() {
-            [DMatrix::zeros(0, 0), DMatrix::zeros(0, 0)]
-        } else {
-            self.conductances(device)
-        };
-        match self {
-            Self::Written(own) => {
-                let weights = as_written.then(|| own.weights());
-                work(&Held { cells, weights, compensation: own.compensation(device) })
-            }
+        let seen;
+        let weights = match self {
+            _ if !as_written => None,
+            Self::Written(own) => Some(own.weights()),
+            // A weight with a stuck cell is not the one that was pulsed.
+            Self::Pulsed(_) if !device.stuck.is_off() => None,
             Self::Pulsed(own) => {
-                let seen = own.seen(device);
-                work(&Held { cells, weights: as_written.then_some(&seen), compensation: 1.0 })
+                seen = own.seen(device);
+                Some(&seen)
             }
+        };
+        if weights.is_some() && !device.shows_conductances() {
+            let nothing = || [DMatrix::zeros(0, 0), DMatrix::zeros(0, 0)];
+            let [cells, asked] = [nothing(), nothing()];
+            return work(&Held { cells, asked, weights, compensation: 1.0 });
         }
+        let [programmed, asked] = self.programmed(device, chip);
+        let sum = |cells: &[DMatrix<f64>; 2]| cells.iter().map(|cells| cells.sum()).sum::<f64>();
+        let then = sum(&programmed);
+        let cells = chip.age(device, programmed, &asked);
+        // Measured with all lines driven: then over now.
+        let lost = || match sum(&cells) {
+            now if now > 0.0 => then / now,
+            _ => 1.0,
+        };
+        let active = device.active::<T>();
+        let compensation = active.map(|effect| effect.compensation(&lost, device)).product();
+        work(&Held { cells, asked, weights, compensation })
     }
 }
 
@@ -216,7 +235,7 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     fn program(&mut self, values: &mut [DMatrix<T>], key: Key) -> Result<()> {
         self.weights.copy_from(&values[0]);
         match &mut self.memory {
-            Memory::Written(cells) => cells.write(&self.device, &values[0], key),
+            Memory::Written(cells) => cells.write(&self.device, &self.chip, &values[0], key),
             Memory::Pulsed(cells) => cells.write(&self.device, &values[0], key),
         }
         self.read_own_back();
@@ -224,7 +243,7 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
             values[0].copy_from(&self.weights);
         }
         let (device, array) = (&self.device, &mut self.array);
-        self.memory.with_held(device, |held| array.update(device, held))
+        self.memory.with_held(device, &self.chip, |held| array.update(device, held))
     }
 
     fn intended(&self) -> DMatrix<T> {
@@ -289,12 +308,15 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         let driven = if port == Port::Forward { inputs } else { outputs };
         // As many conversions of an output as there are tiles along the driven lines.
         let read = wanted * self.array.conversions(port);
-        let (mut conversions, mut picojoules) = (0, 0.0);
+        let (mut conversions, mut energy) = (0, Energy::default());
         for effect in self.device.active::<T>() {
             let own = effect.conversions(driven, read);
             conversions += own.count as u64;
-            picojoules += own.picojoules;
+            let converters = Joules::of(own.count as u64, own.picojoule_each * 1e-12);
+            energy = energy.plus(&Energy { converters, ..Energy::default() });
         }
+        // The heat is counted where it is known.
+        energy.arrays.unpriced = if self.device.cost.counts_heat() { 0.0 } else { 1.0 };
         // Converters of a continuous machine go on converting.
         let seconds = self.device.seconds_of(span);
         let reads = match self.device.cost.read_time_us * 1e-6 {
@@ -304,28 +326,35 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         Expense {
             conversions: (conversions as f64 * reads).round() as u64,
             seconds,
-            joules: picojoules * 1e-12 * reads,
+            energy: energy.times(reads),
             ..Expense::default()
         }
     }
 
     fn expense(&self) -> Expense {
-        let (pulses, cost) = (self.written(), &self.device.cost);
-        let heat = self.heat.0.load(Ordering::Relaxed) as f64 * 1e-18;
+        let (Tally { pulses, given_up }, cost) = (self.tally(), &self.device.cost);
         Expense {
             pulses,
+            given_up,
             seconds: pulses as f64 * cost.write_time_us * 1e-6,
-            joules: pulses as f64 * cost.write_energy_pj * 1e-12 + heat,
+            energy: Energy {
+                arrays: Joules { joules: self.heat.joules(), unpriced: 0.0 },
+                converters: Joules::default(),
+                writes: Joules::of(pulses, cost.write_energy_pj * 1e-12),
+            },
             ..Expense::default()
         }
     }
 
     fn staleness(&self) -> f64 {
-        self.array.staleness
+        let (device, array) = (&self.device, &self.array);
+        let now = self.memory.with_held(device, &self.chip, |held| array.stale_by(device, held));
+        now.map_or(f64::INFINITY, |now| now.max(array.staleness))
     }
 
     fn quantities(&self) -> Vec<Quantity> {
-        let [plus, minus] = self.memory.conductances(&self.device);
+        let [programmed, asked] = self.memory.programmed(&self.device, &self.chip);
+        let [plus, minus] = self.chip.age(&self.device, programmed, &asked);
         [("conductance of G+", plus), ("conductance of G-", minus)]
             .map(|(name, cells)| Quantity {
                 name: name.into(),
@@ -337,11 +366,19 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
 
     fn state(&self) -> State<T> {
         let mut state = State::default()
-            .with("heat_aJ", vec![self.heat.0.load(Ordering::Relaxed)])
+            .with("heat_zJ", self.heat.parts().to_vec())
+            .with("wires", self.wired())
             .with("wire_age", vec![self.array.age as u64])
             .with("staleness", vec![self.array.staleness]);
         for (name, losses) in LOSSES.into_iter().zip(&self.array.losses) {
             state.insert(name, losses.clone());
+        }
+        if let Heating::Ends(tiles) = &self.array.heating {
+            for (tile, own) in tiles.iter().enumerate() {
+                for (end, admittance) in ENDS.into_iter().zip(&own.admittances) {
+                    state.insert(format!("{end}_{tile}"), admittance.weights());
+                }
+            }
         }
         match &self.memory {
             Memory::Written(cells) => cells.save(&mut state),
@@ -351,22 +388,39 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     }
 
     fn restore(&mut self, state: &State<T>) -> Result<()> {
-        self.heat.0.store(state.counts("heat_aJ", 1)?[0], Ordering::Relaxed);
-        self.array.age = state.counts("wire_age", 1)?[0] as usize;
-        self.array.staleness = state.numbers("staleness", 1)?[0];
-        for (name, losses) in LOSSES.into_iter().zip(&mut self.array.losses) {
-            losses.copy_from(state.matrix(name, losses.shape())?);
-        }
+        let heat = state.counts("heat_zJ", 2)?;
+        self.heat.set([heat[0], heat[1]]);
         match &mut self.memory {
             Memory::Written(cells) => cells.restore(state)?,
             Memory::Pulsed(cells) => cells.restore(state)?,
         }
         self.read_own_back();
+        // Where wires and time are those of the state, its losses are too, and nothing is solved
+        // anew.
+        let wired = self.wired();
+        let same = state.numbers("wires", wired.len())? == wired;
         let (device, array) = (&self.device, &mut self.array);
-        // The losses came with the state, so nothing is solved anew.
-        self.memory.with_held(device, |held| array.set(device, held, false))
+        if same {
+            array.age = state.counts("wire_age", 1)?[0] as usize;
+            array.staleness = state.numbers("staleness", 1)?[0];
+            for (name, losses) in LOSSES.into_iter().zip(&mut array.losses) {
+                losses.copy_from(state.matrix(name, losses.shape())?);
+            }
+            if let Heating::Ends(tiles) = &mut array.heating {
+                for (tile, own) in tiles.iter_mut().enumerate() {
+                    for (end, admittance) in ENDS.into_iter().zip(&mut own.admittances) {
+                        let saved = state.matrix(&format!("{end}_{tile}"), admittance.shape())?;
+                        admittance.set(saved.as_view());
+                    }
+                }
+            }
+        }
+        self.memory.with_held(device, &self.chip, |held| array.set(device, held, !same))
     }
 }
+
+/// The names under which admittances of the tiles' ends are saved.
+const ENDS: [&str; 2] = ["word_ends", "bit_ends"];
 
 /// The names under which the wires' losses are saved.
 const LOSSES: [&str; 2] = ["wire_losses_plus", "wire_losses_minus"];

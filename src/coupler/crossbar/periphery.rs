@@ -29,7 +29,11 @@ impl<T: Real> Periphery<T> {
         let device = making.device;
         let effects: Vec<&dyn ArrayEffect<T>> = device.active().collect();
         let even = device.follows(Path::EvenNoise);
-        let cell = if even { device.cell_noise(&[device.cells.g_max_us])[0] } else { 0.0 };
+        let cell = if even {
+            device.cell_noise(&[device.cells.g_max_us], &[device.cells.g_max_us])[0]
+        } else {
+            0.0
+        };
         let output = effects.iter().fold(0.0f64, |sum, effect| sum.hypot(effect.output_noise()));
         Self {
             drive: effects.iter().filter_map(|effect| effect.at_drive(making)).collect(),

@@ -1,7 +1,6 @@
 //! One read: what stands at the lines, and noise, around the product.
 
 use std::ops::Range;
-use std::sync::atomic::Ordering;
 
 use nalgebra::{Dyn, U1};
 
@@ -19,23 +18,6 @@ vectorised! {
         for ((x, variance), z) in x.iter_mut().zip(variances).zip(z) {
             *x += (*variance + constant).sqrt() * *z;
         }
-    }
-
-    /// The sum of squares of `x`, each times its `weight`.
-    fn weighted_squares<T: Real>(x: &[T], weights: &[T]) -> T {
-        let mut sums = [T::zero(); 16];
-        let (x_chunks, weight_chunks) = (x.chunks_exact(16), weights.chunks_exact(16));
-        let rest = x_chunks
-            .remainder()
-            .iter()
-            .zip(weight_chunks.remainder())
-            .fold(T::zero(), |sum, (x, weight)| sum + *x * *x * *weight);
-        for (x, weights) in x_chunks.zip(weight_chunks) {
-            for ((sum, x), weight) in sums.iter_mut().zip(x).zip(weights) {
-                *sum += *x * *x * *weight;
-            }
-        }
-        sums.into_iter().fold(rest, |sum, part| sum + part)
     }
 }
 
@@ -165,7 +147,9 @@ impl<T: Real> Crossbar<T> {
         let values = &mut *buffers.voltages;
         let mut lines = Lines { port: read.port, lines: 0..driven, values };
         self.periphery.drive(&mut lines, &read.streams);
-        self.count_heat(read, buffers.voltages);
+        let (drive, seconds) = (&self.device.drive, self.device.seconds_of(read.span));
+        let each = (drive.volts_per_value(), seconds);
+        self.array.heating.count(read.port, buffers.voltages, driven, each, &self.heat);
         let noise = &self.device.noise;
         let (streams, share) =
             (noise.streams(read.streams, read.span), T::of(noise.share(read.span)));
@@ -248,20 +232,5 @@ impl<T: Real> Crossbar<T> {
         }
         let output = T::of(self.periphery.output_noise);
         add_spread(currents, spread, output * output, deviates);
-    }
-
-    /// Adds V^2 G t of all cells of this read, to the attojoule.
-    fn count_heat(&self, read: &Read<T>, voltages: &[T]) {
-        let (conductances, driven) = (self.array.conductances(read.port), read.values.nrows());
-        if conductances.is_empty() || driven == 0 {
-            return;
-        }
-        let volts = self.device.drive.volts_per_value();
-        let attojoule = volts * volts * 1e-6 * self.device.seconds_of(read.span) * 1e18;
-        let heat: u64 = voltages
-            .chunks_exact(driven)
-            .map(|column| (weighted_squares(column, conductances).f64() * attojoule) as u64)
-            .sum();
-        self.heat.0.fetch_add(heat, Ordering::Relaxed);
     }
 }

@@ -231,13 +231,13 @@ fn pieces(length: usize, limit: usize) -> Vec<Range<usize>> {
 #[serde(deny_unknown_fields, default)]
 pub struct Cost {
     /// Time of one read of the whole array, settling and conversion, microseconds. The heat of
-    /// cells in that time is counted.
+    /// cells and wires in that time is counted; 0 is unknown.
     #[serde(deserialize_with = "range::non_negative")]
     pub read_time_us: f64,
     /// Time of one write pulse of one cell, microseconds.
     #[serde(deserialize_with = "range::non_negative")]
     pub write_time_us: f64,
-    /// Energy of one write pulse, picojoule.
+    /// Energy of one write pulse, picojoule; 0 is unknown.
     #[serde(rename = "write_energy_pJ", deserialize_with = "range::non_negative")]
     pub write_energy_pj: f64,
 }

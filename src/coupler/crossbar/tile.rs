@@ -8,8 +8,8 @@ use super::dissection;
 use super::effects::CrossbarDevice;
 use crate::Result;
 use crate::arithmetic::{Real, View};
+use crate::coupler::Port;
 use crate::coupler::matrix::TwoWayMatrix;
-use crate::coupler::{Effect, Port};
 
 /// One tile, or the whole array where partial sums are added before conversion.
 #[derive(Clone, Debug)]
@@ -51,28 +51,71 @@ impl<T: Real> Tile<T> {
     }
 }
 
-/// The effective conductances of both cells of every pair behind the wires of their tiles, in the
-/// unit of `cells`, microsiemens.
+/// The driven ends of one tile with its own wires.
+#[derive(Clone, Debug)]
+pub(super) struct TileEnds<T: Real> {
+    inputs: Range<usize>,
+    outputs: Range<usize>,
+    /// What the drivers of its inputs, and of its outputs, see: siemens, ends x ends, both cells of
+    /// every pair together.
+    pub admittances: [TwoWayMatrix<T>; 2],
+}
+
+impl<T: Real> TileEnds<T> {
+    /// The lines that are driven at `port`.
+    pub fn lines(&self, port: Port) -> &Range<usize> {
+        match port {
+            Port::Forward => &self.inputs,
+            Port::Reversed => &self.outputs,
+        }
+    }
+
+    /// What their drivers see.
+    pub fn admittance(&self, port: Port) -> &TwoWayMatrix<T> {
+        &self.admittances[port.index()]
+    }
+}
+
+/// An array behind the wires of its tiles.
+pub(super) struct BehindWires<T: Real> {
+    /// The effective conductances of both cells of every pair, microsiemens, outputs x inputs.
+    pub effective: [DMatrix<f64>; 2],
+    /// The ends of its tiles; empty where nobody asks for heat.
+    pub ends: Vec<TileEnds<T>>,
+}
+
+/// Both sides of an array, `cells` in microsiemens, behind the wires of their tiles.
 ///
 /// # Errors
 /// When a tile's network is singular.
-pub(super) fn behind_wires(
+pub(super) fn behind_wires<T: Real>(
     device: &CrossbarDevice,
     cells: &[DMatrix<f64>; 2],
-) -> Result<[DMatrix<f64>; 2]> {
-    if device.wires.is_off() {
-        return Ok(cells.clone());
-    }
+) -> Result<BehindWires<T>> {
+    let (shape, heated) = (cells[0].shape(), device.cost.counts_heat());
     let side = |cells: &DMatrix<f64>| {
-        let mut effective = cells.clone();
-        for (outputs, inputs) in device.tiles.of(cells.shape()) {
+        let (mut effective, mut ends) = (cells.clone(), Vec::new());
+        for (outputs, inputs) in device.tiles.of(shape) {
             let (start, size) = ((outputs.start, inputs.start), (outputs.len(), inputs.len()));
             let siemens = cells.view(start, size).transpose() * 1e-6;
-            let compiled = dissection::effective(&siemens, device.wires)?;
+            let compiled = if heated {
+                let with_ends = dissection::compiled(&siemens, device.wires)?;
+                ends.push([with_ends.word, with_ends.bit]);
+                with_ends.effective
+            } else {
+                dissection::effective(&siemens, device.wires)?
+            };
             effective.view_mut(start, size).copy_from(&(compiled.transpose() * 1e6));
         }
-        Ok(effective)
+        Ok((effective, ends))
     };
     let (plus, minus) = rayon::join(|| side(&cells[0]), || side(&cells[1]));
-    Ok([plus?, minus?])
+    let ((plus, plus_ends), (minus, minus_ends)) = (plus?, minus?);
+    let both = plus_ends.iter().zip(&minus_ends);
+    let ends = both.zip(device.tiles.of(shape)).map(|((plus, minus), (outputs, inputs))| {
+        let sum = |end: usize| (&plus[end] + &minus[end]).map(T::of);
+        let admittances = [0, 1].map(|end| TwoWayMatrix::new(sum(end).as_view()));
+        TileEnds { inputs, outputs, admittances }
+    });
+    Ok(BehindWires { effective: [plus, minus], ends: ends.collect() })
 }

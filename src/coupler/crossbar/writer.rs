@@ -1,7 +1,7 @@
 //! One write: from the weights that are wanted to what the cells become, by way of the effects that
 //! writes meet.
 
-use nalgebra::DMatrix;
+use std::ops::Add;
 
 use super::effects::CrossbarDevice;
 use super::hook::{ArrayEffect, Path, Write};
@@ -15,12 +15,27 @@ pub(super) const PART: usize = 4096;
 /// Pairs that are written together.
 const BLOCK: usize = 64;
 
+/// What writes took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// Pulses.
+    pub pulses: u64,
+    /// Cells that write-and-verify left beyond its tolerance.
+    pub given_up: u64,
+}
+
+impl Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { pulses: self.pulses + other.pulses, given_up: self.given_up + other.given_up }
+    }
+}
+
 /// A device with those of its effects that writes meet.
 pub(super) struct Writer<'a, T: Real> {
     device: &'a CrossbarDevice,
-    pub effects: Vec<&'a dyn ArrayEffect<T>>,
-    /// Those for which cells keep a number.
-    pub keepers: Vec<&'a dyn ArrayEffect<T>>,
+    effects: Vec<&'a dyn ArrayEffect<T>>,
     draws: bool,
 }
 
@@ -28,9 +43,8 @@ impl<'a, T: Real> Writer<'a, T> {
     pub fn new(device: &'a CrossbarDevice) -> Self {
         let effects: Vec<_> =
             device.active().filter(|effect| !effect.follows(Path::ExactWrites, device)).collect();
-        let keepers = effects.iter().copied().filter(|effect| effect.kept().is_some()).collect();
         let draws = effects.iter().any(|effect| effect.draws());
-        Self { device, effects, keepers, draws }
+        Self { device, effects, draws }
     }
 
     /// The nearest weights that the range and the levels can stand for.
@@ -41,36 +55,22 @@ impl<'a, T: Real> Writer<'a, T> {
         weights
     }
 
-    /// Works out what the cells of `writes` become, one by one where an effect draws from `stream`;
-    /// calls `then` with the place of each.
-    fn write(
-        &self,
-        writes: &mut [Write],
-        stream: &mut Stream,
-        mut then: impl FnMut(usize, &Write, &mut Stream),
-    ) {
+    /// Works out what the cells of `writes` become, one by one where an effect draws from `stream`.
+    fn write(&self, writes: &mut [Write], stream: &mut Stream) {
         let together = if self.draws { 1 } else { writes.len().max(1) };
-        for (chunk, writes) in writes.chunks_mut(together).enumerate() {
-            if writes.iter().any(|write| write.fixed.is_nan()) {
+        for writes in writes.chunks_mut(together) {
+            if writes.iter().any(|write| !write.left) {
                 self.effects.iter().for_each(|effect| effect.write(writes, stream, self.device));
             }
-            for (index, write) in writes.iter_mut().enumerate() {
-                if !write.fixed.is_nan() {
-                    (write.cell, write.pulses) = (write.fixed, 0);
-                }
-                then(chunk * together + index, write, stream);
+        }
+        for write in writes {
+            if write.left {
+                let cell = if write.held.is_nan() { write.target } else { write.held };
+                (write.cell, write.pulses, write.given_up) = (cell, 0, false);
+            } else if !write.fixed.is_nan() {
+                write.cell = write.fixed;
             }
         }
-    }
-
-    /// The conductances of those of `cells` cells of each of `N` sides that no write moves,
-    /// not-a-number for others; empty where all move. `stream` picks them.
-    pub fn fixed<const N: usize>(&self, cells: usize, stream: &mut Stream) -> [Vec<f64>; N] {
-        std::array::from_fn(|_| {
-            let mut fixed = vec![f64::NAN; cells];
-            self.effects.iter().for_each(|effect| effect.fix(&mut fixed, stream, self.device));
-            if fixed.iter().all(|cell| cell.is_nan()) { Vec::new() } else { fixed }
-        })
     }
 }
 
@@ -80,31 +80,31 @@ pub(super) struct Part<'a, T> {
     pub targets: &'a mut [T],
     pub weights: &'a mut [T],
     pub programmed: [&'a mut [T]; 2],
-    /// One for each keeper.
-    pub kept: Vec<[&'a mut [T]; 2]>,
-    pub fixed: [&'a [f64]; 2],
+    pub stuck: [&'a [f64]; 2],
 }
 
 impl<T: Real> Part<'_, T> {
-    /// Writes what has changed; says how many writes it took.
-    pub fn write(&mut self, writer: &Writer<T>, key: Key) -> u64 {
+    /// Writes what has changed; says what it took.
+    pub fn write(&mut self, writer: &Writer<T>, key: Key) -> Tally {
         let mut deviates = vec![T::zero(); 2 * self.wanted.len()];
         key.add_normals(&mut deviates, T::one());
         let mut stream = key.with(0).stream();
         let wanted = writer.round(self.wanted.iter().map(|weight| weight.f64()));
-        let (pairs, mut written) = (writer.device.cells.clone(), 0);
+        let (pairs, mut tally) = (writer.device.cells.clone(), Tally::default());
         let mut writes = [Write::default(); 2 * BLOCK];
         let (mut places, offset) = ([0; BLOCK], pairs.mapping == Mapping::Offset);
         for (block, wanted) in wanted.chunks(BLOCK).enumerate() {
             let mut changed = 0;
             for (index, wanted) in wanted.iter().enumerate() {
                 let index = block * BLOCK + index;
-                if self.targets[index] == T::of(*wanted) {
+                let before = self.targets[index];
+                if before == T::of(*wanted) {
                     continue;
                 }
                 self.targets[index] = T::of(*wanted);
                 places[changed] = index;
-                let asked = pairs.conductances(*wanted);
+                let (asked, before) =
+                    (pairs.conductances(*wanted), pairs.conductances(before.f64()));
                 for side in 0..2 {
                     let write = &mut writes[2 * changed + side];
                     write.target = asked[side];
@@ -112,18 +112,19 @@ impl<T: Real> Part<'_, T> {
                     write.cell = asked[side];
                     write.pulses = 1;
                     write.deviate = deviates[2 * index + side].f64();
-                    write.fixed = self.fixed[side].get(index).copied().unwrap_or(f64::NAN);
-                }
-                if offset {
+                    write.fixed = self.stuck[side].get(index).copied().unwrap_or(f64::NAN);
+                    write.given_up = false;
                     // The reference is trimmed once and for all.
-                    writes[2 * changed + 1].fixed = asked[1];
+                    let reference = offset && side == 1;
+                    let unchanged = !write.held.is_nan() && asked[side] == before[side];
+                    write.left = reference || unchanged;
                 }
                 changed += 1;
             }
             let (places, writes) = (&places[..changed], &mut writes[..2 * changed]);
-            written += self.write_block(writer, places, writes, &mut stream);
+            tally = tally + self.write_block(writer, places, writes, &mut stream);
         }
-        written
+        tally
     }
 
     /// Writes the pairs in `places`.
@@ -133,55 +134,20 @@ impl<T: Real> Part<'_, T> {
         places: &[usize],
         writes: &mut [Write],
         stream: &mut Stream,
-    ) -> u64 {
-        writer.write(writes, stream, |index, write, stream| {
-            if write.cell != write.held {
-                for (keeper, kept) in writer.keepers.iter().zip(&mut self.kept) {
-                    let number = keeper.keep(write, stream, writer.device);
-                    kept[index % 2][places[index / 2]] = T::of(number);
-                }
-            }
-        });
+    ) -> Tally {
+        writer.write(writes, stream);
         let scale = writer.device.cells.weight_per_us();
-        let mut written = 0;
+        let mut tally = Tally::default();
         for (index, pair) in places.iter().zip(writes.as_chunks::<2>().0) {
             let [plus, minus] = pair;
-            written += plus.pulses + minus.pulses;
+            tally.pulses += plus.pulses + minus.pulses;
+            tally.given_up += u64::from(plus.given_up) + u64::from(minus.given_up);
             self.programmed[0][*index] = T::of(plus.cell);
             self.programmed[1][*index] = T::of(minus.cell);
             let exact = plus.cell == plus.target && minus.cell == minus.target;
             self.weights[*index] =
                 if exact { self.targets[*index] } else { T::of((plus.cell - minus.cell) * scale) };
         }
-        written
+        tally
     }
-}
-
-/// The conductances, microsiemens, of cells that are asked to be `targets_us` once, at the device's
-/// time.
-pub fn program_once(device: &CrossbarDevice, targets_us: &DMatrix<f64>, key: Key) -> DMatrix<f64> {
-    let writer = Writer::<f64>::new(device);
-    let [fixed] = writer.fixed(targets_us.len(), &mut key.with(1).stream());
-    let mut stream = key.stream();
-    let mut cells = targets_us.clone();
-    let mut kept = vec![DMatrix::zeros(cells.nrows(), cells.ncols()); writer.keepers.len()];
-    for (index, cell) in cells.iter_mut().enumerate() {
-        let (target, fixed) = (*cell, fixed.get(index).copied().unwrap_or(f64::NAN));
-        let deviate = if fixed.is_nan() { f64::normal(&mut stream) } else { 0.0 };
-        let mut write = [Write { target, held: f64::NAN, cell: target, pulses: 1, deviate, fixed }];
-        writer.write(&mut write, &mut stream, |_, write, stream| {
-            if fixed.is_nan() && device.age.ln() > 0.0 {
-                for (keeper, kept) in writer.keepers.iter().zip(&mut kept) {
-                    kept[index] = keeper.keep(write, stream, device);
-                }
-            }
-        });
-        *cell = write[0].cell;
-    }
-    let mut kept = kept.iter();
-    for effect in &writer.effects {
-        let own = effect.kept().and_then(|_| kept.next());
-        effect.age(&mut cells, own, device);
-    }
-    cells
 }

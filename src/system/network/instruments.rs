@@ -72,6 +72,8 @@ pub(super) struct LanePart<'a, T> {
     /// States at the free steady state; empty in other phases.
     pub state: &'a mut [T],
     pub settled: &'a mut [bool],
+    /// Samples that left their basin; empty where nobody looks.
+    pub left: &'a mut [bool],
     pub steps: &'a mut [usize],
 }
 
@@ -87,7 +89,7 @@ pub(super) fn measure<T: Real>(
     lane: &mut Lane<T>,
     task: &Task<T>,
     settled: &[bool],
-    part: LanePart<T>,
+    part: &mut LanePart<T>,
 ) -> Result<()> {
     let (nodes, instruments) = (network.nodes, network.instruments());
     let count = instruments.samples;

@@ -155,6 +155,17 @@ impl<T: Real> Lane<T> {
         copy_columns(&mut self.state, state, range);
     }
 
+    /// Goes on from where it is, with the constant currents of `start` (nodes x all samples) alone.
+    pub fn release(&mut self, start: &DMatrix<T>) {
+        let nodes = self.state.nrows();
+        self.active = self.order.len();
+        for (column, sample) in self.order.iter().enumerate() {
+            let constant = &start.as_slice()[nodes * sample..nodes * (sample + 1)];
+            self.constant.column_mut(column).as_mut_slice().copy_from_slice(constant);
+        }
+        self.before.fill(T::zero());
+    }
+
     /// Gives every buffer its shape, and shared inputs their rows.
     fn seat(&mut self, shape: Shape, inputs: &DMatrix<T>, range: &Range<usize>) {
         let Shape { shared_inputs, nodes, couplings, gradient } = shape;

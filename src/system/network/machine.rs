@@ -8,14 +8,16 @@ use rayon::prelude::*;
 use super::instruments::{LanePart, measure};
 use super::lane::{LANE, Lane};
 use super::reads::{Driven, ReadContext, ReadCounts};
-use super::relaxation::Relaxer;
+use super::relaxation::{Relaxer, rest};
 use super::task::Task;
 use super::{Coupling, Network, NetworkDescription};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::{Foreground, Real, ViewMut};
 use crate::coupler::{Domain, Expense, Parameter, Picture, Port, Quantity};
 use crate::state::State;
-use crate::system::{Cost, HeldCurrent, LocalProduct, Measurement, Phase, Start, System};
+use crate::system::{
+    Cost, HeldCurrent, LocalProduct, Measurement, Phase, Resolution, Start, System,
+};
 use crate::{Error, Result};
 
 /// A simulated machine of layers of nodes joined by couplings. Couplings that do not exist cost
@@ -176,12 +178,14 @@ fn parts<T: Real>(whole: &mut Measurement<T>, nodes: usize) -> Vec<LanePart<'_, 
     let mut differences =
         whole.difference.as_mut().map(|difference| difference.as_mut_slice().chunks_mut(lane));
     let settled = whole.settled.chunks_mut(LANE).zip(whole.steps.chunks_mut(LANE));
+    let mut left = whole.left.chunks_mut(LANE);
     let values = whole.values.as_mut_slice().chunks_mut(lane);
     let part = |(values, (settled, steps))| LanePart {
         values,
         difference: differences.as_mut().and_then(Iterator::next).unwrap_or_default(),
         state: states.as_mut().and_then(Iterator::next).unwrap_or_default(),
         settled,
+        left: left.next().unwrap_or_default(),
         steps,
     };
     values.zip(settled).map(part).collect()
@@ -248,21 +252,34 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
         let task = Task::new(&self.network, phase, key);
         let (nodes, samples) = (self.network.nodes, inputs.ncols());
         let is_free = task.start.is_none();
+        // Without loops a steady state is the only one.
+        let release =
+            task.nudge.is_some_and(|nudge| nudge.release) && !task.dyadic && self.network.has_loops;
         let zeros = || DMatrix::zeros(nodes, samples);
         let drive = if is_free { self.read_drives(inputs, key)? } else { DMatrix::zeros(0, 0) };
         let mut whole = Measurement {
             values: zeros(),
             difference: task.dyadic.then(zeros),
             settled: vec![false; samples],
+            left: vec![false; if release { samples } else { 0 }],
             steps: vec![0; samples],
             start: is_free.then(|| Start { state: zeros(), constant: DMatrix::zeros(0, 0) }),
         };
-        self.on_lanes(samples, parts(&mut whole, nodes), |this, lane, range, part| {
+        self.on_lanes(samples, parts(&mut whole, nodes), |this, lane, range, mut part| {
             let network = &this.network;
             lane.load(network.shape(), inputs, &drive, &task, &range);
             network.prepare(lane, &task);
             let settled = this.relaxer.settle(network, lane, &task)?;
-            measure(network, lane, &task, &settled, part)
+            measure(network, lane, &task, &settled, &mut part)?;
+            let LanePart { settled, left, .. } = part;
+            let Some(start) = task.start.filter(|_| release) else { return Ok(()) };
+            let away = rest::stay_away(network, &*this.relaxer, lane, &task, start)?;
+            for (column, away) in away.into_iter().enumerate() {
+                let at = lane.order[column] - lane.first;
+                left[at] = away && settled[at];
+                settled[at] &= !away;
+            }
+            Ok(())
         })?;
         if let Some(start) = &mut whole.start {
             start.constant = drive;
@@ -331,7 +348,7 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
                     let count = reads[2 * usize::from(relaxing) + port.index()];
                     total.frames += count * cost.frames;
                     total.conversions += count * cost.conversions;
-                    total.joules += count as f64 * cost.joules;
+                    total.energy = total.energy.plus(&cost.energy.times(count as f64));
                     seconds += count as f64 * cost.seconds;
                 }
             }
@@ -340,7 +357,8 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
             let own = coupling.coupler.expense();
             writing += own.seconds;
             total.pulses += own.pulses;
-            total.joules += own.joules;
+            total.given_up += own.given_up;
+            total.energy = total.energy.plus(&own.energy);
         }
         total.seconds += writing;
         total
@@ -402,6 +420,12 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
 
     fn non_reciprocity(&self) -> Option<f64> {
         self.network.non_reciprocity()
+    }
+
+    fn resolution(&self) -> Option<Resolution> {
+        let samples = self.network.instruments().samples as f64;
+        let tolerance = self.network.relaxation().tolerance;
+        Some(Resolution { tolerance, noise: self.network.resolution / samples.sqrt() })
     }
 
     fn patience(&self) -> String {

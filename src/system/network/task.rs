@@ -8,6 +8,9 @@ use crate::arithmetic::random::Key;
 use crate::coupler::{Exact, Port};
 use crate::system::{Correction, Nudge, Phase, Start};
 
+/// Names the streams of a phase whose nudge is released.
+const RELEASE: u64 = 1_000_003;
+
 /// What a phase asks of every lane.
 pub(super) struct Task<'a, T: Real> {
     /// The side of all arrays that is driven.
@@ -47,6 +50,13 @@ impl<'a, T: Real> Task<'a, T> {
                 Self { nudge: Some(nudge), start: free.start.as_ref(), dyadic: true, ..plain }
             }
         }
+    }
+
+    /// The nudge of this task released: the free forces, from where the task ended.
+    pub fn released(&self) -> Self {
+        let key = self.key.with(RELEASE);
+        let port = Port::Forward;
+        Self { port, nudge: None, start: self.start, held: None, model: None, dyadic: false, key }
     }
 
     /// The scale of the smallest thing that is measured: the difference of two copies is of order

@@ -24,7 +24,7 @@ pub struct Adc {
     pub range: f64,
     /// Whether the range follows the largest current of every read instead.
     pub auto_range: bool,
-    /// Energy of one conversion, picojoule.
+    /// Energy of one conversion, picojoule; 0 is unknown.
     #[serde(rename = "energy_pJ", deserialize_with = "range::non_negative")]
     pub energy_pj: f64,
 }
@@ -63,6 +63,6 @@ impl<T: Real> ArrayEffect<T> for Adc {
     }
 
     fn conversions(&self, _: usize, read: usize) -> Conversions {
-        Conversions { count: read, picojoules: read as f64 * self.energy_pj }
+        Conversions { count: read, picojoule_each: self.energy_pj }
     }
 }

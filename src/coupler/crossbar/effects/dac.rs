@@ -22,7 +22,7 @@ pub struct Dac {
     pub bits: u32,
     /// Whether the range follows the largest value of every read instead.
     pub auto_range: bool,
-    /// Energy of one conversion, picojoule.
+    /// Energy of one conversion, picojoule; 0 is unknown.
     #[serde(rename = "energy_pJ", deserialize_with = "range::non_negative")]
     pub energy_pj: f64,
 }
@@ -55,6 +55,6 @@ impl<T: Real> ArrayEffect<T> for Dac {
     }
 
     fn conversions(&self, driven: usize, _: usize) -> Conversions {
-        Conversions { count: driven, picojoules: driven as f64 * self.energy_pj }
+        Conversions { count: driven, picojoule_each: self.energy_pj }
     }
 }

@@ -2,20 +2,20 @@
 //!
 //! ```text
 //! G(t) = G (t / t0)^-nu        (Nandakumar et al. 2019, doi:10.1109/ICECS46596.2019.8964852)
+//! nu = |mean + sd z|, with the sign of its mean; z is the cell's own
 //! ```
 //!
-//! t and t0 are those of `[device.crossbar.age]`.
+//! Mean and deviation are those of the conductance that the cell was written to. A cell of negative
+//! nu gains conductance. Stuck cells do not drift. t and t0 are those of `[device.crossbar.age]`.
 
-use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 use super::check_list;
 use crate::arithmetic::Real;
-use crate::arithmetic::random::Stream;
 use crate::coupler::Effect;
-use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path, Write};
+use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path};
 
-/// Conductances that fall with time: the table `[device.crossbar.drift]`.
+/// Conductances that change with time: the table `[device.crossbar.drift]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Drift {
@@ -66,27 +66,20 @@ impl<T: Real> ArrayEffect<T> for Drift {
     fn follows(&self, path: Path, device: &CrossbarDevice) -> bool {
         match path {
             Path::WeightsAsWritten => device.age.ln() == 0.0,
-            path => path.is_of_cells() || path.is_of_products(),
+            _ => true,
         }
     }
 
-    fn kept(&self) -> Option<[&'static str; 2]> {
-        Some(["drift_plus", "drift_minus"])
+    fn varies(&self) -> bool {
+        true
     }
 
-    fn draws(&self) -> bool {
-        false
-    }
-
-    fn keep(&self, write: &Write, stream: &mut Stream, device: &CrossbarDevice) -> f64 {
-        let [mean, deviation] = self.coefficient(write.target, device);
-        (mean + deviation * f64::normal(stream)).abs()
-    }
-
-    fn age(&self, cells: &mut DMatrix<f64>, kept: Option<&DMatrix<T>>, device: &CrossbarDevice) {
+    fn age(&self, cells: &mut [f64], written: &[f64], own: &[T], device: &CrossbarDevice) {
         let ln = device.age.ln();
-        if let Some(kept) = kept.filter(|_| ln > 0.0) {
-            cells.zip_apply(kept, |g, nu| *g *= (-nu.f64() * ln).exp());
+        for ((g, written), z) in cells.iter_mut().zip(written).zip(own) {
+            let [mean, deviation] = self.coefficient(*written, device);
+            let nu = (mean + deviation * z.f64()).abs().copysign(mean);
+            *g *= (-nu * ln).exp();
         }
     }
 

@@ -2,18 +2,27 @@
 //! programming a cell is off by a deviation
 //!
 //! ```text
-//! sigma(g) = g Q sqrt(ln((t + tr) / (2 tr))),    Q = min(a / (g / g_max)^b, c)
+//! sigma = g Q sqrt(ln((t + tr) / (2 tr))),    Q = min(a / (g_written / g_max)^b, c)
 //! ```
 //!
-//! (Nandakumar et al. 2019, doi:10.1109/ICECS46596.2019.8964852). t is that of
-//! `[device.crossbar.age]`, at least t0.
+//! where g is the conductance at the time t and g_written the one that the cell was asked to have
+//! (Nandakumar et al. 2019, doi:10.1109/ICECS46596.2019.8964852; aihwkit, `PCMLikeNoiseModel`). t is
+//! that of `[device.crossbar.age]`, at least t0.
+//!
+//! Each octave of time adds as much variance as any other. What is slower than the time T = `span_s`
+//! within which the reads of one update fall is common to all of them, phases and samples, and is
+//! the cell's own; what is faster differs from read to read, in proportions
+//!
+//! ```text
+//! fast  ln((T + tr) / (2 tr)),    slow  ln((t + tr) / (T + tr))
+//! ```
 
 use serde::{Deserialize, Serialize};
 
 use super::check_list;
 use crate::arithmetic::Real;
 use crate::coupler::Effect;
-use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path};
+use crate::coupler::crossbar::{Age, ArrayEffect, CrossbarDevice, Path};
 use crate::quantity::range;
 
 /// 1/f noise of the cells: the table `[device.crossbar.flicker_noise]`.
@@ -25,11 +34,29 @@ pub struct FlickerNoise {
     /// Duration of a read, seconds.
     #[serde(deserialize_with = "range::positive")]
     pub tr_s: f64,
+    /// Reads that lie no further apart than this share all noise that is slower, seconds; 0: they
+    /// share all of it.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub span_s: f64,
 }
 
 impl Default for FlickerNoise {
     fn default() -> Self {
-        Self { q: Vec::new(), tr_s: 250e-9 }
+        Self { q: Vec::new(), tr_s: 250e-9, span_s: 1e-3 }
+    }
+}
+
+impl FlickerNoise {
+    /// Standard deviations, as fractions of its conductance, of the slow and of the fast noise of a
+    /// cell written to the fraction `x` of g_max, read at the time of `age`.
+    pub fn relative(&self, x: f64, age: &Age) -> [f64; 2] {
+        let [a, b, most] = self.q[..] else { return [0.0; 2] };
+        let (t, tr) = (age.at_s.max(age.t0_s), self.tr_s);
+        let ln = |time: f64| ((time + tr) / (2.0 * tr)).ln().max(0.0);
+        let fast = ln(self.span_s.min(t));
+        // x = 0 has the most.
+        let q = if x > 0.0 { (a / x.powf(b)).min(most) } else { most };
+        [ln(t) - fast, fast].map(|part| q * part.sqrt())
     }
 }
 
@@ -53,16 +80,30 @@ impl Effect for FlickerNoise {
 
 impl<T: Real> ArrayEffect<T> for FlickerNoise {
     fn follows(&self, path: Path, _: &CrossbarDevice) -> bool {
-        path.is_of_writes() || matches!(path, Path::StraightCurrents | Path::WeightsAsWritten)
+        path.is_of_writes() || path == Path::StraightCurrents
     }
 
-    fn add_cell_noise(&self, cells: &[f64], deviations: &mut [f64], device: &CrossbarDevice) {
-        let [a, b, most] = self.q[..] else { return };
-        let (t, tr) = (device.age.at_s.max(device.age.t0_s), self.tr_s);
-        let spectrum = ((t + tr) / (2.0 * tr)).ln().max(0.0).sqrt();
-        for (deviation, g_us) in deviations.iter_mut().zip(cells).filter(|(_, g)| **g > 0.0) {
-            let q = (a / (g_us / device.cells.g_max_us).powf(b)).min(most);
-            *deviation = deviation.hypot(g_us * q * spectrum);
+    fn varies(&self) -> bool {
+        true
+    }
+
+    fn age(&self, cells: &mut [f64], written: &[f64], own: &[T], device: &CrossbarDevice) {
+        for ((g, written), z) in cells.iter_mut().zip(written).zip(own) {
+            let [slow, _] = self.relative(written / device.cells.g_max_us, &device.age);
+            *g = (*g * (1.0 + slow * z.f64())).max(0.0);
+        }
+    }
+
+    fn add_cell_noise(
+        &self,
+        cells: &[f64],
+        written: &[f64],
+        deviations: &mut [f64],
+        device: &CrossbarDevice,
+    ) {
+        for ((deviation, g_us), written) in deviations.iter_mut().zip(cells).zip(written) {
+            let [_, fast] = self.relative(written / device.cells.g_max_us, &device.age);
+            *deviation = deviation.hypot(g_us * fast);
         }
     }
 }

@@ -29,7 +29,7 @@ pub use flicker_noise::FlickerNoise;
 pub use levels::Levels;
 pub use output_noise::OutputNoise;
 pub use programming::Programming;
-pub use pulses::{Pulses, Rounding, StepModel, StepNoise, Steps};
+pub use pulses::{Direction, Pulses, Rounding, StepModel, StepNoise, Steps};
 pub use read_noise::ReadNoise;
 pub use reverse_amplifiers::ReverseAmplifiers;
 pub use stuck::StuckCells;

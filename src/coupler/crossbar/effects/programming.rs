@@ -1,12 +1,12 @@
 //! Programming errors: a written cell is beside its target by a Gaussian error whose deviation may
-//! depend on the conductance, within the cell's range.
+//! depend on the conductance. Only at 0 is it cut: a cell can miss its range.
 //!
 //! ```text
 //! sigma(g) = max(0, sigma_0 + c_1 g + c_2 g^2 + ...)
 //! ```
 //!
-//! Write-and-verify tries again until the error is within a tolerance; a cell that is within it of
-//! its new target is not written at all.
+//! Write-and-verify tries again until the error is within a tolerance, or gives up, which is
+//! counted; a cell that is within it of its new target is not written at all.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ pub struct Programming {
     #[serde(rename = "tolerance_uS", deserialize_with = "range::non_negative")]
     pub tolerance_us: f64,
     /// Writes after which write-and-verify gives up.
-    #[serde(deserialize_with = "range::positive_integer")]
+    #[serde(deserialize_with = "range::attempts")]
     pub attempts: usize,
 }
 
@@ -48,26 +48,26 @@ impl Programming {
         (self.error_us + terms).max(0.0)
     }
 
-    /// Writes a cell of the range `low` to `high`, with as many attempts as it takes.
-    fn attempt(&self, write: &mut Write, stream: &mut Stream, (low, high): (f64, f64)) {
+    /// Writes a cell with as many attempts as it takes.
+    fn attempt(&self, write: &mut Write, stream: &mut Stream) {
         let (target, tolerance) = (write.target, self.tolerance_us);
+        let verified = |cell: f64| tolerance > 0.0 && (cell - target).abs() <= tolerance;
         write.pulses = 0;
-        if tolerance > 0.0 && (write.held - target).abs() <= tolerance {
+        if verified(write.held) {
             write.cell = write.held;
             return;
         }
         let deviation = self.error(target);
         for attempt in 0..self.attempts {
             write.pulses += 1;
-            if deviation == 0.0 {
-                break;
-            }
             let deviate = if attempt == 0 { write.deviate } else { f64::normal(stream) };
-            write.cell = (target + deviation * deviate).clamp(low, high);
-            if tolerance == 0.0 || (write.cell - target).abs() <= tolerance {
-                break;
+            let moves = write.fixed.is_nan();
+            write.cell = if moves { (target + deviation * deviate).max(0.0) } else { write.fixed };
+            if tolerance == 0.0 || verified(write.cell) {
+                return;
             }
         }
+        write.given_up = true;
     }
 }
 
@@ -94,8 +94,7 @@ impl<T: Real> ArrayEffect<T> for Programming {
         self.attempts > 1
     }
 
-    fn write(&self, writes: &mut [Write], stream: &mut Stream, device: &CrossbarDevice) {
-        let range = (device.cells.g_min_us, device.cells.g_max_us);
-        writes.iter_mut().for_each(|write| self.attempt(write, stream, range));
+    fn write(&self, writes: &mut [Write], stream: &mut Stream, _: &CrossbarDevice) {
+        writes.iter_mut().for_each(|write| self.attempt(write, stream));
     }
 }

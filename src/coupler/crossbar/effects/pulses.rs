@@ -9,9 +9,17 @@
 //! exponential   dw max(0, 1 - A e^(+-gamma z)),  z = 2 a w / (w_max - w_min) + b
 //! ```
 //!
-//! dw, the asymmetry of up and down, w_min and w_max vary from cell to cell, and each step by
-//! `step_noise` times itself or, with `noise = "constant"`, times dw (Gokmen & Vlasov
-//! 2016, doi:10.3389/fnins.2016.00333; the models and presets of aihwkit, arXiv 2104.02184). A
+//! At w = 0 the steps of a cell are
+//!
+//! ```text
+//! up    |1 + min(u, 0) + s + r| dw,    down    |1 - max(u, 0) + s - r| dw
+//! ```
+//!
+//! with u = `up_down`, which only ever weakens one side, and s and r the cell's own deviations of
+//! `step_spread` and `up_down_spread`. Bounds, gamma of the linear step and lifetimes vary from
+//! cell to cell too, and each step by `step_noise` times itself or, with `noise = "constant"`, times
+//! the step at w = 0 (Gokmen & Vlasov 2016, doi:10.3389/fnins.2016.00333; the models and presets of
+//! aihwkit, arXiv 2104.02184, `PulsedRPUDevice::populate`). A
 //! change that is asked for becomes a whole number of pulses, rounded to the nearest or
 //! stochastically, so that small changes have their mean. No weight is kept digitally: only the
 //! *difference* between the values that are programmed and those that were last read back counts,
@@ -43,6 +51,19 @@ pub enum StepModel {
     Exponential,
 }
 
+/// Which way the cells of a weight step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Up and down: the weight itself steps.
+    #[default]
+    Both,
+    /// Only up, as phase-change cells: a weight rises by a pulse of G+ and falls by one of G-, each
+    /// from 0 to `high`. A pair of which both cells have come far is refreshed: reset, and its
+    /// difference pulsed back.
+    Up,
+}
+
 /// What the noise of a step is a fraction of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -72,6 +93,15 @@ pub enum Rounding {
 pub struct Pulses {
     /// How a pulsed weight steps; none for cells that are written.
     pub model: StepModel,
+    /// Which way the cells step.
+    pub direction: Direction,
+    /// A pair of cells that only step up is refreshed when one of them is beyond this fraction of
+    /// `high`...
+    #[serde(deserialize_with = "range::up_to_one")]
+    pub refresh_high: f64,
+    /// ...and the other beyond this one: there is something to gain.
+    #[serde(deserialize_with = "range::up_to_one")]
+    pub refresh_low: f64,
     /// Mean step of a pulse.
     #[serde(deserialize_with = "range::positive")]
     pub step: f64,
@@ -83,10 +113,11 @@ pub struct Pulses {
     pub step_noise: f64,
     /// What that fraction is of.
     pub noise: StepNoise,
-    /// Asymmetry: steps up are 1 + this, steps down 1 - this times the mean.
+    /// Asymmetry: above 0, steps down are 1 - this times the mean; below 0, steps up 1 + this.
     #[serde(deserialize_with = "range::finite")]
     pub up_down: f64,
-    /// Standard deviation of the asymmetry from cell to cell.
+    /// Standard deviation of the asymmetry from cell to cell, half its effect on either side: what
+    /// one side gains, in units of `step`, the other loses.
     #[serde(deserialize_with = "range::non_negative")]
     pub up_down_spread: f64,
     /// Lowest weight.
@@ -107,6 +138,9 @@ pub struct Pulses {
     /// gamma of the linear and the exponential step, downwards.
     #[serde(deserialize_with = "range::finite")]
     pub gamma_down: f64,
+    /// Standard deviation of the linear step's gammas from cell to cell.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub gamma_spread: f64,
     /// A of the exponential step, upwards.
     #[serde(deserialize_with = "range::finite")]
     pub exponential_up: f64,
@@ -126,6 +160,9 @@ pub struct Pulses {
     /// Programmings in which a weight leaks to 1/e; 0 is for ever.
     #[serde(deserialize_with = "range::non_negative")]
     pub lifetime: f64,
+    /// Standard deviation of the lifetime from cell to cell, as a fraction.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub lifetime_spread: f64,
     /// How a change becomes a whole number of pulses.
     pub rounding: Rounding,
     /// Most pulses of one weight in one programming.
@@ -137,6 +174,9 @@ impl Default for Pulses {
     fn default() -> Self {
         Self {
             model: StepModel::None,
+            direction: Direction::Both,
+            refresh_high: 0.75,
+            refresh_low: 0.25,
             step: 0.001,
             step_spread: 0.0,
             step_noise: 0.0,
@@ -149,12 +189,14 @@ impl Default for Pulses {
             high_spread: 0.0,
             gamma_up: 0.0,
             gamma_down: 0.0,
+            gamma_spread: 0.0,
             exponential_up: 0.0,
             exponential_down: 0.0,
             exponential_a: 0.0,
             exponential_b: 0.0,
             write_noise: 0.0,
             lifetime: 0.0,
+            lifetime_spread: 0.0,
             rounding: Rounding::Stochastic,
             limit: 100,
         }
@@ -172,19 +214,33 @@ pub struct Steps {
     pub low: f64,
     /// Highest weight.
     pub high: f64,
+    /// gamma of the linear step, upwards.
+    pub gamma_up: f64,
+    /// gamma of the linear step, downwards.
+    pub gamma_down: f64,
+    /// What a programming leaves of the weight.
+    pub kept: f64,
 }
 
 impl Pulses {
     /// The numbers of one weight, drawn from `stream`.
     pub fn draw(&self, stream: &mut Stream) -> Steps {
         let mut spread = |deviation: f64| deviation * f64::normal(stream);
-        let step = self.step * (1.0 + spread(self.step_spread)).max(0.0);
-        let up_down = self.up_down + spread(self.up_down_spread);
+        let (step, side) = (1.0 + spread(self.step_spread), spread(self.up_down_spread));
+        let mut gamma = |mean: f64| (mean + spread(self.gamma_spread)).abs();
+        let (gamma_up, gamma_down) = (gamma(self.gamma_up), gamma(self.gamma_down));
+        let lifetime = self.lifetime * (1.0 + spread(self.lifetime_spread));
         Steps {
-            up: step * (1.0 + up_down),
-            down: step * (1.0 - up_down),
-            low: self.low * (1.0 + spread(self.low_spread)).max(0.0),
-            high: self.high * (1.0 + spread(self.high_spread)).max(0.0),
+            up: self.step * (step + self.up_down.min(0.0) + side).abs(),
+            down: self.step * (step - self.up_down.max(0.0) - side).abs(),
+            low: -(self.low * (1.0 + spread(self.low_spread))).abs(),
+            high: (self.high * (1.0 + spread(self.high_spread))).abs(),
+            gamma_up,
+            gamma_down,
+            kept: match self.lifetime {
+                0.0 => 1.0,
+                _ => 1.0 - 1.0 / lifetime.max(1.0),
+            },
         }
     }
 
@@ -193,8 +249,8 @@ impl Pulses {
         let (step, bound) = if up { (steps.up, steps.high) } else { (steps.down, steps.low) };
         match self.model {
             StepModel::None | StepModel::Constant => step,
-            StepModel::Linear if up => step * (1.0 - self.gamma_up * w / self.high),
-            StepModel::Linear => step * (1.0 - self.gamma_down * w / self.low),
+            StepModel::Linear if up => step * (1.0 - steps.gamma_up * w / self.high),
+            StepModel::Linear => step * (1.0 - steps.gamma_down * w / self.low),
             StepModel::SoftBounds if bound == 0.0 => 0.0,
             StepModel::SoftBounds => step * (1.0 - w / bound),
             StepModel::Exponential => {
@@ -244,6 +300,14 @@ impl Effect for Pulses {
     fn is_off(&self) -> bool {
         self.model == StepModel::None
     }
+
+    fn check(&self) -> Result<(), String> {
+        let (low, high) = (self.refresh_low, self.refresh_high);
+        if low <= high {
+            return Ok(());
+        }
+        Err(format!("refresh_low = {low}: expected at most refresh_high = {high}"))
+    }
 }
 
 impl<T: Real> ArrayEffect<T> for Pulses {
@@ -261,14 +325,22 @@ mod tests {
         Pulses { model, step: 0.01, ..Pulses::default() }
     }
 
-    const STEPS: Steps = Steps { up: 0.01, down: 0.01, low: -0.8, high: 1.2 };
+    const STEPS: Steps = Steps {
+        up: 0.01,
+        down: 0.01,
+        low: -0.8,
+        high: 1.2,
+        gamma_up: 0.1,
+        gamma_down: 0.5,
+        kept: 1.0,
+    };
 
     #[test]
     fn steps_are_those_of_the_formulas() {
         let soft = stepping(StepModel::SoftBounds);
         assert!((soft.mean_step(&STEPS, 0.6, true) - 0.005).abs() < 1e-15);
         assert!((soft.mean_step(&STEPS, -0.4, false) - 0.005).abs() < 1e-15);
-        let linear = Pulses { gamma_up: 0.1, gamma_down: 0.5, ..stepping(StepModel::Linear) };
+        let linear = stepping(StepModel::Linear);
         assert!((linear.mean_step(&STEPS, 0.5, true) - 0.0095).abs() < 1e-15);
         assert!((linear.mean_step(&STEPS, -0.8, false) - 0.006).abs() < 1e-15);
         let exponential = Pulses {

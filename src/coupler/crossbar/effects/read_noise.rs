@@ -35,7 +35,7 @@ impl<T: Real> ArrayEffect<T> for ReadNoise {
         path.is_of_writes() || path.is_of_cells() || path == Path::NoisyProduct
     }
 
-    fn add_cell_noise(&self, _: &[f64], deviations: &mut [f64], _: &CrossbarDevice) {
+    fn add_cell_noise(&self, _: &[f64], _: &[f64], deviations: &mut [f64], _: &CrossbarDevice) {
         deviations.iter_mut().for_each(|deviation| *deviation = deviation.hypot(self.sd_us));
     }
 }

@@ -41,7 +41,7 @@ impl Effect for StuckCells {
 
 impl<T: Real> ArrayEffect<T> for StuckCells {
     fn follows(&self, path: Path, _: &CrossbarDevice) -> bool {
-        path.is_of_cells() || path.is_of_products()
+        path == Path::Pulses || path.is_of_cells() || path.is_of_products()
     }
 
     fn draws(&self) -> bool {

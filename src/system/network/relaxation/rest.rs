@@ -14,9 +14,11 @@
 use super::super::Network;
 use super::super::lane::Lane;
 use super::super::task::Task;
+use super::Relaxer;
 use crate::Result;
 use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
+use crate::system::Start;
 
 /// Time constants after a push at which it must be shrinking.
 const LOOK: f64 = 2.0;
@@ -69,6 +71,40 @@ pub fn at_rest<T: Real>(network: &Network<T>, lane: &Lane<T>, task: &Task<T>) ->
         residual <= tolerance || (residual <= explained && is_quiet(network, lane, column))
     })
     .collect()
+}
+
+/// Lets go of the nudge of a lane that has been measured: which of its columns do not return to the
+/// free steady state `start`, or half the way to it, where that is more than noise and tolerance
+/// hide.
+pub fn stay_away<T: Real>(
+    network: &Network<T>,
+    relaxer: &dyn Relaxer<T>,
+    lane: &mut Lane<T>,
+    task: &Task<T>,
+    start: &Start<T>,
+) -> Result<Vec<bool>> {
+    let (relaxation, nodes) = (network.relaxation(), network.nodes);
+    let distance = |lane: &Lane<T>, column: usize| {
+        let sample = lane.order[column];
+        let free = &start.state.as_slice()[sample * nodes..(sample + 1) * nodes];
+        let state = &lane.state.as_slice()[column * nodes..(column + 1) * nodes];
+        let apart = state.iter().zip(free).map(|(state, free)| (*state - *free).f64().abs());
+        apart.fold(0.0, f64::max)
+    };
+    let mut pushed = vec![0.0; lane.order.len()];
+    for column in 0..lane.order.len() {
+        pushed[lane.order[column] - lane.first] = distance(lane, column);
+    }
+    lane.release(&start.constant);
+    network.express(lane, lane.active);
+    relaxer.settle(network, lane, &task.released())?;
+    let hidden = MARGIN * (relaxation.tolerance + network.resolution);
+    Ok((0..lane.order.len())
+        .map(|column| {
+            let pushed = pushed[lane.order[column] - lane.first];
+            distance(lane, column) > hidden.max(0.5 * pushed)
+        })
+        .collect())
 }
 
 /// Whether resting points of a phase are pushed to see whether they stay.

@@ -176,7 +176,8 @@ mod tests {
                     DMatrix::from_fn(3, 7, |i, j| 0.8 * (i as f64 - 0.9 * j as f64).cos());
                 let free = machine.settle(&inputs, &Phase::Free).unwrap();
                 let held: HeldCurrent<f64> = machine.held_current(&inputs, &free).unwrap();
-                let nudge = Nudge { beta: 0.3, cost: Cost::SquaredError, targets: &targets };
+                let cost = Cost::SquaredError;
+                let nudge = Nudge { beta: 0.3, cost, targets: &targets, release: false };
                 let correction = Correction::PortReversal(&held);
                 let nudged = Phase::Nudged { nudge, correction, free: &free };
                 for phase in [Phase::Free, nudged] {

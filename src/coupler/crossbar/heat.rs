@@ -1,0 +1,182 @@
+//! What reads heat: the power that the drivers deliver, V^T Y V with Y the admittances of the driven
+//! ends of an array, the other ends at 0 V.
+//!
+//! With perfect wires every cell has the voltage of its driver, so that the sums of the cells'
+//! coefficients on each line tell all, cells that are not linear included: u I(u) = G u^2 + a u^3 + b
+//! u^4. Behind resistive wires Y comes with the effective matrix, of the same elimination.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nalgebra::{DMatrix, Dyn, U1};
+
+use super::tile::TileEnds;
+use crate::arithmetic::{Real, View, ViewMut};
+use crate::coupler::Port;
+
+/// A sum that all threads add to, in zeptojoule: whole numbers, so that their order does not matter,
+/// of 128 bits, so that it ends nowhere.
+#[derive(Debug, Default)]
+pub(super) struct Counter {
+    low: AtomicU64,
+    high: AtomicU64,
+}
+
+/// Zeptojoule of one joule.
+const ZEPTO: f64 = 1e21;
+
+impl Counter {
+    /// Adds an energy in joule; at most 18 mJ, beyond which a single read does not go.
+    pub fn add(&self, joules: f64) {
+        let zeptojoules = (joules * ZEPTO) as u64;
+        let before = self.low.fetch_add(zeptojoules, Ordering::Relaxed);
+        if before.checked_add(zeptojoules).is_none() {
+            self.high.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The sum, joule.
+    pub fn joules(&self) -> f64 {
+        let [low, high] = self.parts();
+        (high as f64 * 2f64.powi(64) + low as f64) / ZEPTO
+    }
+
+    /// The sum for a checkpoint, low part first.
+    pub fn parts(&self) -> [u64; 2] {
+        [self.low.load(Ordering::Relaxed), self.high.load(Ordering::Relaxed)]
+    }
+
+    /// Puts back [`parts`](Self::parts).
+    pub fn set(&self, [low, high]: [u64; 2]) {
+        self.low.store(low, Ordering::Relaxed);
+        self.high.store(high, Ordering::Relaxed);
+    }
+}
+
+impl Clone for Counter {
+    fn clone(&self) -> Self {
+        let counter = Self::default();
+        counter.set(self.parts());
+        counter
+    }
+}
+
+/// What tells the power of a read.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Heating<T: Real> {
+    /// Nobody asks.
+    #[default]
+    Unknown,
+    /// Perfect wires: for each line of either side the sums of its cells' coefficients of u, u^2 and
+    /// u^3, in A/V, A/V^2 and A/V^3.
+    Lines([[Vec<T>; 3]; 2]),
+    /// Resistive wires: the ends of each tile.
+    Ends(Vec<TileEnds<T>>),
+}
+
+impl<T: Real> Heating<T> {
+    /// Sums over the lines of an array whose cells, outputs x inputs, have these coefficients.
+    pub fn lines(coefficients: [DMatrix<f64>; 3]) -> Self {
+        let inputs = |cells: &DMatrix<f64>| cells.row_sum().iter().map(|g| T::of(*g)).collect();
+        let outputs = |cells: &DMatrix<f64>| cells.column_sum().iter().map(|g| T::of(*g)).collect();
+        Self::Lines([coefficients.each_ref().map(inputs), coefficients.each_ref().map(outputs)])
+    }
+
+    /// Adds the energy of reads of `seconds` at `port` to `counter`. `values`, driven x samples, are
+    /// `volts` each.
+    pub fn count(
+        &self,
+        port: Port,
+        values: &[T],
+        driven: usize,
+        (volts, seconds): (f64, f64),
+        counter: &Counter,
+    ) {
+        if driven == 0 {
+            return;
+        }
+        match self {
+            Self::Unknown => (),
+            Self::Lines(sides) => {
+                let [linear, square, cube] = &sides[port.index()];
+                // Driven from the other side a cell's voltage has the other sign.
+                let sign = if port == Port::Forward { volts } else { -volts };
+                let (b, c) = (T::of(sign), T::of(volts * volts));
+                let linear_only = square.iter().chain(cube).all(|sum| *sum == T::zero());
+                for column in values.chunks_exact(driven) {
+                    let sum = if linear_only {
+                        weighted_squares(column, linear)
+                    } else {
+                        let coefficients = linear.iter().zip(square).zip(cube);
+                        let terms = column.iter().zip(coefficients);
+                        terms.fold(T::zero(), |sum, (v, ((g, square), cube))| {
+                            sum + *v * *v * (*g + *v * (b * *square + *v * c * *cube))
+                        })
+                    };
+                    counter.add(sum.f64() * volts * volts * seconds);
+                }
+            }
+            Self::Ends(tiles) => {
+                let samples = values.len() / driven;
+                let mut joules = vec![0.0; samples];
+                for tile in tiles {
+                    let lines = tile.lines(port);
+                    let first = &values[lines.start.min(values.len())..];
+                    let own = View::from_slice_with_strides_generic(
+                        first,
+                        Dyn(lines.len()),
+                        Dyn(samples),
+                        U1,
+                        Dyn(driven),
+                    );
+                    let mut currents = vec![T::zero(); lines.len() * samples];
+                    tile.admittance(port).add_product(
+                        Port::Forward,
+                        &(0..lines.len()),
+                        own.as_view(),
+                        ViewMut::from_slice_generic(&mut currents, Dyn(lines.len()), Dyn(samples)),
+                    );
+                    for (column, joules) in joules.iter_mut().enumerate() {
+                        let (v, i) = (own.column(column), &currents[column * lines.len()..]);
+                        let power = v.iter().zip(i).fold(T::zero(), |sum, (v, i)| sum + *v * *i);
+                        *joules += power.f64() * volts * volts * seconds;
+                    }
+                }
+                joules.into_iter().for_each(|joules| counter.add(joules));
+            }
+        }
+    }
+}
+
+crate::arithmetic::simd::vectorised! {
+    /// The sum of squares of `x`, each times its `weight`.
+    fn weighted_squares<T: Real>(x: &[T], weights: &[T]) -> T {
+        let mut sums = [T::zero(); 16];
+        let (x_chunks, weight_chunks) = (x.chunks_exact(16), weights.chunks_exact(16));
+        let rest = x_chunks
+            .remainder()
+            .iter()
+            .zip(weight_chunks.remainder())
+            .fold(T::zero(), |sum, (x, weight)| sum + *x * *x * *weight);
+        for (x, weights) in x_chunks.zip(weight_chunks) {
+            for ((sum, x), weight) in sums.iter_mut().zip(x).zip(weights) {
+                *sum += *x * *x * *weight;
+            }
+        }
+        sums.into_iter().fold(rest, |sum, part| sum + part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_goes_on_beyond_sixty_four_bits() {
+        let counter = Counter::default();
+        let reads = 3000;
+        (0..reads).for_each(|_| counter.add(0.0125));
+        let expected = 0.0125 * f64::from(reads);
+        assert!((counter.joules() / expected - 1.0).abs() < 1e-12, "{}", counter.joules());
+        assert!((counter.clone().joules() / expected - 1.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,83 @@
+//! The files that an experiment names, and what they held: measured tables, kernels, illuminations,
+//! data. Results go stale with them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use toml::Value;
+
+use super::Experiment;
+use crate::data::Dataset;
+use crate::file::{read_text, sha256, write_text};
+use crate::{Error, Result};
+
+/// The SHA-256 of every file that an experiment names, by its path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamedFiles(BTreeMap<String, String>);
+
+impl NamedFiles {
+    /// What the files of `experiment` hold; `known` has what was worked out before.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn of(experiment: &Experiment, known: &mut HashMap<PathBuf, String>) -> Result<Self> {
+        let mut paths = Dataset::files(&experiment.data);
+        let table: toml::Table = experiment.to_toml().parse().expect("it has just been written");
+        add_paths(&Value::Table(table), &mut paths);
+        let mut files = BTreeMap::new();
+        for path in paths {
+            let sum = match known.get(&path) {
+                Some(sum) => sum.clone(),
+                None => sha256(&path)?,
+            };
+            files.insert(path.display().to_string(), sum.clone());
+            known.insert(path, sum);
+        }
+        Ok(Self(files))
+    }
+
+    /// Those that `path` holds; none without it.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn read(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let wrong = |e| Error::input(format!("{}: not a list of files: {e}", path.display()));
+        serde_json::from_str(&read_text(path)?).map(Self).map_err(wrong)
+    }
+
+    /// Writes them to `path`; nothing where there are none.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let json = serde_json::to_string_pretty(&self.0).expect("names and digits");
+        write_text(path, &(json + "\n"))
+    }
+
+    /// The first file that does not hold what it held `before`.
+    pub fn changed_since(&self, before: &Self) -> Option<&str> {
+        let changed = |(path, sum): &(&String, &String)| before.0.get(*path) != Some(sum);
+        self.0.iter().find(changed).map(|(path, _)| path.as_str())
+    }
+
+    /// All of them, as one text.
+    pub(crate) fn text(&self) -> String {
+        self.0.iter().map(|(path, sum)| format!("{path} {sum}\n")).collect()
+    }
+}
+
+/// Adds every string of `value` that is the path of a file.
+fn add_paths(value: &Value, paths: &mut Vec<PathBuf>) {
+    match value {
+        Value::String(text) if Path::new(text).is_file() => paths.push(text.into()),
+        Value::Array(values) => values.iter().for_each(|value| add_paths(value, paths)),
+        Value::Table(table) => table.values().for_each(|value| add_paths(value, paths)),
+        _ => {}
+    }
+}
