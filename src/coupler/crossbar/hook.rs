@@ -14,7 +14,7 @@ use nalgebra::DMatrix;
 use super::CrossbarDevice;
 use crate::arithmetic::Real;
 use crate::arithmetic::random::{Key, Stream};
-use crate::coupler::{Effect, Port, Streams};
+use crate::coupler::{Effect, Port, Saturation, Streams};
 
 /// Ways to work out an array that are not open to every effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +108,11 @@ impl<T> Lines<'_, T> {
 pub trait Stage<T: Real>: Debug + Send + Sync {
     /// Changes what passes through it. `noise` names the random streams of this read.
     fn pass(&self, lines: &mut Lines<T>, streams: &Streams);
+
+    /// What has passed so far, and how much of it was at the limit; absent where there is none.
+    fn saturation(&self) -> Option<Saturation> {
+        None
+    }
 }
 
 /// What an array's currents are like, to tell what an error at its lines does to them.

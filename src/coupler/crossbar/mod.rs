@@ -48,7 +48,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nalgebra::DMatrix;
 
-use super::{Coupler, Domain, Effect, Expense, Parameter, Port, Quantity, Read, add_plain_product};
+use super::{
+    Coupler, Domain, Effect, Expense, Parameter, Port, Quantity, Read, Saturation, add_plain_product,
+};
 use crate::Result;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::{Real, View, ViewMut};
@@ -281,6 +283,10 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
 
     fn staleness(&self) -> f64 {
         self.array.staleness
+    }
+
+    fn saturation(&self) -> Vec<Saturation> {
+        self.periphery.saturation()
     }
 
     fn quantities(&self) -> Vec<Quantity> {
