@@ -36,7 +36,7 @@ const EFFECTS: [(&str, &[&str]); 12] = [
     ("shot noise", &["camera.electrons=0.0"]),
     ("camera bits", &["camera.bits=0"]),
     ("read noise", &["camera.noise=0.0"]),
-    ("settling", &["settling.response_ms=0.0"]),
+    ("settling", &["settling.rise_ms=0.0", "settling.fall_ms=0.0"]),
 ];
 
 /// Test accuracies, one a split, in percent.

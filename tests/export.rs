@@ -162,13 +162,12 @@ fn masks_for_real_panels_come_back_too() {
     write_matrix(&place.path("correction.npy"), &correction).unwrap();
     let options: [&[&str]; 6] = [
         &["--sign", "minus"],
-        &["--device", "curved.toml", "--response"],
+        &["--device", "curved.toml"],
         &["--correction", "correction.npy"],
         &["--carrier", "0.125,-0.07"],
         &[
             "--device",
             "curved.toml",
-            "--response",
             "--correction",
             "correction.npy",
             "--carrier",
@@ -324,8 +323,8 @@ fn what_was_changed_is_found_and_named() {
     problem("0-1.weights: its 768 pairs of cells do not tile 12 x 64 weights");
     rewrite("equilux-export", "somebody-else");
     problem("not a manifest of equilux");
-    rewrite("\"version\": 1", "\"version\": 7");
-    problem("expected \"version\": 1, found 7");
+    rewrite("\"version\": 2", "\"version\": 7");
+    problem("expected \"version\": 2, found 7");
     fs::write(place.path("maps/manifest.json"), &text[..text.len() / 2]).unwrap();
     problem("manifest.json: damaged");
     fs::remove_file(place.path("maps/manifest.json")).unwrap();
@@ -344,7 +343,7 @@ fn masks_that_were_changed_are_found_and_named() {
         (
             "\"orders\": [\n",
             "\"orders\": [\n 0.9,",
-            "of the light into its order, the manifest says 0.9",
+            "of the light into its orders, the manifest says [0.9",
         ),
     ] {
         assert!(text.contains(from), "{from}");

@@ -7,6 +7,7 @@ use equilux::arithmetic::random::Key;
 use equilux::coupler::spim::optics::Optics;
 use equilux::coupler::spim::optics::effective::Effective;
 use equilux::coupler::spim::optics::fourier::sinc;
+use equilux::coupler::spim::optics::levels::Levels;
 use equilux::coupler::spim::optics::mask::{Drive, Mask};
 use equilux::coupler::spim::optics::quantisation::Gauge;
 use equilux::coupler::spim::optics::wave::{Moment, Wave};
@@ -114,7 +115,7 @@ fn intensities_agree_with_the_direct_sums() {
         });
         let optics = optics(&device, case.state.len());
         let values: Vec<f64> = case.pattern.iter().zip(&case.state).map(|(xi, s)| xi * s).collect();
-        let mask = Mask::encode(&optics.layout, &[&values], case.bits);
+        let mask = Mask::encode(&optics.layout, &[&values], &Levels::even(case.bits));
         assert_eq!(mask.drive, Drive::Levels(case.levels.concat()), "levels at {} bits", case.bits);
         let mut wave = Wave::new(&optics);
         let near = wave.near_field(&mask, Moment::default()).unwrap();
@@ -122,7 +123,8 @@ fn intensities_agree_with_the_direct_sums() {
             agrees(wave.at(&near, *fy, *fx).norm_sqr(), *value);
             points += 1;
         }
-        let effective = Effective::new(&optics, 0).zero_order(&values).0 / case.state.len() as f64;
+        let effective =
+            Effective::new(&optics, 0).zero_order(&values, &[]).0 / case.state.len() as f64;
         agrees(effective.norm_sqr(), case.intensity[0].value);
         // The transform holds the zero and the Nyquist order too.
         let far = wave.far_field(near);
@@ -149,11 +151,12 @@ fn the_cross_term_is_that_of_the_polarisation_identity() {
         let values =
             [products(&cross.v, &cross.s, 1.0), products(&cross.u, &cross.t, sign)].concat();
         let wave = Wave::new(&optics);
-        let mask = Mask::encode(&optics.layout, &[&values], 0);
+        let mask = Mask::encode(&optics.layout, &[&values], &optics.levels);
         let near = wave.near_field(&mask, Moment::default()).unwrap();
         // Per node of the aperture, whatever the panel around it.
         let scale = optics.light() / optics.light_on_nodes(0);
-        let effective = Effective::new(&optics, 0).zero_order(&values).0.norm_sqr() / 48f64.powi(2);
+        let effective =
+            Effective::new(&optics, 0).zero_order(&values, &[]).0.norm_sqr() / 48f64.powi(2);
         let intensity = (wave.at(&near, 0.0, 0.0) * scale).norm_sqr();
         agrees(effective, intensity);
         intensity
@@ -209,7 +212,10 @@ fn one_macro_pixel_sends_its_value_to_the_zero_order_and_the_rest_to_nyquist() {
     let wave = Wave::new(&optics);
     for value in [-1.0, -0.3, 0.0, 0.6, 1.0] {
         let near = wave
-            .near_field(&Mask::encode(&optics.layout, &[&[value]], 0), Moment::default())
+            .near_field(
+                &Mask::encode(&optics.layout, &[&[value]], &optics.levels),
+                Moment::default(),
+            )
             .unwrap();
         agrees(wave.at(&near, 0.0, 0.0).norm_sqr(), value * value);
         let nyquist = wave.at(&near, 0.5, 0.5).norm_sqr() / sinc(0.5).powi(4);
@@ -241,11 +247,11 @@ fn every_effect(phase_bits: u32) -> SpimDevice {
 fn both(device: &SpimDevice, values: &[f64]) -> (Complex<f64>, Complex<f64>) {
     let optics = optics(device, values.len());
     let wave = Wave::new(&optics);
-    let mask = Mask::encode(&optics.layout, &[values], device.quantisation.bits);
+    let mask = Mask::encode(&optics.layout, &[values], &optics.levels);
     let near = wave.near_field(&mask, Moment::default()).unwrap();
     let scale = optics.light() / optics.light_on_nodes(0);
     (
-        Effective::new(&optics, 0).zero_order(values).0 / values.len() as f64,
+        Effective::new(&optics, 0).zero_order(values, &[]).0 / values.len() as f64,
         wave.at(&near, 0.0, 0.0) * scale,
     )
 }
@@ -315,8 +321,11 @@ fn regions_send_their_light_to_their_own_orders() {
     let optics = optics(&device, 100);
     let values: Vec<Vec<f64>> =
         (0..4).map(|region| uniforms(100, region).iter().map(|v| v.abs()).collect()).collect();
-    let mask =
-        Mask::encode(&optics.layout, &values.iter().map(Vec::as_slice).collect::<Vec<_>>(), 0);
+    let mask = Mask::encode(
+        &optics.layout,
+        &values.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        &optics.levels,
+    );
     let wave = Wave::new(&optics);
     let near = wave.near_field(&mask, Moment::default()).unwrap();
     for (region, values) in values.iter().enumerate() {
@@ -345,7 +354,7 @@ fn pixel_flicker_of_a_whole_panel_has_the_mean_of_the_formula() {
     let values = uniforms(9, 4);
     let optics = optics(&device, 9);
     let wave = Wave::new(&optics);
-    let mask = Mask::encode(&optics.layout, &[&values], 0);
+    let mask = Mask::encode(&optics.layout, &[&values], &optics.levels);
     let draws = 2000;
     let mean = (0..draws)
         .map(|draw| {
@@ -511,8 +520,9 @@ fn unit_normals_are_what_the_camera_adds() {
     });
     let optics = optics(&device, 4);
     let wave = Wave::new(&optics);
-    let near =
-        wave.near_field(&Mask::encode(&optics.layout, &[&[0.5; 4]], 0), Moment::default()).unwrap();
+    let near = wave
+        .near_field(&Mask::encode(&optics.layout, &[&[0.5; 4]], &optics.levels), Moment::default())
+        .unwrap();
     let mut stream = Key::new(1, "frames").stream();
     let frames: Vec<f64> =
         (0..2000).map(|_| wave.frame(&near, 0, [0.0; 2], Some(&mut stream)) - 0.25).collect();
@@ -548,7 +558,7 @@ fn every_effect_alone_is_seen() {
     };
     let frame = |device: &SpimDevice| {
         let optics = optics(device, 12);
-        let mask = Mask::encode(&optics.layout, &[&values], optics.bits);
+        let mask = Mask::encode(&optics.layout, &[&values], &optics.levels);
         let wave = Wave::new(&optics);
         let near = wave.near_field(&mask, Moment::default()).unwrap();
         wave.frame(&near, 0, [0.0; 2], Some(&mut Key::new(1, "frame").stream()))

@@ -5,6 +5,7 @@ use std::f64::consts::PI;
 
 use equilux::coupler::spim::Panel;
 use equilux::coupler::spim::optics::layout::Layout;
+use equilux::coupler::spim::optics::levels::Levels;
 use equilux::coupler::spim::optics::mask::Mask;
 use proptest::prelude::*;
 
@@ -20,9 +21,9 @@ fn layouts() -> impl Strategy<Value = Layout> {
             checker_px: checker,
             ..Panel::default()
         };
-        let tight = Layout::new(&panel(0, 0), nodes, regions).ok()?;
+        let tight = Layout::new(&panel(0, 0), nodes, 0, regions).ok()?;
         let loose = panel(tight.width + wider, tight.height + higher);
-        Layout::new(&loose, nodes, regions).ok()
+        Layout::new(&loose, nodes, 0, regions).ok()
     })
 }
 
@@ -64,7 +65,7 @@ proptest! {
     #[test]
     fn exact_masks_give_their_values_back((layout, values) in values()) {
         let shown: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
-        let decoded = Mask::encode(&layout, &shown, 0).decode(&layout).unwrap();
+        let decoded = Mask::encode(&layout, &shown, &Levels::exact()).decode(&layout, &Levels::exact()).unwrap();
         for (decoded, value) in decoded.iter().flatten().zip(values.iter().flatten()) {
             // arccos has no slope at its ends: a phase known to 1e-15 is a value known to 1e-7.
             prop_assert!((decoded - value).abs() < 1e-7, "{} {}", decoded, value);
@@ -74,13 +75,13 @@ proptest! {
     #[test]
     fn masks_of_levels_come_back_from_files((layout, values) in values(), bits in 2u32..=12) {
         let shown: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
-        let mask = Mask::encode(&layout, &shown, bits);
+        let mask = Mask::encode(&layout, &shown, &Levels::even(bits));
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("mask.png");
         mask.write_png(&path).unwrap();
         let read = Mask::read(&path, bits, Some((layout.height, layout.width))).unwrap();
         prop_assert_eq!(&read, &mask);
-        let decoded = read.decode(&layout).unwrap();
+        let decoded = read.decode(&layout, &Levels::even(bits)).unwrap();
         // Half a level of phase; a whole one where a carrier moves phases between levels.
         let carried = layout.regions.len() > 1;
         let phase = PI / f64::from(1u32 << bits) * if carried { 2.0 } else { 1.0 };

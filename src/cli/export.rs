@@ -31,10 +31,6 @@ pub struct ExportCommand {
     /// Masks: bits of the levels, where the modulator's are not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
     bits: Option<u32>,
-    /// Masks: choose levels by the modulator's own phase response, rather than round(phase 2^bits /
-    /// 2 pi)
-    #[arg(long)]
-    response: bool,
     /// Masks: what a higher level does to the phase
     #[arg(long, value_enum, default_value = "plus")]
     sign: Sign,
@@ -119,7 +115,6 @@ pub(super) fn run(command: &ExportCommand, json: bool) -> Result<()> {
     };
     let masks = MaskOptions {
         bits: command.bits,
-        response: command.response,
         falling: command.sign == Sign::Minus,
         correction: command.correction.clone(),
         carrier: command.carrier.unwrap_or_default(),

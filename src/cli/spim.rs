@@ -11,6 +11,7 @@ use super::print;
 use crate::arithmetic::random::{Key, Stream};
 use crate::coupler::spim::optics::Optics;
 use crate::coupler::spim::optics::agreement::{Deviation, agreement};
+use crate::coupler::spim::optics::display::Display;
 use crate::coupler::spim::optics::exposure::{Exposure, Field};
 use crate::coupler::spim::optics::light::Light;
 use crate::coupler::spim::optics::mask::Mask;
@@ -40,7 +41,8 @@ enum Action {
 ///
 /// One PNG a pattern (NAME-1.png, NAME-2.png...), or one for all in focal-plane division; 8-bit
 /// grey, 16-bit for modulators of more than 8 bits. The grey value is the level: level g adds the
-/// phase +2 pi g / 2^bits.
+/// phase +2 pi g / 2^bits, or what the device's measured response says. Values are dimmed where the
+/// device compensates its light, and a device of homodyne readout shows its reference beside them.
 #[derive(Debug, Args)]
 struct Encode {
     /// Node values in [-1, 1]: a vector in an .npy or .csv file
@@ -52,6 +54,9 @@ struct Encode {
     /// The mask to write
     #[arg(long, value_name = "PNG")]
     out: PathBuf,
+    /// The phase of the reference of homodyne readout
+    #[arg(long, value_enum, default_value = "zero")]
+    reference: ReferencePhase,
     #[command(flatten)]
     device: DeviceArguments,
 }
@@ -116,6 +121,12 @@ struct DeviceArguments {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum ReferencePhase {
+    Zero,
+    Pi,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum TierName {
     Analytic,
     Effective,
@@ -175,17 +186,23 @@ fn encode(command: &Encode, json: bool) -> Result<()> {
     }
     device.patterns.count = patterns.ncols();
     let optics = Optics::new(&device, nodes)?;
-    let products: Vec<Vec<f64>> = patterns
-        .column_iter()
-        .map(|pattern| pattern.iter().zip(&values).map(|(xi, value)| xi * value).collect())
-        .collect();
+    let display = Display::new(&optics);
+    let products = patterns.column_iter().map(|pattern| {
+        let product: Vec<f64> = pattern.iter().zip(&values).map(|(xi, value)| xi * value).collect();
+        let mut shown = display.shown(&product);
+        if command.reference == ReferencePhase::Pi {
+            shown[nodes..].iter_mut().for_each(|value| *value = -*value);
+        }
+        shown
+    });
+    let products: Vec<Vec<f64>> = products.collect();
     let products: Vec<&[f64]> = products.iter().map(Vec::as_slice).collect();
     let masks = device.masks(&products);
     let mut files = Vec::new();
     for (index, shown) in masks.iter().enumerate() {
         let path =
             if masks.len() == 1 { command.out.clone() } else { numbered(&command.out, index + 1) };
-        Mask::encode(&optics.layout, shown, optics.bits).write_png(&path)?;
+        Mask::encode(&optics.layout, shown, &optics.levels).write_png(&path)?;
         files.push(path.display().to_string());
     }
     describe_masks(&optics, &files, patterns.ncols(), json)
@@ -203,13 +220,17 @@ fn describe_masks(optics: &Optics, files: &[String], patterns: usize, json: bool
                 json!({ "top": region.top, "left": region.left, "carrier": carrier })
             })
             .collect();
+        let phase = match optics.levels.are_even() {
+            true => "+2 pi level / 2^bits",
+            false => "the device's measured response",
+        };
         let manifest = json!({
-            "files": files, "nodes": nodes, "patterns": patterns, "bits": optics.bits,
+            "files": files, "nodes": nodes, "patterns": patterns, "bits": optics.levels.bits(),
             "width_px": layout.width, "height_px": layout.height,
             "pitch_um": optics.device.panel.pitch_um,
             "macro_pixel_px": layout.macro_pixel, "checker_px": layout.checker,
             "columns": layout.columns, "rows": layout.rows,
-            "regions": regions, "phase": "+2 pi level / 2^bits",
+            "regions": regions, "reference_macro_pixels": layout.reference, "phase": phase,
         });
         return print(&manifest.to_string());
     }
@@ -219,7 +240,7 @@ fn describe_masks(optics: &Optics, files: &[String], patterns: usize, json: bool
         files.len(),
         layout.width,
         layout.height,
-        optics.bits,
+        optics.levels.bits(),
         layout.columns,
         layout.rows,
         layout.macro_pixel,
@@ -331,7 +352,7 @@ fn node_frame(command: &Frame, mask: &Mask, optics: &Optics, tier: Tier, json: b
         ));
     }
     let shown = mask
-        .decode(&optics.layout)
+        .decode(&optics.layout, &optics.levels)
         .map_err(|e| Error::input(format!("{}: {e}", command.mask.display())))?;
     let [values] = &shown[..] else {
         return Err(Error::input(
@@ -340,8 +361,8 @@ fn node_frame(command: &Frame, mask: &Mask, optics: &Optics, tier: Tier, json: b
         ));
     };
     let light = Light::new(optics, tier);
-    let (field, slope) = light.zero_order(values);
-    let share = optics.light_on_nodes(0) / optics.light() / values.len() as f64;
+    let (field, slope) = light.zero_order(values, &[]);
+    let share = optics.light_on_nodes(0) / optics.light() / optics.layout.nodes as f64;
     let field = ((field * share, slope * share), light.power() * share * share);
     let mut stream = Key::new(command.seed, "bench frame").stream();
     let [zero_order, count] = exposed(optics, tier.path(), field, &mut stream);

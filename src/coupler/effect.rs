@@ -28,6 +28,11 @@ pub trait Effect: Debug + Send + Sync {
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
+
+    /// The path of the measured file that it is made of, if there is one.
+    fn measured(&mut self) -> Option<&mut String> {
+        None
+    }
 }
 
 /// Defines a device as a struct of tables: settings, then effects in the order in which signals
@@ -113,6 +118,17 @@ macro_rules! tables {
                 self.effects().into_iter().try_for_each(|(table, effect)| {
                     effect.check().map_err(|message| format!("{table}.{message}"))
                 })
+            }
+
+            /// The paths of all files that this device is made of, each with the table that names
+            /// it: a datasheet that is no built-in one, and what was measured.
+            pub fn files(&mut self) -> Vec<(&'static str, &mut String)> {
+                use $crate::coupler::Effect;
+                let mut files: Vec<(&'static str, &mut String)> = Vec::new();
+                let sheet = self.sheet.as_mut().filter(|sheet| sheet.ends_with(".toml"));
+                files.extend(sheet.map(|sheet| ("sheet", sheet)));
+                $(files.extend(self.$effect.measured().map(|file| (stringify!($effect), file)));)*
+                files
             }
 
             /// Takes the effect of one table away; says whether there is one of that name.

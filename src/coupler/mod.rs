@@ -18,6 +18,7 @@ mod exact;
 mod family;
 mod matrix;
 pub mod quantiser;
+mod saturation;
 pub mod spim;
 
 use std::ops::Range;
@@ -35,6 +36,8 @@ pub(crate) use effect::tables;
 pub use energy::{Energy, Joules};
 pub use exact::{Exact, ExactTable};
 pub use family::{Family, Site};
+pub use saturation::Saturation;
+pub(crate) use saturation::Tally;
 
 /// Which side of a coupler is driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -333,6 +336,11 @@ pub trait Coupler<T: Real>: Send + Sync {
     /// now, and what it should be; 0 where every read meets what it should.
     fn staleness(&self) -> f64 {
         0.0
+    }
+
+    /// Readings so far of the instruments that have a limit, and how many were at it.
+    fn saturation(&self) -> Vec<Saturation> {
+        Vec::new()
     }
 
     /// What the hardware holds beyond its parameters, as numbers for histograms.

@@ -38,6 +38,11 @@ impl<T: Real> Quantiser<T> {
         apply_all(self, values);
     }
 
+    /// How many of `values` are beyond the range.
+    pub fn clipped(&self, values: &[T]) -> usize {
+        beyond(values, self.range)
+    }
+
     /// As many codes over another range.
     #[must_use]
     pub fn ranged(&self, range: T) -> Self {
@@ -51,6 +56,10 @@ impl<T: Real> Quantiser<T> {
 }
 
 vectorised! {
+    fn beyond<T: Real>(values: &[T], range: T) -> usize {
+        values.iter().map(|value| usize::from(value.abs() > range)).sum()
+    }
+
     fn apply_all<T: Real>(quantiser: &Quantiser<T>, values: &mut [T]) {
         for value in values {
             *value = quantiser.apply(*value);

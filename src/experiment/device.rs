@@ -33,6 +33,17 @@ choices! {
     }
 }
 
+impl Device {
+    /// The paths of all files that it is made of, each with the table that names it.
+    pub fn files(&mut self) -> Vec<(&'static str, &mut String)> {
+        match self {
+            Self::Exact(_) => Vec::new(),
+            Self::Spim(device) => device.files(),
+            Self::Crossbar(device) => device.files(),
+        }
+    }
+}
+
 impl Default for Device {
     fn default() -> Self {
         Self::Exact(ExactTable::default())

@@ -108,6 +108,12 @@ impl Bundle {
         self.add(name, what, unit, &[])
     }
 
+    /// Copies the file `source` to `name`.
+    pub fn copy(&mut self, source: &Path, name: &str, what: &str) -> Result<()> {
+        fs::copy(source, self.path().join(name)).map_err(Error::reading(source))?;
+        self.add(name, what, None, &[])
+    }
+
     /// Writes a matrix as `stem.npy` and `stem.csv`; returns the first one's name.
     pub fn write_matrix(
         &mut self,

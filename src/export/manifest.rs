@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
 use super::bundle::FileEntry;
 use super::crossbar::CrossbarArray;
@@ -15,7 +16,7 @@ use crate::{Error, Result};
 const FORMAT: &str = "equilux-export";
 
 /// The version of the format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What an export is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,16 +165,31 @@ impl Manifest {
         serde_json::from_value(value).map_err(|e| wrong(format!("damaged: {e}")))
     }
 
-    /// The experiment whose machine this is.
+    /// The experiment whose machine this is, the files of its device those of the export.
     ///
     /// # Errors
     /// When the configuration is damaged.
     pub fn experiment(&self, directory: &Path) -> Result<Experiment> {
-        Experiment::parse(
-            &self.config,
-            &format!("{}: config", directory.join("manifest.json").display()),
-            &[],
-        )
+        let name = format!("{}: config", directory.join("manifest.json").display());
+        let wrong = |e: toml::de::Error| Error::input(format!("{name}: {}", e.message()));
+        let mut table: Table = toml::from_str(&self.config).map_err(wrong)?;
+        let held = |file: &str| self.files.iter().any(|entry| entry.file == file);
+        let place = |file: &mut String| {
+            if held(file) {
+                *file = directory.join(&*file).to_string_lossy().into_owned();
+            }
+        };
+        // The datasheet is read with the experiment, what was measured with the machine.
+        if let Some(Value::Table(device)) = table.get_mut("device") {
+            for (_, own) in device.iter_mut() {
+                if let Some(Value::String(sheet)) = own.get_mut("sheet") {
+                    place(sheet);
+                }
+            }
+        }
+        let mut experiment = Experiment::resolve(table, &name, "")?;
+        experiment.device.files().into_iter().for_each(|(_, file)| place(file));
+        Ok(experiment)
     }
 
     /// What holds a parameter.
@@ -201,12 +217,17 @@ impl Manifest {
             }
             Target::Slm => {
                 "Each mask is a grey PNG of the whole panel, its pixel values g being levels: g adds the phase sign * 2 pi g / 2^bits, or\n\
-                 the phase in the .response file where there is one. manifest.json (held, slm) has bits, sign, the level of a full turn,\n\
-                 the wavelength and the layout: a macro-pixel of macro_pixel_px squared is one node, row by row from the corner of\n\
-                 its region; the first colour of its checkerboard of checker_px shows +arccos of the pattern's value, the other\n\
-                 -arccos, as with all node values at 1 (.phases.npy, in radians), plus the region's carrier and the .correction where there\n\
-                 are any. To check a panel, compare the light in the order with `orders`. To show node values s, encode the products of\n\
-                 pattern and s in the same layout (equilux spim encode). pattern_weights are applied to the frames digitally.\n"
+                 sign times the phase in the .response file where there is one. manifest.json (held, slm) has bits, sign, the level of a\n\
+                 full turn, the wavelength and the layout: a macro-pixel of macro_pixel_px squared is one node, row by row from the corner\n\
+                 of its region (those of this parameter are numbers nodes[0] to nodes[1]); the first colour of its checkerboard of\n\
+                 checker_px shows +arccos of what the macro-pixel is asked for, the other -arccos (.phases.npy, in radians), plus the\n\
+                 region's carrier and the .correction where there are any. A macro-pixel is asked for the pattern's value, with all node\n\
+                 values at 1, times its factor in the .compensation file where there is one; multiply what is read of products of two\n\
+                 node values by brightening. The macro-pixels after those of the nodes, `reference` in number, are the reference of homodyne\n\
+                 readout at phase 0, its amplitude reference_amplitude macro-pixels; for the second frame show their opposites. To check a\n\
+                 panel, compare the light in each order, over that of the whole panel in phase, with `orders`: what this device shows with\n\
+                 its imperfections. To show node values s, encode the products of pattern and s on the same device (equilux spim encode).\n\
+                 pattern_weights are applied to the frames digitally.\n"
             }
             Target::Safetensors => {
                 "weights.safetensors holds all parameters, row-major: NAME.weights is outputs x inputs, currents are weights @ v.\n"

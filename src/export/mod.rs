@@ -85,15 +85,21 @@ fn exported<T: Real>(
     session.trainer.load(&checkpoint, false, &path)?;
     let parameters = session.trainer.system().parameters();
     let mut bundle = Bundle::new(out)?;
-    let held = write_parameters(&mut bundle, &parameters, experiment, options)?;
+    let mut held = write_parameters(&mut bundle, &parameters, experiment, options)?;
+    for holder in &mut held {
+        if let (Holder::Slm(masks), Device::Spim(device)) = (holder, &experiment.device) {
+            let orders = slm::orders(bundle.path(), device, masks)?;
+            masks.masks.iter_mut().zip(orders).for_each(|(mask, orders)| mask.orders = orders);
+        }
+    }
     let sheet = experiment.device.sheet().map(Sheet::find).transpose()?;
     let sheet = sheet.map(|sheet| serde_json::to_value(&sheet).expect("numbers and strings"));
-    let target = options.target;
-    let mut manifest = Manifest::new(target, experiment, sheet, held, bundle.files().to_vec());
+    let (target, packed) = (options.target, with_files(&mut bundle, experiment)?);
+    let mut manifest = Manifest::new(target, &packed, sheet, held, bundle.files().to_vec());
     let test = &session.trainer.data().test;
     test_set::write(&mut bundle, test)?;
     // What a reader of these files will find: the machine as it is built from them.
-    let (mut expected, classes, _) = expectation::<T>(bundle.path(), &manifest)?;
+    let (mut expected, classes) = expectation::<T>(bundle.path(), &manifest)?;
     let mut own = run.experiment(&[])?.machine::<T>()?;
     checkpoint.program(own.as_mut(), false, &path)?;
     let as_trained = predict(own.as_mut(), test)?;
@@ -106,6 +112,19 @@ fn exported<T: Real>(
     manifest.files = bundle.files().to_vec();
     bundle.publish(&manifest.to_json())?;
     Ok(manifest)
+}
+
+/// Copies the files that the device is made of; returns the experiment with their new names.
+fn with_files(bundle: &mut Bundle, experiment: &Experiment) -> Result<Experiment> {
+    let mut experiment = experiment.clone();
+    for (table, file) in experiment.device.files() {
+        let source = PathBuf::from(&*file);
+        let extension = source.extension().unwrap_or_default().to_string_lossy();
+        let name = format!("device-{table}.{extension}");
+        bundle.copy(&source, &name, &format!("what the device's {table} is made of"))?;
+        *file = name;
+    }
+    Ok(experiment)
 }
 
 /// Writes every parameter as the target wants it; says what holds which.
@@ -127,7 +146,7 @@ fn write_parameters<T: Real>(
             (Target::Slm, Device::Spim(device))
                 if !name.ends_with("pattern_weights") && name != "bias" =>
             {
-                Holder::Slm(slm::write(bundle, name, &values, device, &options.masks)?)
+                Holder::Slm(slm::write(bundle, parameter, parameters, device, &options.masks)?)
             }
             (Target::Crossbar, Device::Crossbar(_))
             | (Target::Slm, Device::Spim(_))
@@ -207,23 +226,13 @@ fn values_held<T: Real>(
     parameters.iter().map(value).collect()
 }
 
-/// What the machine does that is built from the files in `directory`: the expectation, the class of
-/// each test sample, and masks that do not send the light that the manifest says.
-fn expectation<T: Real>(
-    directory: &Path,
-    manifest: &Manifest,
-) -> Result<(Expected, Vec<usize>, Vec<String>)> {
+/// What the machine does that is built from the files in `directory`: the expectation, and the class
+/// of each test sample.
+fn expectation<T: Real>(directory: &Path, manifest: &Manifest) -> Result<(Expected, Vec<usize>)> {
     let experiment = manifest.experiment(directory)?;
     let mut machine = experiment.machine::<T>()?;
     let test = test_set::read::<T>(directory, machine.inputs(), machine.outputs().len())?;
-    let values = values_held(directory, manifest, &machine.parameters())?;
-    machine.program(&mut values.clone())?;
-    let held = manifest.held.iter().zip(&values);
-    let wrong_light = held.filter_map(|(holder, values)| match holder {
-        Holder::Slm(masks) => Some(slm::wrong_light(masks, values)),
-        Holder::Crossbar(_) | Holder::Plain { .. } => None,
-    });
-    let wrong_light = wrong_light.flatten().collect();
+    machine.program(&mut values_held(directory, manifest, &machine.parameters())?)?;
     let classes = predict(machine.as_mut(), &test)?;
     let correct = classes.iter().zip(&test.labels).filter(|(class, label)| class == label).count();
     let (low, high) = wilson(correct, classes.len()).unwrap_or((0.0, 1.0));
@@ -235,7 +244,7 @@ fn expectation<T: Real>(
         interval_95: [low, high],
         as_trained: manifest.expected.as_trained,
     };
-    Ok((expected, classes, wrong_light))
+    Ok((expected, classes))
 }
 
 /// The files of an export, for `--json`.

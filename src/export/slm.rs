@@ -1,9 +1,10 @@
-//! Masks of a phase modulator: patterns at the panel's full resolution.
+//! Masks of a phase modulator: patterns at the panel's full resolution, as the machine shows them.
 
+mod check;
 mod layout;
 mod translation;
 
-use std::f64::consts::TAU;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
@@ -13,11 +14,15 @@ use serde::{Deserialize, Serialize};
 use self::translation::Translation;
 use super::bundle::{Bundle, file_name};
 use crate::arithmetic::Real;
+use crate::coupler::Parameter;
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::spim::optics::Optics;
+use crate::coupler::spim::optics::display::Display;
+use crate::coupler::spim::optics::levels::Levels;
 use crate::file::matrix::{read_vector, write_matrix_f32};
 use crate::{Error, Result};
 
+pub(super) use check::{orders, problems};
 pub use layout::MaskLayout;
 
 /// How masks are written.
@@ -25,8 +30,6 @@ pub use layout::MaskLayout;
 pub struct MaskOptions {
     /// Bits of the levels, where the device does not say.
     pub bits: Option<u32>,
-    /// Whether levels follow the device's own phase response.
-    pub response: bool,
     /// Whether a higher level retards the phase.
     pub falling: bool,
     /// Phases to add to every mask: a matrix of radians, or a grey PNG of levels.
@@ -45,11 +48,12 @@ pub struct Masks {
     pub parameter: String,
     /// Bits of the modulator.
     pub bits: u32,
-    /// What a level adds to the phase: 1 for +2 pi level / 2^bits, -1 for its opposite.
+    /// What a level adds to the phase: 1 for its phase, -1 for its opposite.
     pub sign: i8,
     /// The grey level of a full turn; absent where the response never reaches one.
     pub level_2pi: Option<u32>,
-    /// The phase of each level in radians, where it is not 2 pi level / 2^bits.
+    /// The phase of each level in radians by which levels were chosen, where it is not 2 pi level /
+    /// 2^bits.
     pub response: Option<String>,
     /// Radians that were added to every mask.
     pub correction: Option<String>,
@@ -57,9 +61,21 @@ pub struct Masks {
     pub wavelength_nm: f64,
     /// Distance between pixels.
     pub pitch_um: f64,
-    /// Where nodes sit.
+    /// Where macro-pixels sit.
     pub layout: MaskLayout,
-    /// The phase of each node's first colour in radians before it became a level, patterns x nodes.
+    /// The first macro-pixel of the parameter's nodes, and the one after the last.
+    pub nodes: [usize; 2],
+    /// The factor on the values of each macro-pixel that makes up for the light on it, where there
+    /// is one; it is in the masks.
+    pub compensation: Option<String>,
+    /// What products of two node values are multiplied by digitally, because compensation has
+    /// dimmed both.
+    pub brightening: f64,
+    /// The amplitude of the reference of homodyne readout, in units of a node's that shows 1; 0
+    /// where there is none. Its macro-pixels show phase 0 in the masks.
+    pub reference_amplitude: f64,
+    /// The phase of the first colour of each macro-pixel in radians before it became a level,
+    /// patterns x macro-pixels.
     pub phases: String,
     /// One mask a pattern, or one for all in focal-plane division.
     pub masks: Vec<MaskFile>,
@@ -73,8 +89,8 @@ pub struct MaskFile {
     pub file: String,
     /// The phases of its pixels in radians, where they are written.
     pub phases: Option<String>,
-    /// What each region sends into its order, over the light of the panel: what a perfect modulator
-    /// in an even beam would show.
+    /// The intensity in the order of each region, over that of all light of the panel in phase: what
+    /// this device shows, its imperfections included, the correction apart.
     pub orders: Vec<f64>,
 }
 
@@ -92,21 +108,39 @@ fn bits(device: &SpimDevice, asked: Option<u32>) -> Result<u32> {
     }
 }
 
-/// What `options` ask of masks of `device` for `nodes` nodes.
-fn translation(device: &SpimDevice, nodes: usize, options: &MaskOptions) -> Result<Translation> {
-    let bits = bits(device, options.bits)?;
-    let optics =
-        Optics::new(&device.clone().with(|device| device.quantisation.bits = bits), nodes)?;
-    let mut layout = optics.layout;
-    for region in &mut layout.regions {
-        region.carrier =
-            (region.carrier.0 + options.carrier.0, region.carrier.1 + options.carrier.1);
+/// The light path of `device` with levels of `bits` bits and `macro_pixels` of nodes.
+fn light_path(device: &SpimDevice, bits: u32, macro_pixels: usize) -> Result<Optics> {
+    Optics::new(&device.clone().with(|device| device.quantisation.bits = bits), macro_pixels)
+}
+
+/// The levels of `optics` on a panel where a level does `sign` to the phase.
+fn signed(optics: &Optics, sign: i8) -> Levels {
+    if sign > 0 {
+        return optics.levels.clone();
     }
-    let count = 1u32 << bits;
-    let phase = |level| optics.response.phase(f64::from(level) / f64::from(count));
-    let response = options.response.then(|| (0..count).map(phase).collect());
-    let sign = if options.falling { -1 } else { 1 };
-    Translation::new(layout, bits, sign, response, options.correction.as_deref())
+    let phases = optics.levels.phases().iter().map(|phase| -phase).collect();
+    Levels::of_phases(optics.levels.bits(), phases)
+}
+
+/// The aperture of the `parameter` of an array: its macro-pixels of nodes, and which of them are the
+/// parameter's. Writers that are shown beside the readers come after them.
+fn aperture<T: Real>(
+    device: &SpimDevice,
+    parameter: &Parameter<T>,
+    all: &[Parameter<T>],
+) -> (usize, Range<usize>) {
+    let own = parameter.values.nrows();
+    if !device.readout.get().shows_writers() {
+        return (own, 0..own);
+    }
+    let (array, name) = parameter.name.rsplit_once('.').unwrap_or(("", &parameter.name));
+    let other = if name == "writers" { "readers" } else { "writers" };
+    let other = all.iter().find(|sibling| {
+        sibling.name.rsplit_once('.').unwrap_or(("", &sibling.name)) == (array, other)
+    });
+    let other = other.map_or(own, |sibling| sibling.values.nrows());
+    let first = if name == "writers" { other } else { 0 };
+    (own + other, first..first + own)
 }
 
 /// The name of a file of mask `index` of `parameter`.
@@ -114,38 +148,66 @@ fn mask_name(parameter: &str, index: usize, rest: &str) -> String {
     file_name(parameter, &format!(".mask-{:03}{rest}", index + 1))
 }
 
-/// Writes the masks of `patterns`, nodes x patterns.
-pub(super) fn write(
+/// Writes the masks of `parameter`, nodes x patterns, one of the parameters `all`.
+pub(super) fn write<T: Real>(
     bundle: &mut Bundle,
-    parameter: &str,
-    patterns: &DMatrix<f64>,
+    parameter: &Parameter<T>,
+    all: &[Parameter<T>],
     device: &SpimDevice,
     options: &MaskOptions,
 ) -> Result<Masks> {
-    let translation = translation(device, patterns.nrows(), options)?;
-    let columns: Vec<&[f64]> = patterns.as_slice().chunks(patterns.nrows().max(1)).collect();
-    let shows = device.masks(&columns);
-    let masks = write_masks(bundle, parameter, &translation, &shows, options.phases)?;
-    let phases = write_node_phases(bundle, parameter, patterns)?;
-    let mut extra = |name: &str, what: &str, matrix: &DMatrix<f64>| {
-        bundle.write_matrix(&file_name(parameter, name), what, "rad", matrix)
+    let (macro_pixels, nodes) = aperture(device, parameter, all);
+    let optics = light_path(device, bits(device, options.bits)?, macro_pixels)?;
+    let (display, sign) = (Display::new(&optics), if options.falling { -1 } else { 1 });
+    let mut layout = optics.layout.clone();
+    for region in &mut layout.regions {
+        region.carrier =
+            (region.carrier.0 + options.carrier.0, region.carrier.1 + options.carrier.1);
+    }
+    let correction = options.correction.as_deref();
+    let translation = Translation::new(layout, signed(&optics, sign), sign, correction)?;
+    let shown = |pattern: &[T]| {
+        let mut values = vec![0.0; macro_pixels];
+        values[nodes.clone()].iter_mut().zip(pattern).for_each(|(to, value)| *to = value.f64());
+        display.shown(&values)
     };
-    let Translation { layout, levels, response, correction, .. } = translation;
-    let of_levels = |phases: Vec<f64>| DMatrix::from_vec(phases.len(), 1, phases);
+    let patterns = parameter.values.as_slice().chunks(nodes.len().max(1));
+    let shown: Vec<Vec<f64>> = patterns.map(shown).collect();
+    let columns: Vec<&[f64]> = shown.iter().map(Vec::as_slice).collect();
+    let name = &parameter.name;
+    let masks = write_masks(bundle, name, &translation, &device.masks(&columns), options.phases)?;
+    let phases = write_phases(bundle, name, &columns)?;
+    let mut extra = |rest: &str, what: &str, unit: &str, matrix: &DMatrix<f64>| {
+        bundle.write_matrix(&file_name(name, rest), what, unit, matrix)
+    };
+    let column = |numbers: &[f64]| DMatrix::from_column_slice(numbers.len(), 1, numbers);
+    let own = &optics.levels;
+    let response = (!own.are_even()).then(|| column(own.phases()));
+    let compensation = display.compensation().map(column);
     Ok(Masks {
-        parameter: parameter.into(),
-        bits: levels.bits,
-        sign: if options.falling { -1 } else { 1 },
-        level_2pi: levels.level_2pi(),
+        parameter: name.clone(),
+        bits: own.bits(),
+        sign,
+        level_2pi: own.full_turn(),
         response: response
-            .map(|phases| extra(".response", "phase of each level", &of_levels(phases)))
+            .map(|phases| extra(".response", "phase of each level", "rad", &phases))
             .transpose()?,
-        correction: correction
-            .map(|radians| extra(".correction", "phase added to every mask", &radians))
+        correction: translation
+            .correction
+            .map(|radians| extra(".correction", "phase added to every mask", "rad", &radians))
             .transpose()?,
         wavelength_nm: device.panel.wavelength_nm,
         pitch_um: device.panel.pitch_um,
-        layout: MaskLayout::of(&layout),
+        layout: MaskLayout::of(&translation.layout),
+        nodes: [nodes.start, nodes.end],
+        compensation: compensation
+            .map(|factors| {
+                let what = "factor on the values of each macro-pixel, for the light on it";
+                extra(".compensation", what, "1", &factors)
+            })
+            .transpose()?,
+        brightening: display.brightening(),
+        reference_amplitude: display.amplitude(),
         phases,
         masks,
     })
@@ -172,9 +234,9 @@ fn write_masks(
     });
     written.collect::<Result<Vec<()>>>()?;
 
-    let (held, panel) = (MaskLayout::of(&translation.layout), [height, width]);
+    let panel = [height, width];
     let mut masks = Vec::new();
-    for (index, shown) in shows.iter().enumerate() {
+    for index in 0..shows.len() {
         let file = mask_name(parameter, index, ".png");
         let what = format!("mask of {parameter}, pattern {}", index + 1);
         bundle.add(&file, &what, Some("level"), &panel)?;
@@ -182,32 +244,40 @@ fn write_masks(
         if let Some(phases) = &phases {
             bundle.add(phases, &format!("phases of {file}, float32"), Some("rad"), &panel)?;
         }
-        let orders = shown.iter().map(|values| held.order(values)).collect();
-        masks.push(MaskFile { file, phases, orders });
+        masks.push(MaskFile { file, phases, orders: Vec::new() });
     }
     Ok(masks)
 }
 
-/// Writes the phase of each node's first colour, and returns the file's name.
-fn write_node_phases(
-    bundle: &mut Bundle,
-    parameter: &str,
-    patterns: &DMatrix<f64>,
-) -> Result<String> {
+/// Writes the phase of each macro-pixel's first colour, and returns the file's name.
+fn write_phases(bundle: &mut Bundle, parameter: &str, shown: &[&[f64]]) -> Result<String> {
     let name = file_name(parameter, ".phases.npy");
-    let phases = patterns.transpose().map(|value| value.clamp(-1.0, 1.0).acos());
+    let macro_pixels = shown.first().map_or(0, |values| values.len());
+    let phase = |row: usize, column: usize| shown[row][column].clamp(-1.0, 1.0).acos();
+    let phases = DMatrix::from_fn(shown.len(), macro_pixels, phase);
     write_matrix_f32(&bundle.path().join(&name), &phases)?;
     bundle.add(
         &name,
-        "phase of each node's first colour, patterns x nodes, float32",
+        "phase of each macro-pixel's first colour, patterns x macro-pixels, float32",
         Some("rad"),
-        &[patterns.ncols(), patterns.nrows()],
+        &[phases.nrows(), phases.ncols()],
     )?;
     Ok(name)
 }
 
-/// The patterns, nodes x patterns, that the masks in `directory` show.
-pub(super) fn read(directory: &Path, held: &Masks) -> Result<DMatrix<f64>> {
+/// The numbers of a file of `held`, as many as `count`.
+fn numbers(directory: &Path, file: &str, count: usize, what: &str) -> Result<Vec<f64>> {
+    let path = directory.join(file);
+    let found = read_vector(&path)?;
+    if found.len() == count {
+        return Ok(found.as_slice().to_vec());
+    }
+    let (path, found) = (path.display(), found.len());
+    Err(Error::input(format!("{path}: expected {count} {what}, found {found}")))
+}
+
+/// The values of all macro-pixels, for each pattern, that the masks in `directory` show.
+fn shown(directory: &Path, held: &Masks) -> Result<Vec<Vec<f64>>> {
     let layout = held.layout.layout()?;
     if !(1..=16).contains(&held.bits) {
         return Err(Error::input(format!(
@@ -215,45 +285,42 @@ pub(super) fn read(directory: &Path, held: &Masks) -> Result<DMatrix<f64>> {
             held.parameter, held.bits
         )));
     }
-    let response = held.response.as_ref().map(|file| -> Result<Vec<f64>> {
-        let (path, levels) = (directory.join(file), 1usize << held.bits);
-        let phases = read_vector(&path)?;
-        if phases.len() == levels {
-            return Ok(phases.as_slice().to_vec());
+    let sign = f64::from(held.sign.signum());
+    let levels = match &held.response {
+        None if sign > 0.0 => Levels::even(held.bits),
+        None => {
+            let even = Levels::even(held.bits);
+            Levels::of_phases(held.bits, even.phases().iter().map(|phase| -phase).collect())
         }
-        Err(Error::input(format!(
-            "{}: expected {levels} phases, one a level, found {}",
-            path.display(),
-            phases.len()
-        )))
-    });
-    let response = response.transpose()?;
+        Some(file) => {
+            let phases = numbers(directory, file, 1 << held.bits, "phases, one a level")?;
+            Levels::of_phases(held.bits, phases.iter().map(|phase| sign * phase).collect())
+        }
+    };
     let correction = held.correction.as_ref().map(|file| directory.join(file));
-    let translation =
-        Translation::new(layout, held.bits, held.sign, response, correction.as_deref())?;
+    let translation = Translation::new(layout, levels, held.sign, correction.as_deref())?;
     let read = |mask: &MaskFile| translation.read(&directory.join(&mask.file));
     let shown: Vec<Vec<Vec<f64>>> = held.masks.par_iter().map(read).collect::<Result<_>>()?;
-    let columns: Vec<Vec<f64>> = shown.into_iter().flatten().collect();
-    let nodes = translation.layout.nodes;
-    Ok(DMatrix::from_fn(nodes, columns.len(), |node, pattern| columns[pattern][node]))
+    Ok(shown.into_iter().flatten().collect())
 }
 
-/// Masks of `held` whose patterns do not send into their orders what is said of them.
-pub(super) fn wrong_light<T: Real>(held: &Masks, patterns: &DMatrix<T>) -> Vec<String> {
-    let expected =
-        held.masks.iter().flat_map(|mask| mask.orders.iter().map(|order| (&mask.file, *order)));
-    // Rounding to levels moves no node's value by more than half a level of phase.
-    let rounding = held.layout.order(&vec![1.0; held.layout.nodes]).sqrt() * TAU
-        / f64::from(1u32 << held.bits);
-    let wrong = expected.zip(patterns.column_iter()).filter_map(|((file, order), pattern)| {
-        let pattern: Vec<f64> = pattern.iter().map(|value| value.f64()).collect();
-        let found = held.layout.order(&pattern);
-        let off = (order.sqrt() - found.sqrt()).abs() > rounding;
-        off.then(|| {
-            format!(
-                "{file}: it sends {found} of the light into its order, the manifest says {order}"
-            )
-        })
-    });
-    wrong.collect()
+/// The patterns, nodes x patterns, that the masks in `directory` show.
+pub(super) fn read(directory: &Path, held: &Masks) -> Result<DMatrix<f64>> {
+    let shown = shown(directory, held)?;
+    let [first, end] = held.nodes;
+    let count = held.layout.nodes.saturating_add(held.layout.reference);
+    if first > end || end > held.layout.nodes {
+        return Err(Error::input(format!(
+            "{}: nodes = [{first}, {end}]: expected macro-pixels of the layout's {}",
+            held.parameter, held.layout.nodes
+        )));
+    }
+    let factors = match &held.compensation {
+        Some(file) => numbers(directory, file, count, "factors, one a macro-pixel")?,
+        None => vec![1.0; count],
+    };
+    let value = |node: usize, pattern: usize| {
+        (shown[pattern][first + node] / factors[first + node]).clamp(-1.0, 1.0)
+    };
+    Ok(DMatrix::from_fn(end - first, shown.len(), value))
 }

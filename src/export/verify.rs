@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Holder, Manifest, expectation};
+use super::{Holder, Manifest, expectation, slm};
 use crate::experiment::{Device, Experiment, in_precision};
 use crate::file::{read_text, sha256};
 use crate::{Error, Result};
@@ -22,8 +22,9 @@ pub struct Verification {
     pub test_samples: usize,
 }
 
-/// Checks the export in `directory`: every file by its check sum, scales against the device, and
-/// the machine built from the files against the predictions.
+/// Checks the export in `directory`: every file by its check sum, scales and all that masks need
+/// beside their patterns against the device, and the machine built from the files against the
+/// predictions.
 ///
 /// # Errors
 /// When there is no manifest, or it is damaged or somebody else's.
@@ -32,12 +33,20 @@ pub fn verify(directory: &Path) -> Result<Verification> {
     let experiment = manifest.experiment(directory)?;
     let mut problems = damaged_files(directory, &manifest);
     problems.extend(wrong_scales(&manifest, &experiment));
+    if let Device::Spim(device) = &experiment.device {
+        for holder in &manifest.held {
+            let Holder::Slm(masks) = holder else { continue };
+            match slm::problems(directory, device, masks) {
+                Ok(found) => problems.extend(found),
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+    }
     let found = in_precision!(experiment, expectation(directory, &manifest));
     let (mut test_accuracy, mut test_samples) = (None, 0);
     match found {
         Err(error) => problems.push(error.to_string()),
-        Ok((found, classes, wrong_light)) => {
-            problems.extend(wrong_light);
+        Ok((found, classes)) => {
             (test_accuracy, test_samples) = (Some(found.accuracy), found.samples);
             if found != manifest.expected {
                 let expected = &manifest.expected;

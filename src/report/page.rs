@@ -206,6 +206,7 @@ mod tests {
     use super::super::learning_curves::tests::plausible;
     use super::super::write_run;
     use super::*;
+    use crate::coupler::Saturation;
     use crate::system::System;
 
     fn summary() -> Summary {
@@ -232,6 +233,12 @@ mod tests {
                 conversions_per_inference: 340.0,
                 ..LabSummary::default()
             },
+            saturation: vec![Saturation {
+                instrument: "camera".into(),
+                limit: "device.spim.camera.full_scale".into(),
+                readings: 4000,
+                at_limit: 1000,
+            }],
         }
     }
 

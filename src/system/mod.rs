@@ -29,7 +29,7 @@ use std::ops::Range;
 use nalgebra::DMatrix;
 
 use crate::arithmetic::Real;
-use crate::coupler::{Expense, Parameter, Picture, Quantity};
+use crate::coupler::{Expense, Parameter, Picture, Quantity, Saturation};
 use crate::state::State;
 use crate::{Error, Result};
 
@@ -291,6 +291,11 @@ pub trait System<T: Real>: Send {
     /// been; see [`Coupler::staleness`](crate::coupler::Coupler::staleness).
     fn staleness(&self) -> f64 {
         0.0
+    }
+
+    /// Readings so far of the instruments that have a limit, and how many were at it.
+    fn saturation(&self) -> Vec<Saturation> {
+        Vec::new()
     }
 
     /// How far the couplings between nodes are from reciprocal, as they were asked for:

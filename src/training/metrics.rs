@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::coupler::{Energy, Expense};
+use crate::coupler::{Energy, Expense, Saturation};
+
+/// The part of its readings from which on a saturated instrument is worth a warning.
+const SATURATED: f64 = 1e-3;
 
 /// One epoch: one row of `metrics.csv`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,10 +136,14 @@ pub struct Summary {
     pub samples_per_second: f64,
     /// What a laboratory would have spent.
     pub lab: LabSummary,
+    /// Instruments that were at their limit while accuracies were measured.
+    #[serde(default)]
+    pub saturation: Vec<Saturation>,
 }
 
 impl Summary {
-    /// What a reader of the accuracies should know about steady states that were not reached.
+    /// What a reader of the accuracies should know: steady states that were not reached, instruments
+    /// at their limits.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.test_unsettled > 0 {
@@ -159,6 +166,15 @@ impl Summary {
                 "write-and-verify gave up {given_up} writes (of {pulses} pulses in all) beyond its \
                  tolerance"
             ));
+        }
+        for found in &self.saturation {
+            let Saturation { instrument, limit, .. } = found;
+            if found.fraction() >= SATURATED {
+                let percent = 100.0 * found.fraction();
+                warnings.push(format!(
+                    "{percent:.2} % of the readings of the {instrument} were saturated, at the limit that {limit} sets"
+                ));
+            }
         }
         warnings
     }

@@ -12,7 +12,7 @@ use super::optimiser::{Bop, Descent, Optimiser};
 use super::{EpochMetrics, Evaluation, LabSummary, Objective, Schedule, Summary};
 use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
-use crate::coupler::{Expense, Parameter};
+use crate::coupler::{Expense, Parameter, Saturation};
 use crate::data::Parts;
 use crate::learning::{Batch, Rule};
 use crate::system::{Phase, System};
@@ -243,6 +243,7 @@ impl<T: Real> Trainer<T> {
     pub fn summary(&mut self, run: String) -> Result<Summary> {
         let (objective, system) = (self.plan.objective, self.system.as_mut());
         let start = Instant::now();
+        let unread = system.saturation();
         let train = objective.evaluate(system, &self.data.train)?;
         let before = system.expense();
         let test = objective.evaluate(system, &self.data.test)?;
@@ -273,6 +274,7 @@ impl<T: Real> Trainer<T> {
                 false => per_second(train.samples + test.samples, elapsed),
             },
             lab: LabSummary { wire_staleness: system.staleness(), ..lab },
+            saturation: Saturation::between(&unread, &system.saturation()),
         })
     }
 

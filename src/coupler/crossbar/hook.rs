@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::CrossbarDevice;
 use crate::arithmetic::Real;
 use crate::arithmetic::random::{Key, Stream};
-use crate::coupler::{Effect, Port, Streams};
+use crate::coupler::{Effect, Port, Saturation, Streams};
 
 /// Ways to work out an array that are not open to every effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +115,11 @@ pub trait Stage<T: Real>: Debug + Send + Sync {
     fn only_adds(&self, port: Port) -> bool {
         let _ = port;
         false
+    }
+
+    /// What has passed so far, and how much of it was at the limit; absent where there is none.
+    fn saturation(&self) -> Option<Saturation> {
+        None
     }
 }
 

@@ -51,8 +51,8 @@ mod written;
 use nalgebra::DMatrix;
 
 use super::{
-    Coupler, Domain, Effect, Energy, Expense, Joules, Parameter, Port, Quantity, Read, Span,
-    add_plain_product,
+    Coupler, Domain, Effect, Energy, Expense, Joules, Parameter, Port, Quantity, Read, Saturation,
+    Span, add_plain_product,
 };
 use crate::Result;
 use crate::arithmetic::random::Key;
@@ -350,6 +350,10 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
         let (device, array) = (&self.device, &self.array);
         let now = self.memory.with_held(device, &self.chip, |held| array.stale_by(device, held));
         now.map_or(f64::INFINITY, |now| now.max(array.staleness))
+    }
+
+    fn saturation(&self) -> Vec<Saturation> {
+        self.periphery.saturation()
     }
 
     fn quantities(&self) -> Vec<Quantity> {

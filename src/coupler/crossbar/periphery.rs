@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::hook::{ArrayEffect, Lines, Making, Path, Stage};
 use crate::arithmetic::Real;
 use crate::arithmetic::simd;
-use crate::coupler::{Port, Streams};
+use crate::coupler::{Port, Saturation, Streams};
 
 /// Everything that reads meet beside the matrix.
 #[derive(Clone, Debug)]
@@ -75,6 +75,11 @@ impl<T: Real> Periphery<T> {
     pub fn noise_at_full_drive(&self, inputs: usize, variance: f64) -> f64 {
         let even = self.pair_noise.f64() * (inputs as f64).sqrt();
         even.hypot(variance.sqrt()).hypot(self.output_noise)
+    }
+
+    /// What has passed the stages that have a limit.
+    pub fn saturation(&self) -> Vec<Saturation> {
+        self.drive.iter().chain(&self.output).filter_map(|stage| stage.saturation()).collect()
     }
 
     /// What the values on driven lines become.

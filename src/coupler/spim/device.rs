@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::optics;
 use super::optics::camera::Detector;
+use super::optics::display::reference_wanted;
 use super::optics::{Optic, Path};
-use super::readout::{ReadoutChoice, reference};
+use super::readout::ReadoutChoice;
 use super::{Patterns, Spim};
 use crate::Result;
 use crate::arithmetic::Real;
@@ -108,6 +109,19 @@ pub enum Multiplexing {
     FocalPlane,
 }
 
+/// Before which frames a laboratory waits for its modulator to settle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FrameWait {
+    /// The first of each force.
+    #[default]
+    Force,
+    /// The first of each force, and every one whose pattern is not that of the frame before.
+    Pattern,
+    /// Every one.
+    Frame,
+}
+
 /// What becomes of a node's coupling to itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -203,9 +217,11 @@ pub struct Frames {
     /// Frames per second, modulator and camera together.
     #[serde(rename = "rate_Hz", deserialize_with = "range::positive")]
     pub rate_hz: f64,
-    /// Settling of the modulator before the frames of one force, milliseconds.
+    /// Settling of the modulator that the laboratory waits for, milliseconds.
     #[serde(deserialize_with = "range::non_negative")]
     pub settling_ms: f64,
+    /// Before which frames it waits.
+    pub wait_before: FrameWait,
     /// How K patterns share the machine.
     pub multiplexing: Multiplexing,
     /// Whether the noise of every frame is drawn by itself even where one number for all has the
@@ -218,6 +234,7 @@ impl Default for Frames {
         Self {
             rate_hz: 60.0,
             settling_ms: 0.0,
+            wait_before: FrameWait::Force,
             multiplexing: Multiplexing::Time,
             separate_noise: false,
         }
@@ -266,7 +283,18 @@ impl SpimDevice {
     /// macro-pixel's.
     pub fn field_in_phase(&self, nodes: usize) -> f64 {
         let nodes = nodes as f64;
-        if self.readout.get().reads_overlaps() { nodes + reference(nodes) } else { nodes }
+        if self.readout.get().reads_overlaps() { nodes + reference_wanted(nodes) } else { nodes }
+    }
+
+    /// Waits for the modulator during `pairs` pairs of frames of every pattern.
+    pub fn waits(&self, pairs: u64) -> u64 {
+        match self.frames.wait_before {
+            FrameWait::Force => 1,
+            // From the last pattern of a pair of frames to the first of the next.
+            FrameWait::Pattern if self.frames_per_energy() > 1 => pairs * self.frames_per_energy(),
+            FrameWait::Pattern => 1,
+            FrameWait::Frame => 2 * pairs * self.frames_per_energy(),
+        }
     }
 
     /// Frames in which all patterns are shown once.

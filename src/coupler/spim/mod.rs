@@ -37,15 +37,17 @@ use std::sync::{Arc, OnceLock};
 use nalgebra::DMatrix;
 
 use self::side::Side;
-use super::{Coupler, Expense, Family, Parameter, Picture, Port, Quantity, Read, Span};
+use super::{
+    Coupler, Expense, Family, Parameter, Picture, Port, Quantity, Read, Saturation, Span, Tally,
+};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::{Real, View, ViewMut};
 use crate::state::State;
 use crate::{Error, Result};
 
 pub use device::{
-    Frames, Multiplexing, Panel, PatternSettings, PatternValues, SelfCoupling, SpimDevice, Tier,
-    UpdateRounding,
+    FrameWait, Frames, Multiplexing, Panel, PatternSettings, PatternValues, SelfCoupling,
+    SpimDevice, Tier, UpdateRounding,
 };
 pub use optics::camera::CameraExposure;
 pub use optics::{Optic, Path, Shot, Sight};
@@ -74,6 +76,8 @@ pub struct Spim<T: Real> {
     /// The diagonal of W, known from what was programmed; empty where inputs and outputs are
     /// different nodes.
     self_coupling: Vec<T>,
+    /// Frames of a camera that has a limit.
+    camera: Tally,
 }
 
 impl<T: Real> Spim<T> {
@@ -106,6 +110,7 @@ impl<T: Real> Spim<T> {
             is_dense: readout::is_dense(&device),
             wandered: device.effects().into_iter().map(aligned).collect(),
             self_coupling: shown.diagonal(),
+            camera: Tally::default(),
             latent: patterns,
             shown,
             device,
@@ -217,12 +222,19 @@ impl<T: Real> Coupler<T> for Spim<T> {
         let pairs = self.device.readout.get().pairs(wanted);
         let frames = 2 * pairs * self.device.frames_per_energy();
         let timing = &self.device.frames;
-        let seconds = frames as f64 / timing.rate_hz + timing.settling_ms * 1e-3;
+        let waits = self.device.waits(pairs) as f64;
+        let seconds = frames as f64 / timing.rate_hz + waits * timing.settling_ms * 1e-3;
         Expense { frames, seconds, ..Expense::default() }
     }
 
     fn expense(&self) -> Expense {
         Expense::default()
+    }
+
+    fn saturation(&self) -> Vec<Saturation> {
+        let limited = self.sides[0].detector.limit().is_some();
+        let counted = || self.camera.of("camera", "device.spim.camera.full_scale");
+        limited.then(counted).into_iter().collect()
     }
 
     fn quantities(&self) -> Vec<Quantity> {

@@ -43,7 +43,7 @@ pub(super) fn pictures<T: Real>(
         }
     });
     let optics = Optics::new(&device, pattern.len())?;
-    let mask = Mask::encode(&optics.layout, &[&pattern], optics.bits);
+    let mask = Mask::encode(&optics.layout, &[&pattern], &optics.levels);
     Ok(vec![of_mask(&mask), of_focal_plane(&optics, &mask)?])
 }
 

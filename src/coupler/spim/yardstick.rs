@@ -14,7 +14,7 @@ use super::side::Side;
 use super::{Patterns, Spim, readout};
 use crate::Result;
 use crate::arithmetic::{Real, View};
-use crate::coupler::{Coupler, Read};
+use crate::coupler::{Coupler, Read, Tally};
 
 impl<T: Real> Spim<T> {
     /// The same machine without noise and rounding; readouts that draw at random by their mean.
@@ -60,6 +60,7 @@ impl<T: Real> Spim<T> {
             sides: self.sides.clone(),
             quiet_sides: self.quiet_sides.clone(),
             is_dense: self.is_dense,
+            camera: Tally::default(),
             wandered: self.wandered.clone(),
         }
     }

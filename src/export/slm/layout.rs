@@ -17,8 +17,10 @@ pub struct MaskLayout {
     pub macro_pixel_px: usize,
     /// Pixels along the side of a field of its checkerboard.
     pub checker_px: usize,
-    /// Nodes, row by row.
+    /// Macro-pixels of nodes, row by row.
     pub nodes: usize,
+    /// Macro-pixels of the reference of homodyne readout, after those of the nodes.
+    pub reference: usize,
     /// Macro-pixels of a row.
     pub columns: usize,
     /// Rows of macro-pixels.
@@ -52,6 +54,7 @@ impl MaskLayout {
             macro_pixel_px: layout.macro_pixel,
             checker_px: layout.checker,
             nodes: layout.nodes,
+            reference: layout.reference,
             columns: layout.columns,
             rows: layout.rows,
             regions: layout.regions.iter().map(region).collect(),
@@ -65,16 +68,16 @@ impl MaskLayout {
                 || region.left_px.saturating_add(side(self.columns)) > self.width_px
         };
         if self.checker_px == 0
-            || self.nodes > self.rows.saturating_mul(self.columns)
+            || self.nodes.saturating_add(self.reference) > self.rows.saturating_mul(self.columns)
             || self.regions.iter().any(outside)
         {
             return Err(Error::input(format!(
-                "layout: {} x {} macro-pixels of {} px for {} nodes do not fit a panel of {} x {} \
+                "layout: {} x {} macro-pixels of {} px for {} of them do not fit a panel of {} x {} \
                  pixels",
                 self.columns,
                 self.rows,
                 self.macro_pixel_px,
-                self.nodes,
+                self.nodes.saturating_add(self.reference),
                 self.width_px,
                 self.height_px
             )));
@@ -90,15 +93,17 @@ impl MaskLayout {
             macro_pixel: self.macro_pixel_px,
             checker: self.checker_px,
             nodes: self.nodes,
+            reference: self.reference,
             columns: self.columns,
             rows: self.rows,
             regions: self.regions.iter().map(region).collect(),
         })
     }
 
-    /// What `values` of one region send into its order.
-    pub(super) fn order(&self, values: &[f64]) -> f64 {
-        let share = self.macro_pixel_px.pow(2) as f64 / (self.width_px * self.height_px) as f64;
-        (values.iter().sum::<f64>() * share).powi(2)
+    /// The same with every carrier 0.
+    pub(super) fn without_carriers(&self) -> Self {
+        let mut layout = self.clone();
+        layout.regions.iter_mut().for_each(|region| region.carrier = (0.0, 0.0));
+        layout
     }
 }

@@ -13,7 +13,7 @@ use super::task::Task;
 use super::{Coupling, Network, NetworkDescription};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::{Foreground, Real, ViewMut};
-use crate::coupler::{Domain, Expense, Parameter, Picture, Port, Quantity};
+use crate::coupler::{Domain, Expense, Parameter, Picture, Port, Quantity, Saturation};
 use crate::state::State;
 use crate::system::{
     Cost, HeldCurrent, LocalProduct, Measurement, Phase, Resolution, Start, System,
@@ -416,6 +416,10 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
     fn staleness(&self) -> f64 {
         let each = self.couplings().iter().map(|coupling| coupling.coupler.staleness());
         each.fold(0.0, f64::max)
+    }
+
+    fn saturation(&self) -> Vec<Saturation> {
+        Saturation::total(self.couplings().iter().flat_map(|each| each.coupler.saturation()))
     }
 
     fn non_reciprocity(&self) -> Option<f64> {

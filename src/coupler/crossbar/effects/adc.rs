@@ -55,7 +55,8 @@ impl<T: Real> ArrayEffect<T> for Adc {
     }
 
     fn at_output(&self, _: &Making) -> Option<Arc<dyn Stage<T>>> {
-        converter::stage(self.bits, self.range, self.auto_range)
+        let name = ["converters that read", "device.crossbar.adc.range"];
+        converter::stage(self.bits, self.range, self.auto_range, name)
     }
 
     fn resolution(&self, load: &Load, _: &CrossbarDevice) -> f64 {

@@ -47,7 +47,8 @@ impl<T: Real> ArrayEffect<T> for Dac {
     }
 
     fn at_drive(&self, making: &Making) -> Option<Arc<dyn Stage<T>>> {
-        converter::stage(self.bits, making.device.drive.range, self.auto_range)
+        let name = ["converters that drive", "device.crossbar.drive.range"];
+        converter::stage(self.bits, making.device.drive.range, self.auto_range, name)
     }
 
     fn resolution(&self, load: &Load, device: &CrossbarDevice) -> f64 {

@@ -89,11 +89,11 @@ fn intensities(
     let mut stream = Key::new(seed, "agreement of tiers").stream();
     let sample = |_| {
         let values: Vec<f64> = (0..nodes).map(|_| 2.0 * stream.random::<f64>() - 1.0).collect();
-        let mask = Mask::encode(&optics.layout, &[&values], optics.bits);
+        let mask = Mask::encode(&optics.layout, &[&values], &optics.levels);
         let near = wave.near_field(&mask, Moment { flicker, pixel_key: None })?;
         let [analytic, effective] = exposures
             .each_ref()
-            .map(|(light, exposure)| exposure.intensity(light.zero_order(&values)));
+            .map(|(light, exposure)| exposure.intensity(light.zero_order(&values, &[])));
         Ok([analytic, effective, wave.frame(&near, 0, [0.0; 2], None)])
     };
     (0..samples).map(sample).collect()

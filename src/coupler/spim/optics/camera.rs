@@ -132,6 +132,10 @@ pub struct Detector {
 }
 
 vectorised! {
+    fn count_from<T: Real>(seen: &[T], limit: T) -> usize {
+        seen.iter().map(|seen| usize::from(*seen >= limit)).sum()
+    }
+
     fn round_to_codes<T: Real>(seen: &mut [T], full_scale: T, steps: [T; 2]) {
         for seen in seen {
             let lit = if *seen > T::zero() { *seen } else { T::zero() };
@@ -182,8 +186,13 @@ impl Detector {
         self.is_one_pixel() && self.electrons == 0.0
     }
 
-    /// Replaces `intensities` by what a frame of each reports.
-    pub fn take_all<T: Real>(&self, intensities: &mut [T], key: Key) {
+    /// The reading from which on a camera pixel is at its brightest code; absent where there is none.
+    pub fn limit(&self) -> Option<f64> {
+        self.step.map(|(step, _)| self.full_scale - 0.5 * step)
+    }
+
+    /// Replaces `intensities` by what a frame of each reports; returns how many are at the limit.
+    pub fn take_all<T: Real>(&self, intensities: &mut [T], key: Key) -> u64 {
         debug_assert!(self.takes_all_at_once());
         if self.noise > 0.0 {
             key.add_normals(intensities, T::of(self.noise));
@@ -191,6 +200,7 @@ impl Detector {
         if let Some((step, per_step)) = self.step {
             round_to_codes(intensities, T::of(self.full_scale), [T::of(step), T::of(per_step)]);
         }
+        self.limit().map_or(0, |limit| count_from(intensities, T::of(limit)) as u64)
     }
 
     /// Whether the region is a single pixel.
@@ -208,13 +218,19 @@ impl Detector {
         self.noise * (self.shares.len() as f64).sqrt()
     }
 
-    /// The intensity that one frame reports.
-    pub fn frame(&self, intensity: f64, stream: &mut Stream) -> f64 {
+    /// The intensity that one frame reports; `at_limit` becomes true where a pixel is at its limit.
+    pub fn frame(&self, intensity: f64, at_limit: &mut bool, stream: &mut Stream) -> f64 {
         if self.shares.len() > 1 && self.is_linear() {
             return intensity
                 + self.deviation() * if self.noise > 0.0 { f64::normal(stream) } else { 0.0 };
         }
-        self.shares.iter().map(|share| self.pixel(intensity * share, stream)).sum()
+        let limit = self.limit().unwrap_or(f64::INFINITY);
+        let mut pixel = |share: &f64| {
+            let seen = self.pixel(intensity * share, stream);
+            *at_limit |= seen >= limit;
+            seen
+        };
+        self.shares.iter().map(&mut pixel).sum()
     }
 
     /// What one camera pixel reports.
@@ -270,7 +286,8 @@ mod tests {
 
     fn moments(camera: &Detector, intensity: f64) -> (f64, f64) {
         let mut stream = Key::new(3, "camera").stream();
-        let frames: Vec<f64> = (0..20_000).map(|_| camera.frame(intensity, &mut stream)).collect();
+        let frames: Vec<f64> =
+            (0..20_000).map(|_| camera.frame(intensity, &mut false, &mut stream)).collect();
         let mean = frames.iter().sum::<f64>() / 20_000.0;
         (mean, frames.iter().map(|frame| (frame - mean).powi(2)).sum::<f64>() / 20_000.0)
     }
@@ -313,7 +330,7 @@ mod tests {
         }
         let dark = Detector::new(0, 0.0, 1.0, 0.0, &region);
         assert_eq!(
-            dark.frame(0.3, &mut Key::new(1, "camera").stream()),
+            dark.frame(0.3, &mut false, &mut Key::new(1, "camera").stream()),
             0.3,
             "an exact camera collects all light"
         );
@@ -323,8 +340,13 @@ mod tests {
     fn clips_at_full_scale_and_rounds_to_codes() {
         let camera = Detector::new(2, 0.0, 0.6, 0.0, &POINT);
         let mut stream = Key::new(1, "camera").stream();
-        let frames =
-            [-0.1, 0.05, 0.19, 0.31, 7.0].map(|intensity| camera.frame(intensity, &mut stream));
+        let mut at_limit = [false; 5];
+        let frames: Vec<f64> = [-0.1, 0.05, 0.19, 0.31, 7.0]
+            .into_iter()
+            .zip(&mut at_limit)
+            .map(|(intensity, at_limit)| camera.frame(intensity, at_limit, &mut stream))
+            .collect();
+        assert_eq!(at_limit, [false, false, false, false, true]);
         for (frame, expected) in frames.into_iter().zip([0.0, 0.0, 0.2, 0.4, 0.6]) {
             assert!((frame - expected).abs() < 1e-15);
         }

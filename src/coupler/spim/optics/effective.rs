@@ -1,6 +1,7 @@
 //! The effective tier: the complex field that each macro-pixel sends to the zero order.
 //!
-//! With r+- the mean phase factors of a checkerboard's two colours (tabulated over levels) and A+-
+//! With r+- the mean phase factors of a checkerboard's two colours (tabulated over the pairs of
+//! levels that values ask for) and A+-
 //! the light on them, a node showing the value a contributes
 //!
 //! ```text
@@ -22,13 +23,14 @@ use super::Optics;
 use super::fringing::{FringingKernel, POINTS};
 
 use super::layout::Layout;
-use super::quantisation::Levels;
+use super::levels::Levels;
 use super::response::PhaseResponse;
 
 type Field = Complex<f64>;
 
-/// Entries of the border tables along each axis where a modulator has more levels than this.
+/// Entries of the border tables along each axis, of so many bits, where a modulator has more.
 const BORDER_ENTRIES: usize = 129;
+const BORDER_BITS: u32 = 8;
 /// Levels up to which the response is tabulated.
 const TABLE_BITS: u32 = 12;
 
@@ -50,19 +52,18 @@ struct Kind<const N: usize> {
     own: usize,
 }
 
-/// The fields of the nodes of one region at the zero order, in units of the field of an average
+/// The fields of the macro-pixels of one region at the zero order, in units of the field of an average
 /// node in phase.
 #[derive(Clone, Debug)]
 pub struct Effective {
-    bits: u32,
-    /// From values to levels; absent when phases are exact.
-    levels: Option<Levels>,
+    /// From values to levels.
+    levels: Levels,
     response: PhaseResponse,
     /// The kinds of points of a uniform checkerboard.
     kinds: Vec<Kind<2>>,
-    /// The colours' mean phase factors by level from phase 0 to pi.
+    /// The colours' mean phase factors by entry of the levels.
     table: Vec<Colours>,
-    /// The light on each node's colours.
+    /// The light on the colours of each macro-pixel: of the nodes, then of the reference.
     light: Vec<[Field; 2]>,
     /// Light that no node controls: dead zones and the panel beyond the block; and its derivative
     /// by a relative change of all phases.
@@ -76,9 +77,11 @@ pub struct Effective {
 #[derive(Clone, Debug)]
 struct Borders {
     entries: usize,
-    /// From values to entries; absent where a modulator has more levels than there are entries,
-    /// and what lies between them is interpolated.
-    levels: Option<Levels>,
+    /// From values to entries.
+    levels: Levels,
+    /// Whether the modulator has more levels than there are entries, and what lies between them is
+    /// interpolated.
+    between: bool,
     /// Upright borders, then level ones; entry of the left or upper node first.
     tables: [Vec<Field>; 2],
     /// Each node's neighbours: left, right, above, below.
@@ -93,31 +96,23 @@ impl Effective {
         let beam =
             |at: usize| optics.beam.as_ref().map_or(Field::from(1.0), |beam| beam[at]) / unit;
         let mut rest = vec![true; layout.width * layout.height];
-        let light: Vec<[Field; 2]> = (0..layout.nodes)
-            .map(|node| {
-                let mut light = [Field::default(); 2];
-                for (at, first) in optics.pixels(region, node) {
-                    light[usize::from(!first)] += beam(at);
-                    rest[at] = false;
-                }
-                light
-            })
-            .collect();
+        for node in 0..layout.macro_pixels() {
+            optics.pixels(region, node).for_each(|(at, _)| rest[at] = false);
+        }
         let mut effective = Self {
-            bits: optics.bits,
-            levels: (optics.bits > 0).then(|| Levels::new(optics.bits)),
+            levels: optics.levels.clone(),
             response: optics.response.clone(),
             kinds: kinds(optics),
             table: Vec::new(),
-            light,
+            light: optics.light_on_colours(region),
             leak: Default::default(),
             power: optics.pixel.envelope(0.0).norm().powi(4)
                 * (0..rest.len()).map(|at| beam(at).norm_sqr()).sum::<f64>(),
             borders: None,
         };
-        if optics.bits > 0 && optics.bits <= TABLE_BITS {
-            effective.table = (0..=1usize << (optics.bits - 1))
-                .map(|level| effective.colours(effective.phases_at(level)))
+        if optics.levels.bits() <= TABLE_BITS {
+            effective.table = (0..optics.levels.entries())
+                .map(|entry| effective.colours(effective.phases_at(entry)))
                 .collect();
         }
         // Beyond the block the panel shows the value 0, on the panel's own checkerboard.
@@ -137,11 +132,19 @@ impl Effective {
         effective
     }
 
-    /// The phases of the two colours at `level`, from 0 to half of all levels.
-    fn phases_at(&self, level: usize) -> [f64; 2] {
-        let levels = 1usize << self.bits;
-        [level, (levels - level) % levels]
-            .map(|level| self.response.phase(level as f64 / levels as f64))
+    /// The phases of the two colours at an entry of the levels.
+    fn phases_at(&self, entry: usize) -> [f64; 2] {
+        let count = f64::from(1u32 << self.levels.bits());
+        self.levels.pair(entry).map(|level| self.response.phase(f64::from(level) / count))
+    }
+
+    /// The phases of the two colours of a node asked to show `value`.
+    fn phases_of(&self, value: f64) -> [f64; 2] {
+        if !self.levels.is_exact() {
+            return self.phases_at(self.levels.entry(value));
+        }
+        let angle = value.clamp(-1.0, 1.0).acos();
+        [angle / TAU, ((TAU - angle) / TAU).fract()].map(|part| self.response.phase(part))
     }
 
     /// The mean phase factors of colours driven to `phases`.
@@ -158,13 +161,10 @@ impl Effective {
 
     /// The colours of a node asked to show `value`.
     fn of(&self, value: f64) -> Colours {
-        let Some(levels) = &self.levels else {
-            let angle = value.clamp(-1.0, 1.0).acos();
-            let parts = [angle / TAU, ((TAU - angle) / TAU).fract()];
-            return self.colours(parts.map(|part| self.response.phase(part)));
-        };
-        let level = levels.level(value);
-        self.table.get(level).copied().unwrap_or_else(|| self.colours(self.phases_at(level)))
+        if self.table.is_empty() {
+            return self.colours(self.phases_of(value));
+        }
+        self.table[self.levels.entry(value)]
     }
 
     /// The field of node `node` showing `value`, its neighbours' rims apart, and its derivative by
@@ -181,27 +181,59 @@ impl Effective {
         if let Some(borders) = &self.borders {
             let own = borders.place(value);
             for (side, neighbour) in borders.neighbours[node].iter().enumerate() {
-                let Some(neighbour) = neighbour else { continue };
-                let other = borders.place(values[*neighbour]);
+                let Some(neighbour) = neighbour.filter(|at| *at < values.len()) else { continue };
+                let other = borders.place(values[neighbour]);
                 let (first, second) = if side % 2 == 0 { (other, own) } else { (own, other) };
-                field += borders.at(side / 2, first, second) * self.brightness(node, *neighbour);
+                field += borders.at(side / 2, first, second) * self.brightness(node, neighbour);
             }
         }
         (field, slope)
     }
 
-    /// The whole zero order of `values`, and its derivative by a relative change of all phases.
-    pub fn zero_order(&self, values: &[f64]) -> (Field, Field) {
+    /// The whole zero order of the first macro-pixels showing `values`, the light of others left
+    /// out, and its derivative by a relative change of all phases. `turns` are phases (radians) that
+    /// both colours of a macro-pixel are ahead; empty where there are none.
+    pub fn zero_order(&self, values: &[f64], turns: &[f64]) -> (Field, Field) {
         let (mut field, mut slope) = self.leak;
         for (node, value) in values.iter().enumerate() {
+            let (own, own_slope) = self.node(node, *value);
+            match turns.get(node) {
+                Some(turn) if *turn != 0.0 => {
+                    let turn = Field::cis(*turn);
+                    field += own * turn;
+                    slope += own_slope * turn;
+                }
+                _ => {
+                    field += own;
+                    slope += own_slope;
+                }
+            }
+            let Some(borders) = &self.borders else { continue };
+            for side in [1, 3] {
+                let neighbour = borders.neighbours[node][side].filter(|at| *at < values.len());
+                let Some(neighbour) = neighbour else { continue };
+                let (own, other) = (borders.place(*value), borders.place(values[neighbour]));
+                field += borders.at(side / 2, own, other) * self.brightness(node, neighbour);
+            }
+        }
+        (field, slope)
+    }
+
+    /// What the macro-pixels after those of the `values` add to the zero order when they show
+    /// `beside`.
+    pub fn beside(&self, values: &[f64], beside: &[f64]) -> (Field, Field) {
+        let (mut field, mut slope) = Default::default();
+        let first = values.len();
+        let shown = |at: usize| *values.get(at).unwrap_or_else(|| &beside[at - first]);
+        for (node, value) in (first..).zip(beside) {
             let (own, own_slope) = self.node(node, *value);
             field += own;
             slope += own_slope;
             let Some(borders) = &self.borders else { continue };
-            for side in [1, 3] {
+            for side in [0, 2] {
                 let Some(neighbour) = borders.neighbours[node][side] else { continue };
-                let (own, other) = (borders.place(*value), borders.place(values[neighbour]));
-                field += borders.at(side / 2, own, other) * self.brightness(node, neighbour);
+                let (before, own) = (borders.place(shown(neighbour)), borders.place(*value));
+                field += borders.at(side / 2, before, own) * self.brightness(node, neighbour);
             }
         }
         (field, slope)
@@ -211,11 +243,6 @@ impl Effective {
     fn brightness(&self, node: usize, other: usize) -> Field {
         (self.light[node][0] + self.light[node][1] + self.light[other][0] + self.light[other][1])
             * 0.5
-    }
-
-    /// The amplitude of the light on each node, in units of an average node.
-    pub fn light(&self) -> Vec<f64> {
-        self.light.iter().map(|light| (light[0] + light[1]).norm()).collect()
     }
 
     /// Sum of the squared amplitudes of all active pixels, in units of an average node's field.
@@ -284,18 +311,12 @@ fn add_kind<const N: usize>(kinds: &mut Vec<Kind<N>>, kind: Kind<N>) {
 
 impl Borders {
     fn new(effective: &Effective, optics: &Optics, fringing: &FringingKernel) -> Self {
-        let levels =
-            if effective.bits == 0 { usize::MAX } else { (1usize << (effective.bits - 1)) + 1 };
-        let entries = levels.min(BORDER_ENTRIES);
-        let phases: Vec<[f64; 2]> = (0..entries)
-            .map(|entry| {
-                if entries == levels {
-                    return effective.phases_at(entry);
-                }
-                let part = entry as f64 / (entries - 1) as f64 / 2.0;
-                [part, (1.0 - part).fract()].map(|part| effective.response.phase(part))
-            })
-            .collect();
+        let own = &effective.levels;
+        let between = own.is_exact() || own.entries() > BORDER_ENTRIES;
+        let levels = if between { Levels::even(BORDER_BITS) } else { own.clone() };
+        let entries = levels.entries();
+        let phases: Vec<[f64; 2]> =
+            (0..entries).map(|entry| effective.phases_of(levels.value(entry))).collect();
         let table = |upright: bool| -> Vec<Field> {
             let kinds = border_kinds(optics, fringing, upright);
             let row = |first: usize| {
@@ -308,30 +329,29 @@ impl Borders {
         let neighbours = |node| {
             [(0, -1), (0, 1), (-1, 0), (1, 0)].map(|step| optics.layout.neighbour(node, step))
         };
-        let levels = (entries == levels).then(|| Levels::new(effective.bits));
         Self {
             entries,
             levels,
+            between,
             tables: [table(true), table(false)],
-            neighbours: (0..optics.layout.nodes).map(neighbours).collect(),
+            neighbours: (0..optics.layout.macro_pixels()).map(neighbours).collect(),
         }
     }
 
     /// The entry of a node asked to show `value`, and how far it is on the way to the next.
     fn place(&self, value: f64) -> (usize, f64) {
-        let Some(levels) = &self.levels else {
-            let at = value.clamp(-1.0, 1.0).acos() / PI * (self.entries - 1) as f64;
-            let entry = (at as usize).min(self.entries - 2);
-            return (entry, at - entry as f64);
-        };
-        (levels.level(value), 0.0)
+        if !self.between {
+            return (self.levels.entry(value), 0.0);
+        }
+        let at = value.clamp(-1.0, 1.0).acos() / PI * (self.entries - 1) as f64;
+        let entry = (at as usize).min(self.entries - 2);
+        (entry, at - entry as f64)
     }
 
     /// What an upright (0) or level (1) border adds between nodes at these places.
     fn at(&self, way: usize, first: (usize, f64), second: (usize, f64)) -> Field {
-        let from = first.0 * self.entries + second.0;
-        let table = &self.tables[way][from..];
-        if self.levels.is_some() {
+        let table = &self.tables[way][first.0 * self.entries + second.0..];
+        if !self.between {
             return table[0];
         }
         let along = |row: &[Field]| row[0] * (1.0 - second.1) + row[1] * second.1;

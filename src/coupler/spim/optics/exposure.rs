@@ -25,6 +25,10 @@ pub struct Exposure<'a> {
     once: bool,
     /// Frames since the read began.
     taken: u64,
+    /// All frames, and those with a camera pixel at its limit, which is `limit`.
+    frames: u64,
+    at_limit: u64,
+    limit: f64,
     /// Variance of the noise that is still to be drawn.
     variance: f64,
 }
@@ -48,10 +52,18 @@ impl<'a> Exposure<'a> {
             hooks,
             square,
             per_square: gain / square,
+            limit: sight.detector.limit().unwrap_or(f64::INFINITY),
             sight,
+            frames: 0,
+            at_limit: 0,
             taken: 0,
             variance: 0.0,
         }
+    }
+
+    /// All frames taken, and those with a camera pixel at its limit.
+    pub fn readings(&self) -> (u64, u64) {
+        (self.frames, self.at_limit)
     }
 
     /// Begins a read.
@@ -124,10 +136,13 @@ impl<'a> Exposure<'a> {
     /// for many frames is only noted.
     #[inline]
     pub fn frame(&mut self, field: Field, stream: &mut Stream) -> f64 {
+        self.frames += 1;
         if self.plain {
             self.taken += 1;
             let intensity = field.0.norm_sqr() * self.per_square;
-            return self.sight.detector.pixel(intensity, stream) * self.square;
+            let seen = self.sight.detector.pixel(intensity, stream);
+            self.at_limit += u64::from(seen >= self.limit);
+            return seen * self.square;
         }
         self.frame_through_effects(field, stream)
     }
@@ -145,7 +160,10 @@ impl<'a> Exposure<'a> {
             intensity
         } else {
             self.light_up(one, &[1.0], Some(stream));
-            self.counted(detector.frame(intensity, stream), Some(stream))
+            let mut at_limit = false;
+            let count = detector.frame(intensity, &mut at_limit, stream);
+            self.at_limit += u64::from(at_limit);
+            self.counted(count, Some(stream))
         };
         self.taken += 1;
         read * square

@@ -61,6 +61,10 @@ impl Effect for Fringing {
     fn is_off(&self) -> bool {
         self.sigma == 0.0 && self.kernel.is_none()
     }
+
+    fn measured(&mut self) -> Option<&mut String> {
+        self.kernel.as_mut()
+    }
 }
 
 impl Optic for Fringing {

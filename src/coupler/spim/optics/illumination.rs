@@ -1,9 +1,7 @@
 //! Illumination: the beam is not flat.
 //!
 //! A Gaussian beam has the amplitude exp(-r^2 / w^2), its intensity falls to 1/e^2 at r = w. A
-//! measured image of intensities may take its place. Compensation divides each pattern value by the
-//! light that falls on its node, scaled so that none exceeds 1: the dimmest node sets the light
-//! that is left.
+//! measured image of intensities may take its place.
 
 use std::path::Path;
 
@@ -38,6 +36,10 @@ impl Effect for Illumination {
 
     fn is_off(&self) -> bool {
         self.radius == 0.0 && self.image.is_none()
+    }
+
+    fn measured(&mut self) -> Option<&mut String> {
+        self.image.as_mut()
     }
 }
 
@@ -92,13 +94,6 @@ fn gaussian(radius: f64, (height, width): (usize, usize)) -> Vec<f64> {
     down.iter().flat_map(|y| across.iter().map(move |x| y * x)).collect()
 }
 
-/// The factor on each node's pattern values that makes all nodes equal, from the light on each
-/// node: (min A) / A.
-pub fn compensation(light: &[f64]) -> Vec<f64> {
-    let dimmest = light.iter().copied().fold(f64::INFINITY, f64::min);
-    light.iter().map(|amplitude| dimmest / amplitude.max(f64::MIN_POSITIVE)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,13 +124,5 @@ mod tests {
                 .contains("expected 2 rows of 3 intensities")
         );
         assert!(read("1,4,-1\n0,1,1\n").unwrap_err().to_string().contains("at least 0, found -1"));
-    }
-
-    #[test]
-    fn compensation_equalises_nodes() {
-        let light = [0.5, 1.0, 0.8];
-        let shown: Vec<f64> =
-            compensation(&light).iter().zip(light).map(|(factor, light)| factor * light).collect();
-        assert!(shown.iter().all(|amplitude| (amplitude - 0.5).abs() < 1e-15));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A node is a macro-pixel of r x r pixels, divided into a checkerboard of fields of c x c pixels
 //! (r a multiple of 2 c, so that both colours cover the same area). Nodes fill a block of
-//! macro-pixels row by row, in the middle of the panel; the rest of the panel shows the value 0.
+//! macro-pixels row by row, in the middle of the panel, followed by the macro-pixels of the
+//! reference where overlaps are read against one; the rest of the panel shows the value 0.
 //! For focal-plane division the panel is cut into K regions, each with a block of all nodes and a
 //! carrier grating that sends its light to an order of its own (Veraldi et al. 2025,
 //! doi:10.1103/PhysRevLett.134.063802).
@@ -92,6 +93,8 @@ pub struct Layout {
     pub checker: usize,
     /// Number of nodes.
     pub nodes: usize,
+    /// Macro-pixels after those of the nodes that make up the reference of homodyne readout.
+    pub reference: usize,
     /// Macro-pixels of a block from left to right.
     pub columns: usize,
     /// Macro-pixels of a block from top to bottom.
@@ -101,12 +104,14 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// `nodes` macro-pixels in each of `regions` regions.
+    /// `nodes` macro-pixels, and after them as many as `reference` says, in each of `regions`
+    /// regions.
     ///
     /// # Errors
-    /// When a macro-pixel is not a multiple of two checkerboard fields, or the nodes do not fit the
-    /// panel.
-    pub fn new(panel: &Panel, nodes: usize, regions: usize) -> Result<Self> {
+    /// When a macro-pixel is not a multiple of two checkerboard fields, or the macro-pixels do not
+    /// fit the panel.
+    pub fn new(panel: &Panel, nodes: usize, reference: usize, regions: usize) -> Result<Self> {
+        let placed = nodes + reference;
         let (macro_pixel, checker) = (panel.macro_pixel_px, panel.checker_px);
         if macro_pixel % (2 * checker) != 0 {
             return Err(Error::input(format!(
@@ -115,22 +120,26 @@ impl Layout {
             )));
         }
         let (down, across) = division(regions);
-        let square = (nodes as f64).sqrt().ceil() as usize;
+        let square = (placed as f64).sqrt().ceil() as usize;
         let room = |pixels: usize, cuts: usize, needed: usize| {
             if pixels == 0 { needed } else { pixels / cuts / macro_pixel }
         };
         let most_columns =
-            room(panel.width_px, across, if panel.height_px == 0 { square } else { nodes });
-        let most_rows = room(panel.height_px, down, nodes);
-        let fits = |columns: &usize| nodes.div_ceil(*columns) <= most_rows;
+            room(panel.width_px, across, if panel.height_px == 0 { square } else { placed });
+        let most_rows = room(panel.height_px, down, placed);
+        let fits = |columns: &usize| placed.div_ceil(*columns) <= most_rows;
+        let beside = match reference {
+            0 => String::new(),
+            _ => format!(" and {reference} macro-pixels of the reference"),
+        };
         let Some(columns) = (square.min(most_columns).max(1)..=most_columns).find(fits) else {
             return Err(Error::input(format!(
                 "a panel of {} x {} pixels has room for {most_columns} x {most_rows} macro-pixels of \
-                 {macro_pixel} x {macro_pixel} pixels in each of {regions} region(s): {nodes} nodes do not fit",
+                 {macro_pixel} x {macro_pixel} pixels in each of {regions} region(s): {nodes} nodes{beside} do not fit",
                 panel.width_px, panel.height_px
             )));
         };
-        let rows = nodes.div_ceil(columns);
+        let rows = placed.div_ceil(columns);
         let width =
             if panel.width_px == 0 { columns * macro_pixel * across } else { panel.width_px };
         let height = if panel.height_px == 0 { rows * macro_pixel * down } else { panel.height_px };
@@ -141,10 +150,15 @@ impl Layout {
             (rows * macro_pixel, columns * macro_pixel),
             2 * checker,
         )?;
-        Ok(Self { width, height, macro_pixel, checker, nodes, columns, rows, regions })
+        Ok(Self { width, height, macro_pixel, checker, nodes, reference, columns, rows, regions })
     }
 
-    /// The first row and column of pixels of `node` in `region`.
+    /// Macro-pixels of a block: of its nodes, then of the reference.
+    pub fn macro_pixels(&self) -> usize {
+        self.nodes + self.reference
+    }
+
+    /// The first row and column of pixels of macro-pixel `node` in `region`.
     pub fn corner(&self, region: &Region, node: usize) -> (usize, usize) {
         (
             region.top + node / self.columns * self.macro_pixel,
@@ -174,13 +188,13 @@ impl Layout {
         (row.div_euclid(field) + column.div_euclid(field)).rem_euclid(2) == 0
     }
 
-    /// The node beside `node` at `(down, right)` macro-pixels from it, if there is one.
+    /// The macro-pixel beside `node` at `(down, right)` macro-pixels from it, if there is one.
     pub fn neighbour(&self, node: usize, (down, right): (isize, isize)) -> Option<usize> {
         let (row, column) =
             ((node / self.columns) as isize + down, (node % self.columns) as isize + right);
         let inside = row >= 0 && column >= 0 && column < self.columns as isize;
         let neighbour = inside.then(|| row as usize * self.columns + column as usize)?;
-        (neighbour < self.nodes).then_some(neighbour)
+        (neighbour < self.macro_pixels()).then_some(neighbour)
     }
 }
 
@@ -244,7 +258,7 @@ mod tests {
 
     #[test]
     fn nodes_fill_the_panel_row_by_row() {
-        let layout = Layout::new(&small(), 24, 1).unwrap();
+        let layout = Layout::new(&small(), 24, 0, 1).unwrap();
         assert_eq!((layout.columns, layout.rows), (6, 4));
         assert_eq!(layout.corner(&layout.regions[0], 8), (2, 4));
         assert_eq!(layout.neighbour(5, (0, 1)), None);
@@ -257,8 +271,8 @@ mod tests {
             let large = panel(1200, 800, 2, 1);
             let most = large.room(regions).unwrap();
             assert!(
-                Layout::new(&large, most, regions).is_ok()
-                    && Layout::new(&large, most + 1, regions).is_err(),
+                Layout::new(&large, most, 0, regions).is_ok()
+                    && Layout::new(&large, most + 1, 0, regions).is_err(),
                 "{regions}: {most}"
             );
             assert_eq!(panel(1200, 0, 2, 1).room(regions), None);
@@ -267,23 +281,23 @@ mod tests {
 
     #[test]
     fn a_panel_without_a_size_is_as_large_as_needed() {
-        let layout = Layout::new(&panel(0, 0, 4, 2), 21, 1).unwrap();
+        let layout = Layout::new(&panel(0, 0, 4, 2), 21, 0, 1).unwrap();
         assert_eq!((layout.width, layout.height, layout.columns, layout.rows), (20, 20, 5, 5));
     }
 
     #[test]
     fn what_does_not_fit_is_refused_with_the_numbers() {
-        let error = Layout::new(&small(), 25, 1).unwrap_err().to_string();
+        let error = Layout::new(&small(), 25, 0, 1).unwrap_err().to_string();
         assert!(
             error.contains("12 x 8") && error.contains("6 x 4") && error.contains("25 nodes"),
             "{error}"
         );
-        let error = Layout::new(&panel(12, 8, 2, 4), 4, 1).unwrap_err().to_string();
+        let error = Layout::new(&panel(12, 8, 2, 4), 4, 0, 1).unwrap_err().to_string();
         assert!(
             error.contains("macro_pixel_px = 2") && error.contains("checker_px = 4"),
             "{error}"
         );
-        let error = Layout::new(&small(), 6, 4).unwrap_err().to_string();
+        let error = Layout::new(&small(), 6, 0, 4).unwrap_err().to_string();
         assert!(
             error.contains("4 regions: carriers would be 0.12500")
                 && error.contains("6 x 4 pixels"),
@@ -293,7 +307,7 @@ mod tests {
 
     #[test]
     fn regions_do_not_overlap_and_carriers_differ() {
-        let layout = Layout::new(&panel(640, 512, 8, 1), 100, 20).unwrap();
+        let layout = Layout::new(&panel(640, 512, 8, 1), 100, 0, 20).unwrap();
         let mut used = vec![false; layout.width * layout.height];
         for region in &layout.regions {
             for row in region.top..region.top + layout.rows * 8 {

@@ -3,10 +3,11 @@
 
 use num_complex::Complex;
 
+use super::Optics;
+use super::display::{Display, reference_wanted};
 use super::effective::Effective;
 use super::exposure::Field;
 use super::quantisation::Gauge;
-use super::{Optics, illumination};
 use crate::coupler::spim::Tier;
 
 /// One aperture of macro-pixels.
@@ -22,36 +23,23 @@ pub enum Light {
 #[derive(Clone, Debug)]
 pub struct Aperture {
     effective: Effective,
-    /// The factor on each node's values that makes up for the light on it.
-    compensation: Option<Vec<f64>>,
-    /// The fields of an average node showing +1 and -1: the reference of homodyne readout.
-    reference: [Complex<f64>; 2],
+    display: Display,
 }
 
 impl Light {
     /// The light of all nodes of `optics` in `tier`.
     pub fn new(optics: &Optics, tier: Tier) -> Self {
         if tier == Tier::Analytic {
-            return Self::Analytic(Gauge::new(optics.bits));
+            return Self::Analytic(Gauge::new(optics.levels.bits()));
         }
-        let nodes = optics.layout.nodes;
-        let effective = Effective::new(optics, 0);
-        let mean = |value| {
-            (0..nodes).map(|node| effective.node(node, value).0).sum::<Complex<f64>>()
-                / nodes as f64
-        };
-        let reference = [mean(1.0), mean(-1.0)];
-        let compensated = optics.device.patterns.compensated;
-        let compensation = compensated.then(|| illumination::compensation(&effective.light()));
-        Self::Effective(Box::new(Aperture { effective, compensation, reference }))
+        let (effective, display) = (Effective::new(optics, 0), Display::new(optics));
+        Self::Effective(Box::new(Aperture { effective, display }))
     }
 
     /// The value that node `node` is asked to show for `value`, the light on it made up for.
     pub fn corrected(&self, node: usize, value: f64) -> f64 {
         match self {
-            Self::Effective(aperture) => {
-                aperture.compensation.as_ref().map_or(value, |factors| value * factors[node])
-            }
+            Self::Effective(aperture) => aperture.display.corrected(node, value),
             Self::Analytic(_) => value,
         }
     }
@@ -59,17 +47,25 @@ impl Light {
     /// The factor by which a laboratory multiplies products of two node values, because
     /// compensation has dimmed both.
     pub fn brightening(&self) -> f64 {
-        let Self::Effective(aperture) = self else { return 1.0 };
-        let Some(factors) = &aperture.compensation else { return 1.0 };
-        // A node's field is its light times its factor: the same for all.
-        (aperture.effective.light()[0] * factors[0]).powi(-2)
+        match self {
+            Self::Effective(aperture) => aperture.display.brightening(),
+            Self::Analytic(_) => 1.0,
+        }
     }
 
-    /// The zero order of all nodes showing `values`.
-    pub fn zero_order(&self, values: &[f64]) -> Field {
+    /// The zero order of the first macro-pixels showing `values`, both colours of each ahead by its
+    /// entry of `turns` (radians; empty for none).
+    pub fn zero_order(&self, values: &[f64], turns: &[f64]) -> Field {
         match self {
-            Self::Analytic(gauge) => real(values.iter().map(|value| gauge.field(*value)).sum()),
-            Self::Effective(aperture) => aperture.effective.zero_order(values),
+            Self::Analytic(gauge) if turns.is_empty() => {
+                real(values.iter().map(|value| gauge.field(*value)).sum())
+            }
+            Self::Analytic(gauge) => {
+                let turned = values.iter().zip(turns);
+                let turned = turned.map(|(value, turn)| Complex::cis(*turn) * gauge.field(*value));
+                (turned.sum(), Complex::default())
+            }
+            Self::Effective(aperture) => aperture.effective.zero_order(values, turns),
         }
     }
 
@@ -81,15 +77,47 @@ impl Light {
         }
     }
 
-    /// A reference macro-pixel of amplitude `size` showing `value`.
-    pub fn reference(&self, size: f64, value: f64) -> Field {
+    /// What the reference adds beside nodes that show `values`, at phase 0 (`sign` 1) or pi (-1).
+    pub fn reference(&self, values: &[f64], sign: f64) -> Field {
         match self {
-            Self::Analytic(gauge) => real(size * gauge.field(value)),
-            Self::Effective(aperture) => {
-                let [plus, minus] = aperture.reference;
-                let (even, odd) = ((plus + minus) * 0.5, (plus - minus) * 0.5);
-                ((even + odd * value) * size, Complex::default())
+            Self::Analytic(gauge) => {
+                real(self.reference_amplitude(values.len()) * gauge.field(sign))
             }
+            Self::Effective(aperture) => {
+                let beside: Vec<f64> =
+                    aperture.display.reference().iter().map(|value| sign * value).collect();
+                aperture.effective.beside(values, &beside)
+            }
+        }
+    }
+
+    /// The values of the reference's macro-pixels at phase 0: one of the reference's whole amplitude
+    /// where the tier knows no single ones.
+    pub fn reference_values(&self) -> &[f64] {
+        match self {
+            Self::Analytic(_) => &[1.0],
+            Self::Effective(aperture) => aperture.display.reference(),
+        }
+    }
+
+    /// The zero order of `nodes` macro-pixels and the reference's after them showing `values`, both
+    /// colours of each ahead by its entry of `turns`.
+    pub fn with_reference(&self, values: &[f64], turns: &[f64], nodes: usize) -> Field {
+        let Self::Analytic(gauge) = self else { return self.zero_order(values, turns) };
+        let mut field = self.zero_order(&values[..nodes], &turns[..nodes]);
+        if let (Some(value), Some(turn)) = (values.get(nodes), turns.get(nodes)) {
+            let amplitude = self.reference_amplitude(nodes) * gauge.field(*value);
+            field.0 += Complex::cis(*turn) * amplitude;
+        }
+        field
+    }
+
+    /// The amplitude of the reference beside `nodes` macro-pixels, in units of a node's that shows
+    /// 1.
+    pub fn reference_amplitude(&self, nodes: usize) -> f64 {
+        match self {
+            Self::Analytic(_) => reference_wanted(nodes as f64),
+            Self::Effective(aperture) => aperture.display.amplitude(),
         }
     }
 

@@ -2,12 +2,8 @@
 //!
 //! A value a in [-1, 1] is written as the phases +arccos(a) and -arccos(a) on the two colours of
 //! its macro-pixel's checkerboard (gauge encoding: Fang, Huang & Ruan 2021,
-//! doi:10.1103/PhysRevLett.127.043902), plus the phase of the region's carrier. A modulator of b
-//! bits shows the level
-//!
-//! ```text
-//! g = round(2^b phi / 2 pi) mod 2^b
-//! ```
+//! doi:10.1103/PhysRevLett.127.043902), plus the phase of the region's carrier. Which level is
+//! driven for a phase, [`Levels`] says: without a calibration g = round(2^b phi / 2 pi) mod 2^b.
 //!
 //! As a file a mask is a grey PNG: 8-bit, or 16-bit for modulators of more than 8 bits, the grey
 //! value being the level itself. Sign: level g adds the phase +2 pi g / 2^b to the field; an order
@@ -22,6 +18,7 @@ use num_complex::Complex;
 use png::{BitDepth, ColorType, Decoder};
 
 use super::layout::{Layout, Region};
+use super::levels::Levels;
 use crate::file::grey::write_grey;
 use crate::file::matrix::read_matrix;
 use crate::{Error, Result};
@@ -74,14 +71,16 @@ impl Mask {
         Ok(Self { height, width, bits, drive: Drive::Levels(levels) })
     }
 
-    /// `values` (for each region, one a node, in [-1, 1]) on `layout` by a modulator of `bits`
-    /// bits, 0 for exact phases.
-    pub fn encode(layout: &Layout, values: &[&[f64]], bits: u32) -> Self {
-        let drive = match bits {
-            0 => Drive::Phases(painted(layout, values, |phase| phase)),
-            _ => Drive::Levels(painted(layout, values, |phase| level(phase, bits))),
+    /// `values` (for each region, one a macro-pixel, in [-1, 1]; 0 where there are too few) on
+    /// `layout` by a modulator of these `levels`.
+    pub fn encode(layout: &Layout, values: &[&[f64]], levels: &Levels) -> Self {
+        let drive = if levels.is_exact() {
+            Drive::Phases(painted(layout, values, gauge, |phase| phase))
+        } else {
+            let pair = |value| levels.pair(levels.entry(value));
+            Drive::Levels(painted(layout, values, pair, |phase| levels.level(phase)))
         };
-        Self { height: layout.height, width: layout.width, bits, drive }
+        Self { height: layout.height, width: layout.width, bits: levels.bits(), drive }
     }
 
     /// The mask in `path` for a modulator of `bits` bits (0: as many as the file has) on a panel of
@@ -105,29 +104,36 @@ impl Mask {
         Self::from_levels(height, width, bits, levels).map_err(|e| wrong(e.to_string()))
     }
 
-    /// The values that the nodes of `layout` show on this mask in each region, of gauge encoding.
+    /// The values that the macro-pixels of `layout` show on this mask in each region, of gauge
+    /// encoding on a modulator of these `levels`.
     ///
     /// # Errors
     /// When the mask is not what [`encode`](Self::encode) makes of these values, to a level where a
     /// carrier moves the phases between levels.
-    pub fn decode(&self, layout: &Layout) -> Result<Vec<Vec<f64>>> {
-        let levels = match &self.drive {
+    pub fn decode(&self, layout: &Layout, levels: &Levels) -> Result<Vec<Vec<f64>>> {
+        let drive = match &self.drive {
             Drive::Phases(phases) => return decode_phases(layout, phases, 1e-9),
-            Drive::Levels(levels) => levels,
+            Drive::Levels(drive) => drive,
         };
-        let count = 1u32 << self.bits;
-        let phases: Vec<f64> =
-            (0..count).map(|level| TAU * f64::from(level) / f64::from(count)).collect();
-        let values = values_shown(layout, |at| phases[usize::from(levels[at])]);
-        let carried = layout.regions.iter().any(|region| region.carrier != (0.0, 0.0));
-        let slack = u32::from(carried);
-        let near = |a: u16, b: u16| {
-            let apart = u32::from(a.abs_diff(b));
-            apart.min(count - apart) <= slack
+        if layout.regions.iter().any(|region| region.carrier != (0.0, 0.0)) {
+            let phase = |level: &u16| levels.phases()[usize::from(*level)];
+            let phases: Vec<f64> = drive.iter().map(phase).collect();
+            return decode_phases(layout, &phases, 1.01 * levels.coarseness());
+        }
+        let shown = |region: &Region| -> Option<Vec<f64>> {
+            let value = |node: usize| {
+                let mut pair = [0; 2];
+                for (row, column, at) in layout.pixels(region, node) {
+                    pair[colour(layout, row, column)] = drive[at];
+                }
+                levels.entry_of(pair).map(|entry| levels.value(entry))
+            };
+            (0..layout.macro_pixels()).map(value).collect()
         };
+        let values: Option<Vec<_>> = layout.regions.iter().map(shown).collect();
+        let values = values.ok_or_else(|| no_mask(layout))?;
         let again: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
-        let shown = painted(layout, &again, |phase| level(phase, self.bits));
-        if shown.iter().zip(levels).all(|(a, b)| near(*a, *b)) {
+        if Self::encode(layout, &again, levels) == *self {
             Ok(values)
         } else {
             Err(no_mask(layout))
@@ -149,10 +155,27 @@ impl Mask {
     }
 }
 
-/// What `show` makes of the phase of every pixel, row by row.
-fn painted<P: Copy>(layout: &Layout, values: &[&[f64]], show: impl Fn(f64) -> P) -> Vec<P> {
+/// The colour of a checkerboard at a pixel counted from the corner of a block or of the panel.
+fn colour(layout: &Layout, row: usize, column: usize) -> usize {
+    (row / layout.checker + column / layout.checker) % 2
+}
+
+/// The phases, in [0, 2 pi), of the two colours of a macro-pixel that shows `value`.
+fn gauge(value: f64) -> [f64; 2] {
+    let angle = value.clamp(-1.0, 1.0).acos();
+    [angle, (-angle).rem_euclid(TAU)]
+}
+
+/// Every pixel, row by row: of what `pair` makes of a value for the two colours, or, in a region
+/// with a carrier, what `show` makes of the phase.
+fn painted<P: Copy>(
+    layout: &Layout,
+    values: &[&[f64]],
+    pair: impl Fn(f64) -> [P; 2],
+    show: impl Fn(f64) -> P,
+) -> Vec<P> {
     // Beyond the blocks: the value 0.
-    let background = [show(TAU / 4.0), show(TAU * 0.75)];
+    let background = pair(0.0);
     let field = |pixel: usize| pixel / layout.checker % 2;
     let fields: Vec<usize> = (0..layout.width).map(field).collect();
     let mut pixels = Vec::with_capacity(layout.height * layout.width);
@@ -160,16 +183,16 @@ fn painted<P: Copy>(layout: &Layout, values: &[&[f64]], show: impl Fn(f64) -> P)
         pixels.extend(fields.iter().map(|column| background[(field(row) + column) % 2]));
     }
     for (region, values) in layout.regions.iter().zip(values) {
+        let flat = region.carrier == (0.0, 0.0);
         for node in 0..layout.rows * layout.columns {
-            let angle = values.get(node).copied().unwrap_or(0.0).clamp(-1.0, 1.0).acos();
-            let signed = [angle, -angle];
-            let flat = (region.carrier == (0.0, 0.0))
-                .then(|| signed.map(|phase| show(phase.rem_euclid(TAU))));
+            let value = values.get(node).copied().unwrap_or(0.0);
+            let (shown, phases) = (pair(value), gauge(value));
             for (row, column, at) in layout.pixels(region, node) {
                 let colour = (field(row) + field(column)) % 2;
-                pixels[at] = match flat {
-                    Some(flat) => flat[colour],
-                    None => show((signed[colour] + carrier(region, row, column)).rem_euclid(TAU)),
+                pixels[at] = if flat {
+                    shown[colour]
+                } else {
+                    show((phases[colour] + carrier(region, row, column)).rem_euclid(TAU))
                 };
             }
         }
@@ -191,14 +214,14 @@ pub fn decode_phases(layout: &Layout, phases: &[f64], tolerance: f64) -> Result<
     let values = values_shown(layout, |at| phases[at]);
     let again: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
     let turn = |a: f64, b: f64| ((a - b + TAU / 2.0).rem_euclid(TAU) - TAU / 2.0).abs();
-    let near = painted(layout, &again, |phase| phase)
+    let near = painted(layout, &again, gauge, |phase| phase)
         .iter()
         .zip(phases)
         .all(|(a, b)| turn(*a, *b) <= tolerance);
     if near { Ok(values) } else { Err(no_mask(layout)) }
 }
 
-/// The value of each node in each region, from the mean direction of its pixels' phases.
+/// The value of each macro-pixel in each region, from the mean direction of its pixels' phases.
 fn values_shown(layout: &Layout, phase: impl Fn(usize) -> f64) -> Vec<Vec<f64>> {
     let field = |pixel: usize| pixel / layout.checker % 2;
     let shown = |region: &Region| {
@@ -210,25 +233,25 @@ fn values_shown(layout: &Layout, phase: impl Fn(usize) -> f64) -> Vec<Vec<f64>> 
             };
             layout.pixels(region, node).map(direction).sum::<Complex<f64>>().arg().cos()
         };
-        (0..layout.nodes).map(value).collect()
+        (0..layout.macro_pixels()).map(value).collect()
     };
     layout.regions.iter().map(shown).collect()
 }
 
 /// For a mask that no values explain.
 fn no_mask(layout: &Layout) -> Error {
-    let Layout { macro_pixel, checker, nodes, .. } = layout;
+    let (Layout { macro_pixel, checker, .. }, values) = (layout, layout.macro_pixels());
     Error::input(format!(
-        "not a mask of {nodes} values on macro-pixels of {macro_pixel} x {macro_pixel} pixels and \
+        "not a mask of {values} values on macro-pixels of {macro_pixel} x {macro_pixel} pixels and \
          a checkerboard of {checker}: only the wave tier can follow it"
     ))
 }
 
 /// Bits, height and width, and levels of a mask in a file.
-type Levels = (u32, (usize, usize), Vec<u16>);
+type Found = (u32, (usize, usize), Vec<u16>);
 
 /// A grey PNG of the depth that a modulator of `bits` bits takes; 0 takes any.
-fn read_grey(path: &Path, bits: u32) -> Result<Levels> {
+fn read_grey(path: &Path, bits: u32) -> Result<Found> {
     let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
     let file = File::open(path).map_err(Error::reading(path))?;
     let mut reader = Decoder::new(BufReader::new(file))
@@ -261,7 +284,7 @@ fn read_grey(path: &Path, bits: u32) -> Result<Levels> {
 }
 
 /// Levels as numbers, rows x columns of the panel.
-fn read_levels(path: &Path) -> Result<Levels> {
+fn read_levels(path: &Path) -> Result<Found> {
     let matrix = read_matrix(path)?;
     let (height, width) = matrix.shape();
     let level = |(at, value): (usize, &f64)| {
@@ -278,12 +301,6 @@ fn read_levels(path: &Path) -> Result<Levels> {
     Ok((8, (height, width), levels))
 }
 
-/// The level nearest to `phase` (radians, in [0, 2 pi)).
-pub fn level(phase: f64, bits: u32) -> u16 {
-    let levels = f64::from(1u32 << bits);
-    ((phase * (levels / TAU)).round() as u32 % (1u32 << bits)) as u16
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,7 +308,7 @@ mod tests {
 
     fn layout(width_px: usize, height_px: usize) -> Layout {
         let panel = Panel { width_px, height_px, macro_pixel_px: 4, ..Panel::default() };
-        Layout::new(&panel, 5, 1).unwrap()
+        Layout::new(&panel, 5, 0, 1).unwrap()
     }
 
     #[test]
@@ -300,7 +317,7 @@ mod tests {
         let path = directory.path().join("mask.png");
         let layout = layout(14, 10);
         for bits in [4, 8, 10] {
-            let mask = Mask::encode(&layout, &[&[0.1, -1.0, 1.0, 0.5, -0.7]], bits);
+            let mask = Mask::encode(&layout, &[&[0.1, -1.0, 1.0, 0.5, -0.7]], &Levels::even(bits));
             mask.write_png(&path).unwrap();
             assert_eq!(Mask::read(&path, bits, Some((10, 14))).unwrap(), mask);
         }
@@ -327,19 +344,23 @@ mod tests {
         let layout = layout(24, 16);
         let values: Vec<f64> =
             [0, 10, 64, 100, 128].map(|level| (f64::from(level) / 256.0 * TAU).cos()).to_vec();
-        let mut mask = Mask::encode(&layout, &[&values], 8);
-        let decoded = mask.decode(&layout).unwrap().remove(0);
+        let levels = Levels::even(8);
+        let mut mask = Mask::encode(&layout, &[&values], &levels);
+        let decoded = mask.decode(&layout, &levels).unwrap().remove(0);
         assert!(decoded.iter().zip(&values).all(|(a, b)| (a - b).abs() < 1e-15));
-        if let Drive::Levels(levels) = &mut mask.drive {
-            levels[100] ^= 1;
+        if let Drive::Levels(drive) = &mut mask.drive {
+            drive[100] ^= 1;
         }
-        assert!(mask.decode(&layout).unwrap_err().to_string().contains("only the wave tier"));
+        assert!(
+            mask.decode(&layout, &levels).unwrap_err().to_string().contains("only the wave tier")
+        );
     }
 
     #[test]
     fn levels_are_rounded_and_wrapped() {
         assert_eq!(
-            [0.0, TAU / 4.0, TAU * 0.75, TAU * 0.999, 0.012, 0.0124].map(|phase| level(phase, 8)),
+            [0.0, TAU / 4.0, TAU * 0.75, TAU * 0.999, 0.012, 0.0124]
+                .map(|phase| Levels::even(8).level(phase)),
             [0, 64, 192, 0, 0, 1]
         );
     }

@@ -19,6 +19,7 @@ pub mod aberration;
 pub mod agreement;
 pub mod camera;
 pub mod dead_zone;
+pub mod display;
 pub mod drift;
 pub mod effective;
 pub mod exposure;
@@ -28,6 +29,7 @@ pub mod fringing;
 pub mod illumination;
 pub mod laser;
 pub mod layout;
+pub mod levels;
 pub mod light;
 pub mod mask;
 pub mod pixel_flicker;
@@ -43,6 +45,7 @@ use self::camera::Detector;
 use self::dead_zone::Pixel;
 use self::fringing::FringingKernel;
 use self::layout::Layout;
+use self::levels::Levels;
 use self::response::PhaseResponse;
 use super::SpimDevice;
 use crate::arithmetic::random::{Key, Stream};
@@ -60,7 +63,7 @@ pub enum Path {
     /// Shortcut: the noise of many frames is one normal deviate, of the variance that
     /// [`Optic::deviation`] gives.
     Once,
-    /// Shortcut: every mask is shown at once as it was asked for; [`Optic::shown`] is not called.
+    /// Shortcut: every mask is shown at once as it was asked for; [`Optic::settle`] is not called.
     Still,
     /// Tier: real overlaps through phase quantisation. What is built into the panel is not seen.
     Analytic,
@@ -125,17 +128,12 @@ pub trait Optic: Effect {
         Ok(())
     }
 
-    /// A number that [`shown`](Self::shown) needs, worked out once a read.
-    fn pace(&self, device: &SpimDevice) -> f64 {
-        let _ = device;
-        0.0
-    }
-
-    /// The value that a macro-pixel shows one frame after its value `before` was to become `asked`;
-    /// `pace` is what [`pace`](Self::pace) gave.
-    fn shown(&self, before: f64, asked: f64, pace: f64) -> f64 {
-        let _ = (before, pace);
-        asked
+    /// Moves the driven phases of the two colours of every macro-pixel (radians: arccos(a) and 2 pi
+    /// - arccos(a) at rest) from those `shown` towards those `asked` for, for `seconds`. Asked of
+    /// effects that do not follow [`Path::Still`].
+    fn settle(&self, shown: &mut [[f64; 2]], asked: &[[f64; 2]], seconds: f64) {
+        let _ = seconds;
+        shown.copy_from_slice(asked);
     }
 
     /// Where the effect stands when a read begins, handed back to it in [`Shot::start`].
@@ -219,8 +217,8 @@ pub struct Optics {
     pub device: SpimDevice,
     /// Where nodes sit on the panel.
     pub layout: Layout,
-    /// Bits of the modulator; 0 is an exact phase.
-    pub bits: u32,
+    /// The levels of the modulator, as its controller knows them.
+    pub levels: Levels,
     /// Which phase a level gives.
     pub response: PhaseResponse,
     /// How phases smear over neighbours.
@@ -242,12 +240,14 @@ impl Optics {
     /// cannot be read or is not what it should be.
     pub fn new(device: &SpimDevice, nodes: usize) -> Result<Self> {
         device.check_effects().map_err(|e| Error::input(format!("device.spim.{e}")))?;
-        let layout = Layout::new(&device.panel, nodes, device.regions())
+        let overlaps = device.readout.get().reads_overlaps();
+        let reference = if overlaps { display::reference_macro_pixels(nodes) } else { 0 };
+        let layout = Layout::new(&device.panel, nodes, reference, device.regions())
             .map_err(|e| Error::input(format!("device.spim.panel: {e}")))?;
         let mut optics = Self {
             device: device.clone(),
             layout,
-            bits: 0,
+            levels: Levels::exact(),
             response: PhaseResponse::LINEAR,
             fringing: None,
             pixel: Pixel::new(1.0, 0.0, 0.0),
@@ -296,7 +296,22 @@ impl Optics {
             .sum()
     }
 
-    /// The pixels of a node, and whether each is on the checkerboard's first colour.
+    /// The light on the two colours of each macro-pixel of region `region`, in units of the
+    /// amplitude on an average node.
+    pub fn light_on_colours(&self, region: usize) -> Vec<[Complex<f64>; 2]> {
+        let unit = self.light_on_nodes(region) / self.layout.nodes as f64;
+        let light = |node| {
+            let mut light = [Complex::default(); 2];
+            for (at, first) in self.pixels(region, node) {
+                let amplitude = self.beam.as_ref().map_or(Complex::from(1.0), |beam| beam[at]);
+                light[usize::from(!first)] += amplitude / unit;
+            }
+            light
+        };
+        (0..self.layout.macro_pixels()).map(light).collect()
+    }
+
+    /// The pixels of a macro-pixel, and whether each is on the checkerboard's first colour.
     pub fn pixels(&self, region: usize, node: usize) -> impl Iterator<Item = (usize, bool)> + '_ {
         let layout = &self.layout;
         let (top, left) = layout.corner(&layout.regions[region], node);

@@ -11,6 +11,7 @@ use std::f64::consts::PI;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
+use super::levels::Levels;
 use crate::Result;
 use crate::coupler::Effect;
 use crate::coupler::quantiser::rounding_error;
@@ -48,58 +49,12 @@ impl Optic for Quantisation {
     }
 
     fn build(&self, optics: &mut Optics) -> Result<()> {
-        optics.bits = self.bits;
+        optics.levels = Levels::even(self.bits);
         Ok(())
     }
 
     fn overlap_error(&self, sight: &Sight) -> f64 {
         phase_rounding(self.bits) * (sight.nodes as f64).sqrt()
-    }
-}
-
-/// Cells of the table by which a value finds its level, for each level from phase 0 to pi.
-const CELLS_PER_LEVEL: usize = 8;
-
-/// From a value to the level nearest to its phase, without a transcendental function.
-#[derive(Clone, Debug)]
-pub struct Levels {
-    /// From level l to level l + 1 the value falls below `thresholds[l]` = cos((l + 1/2) step).
-    thresholds: Vec<f64>,
-    /// The level at the upper end of each cell of [-1, 1].
-    first: Vec<u32>,
-}
-
-impl Levels {
-    /// Of a modulator of `bits` bits, at least 1.
-    pub fn new(bits: u32) -> Self {
-        let half_turn = 1usize << (bits - 1);
-        let per_radian = half_turn as f64 / PI;
-        let cells = half_turn * CELLS_PER_LEVEL;
-        let upper = |cell: usize| 2.0 * (cell + 1) as f64 / cells as f64 - 1.0;
-        Self {
-            thresholds: (0..half_turn)
-                .map(|level| ((level as f64 + 0.5) / per_radian).cos())
-                .collect(),
-            first: (0..cells)
-                .map(|cell| (upper(cell).min(1.0).acos() * per_radian).round() as u32)
-                .collect(),
-        }
-    }
-
-    /// The level, from 0 to half of all levels, nearest to arccos(value); values beyond [-1, 1] are
-    /// clipped.
-    pub fn level(&self, value: f64) -> usize {
-        let value = value.clamp(-1.0, 1.0);
-        let cell =
-            (((value + 1.0) * 0.5 * self.first.len() as f64) as usize).min(self.first.len() - 1);
-        let mut level = self.first[cell] as usize;
-        while level > 0 && value > self.thresholds[level - 1] {
-            level -= 1;
-        }
-        while level < self.thresholds.len() && value <= self.thresholds[level] {
-            level += 1;
-        }
-        level
     }
 }
 
@@ -114,9 +69,9 @@ impl Gauge {
     /// A modulator of `bits` bits; 0 bits is an exact phase.
     pub fn new(bits: u32) -> Self {
         let levels = (bits > 0).then(|| {
-            let half_turn = 1u32 << (bits - 1);
-            let field = |level| (PI * f64::from(level) / f64::from(half_turn)).cos();
-            (Levels::new(bits), (0..=half_turn).map(field).collect())
+            let levels = Levels::even(bits);
+            let fields = (0..levels.entries()).map(|entry| levels.value(entry)).collect();
+            (levels, fields)
         });
         Self { levels }
     }
@@ -130,7 +85,7 @@ impl Gauge {
     pub fn field(&self, value: f64) -> f64 {
         match &self.levels {
             None => value.clamp(-1.0, 1.0),
-            Some((levels, fields)) => fields[levels.level(value)],
+            Some((levels, fields)) => fields[levels.entry(value)],
         }
     }
 }
@@ -205,22 +160,6 @@ mod tests {
                 let value = f64::from(i) / 997.0;
                 assert!(
                     (gauge.field(value) + gauge.field(-value)).abs() < 1e-15,
-                    "{bits} bits, {value}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn levels_are_those_of_the_rounded_phase() {
-        for bits in [1, 2, 5, 8, 12] {
-            let levels = Levels::new(bits);
-            for i in 0..=10_000 {
-                let value = f64::from(i) / 5000.0 - 1.0;
-                let exact = value.acos() / std::f64::consts::TAU * f64::from(1u32 << bits);
-                let tie = (exact.fract() - 0.5).abs() < 1e-9;
-                assert!(
-                    tie || levels.level(value) == exact.round() as usize,
                     "{bits} bits, {value}"
                 );
             }

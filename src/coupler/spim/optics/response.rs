@@ -6,6 +6,10 @@
 //!
 //! A calibrated modulator has s = gamma = 1. One whose full turn lies at grey level 218 but is
 //! driven as if it were at 256 has s = 256/218. A measured table replaces the formula.
+//!
+//! A laboratory that has measured its table drives the level whose phase is nearest to the one it
+//! wants (*calibrated*, the default where a table is given): what remains is the rounding to levels
+//! that are not evenly spaced. Without calibration a level is driven as if it showed 2 pi g / 2^b.
 
 use std::f64::consts::TAU;
 use std::path::Path;
@@ -13,6 +17,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
+use super::levels::Levels;
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::spim::optics::{Optic, Path as LightPath};
@@ -35,11 +40,22 @@ pub struct Response {
     /// rising.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
+    /// Whether levels are chosen through the inverse of the response; absent is yes for a table and
+    /// no for the formula.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibrated: Option<bool>,
 }
 
 impl Default for Response {
     fn default() -> Self {
-        Self { scale: 1.0, gamma: 1.0, table: None }
+        Self { scale: 1.0, gamma: 1.0, table: None, calibrated: None }
+    }
+}
+
+impl Response {
+    /// Whether the controller inverts the response.
+    pub fn is_calibrated(&self) -> bool {
+        self.calibrated.unwrap_or(self.table.is_some())
     }
 }
 
@@ -49,7 +65,11 @@ impl Effect for Response {
     }
 
     fn is_off(&self) -> bool {
-        *self == Self::default()
+        self.scale == 1.0 && self.gamma == 1.0 && self.table.is_none()
+    }
+
+    fn measured(&mut self) -> Option<&mut String> {
+        self.table.as_mut()
     }
 }
 
@@ -58,22 +78,29 @@ impl Optic for Response {
         !matches!(path, LightPath::Overlaps | LightPath::Analytic)
     }
 
-    /// A table has an entry a level.
+    /// A table has an entry a level, and an inverse chooses one.
     fn needs(&self) -> &'static [&'static str] {
         &["quantisation"]
     }
 
     fn build(&self, optics: &mut Optics) -> Result<()> {
+        let (bits, calibrated) = (optics.levels.bits(), self.is_calibrated());
+        if bits == 0 && (self.table.is_some() || calibrated) {
+            let key = if self.table.is_some() { "table" } else { "calibrated" };
+            return Err(Error::input(format!(
+                "device.spim.response.{key}: a measured response has one phase for each level; \
+                 expected device.spim.quantisation.bits of 1 to 16"
+            )));
+        }
         optics.response = match &self.table {
-            Some(_) if optics.bits == 0 => {
-                return Err(Error::input(
-                    "device.spim.response.table: a table has one phase for each level; expected \
-                     device.spim.quantisation.bits of 1 to 16",
-                ));
-            }
-            Some(path) => PhaseResponse::read(Path::new(path), optics.bits)?,
+            Some(path) => PhaseResponse::read(Path::new(path), bits)?,
             None => PhaseResponse::Formula { scale: self.scale, gamma: self.gamma },
         };
+        if calibrated {
+            let count = 1u32 << bits;
+            let phase = |level| optics.response.phase(f64::from(level) / f64::from(count));
+            optics.levels = Levels::of_phases(bits, (0..count).map(phase).collect());
+        }
         Ok(())
     }
 }

@@ -1,13 +1,14 @@
 //! Settling: the liquid crystal follows its voltage slowly.
 //!
 //! ```text
-//! phi <- phi + (phi* - phi) (1 - e^(-dt / tau))
+//! phi <- phi + (phi* - phi) (1 - e^(-dt / tau)),      tau the rise time where phi* > phi, else the
+//!                                                     fall time
 //! ```
 //!
-//! Between two frames dt is a frame's time. The node that a readout shifts from frame to frame
-//! lags; all others have had the settling time of their force.
-
-use std::f64::consts::PI;
+//! phi is the phase as driven, from 0 to 2 pi: on one colour of a checkerboard it rises where it
+//! falls on the other. Between two frames dt is a frame's time, and the wait where there is one: see
+//! [`Frames`](crate::coupler::spim::Frames). Data sheets often state the time from 10 to 90 %, which
+//! is tau ln 9.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,22 +21,17 @@ use crate::quantity::range;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settling {
-    /// Time constant tau of the liquid crystal, milliseconds; 0 follows at once.
+    /// Time constant of phases that grow, milliseconds; 0 follows at once.
     #[serde(deserialize_with = "range::non_negative")]
-    pub response_ms: f64,
+    pub rise_ms: f64,
+    /// Time constant of phases that fall, milliseconds; 0 follows at once.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub fall_ms: f64,
 }
 
-impl Settling {
-    /// The part of a step that is left one frame later, at `rate_hz` frames a second.
-    fn left(&self, rate_hz: f64) -> f64 {
-        let frames = self.response_ms * 1e-3 * rate_hz;
-        (-1.0 / frames).exp()
-    }
-}
-
-/// The phase shown when the part `left` of the way from `from` to `to` is left.
-fn phase(from: f64, to: f64, left: f64) -> f64 {
-    to + (from - to) * left
+/// The part of a step that is left after `seconds`.
+fn left(time_constant_ms: f64, seconds: f64) -> f64 {
+    if time_constant_ms == 0.0 { 0.0 } else { (-seconds / (time_constant_ms * 1e-3)).exp() }
 }
 
 impl Effect for Settling {
@@ -44,7 +40,7 @@ impl Effect for Settling {
     }
 
     fn is_off(&self) -> bool {
-        self.response_ms == 0.0
+        self.rise_ms == 0.0 && self.fall_ms == 0.0
     }
 }
 
@@ -53,16 +49,12 @@ impl Optic for Settling {
         !matches!(path, Path::Overlaps | Path::Still | Path::Wave)
     }
 
-    fn pace(&self, device: &SpimDevice) -> f64 {
-        self.left(device.frames.rate_hz)
-    }
-
-    /// Both colours of a checkerboard lag alike, +-arccos.
-    fn shown(&self, before: f64, asked: f64, left: f64) -> f64 {
-        let angle = |value: f64| value.clamp(-1.0, 1.0).acos();
-        let phase = phase(angle(before), angle(asked), left);
-        debug_assert!((0.0..=PI).contains(&phase));
-        phase.cos()
+    fn settle(&self, shown: &mut [[f64; 2]], asked: &[[f64; 2]], seconds: f64) {
+        let (rise, fall) = (left(self.rise_ms, seconds), left(self.fall_ms, seconds));
+        for (shown, asked) in shown.as_flattened_mut().iter_mut().zip(asked.as_flattened()) {
+            let left = if asked > shown { rise } else { fall };
+            *shown = asked + (*shown - asked) * left;
+        }
     }
 }
 
@@ -71,16 +63,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_decay_exponentially() {
-        // Time constant 10 ms, frames of 5 ms.
-        let left = Settling { response_ms: 10.0 }.left(200.0);
-        let mut shown = 3.0;
+    fn steps_decay_exponentially_each_way_at_its_own_pace() {
+        let settling = Settling { rise_ms: 10.0, fall_ms: 5.0 };
+        let mut shown = [[1.0, 3.0]];
         for _ in 0..4 {
-            shown = phase(shown, 1.0, left);
+            settling.settle(&mut shown, &[[3.0, 1.0]], 0.005);
         }
-        assert!((shown - (1.0 + 2.0 * (-2.0f64).exp())).abs() < 1e-14);
-        let fast = Settling { response_ms: 1e-3 };
-        let shown = fast.shown(0.3, -0.7, fast.left(1.0));
-        assert!((shown + 0.7).abs() < 1e-15, "a million time constants a frame");
+        assert!((shown[0][0] - (3.0 - 2.0 * (-2.0f64).exp())).abs() < 1e-14, "two rise times");
+        assert!((shown[0][1] - (1.0 + 2.0 * (-4.0f64).exp())).abs() < 1e-14, "four fall times");
+        let at_once = Settling { rise_ms: 0.0, fall_ms: 5.0 };
+        at_once.settle(&mut shown, &[[4.0, 0.0]], 0.001);
+        assert_eq!(shown[0][0], 4.0);
     }
 }

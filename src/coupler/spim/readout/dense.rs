@@ -6,10 +6,11 @@
 
 use nalgebra::Dyn;
 
-use super::{own_current, reference};
+use super::own_current;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::{Factor, Real, ViewMut, add_product};
 use crate::coupler::spim::Spim;
+use crate::coupler::spim::optics::display::reference_wanted;
 use crate::coupler::spim::optics::light::Light;
 use crate::coupler::{Port, Read};
 
@@ -55,7 +56,7 @@ pub(super) fn read<T: Real>(
         } else if by_overlap && noise > 0.0 {
             read.streams
                 .key(column)
-                .add_normals(sample.as_mut_slice(), T::of(noise / reference(nodes as f64)));
+                .add_normals(sample.as_mut_slice(), T::of(noise / reference_wanted(nodes as f64)));
         }
         sample.zip_apply(&shown.weights.column(0), |overlap, lambda| {
             *overlap *= lambda * shown.inverse_count()
@@ -107,14 +108,16 @@ fn see_overlaps<T: Real>(
     overlaps: &mut [T],
     frames: &mut [T],
 ) {
-    let (reference, total) = (T::of(reference(nodes as f64)), spim.device.field_in_phase(nodes));
+    let (reference, total) =
+        (T::of(reference_wanted(nodes as f64)), spim.device.field_in_phase(nodes));
     let per_square = T::of(1.0 / (total * total));
     let (up, down) = frames.split_at_mut(overlaps.len());
     for ((up, down), overlap) in up.iter_mut().zip(down).zip(&*overlaps) {
         *up = (*overlap + reference) * (*overlap + reference) * per_square;
         *down = (*overlap - reference) * (*overlap - reference) * per_square;
     }
-    spim.sides[port.index()].detector.take_all(frames, key);
+    let at_limit = spim.sides[port.index()].detector.take_all(frames, key);
+    spim.camera.add(frames.len() as u64, at_limit);
     let (up, down) = frames.split_at(overlaps.len());
     let scale = T::of(total * total / 4.0) / reference;
     for ((overlap, up), down) in overlaps.iter_mut().zip(up).zip(down) {

@@ -1,13 +1,13 @@
 //! Forces frame by frame: each frame's field in O(1) from the pattern's overlap and the one node
 //! that differs.
 
+use super::lag::Lag;
 use super::own_current;
 use crate::arithmetic::random::Stream;
 use crate::arithmetic::{Real, ViewMut};
 use crate::coupler::spim::Spim;
 use crate::coupler::spim::optics::exposure::{Exposure, Field};
 use crate::coupler::spim::optics::light::{Light, minus, plus, real};
-use crate::coupler::spim::optics::{Optic, Path};
 use crate::coupler::{Port, Read};
 
 /// A node whose force is wanted.
@@ -36,6 +36,9 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
     let readout = spim.device.readout.get();
     let mut aperture = Aperture::new(spim, read.port);
     let mut exposure = Exposure::new(spim.sight(read.port.index()), spim.gain());
+    let mut lag = Lag::new(&spim.device, aperture.nodes);
+    let reference: &[f64] =
+        if readout.reads_overlaps() { aperture.light.reference_values() } else { &[] };
     let weight = spim.shown.inverse_count().f64() * aperture.light.brightening();
     let weights: Vec<f64> = spim.shown.weights.iter().map(|l| l.f64() * weight).collect();
     let (mut wanted, mut forces) = (Vec::new(), Vec::new());
@@ -44,9 +47,12 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
         aperture.show(spim, read.port, |node| read.values[(node, column)].f64());
         let mut stream = read.streams.stream(column);
         exposure.begin(&mut stream);
-        let (aperture, weights) = (&aperture, &weights[..]);
+        if let Some(lag) = &mut lag {
+            lag.begin(&aperture.values, reference);
+        }
+        let (aperture, weights, lag) = (&aperture, &weights[..], lag.as_mut());
         let moved = Vec::new();
-        let mut frames = Frames { aperture, exposure: &mut exposure, weights, stream, moved };
+        let mut frames = Frames { aperture, exposure: &mut exposure, weights, stream, moved, lag };
         wanted.clear();
         wanted.extend(read.wanted.clone().enumerate().map(|(row, node)| {
             // A writer beside the readers starts from nothing.
@@ -63,13 +69,13 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
             currents[(row, column)] += T::of(*force) + gain(row) * own;
         }
     }
+    let (frames, at_limit) = exposure.readings();
+    spim.camera.add(frames, at_limit);
 }
 
 /// What the macro-pixels show of one sample, pattern by pattern.
 struct Aperture<'a> {
     light: &'a Light,
-    /// The effects between one mask and the next, each with its pace.
-    masks: Vec<(&'a dyn Optic, f64)>,
     /// Whether patterns are +-1.
     signs: bool,
     /// Macro-pixels, and how many of them come before those of the writers and of the readers.
@@ -100,13 +106,8 @@ impl<'a> Aperture<'a> {
             (_, false) => (0, 0),
         };
         debug_assert!(side.nodes == readers.nrows() || side.nodes == inputs + outputs);
-        let on = device.effects_on().into_iter();
-        let masks = on
-            .filter(|effect| !effect.followed_by(Path::Still, device))
-            .map(|effect| (effect, effect.pace(device)));
         Self {
             light: &side.light,
-            masks: masks.collect(),
             signs: device.patterns.are_signs(),
             nodes: side.nodes,
             writer_offset,
@@ -149,7 +150,7 @@ impl<'a> Aperture<'a> {
                 let at = self.reader_offset + node;
                 values[at] = self.light.corrected(at, xi.f64() * value(node) * self.dimming);
             }
-            self.orders.push(self.light.zero_order(values));
+            self.orders.push(self.light.zero_order(values, &[]));
         }
     }
 
@@ -170,25 +171,16 @@ pub struct Frames<'a, 'b> {
     weights: &'a [f64],
     /// The stream of the sample.
     pub(super) stream: Stream,
-    /// Values on their way.
+    /// Values that differ from those of the pattern.
     moved: Vec<f64>,
+    /// What the panel shows, where it lags behind what it is asked for.
+    lag: Option<&'a mut Lag<'b>>,
 }
 
 impl Frames<'_, '_> {
     /// K.
     pub(super) fn count(&self) -> usize {
         self.aperture.orders.len()
-    }
-
-    /// Macro-pixels of the aperture.
-    pub(super) fn nodes(&self) -> usize {
-        self.aperture.nodes
-    }
-
-    /// The value that a macro-pixel shows one frame after `before` was to become `asked`.
-    pub(super) fn shown(&self, before: f64, asked: f64) -> f64 {
-        let masks = self.aperture.masks.iter();
-        masks.fold(asked, |asked, (effect, pace)| effect.shown(before, asked, *pace))
     }
 
     /// The noise of all frames since the last call, where it is drawn once.
@@ -207,8 +199,7 @@ impl Frames<'_, '_> {
         let (light, at, Pair { up, down, scale }) =
             (aperture.light, aperture.writer_offset + node, pair);
         let mut sum = 0.0;
-        if let (Light::Analytic(gauge), true) = (light, aperture.signs && aperture.masks.is_empty())
-        {
+        if let (Light::Analytic(gauge), true) = (light, aperture.signs && self.lag.is_none()) {
             // A sign passes through the encoding: three look-ups serve all patterns.
             let [own, up, down] =
                 [value * aperture.dimming, up, down].map(|value| gauge.field(value));
@@ -222,22 +213,32 @@ impl Frames<'_, '_> {
         }
         for k in 0..aperture.orders.len() {
             let (xi, values) = (aperture.writer(*node, k), aperture.values(k));
-            let rest = minus(aperture.orders[k], light.share(values, at, values[at]));
-            let (up, down) = (light.corrected(at, xi * up), light.corrected(at, xi * down));
-            let first = self.shown(values[at], up);
-            let second = self.shown(first, down);
-            let pair = [first, second].map(|value| plus(rest, light.share(values, at, value)));
+            let asked = [up, down].map(|value| light.corrected(at, xi * value));
+            let pair = match &mut self.lag {
+                Some(lag) => asked.map(|value| lag.frame(light, k, [(at, value)])),
+                None => {
+                    let rest = minus(aperture.orders[k], light.share(values, at, values[at]));
+                    asked.map(|value| plus(rest, light.share(values, at, value)))
+                }
+            };
             sum += self.difference(pair, self.weights[k] * scale);
         }
         sum + self.drawn()
     }
 
-    /// The signed overlap of pattern `k` times lambda_k / K, against a reference of amplitude
-    /// `size` at two `values`.
-    pub(super) fn beside_reference(&mut self, k: usize, size: f64, values: [f64; 2]) -> f64 {
-        let Aperture { light, orders, .. } = self.aperture;
-        let pair = values.map(|value| plus(orders[k], light.reference(size, value)));
-        self.difference(pair, self.weights[k] / (4.0 * size))
+    /// The signed overlap of pattern `k` times lambda_k / K, against the reference at phase 0 and
+    /// pi.
+    pub(super) fn beside_reference(&mut self, k: usize) -> f64 {
+        let (aperture, light) = (self.aperture, self.aperture.light);
+        let pair = [1.0, -1.0].map(|sign| match &mut self.lag {
+            Some(lag) => {
+                let reference = light.reference_values().iter().map(|value| sign * value);
+                lag.frame(light, k, (aperture.nodes..).zip(reference))
+            }
+            None => plus(aperture.orders[k], light.reference(aperture.values(k), sign)),
+        });
+        let amplitude = light.reference_amplitude(aperture.nodes);
+        self.difference(pair, self.weights[k] / (4.0 * amplitude))
     }
 
     /// The slope of pattern `k`'s energy along the `signs` of the wanted nodes, over a `step` up
@@ -251,7 +252,10 @@ impl Frames<'_, '_> {
                 let value = aperture.writer(*node, k) * side * step * sign;
                 moved[*node] += aperture.light.corrected(*node, value);
             }
-            aperture.light.zero_order(moved)
+            match &mut self.lag {
+                Some(lag) => lag.frame(aperture.light, k, moved.iter().copied().enumerate()),
+                None => aperture.light.zero_order(moved, &[]),
+            }
         });
         self.difference(pair, self.weights[k] / (4.0 * step))
     }

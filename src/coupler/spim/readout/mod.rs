@@ -12,6 +12,7 @@ mod dense;
 mod finite_difference;
 mod frames;
 mod homodyne;
+mod lag;
 mod parameter_shift;
 mod quarter_shift;
 mod spsa;
@@ -31,7 +32,6 @@ pub use self::homodyne::Homodyne;
 pub use self::parameter_shift::ParameterShift;
 pub use self::quarter_shift::QuarterShift;
 pub use self::spsa::Spsa;
-pub(super) use homodyne::reference;
 
 /// How a node's macro-pixel is moved to read the force on it: shown at plus and minus `value`, the
 /// difference of the two frames being 4 / `factor` times the force per unit of the field of

@@ -1,0 +1,281 @@
+//! Levels: what the controller of a modulator drives for the phases it wants.
+//!
+//! The controller believes that level g shows the phase psi_g: 2 pi g / 2^b, or what a calibration
+//! told it. It drives the level nearest to a phase,
+//!
+//! ```text
+//! g(phi) = argmin_g |psi_g - phi|  modulo a turn
+//! ```
+//!
+//! A value a wants two phases, +arccos(a) and -arccos(a). Evenly spaced levels are rounded so that
+//! the two mirror each other, g(-phi) = 2^b - g(phi), halves too: the mean field stays real.
+
+use std::collections::BTreeMap;
+use std::f64::consts::{PI, TAU};
+
+/// Cells of the table by which a value finds its pair of levels, for each level of half a turn.
+const CELLS_PER_LEVEL: usize = 8;
+/// Thresholds closer than this, in radians, are one.
+const SAME_ANGLE: f64 = 1e-9;
+
+/// The levels of a modulator, as its controller knows them.
+#[derive(Clone, Debug)]
+pub struct Levels {
+    bits: u32,
+    /// The phase of each level, radians.
+    phases: Vec<f64>,
+    /// Levels by their phase within a turn; empty where they are evenly spaced from 0 on.
+    sorted: Vec<(f64, u16)>,
+    /// The two colours' levels at each entry, from value 1 to value -1.
+    pairs: Vec<[u16; 2]>,
+    /// A value that asks for each entry.
+    values: Vec<f64>,
+    /// From entry e to entry e + 1 the value falls below `thresholds[e]`.
+    thresholds: Vec<f64>,
+    /// The entry at the upper end of each cell of [-1, 1].
+    first: Vec<u32>,
+    /// The entry of each pair of levels.
+    entries: BTreeMap<[u16; 2], usize>,
+}
+
+impl Levels {
+    /// Phases that are exact: a modulator of 0 bits.
+    pub fn exact() -> Self {
+        Self::of_pairs(0, Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new())
+    }
+
+    /// Level g shows 2 pi g / 2^`bits`; 0 bits are exact phases.
+    pub fn even(bits: u32) -> Self {
+        if bits == 0 {
+            return Self::exact();
+        }
+        let (count, half_turn) = (1usize << bits, 1usize << (bits - 1));
+        let step = TAU / count as f64;
+        let per_radian = half_turn as f64 / PI;
+        let phases = (0..count).map(|level| step * level as f64).collect();
+        let pairs =
+            (0..=half_turn).map(|level| [level as u16, ((count - level) % count) as u16]).collect();
+        let values =
+            (0..=half_turn).map(|level| (PI * level as f64 / half_turn as f64).cos()).collect();
+        let thresholds =
+            (0..half_turn).map(|level| ((level as f64 + 0.5) / per_radian).cos()).collect();
+        Self::of_pairs(bits, phases, Vec::new(), pairs, values, thresholds)
+    }
+
+    /// Levels that show `phases` (radians, one a level of `bits` bits, at least 1), in any order
+    /// and over any number of turns.
+    pub fn of_phases(bits: u32, phases: Vec<f64>) -> Self {
+        let mut sorted: Vec<(f64, u16)> =
+            phases.iter().zip(0..).map(|(phase, level)| (phase.rem_euclid(TAU), level)).collect();
+        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // The angles in (0, pi) at which the level of either colour changes.
+        let ends = sorted[1..].iter().map(|level| level.0).chain([sorted[0].0 + TAU]);
+        let mut angles: Vec<f64> = sorted
+            .iter()
+            .zip(ends)
+            .filter(|(level, end)| *end > level.0)
+            .map(|(level, end)| ((level.0 + end) / 2.0).rem_euclid(TAU))
+            .map(|middle| if middle > PI { TAU - middle } else { middle })
+            .filter(|angle| *angle > 0.0 && *angle < PI)
+            .collect();
+        angles.sort_by(f64::total_cmp);
+        angles.dedup_by(|b, a| *b - *a < SAME_ANGLE);
+        let bounds: Vec<f64> =
+            [0.0].into_iter().chain(angles.iter().copied()).chain([PI]).collect();
+        let (mut pairs, mut values) = (Vec::new(), Vec::new());
+        for bounds in bounds.windows(2) {
+            let middle = (bounds[0] + bounds[1]) / 2.0;
+            let pair = [middle, TAU - middle].map(|phase| nearest(&sorted, phase));
+            // What the pair shows best, where that is a value that asks for it.
+            let shown = pair.map(|level| phases[usize::from(level)].rem_euclid(TAU));
+            let best = (shown[0] + (TAU - shown[1])) / 2.0;
+            let inside = best > bounds[0] && best < bounds[1];
+            pairs.push(pair);
+            values.push(if inside { best } else { middle }.cos());
+        }
+        let thresholds = angles.iter().map(|angle| angle.cos()).collect();
+        Self::of_pairs(bits, phases, sorted, pairs, values, thresholds)
+    }
+
+    fn of_pairs(
+        bits: u32,
+        phases: Vec<f64>,
+        sorted: Vec<(f64, u16)>,
+        pairs: Vec<[u16; 2]>,
+        values: Vec<f64>,
+        thresholds: Vec<f64>,
+    ) -> Self {
+        let cells = pairs.len().saturating_sub(1).max(1) * CELLS_PER_LEVEL;
+        let upper = |cell: usize| (2.0 * (cell + 1) as f64 / cells as f64 - 1.0).min(1.0);
+        let entry = |value: f64| thresholds.partition_point(|t| value <= *t) as u32;
+        let first = (0..cells).map(|cell| entry(upper(cell))).collect();
+        let entries = pairs.iter().copied().zip(0..).collect();
+        Self { bits, phases, sorted, pairs, values, thresholds, first, entries }
+    }
+
+    /// Bits of the modulator; 0 for exact phases.
+    pub fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    /// Whether phases are exact.
+    pub fn is_exact(&self) -> bool {
+        self.bits == 0
+    }
+
+    /// How many pairs of levels values ask for.
+    pub fn entries(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// The entry of the pair that a value asks for; values beyond [-1, 1] are clipped.
+    pub fn entry(&self, value: f64) -> usize {
+        let value = value.clamp(-1.0, 1.0);
+        let cell =
+            (((value + 1.0) * 0.5 * self.first.len() as f64) as usize).min(self.first.len() - 1);
+        let mut entry = self.first[cell] as usize;
+        while entry > 0 && value > self.thresholds[entry - 1] {
+            entry -= 1;
+        }
+        while entry < self.thresholds.len() && value <= self.thresholds[entry] {
+            entry += 1;
+        }
+        entry
+    }
+
+    /// The levels of the two colours at `entry`.
+    pub fn pair(&self, entry: usize) -> [u16; 2] {
+        self.pairs[entry]
+    }
+
+    /// A value that asks for `entry`.
+    pub fn value(&self, entry: usize) -> f64 {
+        self.values[entry]
+    }
+
+    /// The entry of a pair of levels; none where no value asks for it.
+    pub fn entry_of(&self, pair: [u16; 2]) -> Option<usize> {
+        self.entries.get(&pair).copied()
+    }
+
+    /// The level nearest to `phase`, radians.
+    pub fn level(&self, phase: f64) -> u16 {
+        let phase = phase.rem_euclid(TAU);
+        if self.sorted.is_empty() {
+            let count = f64::from(1u32 << self.bits);
+            return ((phase * (count / TAU)).round() as u32 % (1u32 << self.bits)) as u16;
+        }
+        nearest(&self.sorted, phase)
+    }
+
+    /// The phase of each level, radians.
+    pub fn phases(&self) -> &[f64] {
+        &self.phases
+    }
+
+    /// Whether level g is taken to show 2 pi g / 2^b.
+    pub fn are_even(&self) -> bool {
+        self.sorted.is_empty()
+    }
+
+    /// The largest distance between neighbouring phases.
+    pub fn coarseness(&self) -> f64 {
+        let Some(first) = self.sorted.first() else { return TAU / f64::from(1u32 << self.bits) };
+        let after = self.sorted[1..].iter().map(|level| level.0).chain([first.0 + TAU]);
+        self.sorted.iter().zip(after).map(|(level, next)| next - level.0).fold(0.0, f64::max)
+    }
+
+    /// The level of a full turn; absent where the phases never reach one.
+    pub fn full_turn(&self) -> Option<u32> {
+        let [.., before, last] = self.phases[..] else { return None };
+        let reached = self.phases.iter().position(|phase| phase.abs() >= TAU - 1e-9);
+        let after_last = (2.0 * last - before).abs() >= TAU - 1e-9;
+        reached.or(after_last.then_some(self.phases.len())).map(|level| level as u32)
+    }
+}
+
+/// The level of `sorted` whose phase is nearest to `phase`, in [0, 2 pi).
+fn nearest(sorted: &[(f64, u16)], phase: f64) -> u16 {
+    let at = sorted.partition_point(|level| level.0 < phase);
+    let count = sorted.len();
+    let (below, above) = (sorted[(at + count - 1) % count], sorted[at % count]);
+    let distance = |other: f64| (other - phase).abs().min(TAU - (other - phase).abs());
+    if distance(below.0) < distance(above.0) { below.1 } else { above.1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_those_of_the_rounded_phase() {
+        for bits in [1, 2, 5, 8, 12] {
+            let levels = Levels::even(bits);
+            for i in 0..=10_000 {
+                let value = f64::from(i) / 5000.0 - 1.0;
+                let exact = value.acos() / TAU * f64::from(1u32 << bits);
+                let tie = (exact.fract() - 0.5).abs() < 1e-9;
+                assert!(
+                    tie || levels.entry(value) == exact.round() as usize,
+                    "{bits} bits, {value}"
+                );
+            }
+        }
+    }
+
+    /// Levels of more bits are halves of ours: whichever way a half goes, both colours go it.
+    #[test]
+    fn the_two_colours_mirror_each_other() {
+        let falling = |bits: u32| {
+            let step = TAU / f64::from(1u32 << bits);
+            Levels::of_phases(bits, (0..1u32 << bits).map(|g| -step * f64::from(g)).collect())
+        };
+        for bits in 2..=10 {
+            for levels in [Levels::even(bits), falling(bits)] {
+                for fine in 0..=1u32 << (bits + 2) {
+                    let value = (PI * f64::from(fine) / f64::from(1u32 << (bits + 2))).cos();
+                    let [first, second] = levels.pair(levels.entry(value)).map(u32::from);
+                    assert_eq!((first + second) % (1 << bits), 0, "{bits} bits: {first} {second}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_entry_is_asked_for_by_its_value_and_found_by_its_pair() {
+        let curved = |bits: u32, turns: f64| {
+            let count = f64::from(1u32 << bits);
+            let phase = |g: u32| TAU * turns * (f64::from(g) / count).powf(1.3);
+            Levels::of_phases(bits, (0..1u32 << bits).map(phase).collect())
+        };
+        for levels in [Levels::even(8), Levels::even(1), curved(8, 1.2), curved(4, 0.9)] {
+            for entry in 0..levels.entries() {
+                assert_eq!(levels.entry(levels.value(entry)), entry);
+                assert_eq!(levels.entry_of(levels.pair(entry)), Some(entry));
+            }
+        }
+    }
+
+    #[test]
+    fn the_level_driven_is_the_nearest_one() {
+        let phase = |g: f64| 7.0 * (g / 64.0).powf(1.2);
+        let levels = Levels::of_phases(6, (0..64).map(f64::from).map(phase).collect());
+        let apart = |a: f64, b: f64| ((a - b + PI).rem_euclid(TAU) - PI).abs();
+        for i in 0..1000 {
+            let wanted = TAU * f64::from(i) / 1000.0;
+            let error = |level: u16| apart(phase(f64::from(level)), wanted);
+            let best = (0..64).map(error).fold(f64::INFINITY, f64::min);
+            assert!(error(levels.level(wanted)) <= best + 1e-12, "{wanted}");
+            let value = (wanted / 2.0).cos();
+            let [first, second] = levels.pair(levels.entry(value));
+            for (level, phase) in [(first, wanted / 2.0), (second, TAU - wanted / 2.0)] {
+                let at_best = error_of(&levels, phase);
+                assert!(apart(levels.phases()[usize::from(level)], phase) <= at_best + 1e-9);
+            }
+        }
+        fn error_of(levels: &Levels, phase: f64) -> f64 {
+            let apart = |a: f64| ((a - phase + PI).rem_euclid(TAU) - PI).abs();
+            levels.phases().iter().map(|found| apart(*found)).fold(f64::INFINITY, f64::min)
+        }
+    }
+}
