@@ -29,7 +29,8 @@ fn normal(rows: usize, columns: usize, draw: u64) -> DMatrix<f64> {
 fn converters_count_what_is_beyond_their_range() {
     let weights = normal(7, 5, 1).map(|weight| 0.3 * weight.clamp(-2.0, 2.0));
     let values = normal(5, 40, 2);
-    let exact = read(&Exact::new(weights.clone()), &values);
+    let driven = values.map(|value| value.clamp(-1.5, 1.5));
+    let exact = read(&Exact::new(weights.clone()), &driven);
     let mut device = CrossbarDevice::default();
     (device.adc.bits, device.adc.range) = (8, 0.7);
     (device.dac.bits, device.drive.range) = (12, 1.5);
@@ -42,10 +43,7 @@ fn converters_count_what_is_beyond_their_range() {
         matrix.iter().filter(|value| value.abs() > range).count() as u64
     };
     assert_eq!((counted[0].readings, counted[0].at_limit), (200, beyond(&values, 1.5)));
-    // Values that were clipped on their way in make other currents.
-    assert_eq!(counted[1].readings, 280);
-    let expected = beyond(&exact, 0.7) as f64;
-    assert!((counted[1].at_limit as f64 / expected - 1.0).abs() < 0.1, "{counted:?} {expected}");
+    assert_eq!((counted[1].readings, counted[1].at_limit), (280, beyond(&exact, 0.7)));
 }
 
 /// Through the products and frame by frame: overlaps against a reference of sqrt N.
@@ -113,7 +111,7 @@ fn saturation_is_said_wherever_accuracies_are() {
         let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
         let counted = &summary["saturation"][0];
         let number = |key: &str| counted[key].as_f64().unwrap();
-        assert!(number("at_limit") > 0.9 * number("readings"), "{counted}");
+        assert!(number("at_limit") > 0.6 * number("readings"), "{counted}");
         let report = std::fs::read_to_string(place.path("run/report.html")).unwrap();
         assert!(report.contains(&words));
         let fine = place.json(&["evaluate", "run", "--set", &format!("{limit}=1e6")]);

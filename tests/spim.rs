@@ -123,7 +123,8 @@ fn intensities_agree_with_the_direct_sums() {
             agrees(wave.at(&near, *fy, *fx).norm_sqr(), *value);
             points += 1;
         }
-        let effective = Effective::new(&optics, 0).zero_order(&values, &[]).0 / case.state.len() as f64;
+        let effective =
+            Effective::new(&optics, 0).zero_order(&values, &[]).0 / case.state.len() as f64;
         agrees(effective.norm_sqr(), case.intensity[0].value);
         // The transform holds the zero and the Nyquist order too.
         let far = wave.far_field(near);
@@ -154,7 +155,8 @@ fn the_cross_term_is_that_of_the_polarisation_identity() {
         let near = wave.near_field(&mask, Moment::default()).unwrap();
         // Per node of the aperture, whatever the panel around it.
         let scale = optics.light() / optics.light_on_nodes(0);
-        let effective = Effective::new(&optics, 0).zero_order(&values, &[]).0.norm_sqr() / 48f64.powi(2);
+        let effective =
+            Effective::new(&optics, 0).zero_order(&values, &[]).0.norm_sqr() / 48f64.powi(2);
         let intensity = (wave.at(&near, 0.0, 0.0) * scale).norm_sqr();
         agrees(effective, intensity);
         intensity
@@ -210,7 +212,10 @@ fn one_macro_pixel_sends_its_value_to_the_zero_order_and_the_rest_to_nyquist() {
     let wave = Wave::new(&optics);
     for value in [-1.0, -0.3, 0.0, 0.6, 1.0] {
         let near = wave
-            .near_field(&Mask::encode(&optics.layout, &[&[value]], &optics.levels), Moment::default())
+            .near_field(
+                &Mask::encode(&optics.layout, &[&[value]], &optics.levels),
+                Moment::default(),
+            )
             .unwrap();
         agrees(wave.at(&near, 0.0, 0.0).norm_sqr(), value * value);
         let nyquist = wave.at(&near, 0.5, 0.5).norm_sqr() / sinc(0.5).powi(4);
@@ -316,8 +321,11 @@ fn regions_send_their_light_to_their_own_orders() {
     let optics = optics(&device, 100);
     let values: Vec<Vec<f64>> =
         (0..4).map(|region| uniforms(100, region).iter().map(|v| v.abs()).collect()).collect();
-    let mask =
-        Mask::encode(&optics.layout, &values.iter().map(Vec::as_slice).collect::<Vec<_>>(), &optics.levels);
+    let mask = Mask::encode(
+        &optics.layout,
+        &values.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        &optics.levels,
+    );
     let wave = Wave::new(&optics);
     let near = wave.near_field(&mask, Moment::default()).unwrap();
     for (region, values) in values.iter().enumerate() {
@@ -512,8 +520,9 @@ fn unit_normals_are_what_the_camera_adds() {
     });
     let optics = optics(&device, 4);
     let wave = Wave::new(&optics);
-    let near =
-        wave.near_field(&Mask::encode(&optics.layout, &[&[0.5; 4]], &optics.levels), Moment::default()).unwrap();
+    let near = wave
+        .near_field(&Mask::encode(&optics.layout, &[&[0.5; 4]], &optics.levels), Moment::default())
+        .unwrap();
     let mut stream = Key::new(1, "frames").stream();
     let frames: Vec<f64> =
         (0..2000).map(|_| wave.frame(&near, 0, [0.0; 2], Some(&mut stream)) - 0.25).collect();
@@ -584,6 +593,33 @@ fn a_tier_that_loses_an_effect_is_refused() {
     }
     assert_eq!(SpimDevice::default().tier(), Tier::Analytic);
     assert_eq!(everything.with(|device| device.tier = None).tier(), Tier::Effective);
+}
+
+/// Pixels that modulate over half of their area and a narrow beam, without a word of a tier: they
+/// are followed, and the device says so.
+#[test]
+fn effects_choose_their_tier() {
+    let bare = SpimDevice::default();
+    assert_eq!(bare.tier(), Tier::Analytic);
+    assert!(!bare.describe().contains("tier"));
+    let values = uniforms(12, 5);
+    let forces_on = |device: &SpimDevice| {
+        let pattern =
+            DMatrix::from_vec(12, 1, uniforms(12, 6).iter().map(|x| x.signum()).collect());
+        let patterns = Patterns::reciprocal(pattern, DMatrix::from_element(1, 1, 1.0));
+        let spim = Spim::<f64>::new(device.clone(), patterns).unwrap();
+        forces(&spim, &DMatrix::from_column_slice(12, 1, &values), 0..12, 0)
+    };
+    let still = forces_on(&bare);
+    let changes: [fn(&mut SpimDevice); 2] =
+        [|device| device.dead_zone.fill_factor = 0.5, |device| device.illumination.radius = 0.3];
+    for change in changes {
+        let device = bare.clone().with(change);
+        assert_eq!(device.tier(), Tier::Effective);
+        assert!(device.describe().contains("effective tier"), "{}", device.describe());
+        let relative = (forces_on(&device) - &still).norm() / still.norm();
+        assert!(relative > 0.1, "{relative}");
+    }
 }
 
 #[test]

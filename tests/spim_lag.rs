@@ -143,7 +143,7 @@ fn waits_are_charged_where_they_stand_and_help_there() {
         (FrameWait::Pattern, PATTERNS),
         (FrameWait::Frame, 2 * NODES * PATTERNS),
     ] {
-        let waiting = device(8.0, 20.0).with(|device| {
+        let waiting = device(8.0, 8.0).with(|device| {
             device.frames.settling_ms = 150.0;
             device.frames.wait_before = wait;
         });
@@ -153,7 +153,7 @@ fn waits_are_charged_where_they_stand_and_help_there() {
         assert!((expense.seconds - frames / 60.0 - 0.15 * waits as f64).abs() < 1e-9);
         errors.push(error(|values| forces(&spim, values), &exact));
     }
-    assert!(errors[0] > 0.1 && errors[1] < 0.5 * errors[0] && errors[2] < 1e-2, "{errors:?}");
+    assert!(errors[1] < 0.8 * errors[0] && errors[2] < 1e-6, "{errors:?}");
 }
 
 /// Every readout agrees with the machine that does not lag, once its modulator is fast; patterns

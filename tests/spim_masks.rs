@@ -101,8 +101,7 @@ fn a_calibrated_modulator_keeps_the_rounding_only() {
     for i in 0..=1000 {
         let value = f64::from(i) / 500.0 - 1.0;
         let angle = value.acos();
-        let expected =
-            (Complex::cis(nearest(angle)) + Complex::cis(nearest(TAU - angle))) * 0.5;
+        let expected = (Complex::cis(nearest(angle)) + Complex::cis(nearest(TAU - angle))) * 0.5;
         let shown = Effective::new(&own, 0).zero_order(&[value], &[]).0;
         assert!((shown - expected).norm() < 1e-9, "{value}: {shown} {expected}");
         residual = residual.max((shown - value).norm());
@@ -146,12 +145,7 @@ fn training_bench_and_export_choose_the_same_levels() {
         assert!((measured / stated - 1.0).abs() < 1e-9, "{measured} {stated}");
     }
     let original = manifest(&place);
-    found(
-        &place,
-        &original,
-        |m| m["held"][0]["slm"]["response"] = Value::Null,
-        "response = none",
-    );
+    found(&place, &original, |m| m["held"][0]["slm"]["response"] = Value::Null, "response = none");
 }
 
 #[test]
@@ -174,8 +168,8 @@ fn a_compensated_homodyne_machine_is_exported_whole() {
     let light = |at: usize| -> f64 {
         let layout = &held["layout"];
         let of = |key: &str| layout[key].as_u64().unwrap() as usize;
-        let [top, left] = ["top_px", "left_px"]
-            .map(|key| layout["regions"][0][key].as_u64().unwrap() as usize);
+        let [top, left] =
+            ["top_px", "left_px"].map(|key| layout["regions"][0][key].as_u64().unwrap() as usize);
         let (row, column) = (top + at / of("columns") * 4, left + at % of("columns") * 4);
         let mut sum = 0.0;
         for y in row..row + 4 {
@@ -264,7 +258,8 @@ fn masks_of_more_bits_are_exported_for_fewer() {
 
 #[test]
 fn a_makers_correction_is_added_to_the_levels_with_either_sign() {
-    let place = trained("quantisation.bits = 8\npanel.width_px = 48\npanel.height_px = 24", "homodyne");
+    let place =
+        trained("quantisation.bits = 8\npanel.width_px = 48\npanel.height_px = 24", "homodyne");
     let ten = Mask::from_levels(24, 48, 8, vec![10; 24 * 48]).unwrap();
     ten.write_png(&place.path("ten.png")).unwrap();
     for sign in ["plus", "minus"] {

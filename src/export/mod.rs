@@ -228,10 +228,7 @@ fn values_held<T: Real>(
 
 /// What the machine does that is built from the files in `directory`: the expectation, and the class
 /// of each test sample.
-fn expectation<T: Real>(
-    directory: &Path,
-    manifest: &Manifest,
-) -> Result<(Expected, Vec<usize>)> {
+fn expectation<T: Real>(directory: &Path, manifest: &Manifest) -> Result<(Expected, Vec<usize>)> {
     let experiment = manifest.experiment(directory)?;
     let mut machine = experiment.machine::<T>()?;
     let test = test_set::read::<T>(directory, machine.inputs(), machine.outputs().len())?;

@@ -49,7 +49,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nalgebra::DMatrix;
 
 use super::{
-    Coupler, Domain, Effect, Expense, Parameter, Port, Quantity, Read, Saturation, add_plain_product,
+    Coupler, Domain, Effect, Expense, Parameter, Port, Quantity, Read, Saturation,
+    add_plain_product,
 };
 use crate::Result;
 use crate::arithmetic::random::Key;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::optics;
 use super::optics::camera::Detector;
-use super::optics::{Optic, Path};
 use super::optics::display::reference_wanted;
+use super::optics::{Optic, Path};
 use super::readout::ReadoutChoice;
 use super::{Patterns, Spim};
 use crate::Result;

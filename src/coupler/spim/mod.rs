@@ -45,8 +45,8 @@ use crate::state::State;
 use crate::{Error, Result};
 
 pub use device::{
-    FrameWait, Frames, Multiplexing, Panel, PatternSettings, PatternValues, SelfCoupling, SpimDevice, Tier,
-    UpdateRounding,
+    FrameWait, Frames, Multiplexing, Panel, PatternSettings, PatternValues, SelfCoupling,
+    SpimDevice, Tier, UpdateRounding,
 };
 pub use optics::camera::CameraExposure;
 pub use optics::{Optic, Path, Shot, Sight};

@@ -168,7 +168,8 @@ fn wrong_values(
 fn wrong_orders(directory: &Path, device: &SpimDevice, held: &Masks) -> Result<Vec<String>> {
     let found = orders(directory, device, held)?;
     let wrong = |(MaskFile { file, orders, .. }, found): (&MaskFile, &Vec<f64>)| {
-        let off = orders.len() != found.len() || !orders.iter().zip(found).all(|(a, b)| same(*a, *b));
+        let off =
+            orders.len() != found.len() || !orders.iter().zip(found).all(|(a, b)| same(*a, *b));
         off.then(|| {
             format!(
                 "{file}: it sends {found:?} of the light into its orders, the manifest says {orders:?}"

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::arithmetic::Real;
 use crate::arithmetic::simd;
-use crate::coupler::{Saturation, Streams, Tally};
 use crate::coupler::crossbar::{Lines, Stage};
 use crate::coupler::quantiser::{Quantiser, rounding_error};
+use crate::coupler::{Saturation, Streams, Tally};
 
 /// Rounds to the codes of a uniform quantiser.
 #[derive(Debug)]

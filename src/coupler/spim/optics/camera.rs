@@ -284,7 +284,8 @@ mod tests {
 
     fn moments(camera: &Detector, intensity: f64) -> (f64, f64) {
         let mut stream = Key::new(3, "camera").stream();
-        let frames: Vec<f64> = (0..20_000).map(|_| camera.frame(intensity, &mut false, &mut stream)).collect();
+        let frames: Vec<f64> =
+            (0..20_000).map(|_| camera.frame(intensity, &mut false, &mut stream)).collect();
         let mean = frames.iter().sum::<f64>() / 20_000.0;
         (mean, frames.iter().map(|frame| (frame - mean).powi(2)).sum::<f64>() / 20_000.0)
     }

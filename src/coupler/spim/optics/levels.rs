@@ -80,7 +80,8 @@ impl Levels {
             .collect();
         angles.sort_by(f64::total_cmp);
         angles.dedup_by(|b, a| *b - *a < SAME_ANGLE);
-        let bounds: Vec<f64> = [0.0].into_iter().chain(angles.iter().copied()).chain([PI]).collect();
+        let bounds: Vec<f64> =
+            [0.0].into_iter().chain(angles.iter().copied()).chain([PI]).collect();
         let (mut pairs, mut values) = (Vec::new(), Vec::new());
         for bounds in bounds.windows(2) {
             let middle = (bounds[0] + bounds[1]) / 2.0;

@@ -3,11 +3,11 @@
 
 use num_complex::Complex;
 
+use super::Optics;
+use super::display::{Display, reference_wanted};
 use super::effective::Effective;
 use super::exposure::Field;
 use super::quantisation::Gauge;
-use super::Optics;
-use super::display::{Display, reference_wanted};
 use crate::coupler::spim::Tier;
 
 /// One aperture of macro-pixels.

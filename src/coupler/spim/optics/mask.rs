@@ -133,7 +133,11 @@ impl Mask {
         let values: Option<Vec<_>> = layout.regions.iter().map(shown).collect();
         let values = values.ok_or_else(|| no_mask(layout))?;
         let again: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
-        if Self::encode(layout, &again, levels) == *self { Ok(values) } else { Err(no_mask(layout)) }
+        if Self::encode(layout, &again, levels) == *self {
+            Ok(values)
+        } else {
+            Err(no_mask(layout))
+        }
     }
 
     /// Writes the levels as a grey PNG.
@@ -347,7 +351,9 @@ mod tests {
         if let Drive::Levels(drive) = &mut mask.drive {
             drive[100] ^= 1;
         }
-        assert!(mask.decode(&layout, &levels).unwrap_err().to_string().contains("only the wave tier"));
+        assert!(
+            mask.decode(&layout, &levels).unwrap_err().to_string().contains("only the wave tier")
+        );
     }
 
     #[test]

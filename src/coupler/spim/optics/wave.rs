@@ -77,11 +77,18 @@ impl<'a> Wave<'a> {
     /// When the mask is not of the panel's size or the modulator's bits.
     pub fn near_field(&self, mask: &Mask, moment: Moment) -> Result<NearField> {
         let layout = &self.optics.layout;
-        if (mask.height, mask.width, mask.bits) != (layout.height, layout.width, self.optics.levels.bits()) {
+        if (mask.height, mask.width, mask.bits)
+            != (layout.height, layout.width, self.optics.levels.bits())
+        {
             return Err(Error::input(format!(
                 "a mask of {} x {} pixels and {} bits does not fit a panel of {} x {} pixels and \
                  {} bits",
-                mask.width, mask.height, mask.bits, layout.width, layout.height, self.optics.levels.bits()
+                mask.width,
+                mask.height,
+                mask.bits,
+                layout.width,
+                layout.height,
+                self.optics.levels.bits()
             )));
         }
         let scale = 1.0 + moment.flicker;

@@ -108,7 +108,8 @@ fn see_overlaps<T: Real>(
     overlaps: &mut [T],
     frames: &mut [T],
 ) {
-    let (reference, total) = (T::of(reference_wanted(nodes as f64)), spim.device.field_in_phase(nodes));
+    let (reference, total) =
+        (T::of(reference_wanted(nodes as f64)), spim.device.field_in_phase(nodes));
     let per_square = T::of(1.0 / (total * total));
     let (up, down) = frames.split_at_mut(overlaps.len());
     for ((up, down), overlap) in up.iter_mut().zip(down).zip(&*overlaps) {

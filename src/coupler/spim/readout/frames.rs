@@ -199,8 +199,7 @@ impl Frames<'_, '_> {
         let (light, at, Pair { up, down, scale }) =
             (aperture.light, aperture.writer_offset + node, pair);
         let mut sum = 0.0;
-        if let (Light::Analytic(gauge), true) = (light, aperture.signs)
-        {
+        if let (Light::Analytic(gauge), true) = (light, aperture.signs) {
             // A sign passes through the encoding: three look-ups serve all patterns.
             let [own, up, down] =
                 [value * aperture.dimming, up, down].map(|value| gauge.field(value));
@@ -215,9 +214,8 @@ impl Frames<'_, '_> {
         for k in 0..aperture.orders.len() {
             let (xi, values) = (aperture.writer(*node, k), aperture.values(k));
             let rest = minus(aperture.orders[k], light.share(values, at, values[at]));
-            let pair = [up, down].map(|value| {
-                plus(rest, light.share(values, at, light.corrected(at, xi * value)))
-            });
+            let pair = [up, down]
+                .map(|value| plus(rest, light.share(values, at, light.corrected(at, xi * value))));
             sum += self.difference(pair, self.weights[k] * scale);
         }
         sum + self.drawn()
