@@ -595,6 +595,33 @@ fn a_tier_that_loses_an_effect_is_refused() {
     assert_eq!(everything.with(|device| device.tier = None).tier(), Tier::Effective);
 }
 
+/// Pixels that modulate over half of their area and a narrow beam, without a word of a tier: they
+/// are followed, and the device says so.
+#[test]
+fn effects_choose_their_tier() {
+    let bare = SpimDevice::default();
+    assert_eq!(bare.tier(), Tier::Analytic);
+    assert!(!bare.describe().contains("tier"));
+    let values = uniforms(12, 5);
+    let forces_on = |device: &SpimDevice| {
+        let pattern =
+            DMatrix::from_vec(12, 1, uniforms(12, 6).iter().map(|x| x.signum()).collect());
+        let patterns = Patterns::reciprocal(pattern, DMatrix::from_element(1, 1, 1.0));
+        let spim = Spim::<f64>::new(device.clone(), patterns).unwrap();
+        forces(&spim, &DMatrix::from_column_slice(12, 1, &values), 0..12, 0)
+    };
+    let still = forces_on(&bare);
+    let changes: [fn(&mut SpimDevice); 2] =
+        [|device| device.dead_zone.fill_factor = 0.5, |device| device.illumination.radius = 0.3];
+    for change in changes {
+        let device = bare.clone().with(change);
+        assert_eq!(device.tier(), Tier::Effective);
+        assert!(device.describe().contains("effective tier"), "{}", device.describe());
+        let relative = (forces_on(&device) - &still).norm() / still.norm();
+        assert!(relative > 0.1, "{relative}");
+    }
+}
+
 #[test]
 fn every_sheet_of_a_modulator_builds() {
     let mut found = 0;

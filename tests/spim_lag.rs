@@ -15,14 +15,18 @@ use rand::RngExt;
 const NODES: usize = 21;
 const PATTERNS: usize = 32;
 
-/// A machine of K = 32 random patterns at 60 frames a second.
+/// A machine of K = 32 random patterns, with weights of alternating signs.
 fn spim(device: SpimDevice) -> Spim<f64> {
-    let mut stream = Key::new(7, "patterns").stream();
+    drawn(device, 7)
+}
+
+fn drawn(device: SpimDevice, draw: u64) -> Spim<f64> {
+    let mut stream = Key::new(draw, "patterns").stream();
     let patterns = DMatrix::from_fn(NODES, PATTERNS, |_, _| match device.patterns.values {
         PatternValues::Binary => f64::normal(&mut stream).signum(),
         PatternValues::Continuous => 2.0 * stream.random::<f64>() - 1.0,
     });
-    let weights = DMatrix::from_fn(PATTERNS, 1, |_, _| f64::normal(&mut stream));
+    let weights = DMatrix::from_fn(PATTERNS, 1, |k, _| if k % 2 == 0 { 1.0 } else { -1.0 });
     Spim::new(device, Patterns::reciprocal(patterns, weights)).unwrap()
 }
 
@@ -62,29 +66,27 @@ fn slow(spim: &Spim<f64>, device: &SpimDevice, values: &DMatrix<f64>, only: bool
         (0..NODES).map(|node| value(node).acos()).map(|angle| [angle, TAU - angle]).collect()
     };
     let mut shown = angles(PATTERNS - 1, None);
-    (0..NODES)
-        .map(|node| {
-            let mut force = 0.0;
-            for k in 0..PATTERNS {
-                if only {
-                    shown = angles(k, None);
-                }
-                let mut frame = |value: f64| {
-                    let asked = angles(k, Some((node, value)));
-                    for (shown, asked) in shown.iter_mut().flatten().zip(asked.iter().flatten()) {
-                        let left = if asked > shown { rise } else { fall };
-                        *shown = asked + (*shown - asked) * left;
-                    }
-                    let field: Complex<f64> =
-                        shown.iter().flatten().map(|phase| Complex::cis(*phase) * 0.5).sum();
-                    field.norm_sqr()
-                };
-                let difference = frame(1.0) - frame(-1.0);
-                force += patterns.weights[k] / PATTERNS as f64 * difference / 4.0;
+    let mut forces = vec![0.0; NODES];
+    for k in 0..PATTERNS {
+        for (node, force) in forces.iter_mut().enumerate() {
+            if only {
+                shown = angles(k, None);
             }
-            force
-        })
-        .collect()
+            let mut frame = |value: f64| {
+                let asked = angles(k, Some((node, value)));
+                for (shown, asked) in shown.iter_mut().flatten().zip(asked.iter().flatten()) {
+                    let left = if asked > shown { rise } else { fall };
+                    *shown = asked + (*shown - asked) * left;
+                }
+                let field: Complex<f64> =
+                    shown.iter().flatten().map(|phase| Complex::cis(*phase) * 0.5).sum();
+                field.norm_sqr()
+            };
+            let difference = frame(1.0) - frame(-1.0);
+            *force += patterns.weights[k] / PATTERNS as f64 * difference / 4.0;
+        }
+    }
+    forces
 }
 
 /// rms of the difference over the rms of `exact`, over 20 samples.
@@ -114,18 +116,22 @@ fn frames_follow_one_another_as_they_are_shown() {
     }
 }
 
-/// At 60 frames a second and a time constant of 8 ms the whole mask's lag makes an error of 9 %;
-/// that of the shifted node alone would make 4 %.
+/// At 60 frames a second and a time constant of 8 ms: a simulation written in another language apart
+/// from this program, over ten draws of patterns, has an error of 0.0947 (from 0.080 to 0.105) where
+/// all macro-pixels lag, and of 0.0451 where only the shifted one does.
 #[test]
 fn the_whole_mask_lags_from_pattern_to_pattern() {
-    for kind in [PatternValues::Binary, PatternValues::Continuous] {
-        let lagging = device(8.0, 8.0).with(|device| device.patterns.values = kind);
-        let exact = spim(device(0.0, 0.0).with(|device| device.patterns.values = kind));
-        let spim = spim(lagging.clone());
-        let all = error(|values| forces(&spim, values), &exact);
-        let alone = error(|values| slow(&spim, &lagging, values, true), &exact);
-        println!("{kind:?}: all {all} alone {alone}");
+    let (mut all, mut alone) = (0.0, 0.0);
+    for draw in 0..10 {
+        let (lagging, still) = (drawn(device(8.0, 8.0), draw), drawn(device(0.0, 0.0), draw));
+        all += error(|values| forces(&lagging, values), &still).powi(2);
+        let only = |values: &DMatrix<f64>| slow(&lagging, &device(8.0, 8.0), values, true);
+        alone += error(only, &still).powi(2);
     }
+    let (all, alone) = ((all / 10.0f64).sqrt(), (alone / 10.0f64).sqrt());
+    // Both scatter by 8 % from draw to draw.
+    assert!((all / 0.0947 - 1.0).abs() < 0.1, "{all}");
+    assert!((alone / 0.0451 - 1.0).abs() < 0.1, "{alone}");
 }
 
 #[test]
@@ -134,10 +140,10 @@ fn waits_are_charged_where_they_stand_and_help_there() {
     let exact = spim(device(0.0, 0.0));
     for (wait, waits) in [
         (FrameWait::Force, 1),
-        (FrameWait::Pattern, NODES * PATTERNS),
+        (FrameWait::Pattern, PATTERNS),
         (FrameWait::Frame, 2 * NODES * PATTERNS),
     ] {
-        let waiting = device(8.0, 20.0).with(|device| {
+        let waiting = device(8.0, 8.0).with(|device| {
             device.frames.settling_ms = 150.0;
             device.frames.wait_before = wait;
         });
@@ -147,8 +153,7 @@ fn waits_are_charged_where_they_stand_and_help_there() {
         assert!((expense.seconds - frames / 60.0 - 0.15 * waits as f64).abs() < 1e-9);
         errors.push(error(|values| forces(&spim, values), &exact));
     }
-    println!("{errors:?}");
-    assert!(errors[0] > 0.1 && errors[1] < 0.5 * errors[0] && errors[2] < 1e-2, "{errors:?}");
+    assert!(errors[1] < 0.8 * errors[0] && errors[2] < 1e-6, "{errors:?}");
 }
 
 /// Every readout agrees with the machine that does not lag, once its modulator is fast; patterns

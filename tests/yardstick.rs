@@ -139,7 +139,7 @@ fn behind_wires_only_the_change_of_losses_is_left_out() {
 /// worse because such a machine has no energy.
 #[test]
 fn of_optics_it_has_fringing_dead_zones_and_readouts() {
-    const OPTICS: [&str; 16] = [
+    const OPTICS: [&str; 15] = [
         "network.layers=[5,2,3]",
         "network.topology=all-to-all",
         "network.activation=sine",
@@ -153,13 +153,13 @@ fn of_optics_it_has_fringing_dead_zones_and_readouts() {
         "device.spim.panel.height_px=64",
         "device.spim.panel.macro_pixel_px=16",
         "device.spim.panel.checker_px=2",
-        "device.spim.settling.response_ms=5",
         "device.spim.illumination.radius=1.5",
         "device.spim.patterns.compensated=true",
     ];
     let fringing: &[&str] = &["device.spim.fringing.sigma=2", "device.spim.fringing.order=1.2"];
     let dead_zone: &[&str] =
         &["device.spim.dead_zone.fill_factor=0.9", "device.spim.dead_zone.reflectivity=0.5"];
+    let lagging: &[&str] = &["device.spim.settling.rise_ms=5", "device.spim.settling.fall_ms=5"];
     let rectangular: &[&str] = &["device.spim.patterns.non_reciprocal=true"];
     for (effects, readout) in [
         (dead_zone, "parameter-shift"),
@@ -169,12 +169,15 @@ fn of_optics_it_has_fringing_dead_zones_and_readouts() {
         (fringing, "homodyne"),
         (rectangular, "cross-term"),
         (rectangular, "homodyne"),
+        (lagging, "parameter-shift"),
     ] {
         let readout = format!("device.spim.readout={readout}");
         let mut bench = Bench::new(&[&OPTICS[..], effects, &[&readout]].concat());
         let truth = bench.truth();
         let found = bench.adjoint(&truth);
-        assert!(found.cosine > 0.9999, "{effects:?} {readout}: {found:?}");
+        // What a lagging panel remembers of one pattern in the next is left out.
+        let least = if effects == lagging { 0.999 } else { 0.9999 };
+        assert!(found.cosine > least, "{effects:?} {readout}: {found:?}");
     }
 }
 

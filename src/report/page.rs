@@ -258,6 +258,7 @@ mod tests {
             "3.2 ms",
             "12.5 camera frames",
             "2 of 263 test samples had not settled",
+            "25.00 % of the readings of the camera were saturated",
             "equilux train config.toml",
         ] {
             assert!(html.contains(text), "{text}");

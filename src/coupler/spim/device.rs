@@ -286,14 +286,14 @@ impl SpimDevice {
         if self.readout.get().reads_overlaps() { nodes + reference_wanted(nodes) } else { nodes }
     }
 
-    /// Waits for the modulator during `pairs` pairs of frames of every pattern.
+    /// Waits for the modulator during a force of `pairs` pairs of frames of every pattern.
     pub fn waits(&self, pairs: u64) -> u64 {
+        let patterns = self.frames_per_energy();
         match self.frames.wait_before {
             FrameWait::Force => 1,
-            // From the last pattern of a pair of frames to the first of the next.
-            FrameWait::Pattern if self.frames_per_energy() > 1 => pairs * self.frames_per_energy(),
+            FrameWait::Pattern if patterns > 1 => patterns * self.readout.get().rounds(),
             FrameWait::Pattern => 1,
-            FrameWait::Frame => 2 * pairs * self.frames_per_energy(),
+            FrameWait::Frame => 2 * pairs * patterns,
         }
     }
 

@@ -3,7 +3,8 @@
 //! Where forces are products with the patterns, the local product is the derivative. Through optics
 //! and readouts that are not, it is a central difference for each pattern value: a pattern's frames
 //! know nothing of other patterns, so each costs two reads of a machine of one pattern, 2 N K such
-//! reads in all, O(N^2 K). That is no laboratory's method.
+//! reads in all, O(N^2 K). What a lagging panel remembers of one pattern in the frames of the next
+//! is left out. That is no laboratory's method.
 
 use std::sync::Arc;
 

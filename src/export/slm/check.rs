@@ -108,8 +108,11 @@ pub(in crate::export) fn problems(
     let response = Some(optics.levels.phases()).filter(|_| !optics.levels.are_even());
     file("response", held.response.as_ref(), response)?;
     file("compensation", held.compensation.as_ref(), display.compensation())?;
-    problems.extend(wrong_values(directory, &optics, &display, held)?);
-    problems.extend(wrong_orders(directory, device, held)?);
+    for found in
+        [wrong_values(directory, &optics, &display, held), wrong_orders(directory, device, held)]
+    {
+        problems.extend(found.unwrap_or_else(|error| vec![error.to_string()]));
+    }
     Ok(problems)
 }
 

@@ -1,13 +1,18 @@
 //! Fringing fields: a pixel's voltage bends the liquid crystal of its neighbours too.
 //!
 //! The phases as driven (wrapped, so that a step from 2 pi to 0 is a step) are convolved with a
-//! kernel on a grid of 3 x 3 points a pixel (Schroff et al. 2023, doi:10.1038/s41598-023-30296-6):
+//! kernel on a grid of 3 x 3 points a pixel (form and grid: Schroff et al. 2023,
+//! doi:10.1038/s41598-023-30296-6, and their program hologradpy):
 //!
 //! ```text
 //! phi -> K * phi,      K = |F^-1 exp(-(|kx|^q + |ky|^q) / sigma^q)|,      sum K = 1
 //! ```
 //!
-//! Beyond the panel the phases of its rim go on.
+//! Beyond the panel the phases of its rim go on. The width sigma is in cycles a pixel, so that
+//! crosstalk is the same whatever the pitch: a panel of smaller pixels has more of it, and needs a
+//! smaller sigma. Two sets of numbers are in the datasheets: q = 2.3 and sigma = 0.92, those of
+//! hologradpy's own example (`hamamatsu-x15213`), and q = 1.2 and sigma = 2.03, an assumption that
+//! no source confirms. A kernel measured on the panel takes the place of both.
 
 use std::f64::consts::TAU;
 use std::path::Path;
@@ -26,8 +31,8 @@ use crate::{Error, Result};
 
 /// Points along a pixel's side.
 pub const POINTS: usize = 3;
-/// Points from the middle to the rim of the formula's kernel: three pixels in all, as where its
-/// width and exponent were measured.
+/// Points from the middle to the rim of the formula's kernel: three pixels in all, as in hologradpy, where
+/// its width and exponent belong.
 const RADIUS: usize = 4;
 /// How far the sum of a measured kernel may be from 1.
 const SUM_TOLERANCE: f64 = 1e-3;
@@ -36,7 +41,7 @@ const SUM_TOLERANCE: f64 = 1e-3;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fringing {
-    /// Width of the kernel's spectrum, cycles a pixel; 0 is no crosstalk.
+    /// Width of the kernel's spectrum, cycles a pixel whatever the pitch; 0 is no crosstalk.
     #[serde(deserialize_with = "range::non_negative")]
     pub sigma: f64,
     /// The exponent q of the kernel's spectrum.
@@ -298,7 +303,7 @@ mod tests {
         (missed / (multiple.norm_sqr() * square)).sqrt()
     }
 
-    /// Percent, for checkerboards of 1, 2, 4 and 8 pixels: derived elsewhere with the published
+    /// Percent, for checkerboards of 1, 2, 4 and 8 pixels: derived elsewhere with the assumed
     /// kernel.
     #[test]
     fn wider_checkerboards_fringe_less() {

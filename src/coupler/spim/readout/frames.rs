@@ -199,7 +199,7 @@ impl Frames<'_, '_> {
         let (light, at, Pair { up, down, scale }) =
             (aperture.light, aperture.writer_offset + node, pair);
         let mut sum = 0.0;
-        if let (Light::Analytic(gauge), true) = (light, aperture.signs && self.lag.is_none()) {
+        if let (Light::Analytic(gauge), true) = (light, aperture.signs) {
             // A sign passes through the encoding: three look-ups serve all patterns.
             let [own, up, down] =
                 [value * aperture.dimming, up, down].map(|value| gauge.field(value));
@@ -213,17 +213,22 @@ impl Frames<'_, '_> {
         }
         for k in 0..aperture.orders.len() {
             let (xi, values) = (aperture.writer(*node, k), aperture.values(k));
-            let asked = [up, down].map(|value| light.corrected(at, xi * value));
-            let pair = match &mut self.lag {
-                Some(lag) => asked.map(|value| lag.frame(light, k, [(at, value)])),
-                None => {
-                    let rest = minus(aperture.orders[k], light.share(values, at, values[at]));
-                    asked.map(|value| plus(rest, light.share(values, at, value)))
-                }
-            };
+            let rest = minus(aperture.orders[k], light.share(values, at, values[at]));
+            let pair = [up, down]
+                .map(|value| plus(rest, light.share(values, at, light.corrected(at, xi * value))));
             sum += self.difference(pair, self.weights[k] * scale);
         }
         sum + self.drawn()
+    }
+
+    /// The part of pattern `k` in [`shift`](Self::shift) on a panel that lags.
+    fn lagging_shift(&mut self, k: usize, Wanted { node, .. }: &Wanted, pair: Pair) -> f64 {
+        let Some(lag) = &mut self.lag else { return 0.0 };
+        let (aperture, light) = (self.aperture, self.aperture.light);
+        let (at, xi) = (aperture.writer_offset + node, aperture.writer(*node, k));
+        let fields = [pair.up, pair.down]
+            .map(|value| lag.frame(light, k, [(at, light.corrected(at, xi * value))]));
+        self.difference(fields, self.weights[k] * pair.scale) + self.drawn()
     }
 
     /// The signed overlap of pattern `k` times lambda_k / K, against the reference at phase 0 and
@@ -270,14 +275,24 @@ impl Frames<'_, '_> {
     }
 }
 
-/// Reads node by node, each shown at the two values that `pair` gives.
+/// Reads every wanted node, each shown at the two values that `pair` gives. Where the order of the
+/// frames matters the laboratory goes pattern by pattern, so that masks change as little as they
+/// can.
 pub(super) fn shift_each(
     frames: &mut Frames,
     wanted: &[Wanted],
     forces: &mut [f64],
     pair: impl Fn(&Wanted) -> Pair,
 ) {
-    for (wanted, force) in wanted.iter().zip(forces) {
-        *force += frames.shift(wanted, pair(wanted));
+    if frames.lag.is_none() {
+        for (wanted, force) in wanted.iter().zip(forces) {
+            *force += frames.shift(wanted, pair(wanted));
+        }
+        return;
+    }
+    for k in 0..frames.count() {
+        for (wanted, force) in wanted.iter().zip(&mut *forces) {
+            *force += frames.lagging_shift(k, wanted, pair(wanted));
+        }
     }
 }

@@ -3,8 +3,9 @@
 //! Every macro-pixel that a new mask changes is on its way: the one that a readout shifts, and all
 //! those that differ from pattern to pattern. A frame is taken at the end of its time, which is that
 //! of a frame and, where the laboratory waits, of the wait. Patterns that share a frame (wavelength
-//! or focal-plane division) each have a part of the panel to themselves. A force begins where one
-//! like it ended: at its last pattern.
+//! or focal-plane division) each have a part of the panel to themselves. Those of one after another
+//! are gone through once, all nodes of a pattern before the next (in every direction of `spsa`
+//! anew). A force begins where one like it ended: at its last pattern.
 //!
 //! Colours with the driven phases phi_1 and phi_2, arccos(a) and 2 pi - arccos(a) at rest, show the
 //! value cos((phi_1 - phi_2) / 2 + pi), both ahead by (phi_1 + phi_2) / 2 - pi: 0 where rise and

@@ -79,6 +79,11 @@ pub trait Readout: Debug + Send + Sync {
         wanted as u64
     }
 
+    /// How often all patterns are gone through for the forces of one read.
+    fn rounds(&self) -> u64 {
+        1
+    }
+
     /// The standard deviation of a force at gain 1, from that of a quarter of the difference of two
     /// frames, with `nodes` macro-pixels.
     fn error(&self, pair: f64, nodes: f64) -> f64 {
@@ -107,10 +112,11 @@ pub trait Readout: Debug + Send + Sync {
     /// Adds the forces on the `wanted` nodes, their gains in them, to `forces`; by default node by
     /// node, each at plus and minus its [`swing`](Self::swing).
     fn add_forces(&self, frames: &mut Frames, wanted: &[Wanted], forces: &mut [f64]) {
-        for (wanted, force) in wanted.iter().zip(forces) {
-            let Some(Swing { value, factor }) = self.swing(wanted.gain) else { continue };
-            *force += frames.shift(wanted, Pair { up: value, down: -value, scale: 0.25 * factor });
-        }
+        frames::shift_each(frames, wanted, forces, |wanted| {
+            let still = Swing { value: 0.0, factor: 0.0 };
+            let Swing { value, factor } = self.swing(wanted.gain).unwrap_or(still);
+            Pair { up: value, down: -value, scale: 0.25 * factor }
+        });
     }
 }
 

@@ -37,6 +37,10 @@ impl Readout for Spsa {
         self.directions as u64
     }
 
+    fn rounds(&self) -> u64 {
+        self.directions as u64
+    }
+
     fn error(&self, pair: f64, nodes: f64) -> f64 {
         (pair / self.step).hypot(nodes) / (self.directions as f64).sqrt()
     }
