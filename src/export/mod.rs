@@ -101,7 +101,7 @@ fn exported<T: Real>(
     // What a reader of these files will find: the machine as it is built from them.
     let (mut expected, classes) = expectation::<T>(bundle.path(), &manifest)?;
     let mut own = run.experiment(&[])?.machine::<T>()?;
-    checkpoint.program(own.as_mut(), false, &path)?;
+    checkpoint.program(own.as_mut(), true, &path)?;
     let as_trained = predict(own.as_mut(), test)?;
     expected.as_trained = as_trained.iter().zip(&classes).filter(|(a, b)| a == b).count();
     write_predictions(&mut bundle, &classes)?;
@@ -148,9 +148,13 @@ fn write_parameters<T: Real>(
             {
                 Holder::Slm(slm::write(bundle, parameter, parameters, device, &options.masks)?)
             }
+            (Target::Safetensors, _) => {
+                let file = weights::TENSORS.into();
+                Holder::Plain { parameter: name.clone(), file }
+            }
             (Target::Crossbar, Device::Crossbar(_))
             | (Target::Slm, Device::Spim(_))
-            | (Target::Safetensors | Target::Npz | Target::Aihwkit, _) => {
+            | (Target::Npz | Target::Aihwkit, _) => {
                 let file = weights::write_plain(bundle, name, &values)?;
                 Holder::Plain { parameter: name.clone(), file }
             }
@@ -211,6 +215,9 @@ fn values_held<T: Real>(
         let values = match holder {
             Holder::Crossbar(array) => crossbar::read(directory, array)?,
             Holder::Slm(masks) => slm::read(directory, masks)?,
+            Holder::Plain { file, .. } if file == weights::TENSORS => {
+                weights::read_tensor(&directory.join(file), &parameter.name)?
+            }
             Holder::Plain { file, .. } => crate::file::matrix::read_matrix(&directory.join(file))?,
         };
         if values.shape() != parameter.values.shape() {

@@ -1,10 +1,11 @@
 //! Parameters as they are, for other programs.
 
 use std::io::{self, Cursor, Write};
+use std::path::Path;
 
 use nalgebra::DMatrix;
-use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -26,6 +27,34 @@ pub(super) fn write_plain(
 ) -> Result<String> {
     let what = format!("{parameter}, rows x columns");
     bundle.write_matrix(&file_name(parameter, ""), &what, "1", values)
+}
+
+/// The file that holds all parameters as tensors.
+pub(super) const TENSORS: &str = "weights.safetensors";
+
+/// The parameter `name` as the file at `path` holds it.
+///
+/// # Errors
+/// When it cannot be read, or holds no such matrix of floating-point numbers.
+pub(super) fn read_tensor(path: &Path, name: &str) -> Result<DMatrix<f64>> {
+    let bytes = std::fs::read(path).map_err(Error::reading(path))?;
+    let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| wrong(e.to_string()))?;
+    let tensor = tensors.tensor(name).map_err(|_| wrong(format!("no tensor {name}")))?;
+    let [rows, columns] = *tensor.shape() else {
+        return Err(wrong(format!("{name}: expected a matrix, found shape {:?}", tensor.shape())));
+    };
+    let numbers: Vec<f64> = match tensor.dtype() {
+        Dtype::F32 => floats(tensor.data(), |b: [u8; 4]| f32::from_le_bytes(b).into()),
+        Dtype::F64 => floats(tensor.data(), f64::from_le_bytes),
+        other => return Err(wrong(format!("{name}: expected F32 or F64, found {other:?}"))),
+    };
+    Ok(DMatrix::from_row_slice(rows, columns, &numbers))
+}
+
+/// Numbers of N bytes each.
+fn floats<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+    bytes.as_chunks::<N>().0.iter().map(|bytes| number(*bytes)).collect()
 }
 
 /// Writes all parameters into one file, row-major.
@@ -56,7 +85,7 @@ pub(super) fn write_safetensors<T: Real>(
     let file =
         safetensors::serialize(views, None).expect("tensors of one type with distinct names");
     bundle.write(
-        "weights.safetensors",
+        TENSORS,
         "all parameters, rows x columns, row-major",
         None,
         |writer| writer.write_all(&file),
