@@ -84,12 +84,9 @@ pub(super) fn write_safetensors<T: Real>(
     });
     let file =
         safetensors::serialize(views, None).expect("tensors of one type with distinct names");
-    bundle.write(
-        TENSORS,
-        "all parameters, rows x columns, row-major",
-        None,
-        |writer| writer.write_all(&file),
-    )
+    bundle.write(TENSORS, "all parameters, rows x columns, row-major", None, |writer| {
+        writer.write_all(&file)
+    })
 }
 
 /// Writes all parameters into one archive of numpy arrays, float64, rows x columns.

@@ -128,9 +128,9 @@ pub trait Optic: Effect {
         Ok(())
     }
 
-    /// Moves the driven phases of the two colours of every macro-pixel (radians: arccos(a) and 2 pi
-    /// - arccos(a) at rest) from those `shown` towards those `asked` for, for `seconds`. Asked of
-    /// effects that do not follow [`Path::Still`].
+    /// Moves the driven phases of the two colours of every macro-pixel from those `shown` towards
+    /// those `asked` for, for `seconds`; at rest they are arccos(a) and its opposite, 2 pi less
+    /// arccos(a), radians. Asked of effects that do not follow [`Path::Still`].
     fn settle(&self, shown: &mut [[f64; 2]], asked: &[[f64; 2]], seconds: f64) {
         let _ = seconds;
         shown.copy_from_slice(asked);
