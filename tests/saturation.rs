@@ -111,7 +111,7 @@ fn saturation_is_said_wherever_accuracies_are() {
         let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
         let counted = &summary["saturation"][0];
         let number = |key: &str| counted[key].as_f64().unwrap();
-        assert!(number("at_limit") > 0.6 * number("readings"), "{counted}");
+        assert!(number("at_limit") > 0.3 * number("readings"), "{counted}");
         let report = std::fs::read_to_string(place.path("run/report.html")).unwrap();
         assert!(report.contains(&words));
         let fine = place.json(&["evaluate", "run", "--set", &format!("{limit}=1e6")]);

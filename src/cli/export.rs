@@ -135,7 +135,7 @@ pub(super) fn run(command: &ExportCommand, json: bool) -> Result<()> {
         return print(&json!({ "files": files, "expected": expected }).to_string());
     }
     print(&format!(
-        "{} files in {}\nthe machine built from them: test accuracy {} ({} of {}), the class that the trained one gives for {} of {}",
+        "{} files in {}\nthe machine built from them, with errors of programming and noise of its own: test accuracy {} ({} of {}); the trained one, programmed as anew, gives the same class for {} of {}",
         manifest.files.len() + 1,
         command.out.display(),
         percent(expected.accuracy),

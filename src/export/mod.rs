@@ -101,7 +101,7 @@ fn exported<T: Real>(
     // What a reader of these files will find: the machine as it is built from them.
     let (mut expected, classes) = expectation::<T>(bundle.path(), &manifest)?;
     let mut own = run.experiment(&[])?.machine::<T>()?;
-    checkpoint.program(own.as_mut(), true, &path)?;
+    checkpoint.program(own.as_mut(), false, &path)?;
     let as_trained = predict(own.as_mut(), test)?;
     expected.as_trained = as_trained.iter().zip(&classes).filter(|(a, b)| a == b).count();
     write_predictions(&mut bundle, &classes)?;

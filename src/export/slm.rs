@@ -300,7 +300,9 @@ fn shown(directory: &Path, held: &Masks) -> Result<Vec<Vec<f64>>> {
     let correction = held.correction.as_ref().map(|file| directory.join(file));
     let translation = Translation::new(layout, levels, held.sign, correction.as_deref())?;
     let read = |mask: &MaskFile| translation.read(&directory.join(&mask.file));
-    let shown: Vec<Vec<Vec<f64>>> = held.masks.par_iter().map(read).collect::<Result<_>>()?;
+    // Of several errors the first mask's is told, whichever thread found its own first.
+    let shown: Vec<Result<Vec<Vec<f64>>>> = held.masks.par_iter().map(read).collect();
+    let shown = shown.into_iter().collect::<Result<Vec<_>>>()?;
     Ok(shown.into_iter().flatten().collect())
 }
 
