@@ -12,13 +12,13 @@ use equilux::arithmetic::Statistics;
 use equilux::experiment::{Experiment, Session};
 use rayon::prelude::*;
 
-/// The laboratory, trained for as long as it can be: 15 epochs of phases of 15 steps, as large as
+/// The laboratory, trained for as long as it can be: 15 epochs of phases of 40 steps, as large as
 /// its noise allows; the camera behind a pinhole, one pixel.
 const LABORATORY: [&str; 6] = [
     "device.spim.sheet=spim-laboratory",
     "device.spim.region.side_px=1",
     "relaxation.step=0.3",
-    "relaxation.max_steps=15",
+    "relaxation.max_steps=40",
     "training.epochs=15",
     "learning.beta=1",
 ];

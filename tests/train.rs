@@ -114,6 +114,7 @@ fn the_frames_of_a_run_are_those_of_its_readout() {
         "data.train_limit=20",
         "measurement.samples=1",
         "relaxation.max_steps=15",
+        "learning.release_every=0",
     ];
     let mut arguments = vec!["train", file, "--out", "run"];
     arguments.extend(settings.iter().flat_map(|setting| ["--set", *setting]));

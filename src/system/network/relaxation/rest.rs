@@ -5,8 +5,8 @@
 //!   resting point of the free phase can be unstable; its nodes are then pushed a little, and must
 //!   come back: of what the push made of them, nothing may grow after [`LOOK`] time constants.
 //!   A sample that does not stay relaxes on from there.
-//! - A machine with noise never reaches a small tolerance: it uses all its steps, and in the last
-//!   quarter of them what its nodes show is watched. Its spread may be what noise makes of it, and
+//! - A machine with noise never reaches a small tolerance: it uses all its steps, and where it has
+//!   loops, what its nodes show in the last quarter of them is watched. Its spread may be what noise makes of it, and
 //!   [`MARGIN`] times that (a largest of thousands, noise passed on by other nodes), but never more
 //!   than that of values anywhere in a node's range: a cycle is no steady state, however loud the
 //!   noise.
@@ -32,17 +32,23 @@ const ANYWHERE: f64 = 0.577;
 /// What is left of a push that is too little to tell.
 const TRACE: f64 = 1e-3;
 
-/// Begins to watch the samples of a lane, if the machine is noisy.
-pub fn begin_watch<T: Real>(network: &Network<T>, lane: &mut Lane<T>) {
-    let numbers = if network.resolution > 0.0 { lane.active * network.nodes } else { 0 };
+/// Whether a noisy machine could run in a circle: without a loop it cannot, and is where noise
+/// leaves it.
+fn is_watched<T: Real>(network: &Network<T>, task: &Task<T>) -> bool {
+    network.resolution > 0.0 && (network.has_loops || task.model.is_some())
+}
+
+/// Begins to watch the samples of a lane, if the machine is noisy and has loops.
+pub fn begin_watch<T: Real>(network: &Network<T>, lane: &mut Lane<T>, task: &Task<T>) {
+    let numbers = if is_watched(network, task) { lane.active * network.nodes } else { 0 };
     lane.watch.begin(numbers);
 }
 
-/// Notes what the active samples of a noisy machine show at step `time`.
-pub fn watch<T: Real>(network: &Network<T>, lane: &mut Lane<T>, time: usize) {
+/// Notes what the active samples that are watched show at step `time`.
+pub fn watch<T: Real>(network: &Network<T>, lane: &mut Lane<T>, task: &Task<T>, time: usize) {
     let most = network.relaxation().max_steps;
     let from = most - (most / 4).max(4).min(most);
-    if network.resolution > 0.0 && time >= from {
+    if time >= from && is_watched(network, task) {
         let shared = network.shared_inputs;
         lane.watch.note(lane.coupled.view((shared, 0), (network.nodes, lane.active)));
     }
@@ -68,7 +74,8 @@ pub fn at_rest<T: Real>(network: &Network<T>, lane: &Lane<T>, task: &Task<T>) ->
     let each = lane.residual.iter().enumerate();
     each.map(|(column, residual)| {
         let residual = residual.f64();
-        residual <= tolerance || (residual <= explained && is_quiet(network, lane, column))
+        let quiet = || !is_watched(network, task) || is_quiet(network, lane, column);
+        residual <= tolerance || (residual <= explained && quiet())
     })
     .collect()
 }

@@ -35,7 +35,7 @@ impl<T: Real> Relaxer<T> for TimeSteps {
         task: &Task<T>,
     ) -> Result<Vec<bool>> {
         let samples = lane.active;
-        rest::begin_watch(network, lane);
+        rest::begin_watch(network, lane, task);
         let general = network.dynamics().is_gradient() || task.model.is_some() || task.dyadic;
         let step = if general { step_in_general } else { step_additive };
         let mut time = step(network, lane, task, 0)?;
@@ -70,7 +70,7 @@ fn step_in_general<T: Real>(
             return Ok(time);
         }
         network.forces(lane, task, time as u64)?;
-        rest::watch(network, lane, time);
+        rest::watch(network, lane, task, time);
         for column in 0..lane.active {
             lane.residual[column] = network.residual(lane, task, column);
         }
@@ -99,7 +99,7 @@ fn step_additive<T: Real>(
         if n == 0 {
             return Ok(time);
         }
-        rest::watch(network, lane, time);
+        rest::watch(network, lane, task, time);
         let driven = network.coupled(task.port, lane.coupled.columns(0, n), None);
         let (order, scratch, counts) = (&lane.order[..n], &mut lane.scratch, &mut lane.reads[..]);
         let (key, time, relaxing) = (task.key, time as u64, true);
