@@ -171,7 +171,11 @@ impl<T: Real> Array<T> {
             let of = |term: &dyn Fn(f64) -> f64| {
                 plus.zip_map(minus, |plus, minus| term(plus * 1e-6) + term(minus * 1e-6))
             };
-            let beyond = |power: usize| of(&|g| beyond_straight::<T>(device, g)[power]);
+            let straight = device.follows(Path::StraightCurrents);
+            let beyond = |power: usize| match straight {
+                true => DMatrix::zeros(plus.nrows(), plus.ncols()),
+                false => of(&|g| beyond_straight::<T>(device, g)[power]),
+            };
             self.heating = Heating::lines([of(&|g| g), beyond(0), beyond(1)]);
         }
     }

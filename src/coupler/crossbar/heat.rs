@@ -27,7 +27,11 @@ const ZEPTO: f64 = 1e21;
 impl Counter {
     /// Adds an energy in joule; at most 18 mJ, beyond which a single read does not go.
     pub fn add(&self, joules: f64) {
-        let zeptojoules = (joules * ZEPTO) as u64;
+        self.add_whole((joules * ZEPTO) as u64);
+    }
+
+    /// Adds whole zeptojoules.
+    fn add_whole(&self, zeptojoules: u64) {
         let before = self.low.fetch_add(zeptojoules, Ordering::Relaxed);
         if before.checked_add(zeptojoules).is_none() {
             self.high.fetch_add(1, Ordering::Relaxed);
@@ -102,8 +106,8 @@ impl<T: Real> Heating<T> {
                 let sign = if port == Port::Forward { volts } else { -volts };
                 let (b, c) = (T::of(sign), T::of(volts * volts));
                 let linear_only = square.iter().chain(cube).all(|sum| *sum == T::zero());
-                for column in values.chunks_exact(driven) {
-                    let sum = if linear_only {
+                let sum_of = |column: &[T]| {
+                    if linear_only {
                         weighted_squares(column, linear)
                     } else {
                         let coefficients = linear.iter().zip(square).zip(cube);
@@ -111,9 +115,12 @@ impl<T: Real> Heating<T> {
                         terms.fold(T::zero(), |sum, (v, ((g, square), cube))| {
                             sum + *v * *v * (*g + *v * (b * *square + *v * c * *cube))
                         })
-                    };
-                    counter.add(sum.f64() * volts * volts * seconds);
-                }
+                    }
+                };
+                // Whole numbers a sample, so that the sum is the same however samples are spread.
+                let each = volts * volts * seconds * ZEPTO;
+                let samples = values.chunks_exact(driven);
+                counter.add_whole(samples.map(|column| (sum_of(column).f64() * each) as u64).sum());
             }
             Self::Ends(tiles) => {
                 let samples = values.len() / driven;
