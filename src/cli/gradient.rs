@@ -240,12 +240,8 @@ fn experiment(
 
 /// The mean cost of the free phase.
 fn mean_cost(system: &dyn System<f64>, batch: &Batch<f64>, estimate: &Estimate<'_, f64>) -> f64 {
-    let outputs = estimate.free.values.rows_range(system.outputs()).into_owned();
-    let costs = outputs
-        .column_iter()
-        .zip(batch.targets.column_iter())
-        .map(|(v, y)| batch.cost.value(v.as_slice(), y.as_slice()));
-    costs.sum::<f64>() / batch.targets.ncols() as f64
+    let costs = batch.costs(system, &estimate.free);
+    costs.iter().sum::<f64>() / costs.len() as f64
 }
 
 fn cases(command: &GradientCommand, rules: &[RuleChoice], json: bool) -> Result<()> {

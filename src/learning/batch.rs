@@ -26,6 +26,13 @@ impl<'a, T: Real> Batch<'a, T> {
         Nudge { beta: T::of(beta), cost: self.cost, targets: self.targets, release: false }
     }
 
+    /// The cost of each sample at the `measured` values of `system`.
+    pub fn costs(&self, system: &dyn System<T>, measured: &Measurement<T>) -> Vec<T> {
+        let outputs = measured.values.rows_range(system.outputs()).into_owned();
+        let each = outputs.column_iter().zip(self.targets.column_iter());
+        each.map(|(v, y)| self.cost.value(v.as_slice(), y.as_slice())).collect()
+    }
+
     /// Lets `system` infer.
     ///
     /// # Errors
@@ -109,6 +116,11 @@ impl<T: Real> Signal<T> {
         }
         self
     }
+}
+
+/// Takes the samples that are not settled in `others` for not settled.
+pub(super) fn keep(settled: &mut [bool], others: &[bool]) {
+    settled.iter_mut().zip(others).for_each(|(own, other)| *own &= *other);
 }
 
 fn unsettled(settled: &[bool]) -> usize {

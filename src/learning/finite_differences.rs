@@ -13,7 +13,8 @@
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, Common, Estimate, Rule, Traits};
+use super::batch::keep;
+use super::{Batch, Common, Estimate, Rule, Traits, expect_movable};
 use crate::arithmetic::Real;
 use crate::coupler::Domain;
 use crate::quantity::range;
@@ -64,13 +65,6 @@ impl<T: Real> Bench<'_, '_, '_, T> {
         self.system.program(values)?;
         self.batch.infer(self.system)
     }
-
-    /// The cost of each sample.
-    fn costs(&self, measured: &Measurement<T>) -> Vec<f64> {
-        let outputs = measured.values.rows_range(self.system.outputs()).into_owned();
-        let each = outputs.column_iter().zip(self.batch.targets.column_iter());
-        each.map(|(v, y)| self.batch.cost.value(v.as_slice(), y.as_slice()).f64()).collect()
-    }
 }
 
 impl<T: Real> Rule<T> for FiniteDifferences {
@@ -84,6 +78,7 @@ impl<T: Real> Rule<T> for FiniteDifferences {
         batch: &Batch<'a, T>,
     ) -> Result<Estimate<'a, T>> {
         let parameters = system.parameters();
+        expect_movable("finite-differences", &parameters)?;
         let samples = batch.inputs.ncols();
         let as_found = system.state();
         let mut bench = Bench { system, batch, found: as_found.clone() };
@@ -92,26 +87,17 @@ impl<T: Real> Rule<T> for FiniteDifferences {
         let mut settled = vec![true; samples];
         for repeat in 0..self.repeats {
             for (which, parameter) in parameters.iter().enumerate() {
-                let moved = match parameter.domain {
-                    Domain::Fixed => 0,
-                    Domain::Binary => {
-                        let name = &parameter.name;
-                        let message = "are binary and cannot be moved a little";
-                        return Err(Error::input(format!("finite-differences: {name} {message}")));
-                    }
-                    Domain::Real | Domain::Interval(..) => parameter.values.len(),
-                };
+                let fixed = parameter.domain == Domain::Fixed;
+                let moved = if fixed { 0 } else { parameter.values.len() };
                 let mut slopes = Vec::with_capacity(moved);
                 for index in 0..moved {
                     let mut side = |sign: f64| {
                         let mut values = whole.clone();
                         values[which][index] += T::of(sign * self.step);
                         let measured = bench.look(&mut values)?;
-                        settled
-                            .iter_mut()
-                            .zip(&measured.settled)
-                            .for_each(|(all, one)| *all &= one);
-                        Ok::<_, Error>((values[which][index].f64(), bench.costs(&measured)))
+                        keep(&mut settled, &measured.settled);
+                        let costs = batch.costs(bench.system, &measured);
+                        Ok::<_, Error>((values[which][index].f64(), costs))
                     };
                     let ((above, more), (below, less)) = (side(1.0)?, side(-1.0)?);
                     if above <= below {
@@ -121,7 +107,8 @@ impl<T: Real> Rule<T> for FiniteDifferences {
                             parameter.name, self.step
                         )));
                     }
-                    let slope = |(more, less): (&f64, &f64)| (more - less) / (above - below);
+                    let slope =
+                        |(more, less): (&T, &T)| (more.f64() - less.f64()) / (above - below);
                     slopes.push(more.iter().zip(&less).map(slope).collect::<Vec<f64>>());
                 }
                 if repeat == 0 {
@@ -137,7 +124,7 @@ impl<T: Real> Rule<T> for FiniteDifferences {
         }
         bench.found = as_found;
         let free = bench.look(&mut whole.clone())?;
-        settled.iter_mut().zip(&free.settled).for_each(|(all, one)| *all &= one);
+        keep(&mut settled, &free.settled);
         let used = settled.iter().filter(|settled| **settled).count();
         let share = 1.0 / (used.max(1) * self.repeats) as f64;
         let mean = |slopes: &Vec<f64>| {

@@ -28,10 +28,11 @@ mod nudges;
 mod spsa;
 mod vector_field;
 
-use crate::Result;
 use crate::arithmetic::Real;
+use crate::coupler::{Domain, Parameter};
 use crate::quantity::choice::choices;
 use crate::system::{Gradient, System};
+use crate::{Error, Result};
 
 pub use adjoint::Adjoint;
 pub use asym_ep::{AsymEp, AsymEpTable, CorrectionMethod};
@@ -81,6 +82,17 @@ pub struct Common {
     pub nudges: Nudges,
     /// Names the random streams of rules that need any.
     pub seed: u64,
+}
+
+/// Checks that the parameters of a machine can be moved a little, as `rule` does.
+fn expect_movable<T: Real>(rule: &str, parameters: &[Parameter<T>]) -> Result<()> {
+    match parameters.iter().find(|parameter| parameter.domain == Domain::Binary) {
+        None => Ok(()),
+        Some(binary) => Err(Error::input(format!(
+            "{rule}: {} are binary and cannot be perturbed a little",
+            binary.name
+        ))),
+    }
 }
 
 /// What is known of a rule before it is made.

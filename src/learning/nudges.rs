@@ -4,6 +4,7 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 use super::Batch;
+use super::batch::keep;
 use crate::Result;
 use crate::arithmetic::Real;
 use crate::arithmetic::simd::{self, vectorised};
@@ -29,8 +30,8 @@ pub struct Nudges {
     pub beta: f64,
     /// The sides.
     pub nudging: Nudging,
-    /// Nudges are released in every so manieth update, to see whether the machine returns to its
-    /// free steady state; 0 is never.
+    /// Nudges are released whenever this many updates have passed, to see whether the machine
+    /// returns to its free steady state; 0 is never.
     pub release_every: u64,
 }
 
@@ -65,14 +66,9 @@ impl<T: Real> Contrast<T> {
             simd::scale(this.as_mut_slice(), T::of(4.0 / 3.0));
             simd::add_scaled(this.as_mut_slice(), T::of(-1.0 / 3.0), twice.as_slice());
         }
-        self.keep(&twice.settled);
+        keep(&mut self.settled, &twice.settled);
         self.left = self.left.max(twice.left);
         self
-    }
-
-    /// Takes the samples that are not `settled` elsewhere for not settled.
-    fn keep(&mut self, settled: &[bool]) {
-        self.settled.iter_mut().zip(settled).for_each(|(own, other)| *own &= *other);
     }
 }
 
@@ -113,7 +109,7 @@ impl Nudges {
             Nudging::FourPoint => centred(self.beta / 2.0)?.extrapolated(&centred(self.beta)?),
             Nudging::OneSided => Contrast::between(nudged(self.beta)?, free.clone(), self.beta),
         };
-        contrast.keep(&free.settled);
+        keep(&mut contrast.settled, &free.settled);
         Ok(contrast)
     }
 }

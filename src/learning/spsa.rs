@@ -11,13 +11,14 @@ use nalgebra::DMatrix;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, Common, Estimate, Rule, Traits};
+use super::batch::keep;
+use super::{Batch, Common, Estimate, Rule, Traits, expect_movable};
+use crate::Result;
 use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
 use crate::coupler::Domain;
 use crate::quantity::range;
 use crate::system::{Measurement, System};
-use crate::{Error, Result};
 
 /// Simultaneous perturbation: `spsa`.
 #[derive(Clone, Copy, Debug)]
@@ -70,13 +71,7 @@ impl<T: Real> Rule<T> for Spsa {
         batch: &Batch<'a, T>,
     ) -> Result<Estimate<'a, T>> {
         let parameters = system.parameters();
-        if let Some(binary) = parameters.iter().find(|parameter| parameter.domain == Domain::Binary)
-        {
-            return Err(Error::input(format!(
-                "spsa: {} are binary and cannot be perturbed a little",
-                binary.name
-            )));
-        }
+        expect_movable("spsa", &parameters)?;
         let free = batch.infer(system)?;
         let mut programmed: Vec<DMatrix<T>> =
             parameters.iter().map(|parameter| parameter.values.clone()).collect();
@@ -106,10 +101,7 @@ impl<T: Real> Rule<T> for Spsa {
                 batch.infer(system)
             };
             let (plus, minus) = (measure(self.perturbation)?, measure(-self.perturbation)?);
-            settled
-                .iter_mut()
-                .zip(plus.settled.iter().zip(&minus.settled))
-                .for_each(|(all, (plus, minus))| *all &= plus & minus);
+            keep(&mut settled, &plus.settled_with(&minus));
             let slope = mean_cost(system, batch, &plus, &settled)
                 - mean_cost(system, batch, &minus, &settled);
             gradient
@@ -129,12 +121,9 @@ fn mean_cost<T: Real>(
     measured: &Measurement<T>,
     settled: &[bool],
 ) -> T {
-    let outputs = system.outputs();
-    let used: Vec<usize> = (0..settled.len()).filter(|sample| settled[*sample]).collect();
-    let total = used.iter().fold(T::zero(), |total, sample| {
-        let values: Vec<T> =
-            measured.values.column(*sample).rows_range(outputs.clone()).iter().copied().collect();
-        total + batch.cost.value(&values, batch.targets.column(*sample).as_slice())
-    });
-    total / T::of(used.len().max(1) as f64)
+    let used =
+        batch.costs(system, measured).into_iter().zip(settled).filter(|(_, settled)| **settled);
+    let (total, count) =
+        used.fold((T::zero(), 0), |(total, count), (cost, _)| (total + cost, count + 1));
+    total / T::of(count.max(1) as f64)
 }
