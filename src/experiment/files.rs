@@ -4,8 +4,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use toml::Value;
-
 use super::Experiment;
 use crate::data::Dataset;
 use crate::file::{read_text, sha256, write_text};
@@ -22,8 +20,8 @@ impl NamedFiles {
     /// When a file cannot be read.
     pub fn of(experiment: &Experiment, known: &mut HashMap<PathBuf, String>) -> Result<Self> {
         let mut paths = Dataset::files(&experiment.data);
-        let table: toml::Table = experiment.to_toml().parse().expect("it has just been written");
-        add_paths(&Value::Table(table), &mut paths);
+        let mut device = experiment.device.clone();
+        paths.extend(device.files().into_iter().map(|(_, file)| PathBuf::from(&*file)));
         let mut files = BTreeMap::new();
         for path in paths {
             let sum = match known.get(&path) {
@@ -69,15 +67,5 @@ impl NamedFiles {
     /// All of them, as one text.
     pub(crate) fn text(&self) -> String {
         self.0.iter().map(|(path, sum)| format!("{path} {sum}\n")).collect()
-    }
-}
-
-/// Adds every string of `value` that is the path of a file.
-fn add_paths(value: &Value, paths: &mut Vec<PathBuf>) {
-    match value {
-        Value::String(text) if Path::new(text).is_file() => paths.push(text.into()),
-        Value::Array(values) => values.iter().for_each(|value| add_paths(value, paths)),
-        Value::Table(table) => table.values().for_each(|value| add_paths(value, paths)),
-        _ => {}
     }
 }

@@ -14,8 +14,8 @@ const CONFIG: &str = "config.toml";
 /// What the files that it names held when the run began.
 const FILES: &str = "files.json";
 
-/// A run's directory: `config.toml`, `files.json` where there are any, `metrics.csv`, `checkpoint.safetensors`, `summary.json`,
-/// `plots/` and `report.html`.
+/// A run's directory: `config.toml`, `files.json` where there are any, `metrics.csv`,
+/// `checkpoint.safetensors`, `summary.json`, `plots/` and `report.html`.
 #[derive(Clone, Debug)]
 pub struct RunDirectory {
     path: PathBuf,

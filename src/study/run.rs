@@ -44,9 +44,9 @@ impl Study {
             if deals {
                 experiment.chip += number as u64;
             }
+            let files = NamedFiles::of(&experiment, &mut known)?;
             for seed in self.seeds.list(experiment.seed) {
                 let experiment = Experiment { seed, ..experiment.clone() };
-                let files = NamedFiles::of(&experiment, &mut known)?;
                 let id = self.identity(procedure, &experiment, &files);
                 runs.push(Run {
                     number: runs.len() + 1,
