@@ -171,12 +171,11 @@ impl<T: Real> Array<T> {
             let of = |term: &dyn Fn(f64) -> f64| {
                 plus.zip_map(minus, |plus, minus| term(plus * 1e-6) + term(minus * 1e-6))
             };
-            let straight = device.follows(Path::StraightCurrents);
-            let beyond = |power: usize| match straight {
-                true => DMatrix::zeros(plus.nrows(), plus.ncols()),
-                false => of(&|g| beyond_straight::<T>(device, g)[power]),
-            };
-            self.heating = Heating::lines([of(&|g| g), beyond(0), beyond(1)]);
+            let beyond = (!device.follows(Path::StraightCurrents)).then(|| {
+                let current = beyond_straight::<T>(device);
+                [0, 1].map(|power| of(&|g| current(g)[power]))
+            });
+            self.heating = Heating::lines(&of(&|g| g), beyond);
         }
     }
 
@@ -208,19 +207,23 @@ pub(super) fn current_of<T: Real>(
     power: usize,
     scale: f64,
 ) -> DMatrix<f64> {
-    let term = |g_us: f64| beyond_straight::<T>(device, g_us * 1e-6)[power];
+    let current = beyond_straight::<T>(device);
+    let term = |g_us: f64| current(g_us * 1e-6)[power];
     let factor = scale * 1e6 * device.drive.volts_per_value().powi(power as i32 + 1);
     plus.zip_map(minus, |plus, minus| (term(plus) - term(minus)) * factor)
 }
 
-/// Coefficients of u^2 and u^3 in the current of a cell of `g` siemens.
-fn beyond_straight<T: Real>(device: &CrossbarDevice, g: f64) -> [f64; 2] {
+/// Coefficients of u^2 and u^3 in the current of a cell, by its conductance in siemens.
+fn beyond_straight<T: Real>(device: &CrossbarDevice) -> impl Fn(f64) -> [f64; 2] {
     let effects = device.active::<T>();
-    let effects = effects.filter(|effect| !effect.follows(Path::StraightCurrents, device));
-    effects.fold([0.0; 2], |sum, effect| {
-        let own = effect.current(g);
-        [sum[0] + own[0], sum[1] + own[1]]
-    })
+    let effects: Vec<_> =
+        effects.filter(|effect| !effect.follows(Path::StraightCurrents, device)).collect();
+    move |g| {
+        effects.iter().fold([0.0; 2], |sum, effect| {
+            let own = effect.current(g);
+            [sum[0] + own[0], sum[1] + own[1]]
+        })
+    }
 }
 
 /// What wires make of a cell's conductance: a factor for each cell of both sides.

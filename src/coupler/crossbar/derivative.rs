@@ -49,11 +49,12 @@ impl<T: Real> Crossbar<T> {
         gradient: &mut DMatrix<T>,
     ) {
         let (port, wanted) = (read.port, &read.wanted);
+        let periphery = self.quiet_periphery();
         let pass = |value: T| {
             let mut values = vec![value; wanted.len()];
             let streams = Streams { key: Key::new(0, "none"), samples: &[0], step: 0 };
             let mut lines = Lines { port, lines: wanted.clone(), values: &mut values };
-            self.quiet_periphery().output(&mut lines, &streams);
+            periphery.output(&mut lines, &streams);
             values
         };
         let (above, below) = (pass(T::one()), pass(-T::one()));

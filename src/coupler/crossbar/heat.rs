@@ -70,19 +70,24 @@ pub(super) enum Heating<T: Real> {
     /// Nobody asks.
     #[default]
     Unknown,
-    /// Perfect wires: for each line of either side the sums of its cells' coefficients of u, u^2 and
-    /// u^3, in A/V, A/V^2 and A/V^3.
-    Lines([[Vec<T>; 3]; 2]),
+    /// Perfect wires: for each line of the inputs' side and of the outputs' the sums of its cells'
+    /// coefficients of u, in A/V, and of u^2 and u^3, in A/V^2 and A/V^3, where cells have any.
+    Lines { linear: [Vec<T>; 2], beyond: Option<[[Vec<T>; 2]; 2]> },
     /// Resistive wires: the ends of each tile.
     Ends(Vec<TileEnds<T>>),
 }
 
 impl<T: Real> Heating<T> {
-    /// Sums over the lines of an array whose cells, outputs x inputs, have these coefficients.
-    pub fn lines(coefficients: [DMatrix<f64>; 3]) -> Self {
+    /// Sums over the lines of an array whose cells, outputs x inputs, have these coefficients of u,
+    /// and of u^2 and u^3 where they have any.
+    pub fn lines(linear: &DMatrix<f64>, beyond: Option<[DMatrix<f64>; 2]>) -> Self {
         let inputs = |cells: &DMatrix<f64>| cells.row_sum().iter().map(|g| T::of(*g)).collect();
         let outputs = |cells: &DMatrix<f64>| cells.column_sum().iter().map(|g| T::of(*g)).collect();
-        Self::Lines([coefficients.each_ref().map(inputs), coefficients.each_ref().map(outputs)])
+        Self::Lines {
+            linear: [inputs(linear), outputs(linear)],
+            beyond: beyond
+                .map(|terms| [terms.each_ref().map(inputs), terms.each_ref().map(outputs)]),
+        }
     }
 
     /// Adds the energy of reads of `seconds` at `port` to `counter`. `values`, driven x samples, are
@@ -100,22 +105,19 @@ impl<T: Real> Heating<T> {
         }
         match self {
             Self::Unknown => (),
-            Self::Lines(sides) => {
-                let [linear, square, cube] = &sides[port.index()];
+            Self::Lines { linear, beyond } => {
+                let linear = &linear[port.index()];
                 // Driven from the other side a cell's voltage has the other sign.
                 let sign = if port == Port::Forward { volts } else { -volts };
                 let (b, c) = (T::of(sign), T::of(volts * volts));
-                let linear_only = square.iter().chain(cube).all(|sum| *sum == T::zero());
                 let sum_of = |column: &[T]| {
-                    if linear_only {
-                        weighted_squares(column, linear)
-                    } else {
-                        let coefficients = linear.iter().zip(square).zip(cube);
-                        let terms = column.iter().zip(coefficients);
-                        terms.fold(T::zero(), |sum, (v, ((g, square), cube))| {
-                            sum + *v * *v * (*g + *v * (b * *square + *v * c * *cube))
-                        })
-                    }
+                    let Some(beyond) = beyond else { return weighted_squares(column, linear) };
+                    let [square, cube] = &beyond[port.index()];
+                    let coefficients = linear.iter().zip(square).zip(cube);
+                    let terms = column.iter().zip(coefficients);
+                    terms.fold(T::zero(), |sum, (v, ((g, square), cube))| {
+                        sum + *v * *v * (*g + *v * (b * *square + *v * c * *cube))
+                    })
                 };
                 // Whole numbers a sample, so that the sum is the same however samples are spread.
                 let each = volts * volts * seconds * ZEPTO;

@@ -63,7 +63,7 @@ use chip::ChipCells;
 use heat::{Counter, Heating};
 use periphery::Periphery;
 use pulsed::PulsedCells;
-use writer::Tally;
+use writer::WriteTally;
 use written::Cells;
 
 pub use bench::program_once;
@@ -138,10 +138,10 @@ impl<T: Real> Crossbar<T> {
     }
 
     /// Pulses so far, and cells that write-and-verify gave up.
-    fn tally(&self) -> Tally {
+    fn tally(&self) -> WriteTally {
         match &self.memory {
             Memory::Written(cells) => cells.tally(),
-            Memory::Pulsed(cells) => Tally { pulses: cells.written, given_up: 0 },
+            Memory::Pulsed(cells) => WriteTally { pulses: cells.written, given_up: 0 },
         }
     }
 }
@@ -152,7 +152,10 @@ impl<T: Real> Memory<T> {
     fn programmed(&self, device: &CrossbarDevice, chip: &ChipCells<T>) -> [[DMatrix<f64>; 2]; 2] {
         let (mut cells, mut asked) = match self {
             Self::Written(cells) => (cells.programmed(device), cells.asked(device)),
-            Self::Pulsed(cells) => (cells.conductances(device), cells.conductances(device)),
+            Self::Pulsed(cells) => {
+                let cells = cells.conductances(device);
+                (cells.clone(), cells)
+            }
         };
         chip.put_stuck(&mut cells);
         chip.put_stuck(&mut asked);
@@ -332,7 +335,7 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     }
 
     fn expense(&self) -> Expense {
-        let (Tally { pulses, given_up }, cost) = (self.tally(), &self.device.cost);
+        let (WriteTally { pulses, given_up }, cost) = (self.tally(), &self.device.cost);
         Expense {
             pulses,
             given_up,

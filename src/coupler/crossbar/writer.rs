@@ -17,14 +17,14 @@ const BLOCK: usize = 64;
 
 /// What writes took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(super) struct WriteTally {
     /// Pulses.
     pub pulses: u64,
     /// Cells that write-and-verify left beyond its tolerance.
     pub given_up: u64,
 }
 
-impl Add for Tally {
+impl Add for WriteTally {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -85,12 +85,12 @@ pub(super) struct Part<'a, T> {
 
 impl<T: Real> Part<'_, T> {
     /// Writes what has changed; says what it took.
-    pub fn write(&mut self, writer: &Writer<T>, key: Key) -> Tally {
+    pub fn write(&mut self, writer: &Writer<T>, key: Key) -> WriteTally {
         let mut deviates = vec![T::zero(); 2 * self.wanted.len()];
         key.add_normals(&mut deviates, T::one());
         let mut stream = key.with(0).stream();
         let wanted = writer.round(self.wanted.iter().map(|weight| weight.f64()));
-        let (pairs, mut tally) = (writer.device.cells.clone(), Tally::default());
+        let (pairs, mut tally) = (writer.device.cells.clone(), WriteTally::default());
         let mut writes = [Write::default(); 2 * BLOCK];
         let (mut places, offset) = ([0; BLOCK], pairs.mapping == Mapping::Offset);
         for (block, wanted) in wanted.chunks(BLOCK).enumerate() {
@@ -134,10 +134,10 @@ impl<T: Real> Part<'_, T> {
         places: &[usize],
         writes: &mut [Write],
         stream: &mut Stream,
-    ) -> Tally {
+    ) -> WriteTally {
         writer.write(writes, stream);
         let scale = writer.device.cells.weight_per_us();
-        let mut tally = Tally::default();
+        let mut tally = WriteTally::default();
         for (index, pair) in places.iter().zip(writes.as_chunks::<2>().0) {
             let [plus, minus] = pair;
             tally.pulses += plus.pulses + minus.pulses;

@@ -11,7 +11,7 @@ use super::chip::ChipCells;
 use super::effects::CrossbarDevice;
 use super::hook::Path;
 use super::settings::Mapping;
-use super::writer::{PART, Part, Tally, Writer};
+use super::writer::{PART, Part, WriteTally, Writer};
 use crate::Result;
 use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
@@ -26,7 +26,7 @@ pub(super) struct Cells<T: Real> {
     weights: DMatrix<T>,
     /// Conductances of G+ and G- right after programming, microsiemens; empty as `weights`.
     programmed: [DMatrix<T>; 2],
-    tally: Tally,
+    tally: WriteTally,
 }
 
 vectorised! {
@@ -58,7 +58,12 @@ impl<T: Real> Cells<T> {
         let targets = DMatrix::from_element(shape.0, shape.1, nothing);
         let exact = device.follows(Path::ExactWrites);
         let blank = || if exact { DMatrix::zeros(0, 0) } else { targets.clone() };
-        Self { weights: blank(), programmed: [blank(), blank()], targets, tally: Tally::default() }
+        Self {
+            weights: blank(),
+            programmed: [blank(), blank()],
+            targets,
+            tally: WriteTally::default(),
+        }
     }
 
     /// Writes `weights` to these cells of `device`, `chip` what is fixed in them; `key` names the
@@ -71,7 +76,7 @@ impl<T: Real> Cells<T> {
         key: Key,
     ) {
         if self.weights.is_empty() {
-            let (pairs, first) = (&device.cells, self.tally == Tally::default());
+            let (pairs, first) = (&device.cells, self.tally == WriteTally::default());
             let one_sided = pairs.mapping == Mapping::Differential;
             let cells =
                 if pairs.mapping == Mapping::Balanced || first && one_sided { 2 } else { 1 };
@@ -100,7 +105,7 @@ impl<T: Real> Cells<T> {
             .into_par_iter()
             .enumerate()
             .map(|(index, mut part)| part.write(writer, key.with(index as u64)));
-        self.tally = self.tally + written.reduce(Tally::default, |a, b| a + b);
+        self.tally = self.tally + written.reduce(WriteTally::default, |a, b| a + b);
     }
 
     /// What each pair was asked to be, in units of the weights.
@@ -128,7 +133,7 @@ impl<T: Real> Cells<T> {
     }
 
     /// Pulses so far, and cells given up.
-    pub fn tally(&self) -> Tally {
+    pub fn tally(&self) -> WriteTally {
         self.tally
     }
 
@@ -151,7 +156,7 @@ impl<T: Real> Cells<T> {
         };
         put("cell_targets", &mut self.targets)?;
         let tally = state.counts("cells_written", 2)?;
-        self.tally = Tally { pulses: tally[0], given_up: tally[1] };
+        self.tally = WriteTally { pulses: tally[0], given_up: tally[1] };
         if !self.weights.is_empty() {
             let [plus, minus] = &mut self.programmed;
             for (name, cells) in BECAME.into_iter().zip([&mut self.weights, plus, minus]) {
