@@ -38,9 +38,17 @@ pub(in crate::export) fn orders(
     device: &SpimDevice,
     held: &Masks,
 ) -> Result<Vec<Vec<f64>>> {
-    let mut optics = optics_of(device, held)?;
+    orders_of(optics_of(device, held)?, device, held, &shown(directory, held)?)
+}
+
+/// [`orders`] of masks that show the values `shown`, on the light path `optics`.
+fn orders_of(
+    mut optics: Optics,
+    device: &SpimDevice,
+    held: &Masks,
+    shown: &[Vec<f64>],
+) -> Result<Vec<Vec<f64>>> {
     optics.layout = held.layout.layout()?;
-    let shown = shown(directory, held)?;
     let plain = Translation::new(optics.layout.clone(), optics.levels.clone(), 1, None)?;
     let columns: Vec<&[f64]> = shown.iter().map(Vec::as_slice).collect();
     let wave = Wave::new(&optics);
@@ -108,11 +116,17 @@ pub(in crate::export) fn problems(
     let response = Some(optics.levels.phases()).filter(|_| !optics.levels.are_even());
     file("response", held.response.as_ref(), response)?;
     file("compensation", held.compensation.as_ref(), display.compensation())?;
-    for found in
-        [wrong_values(directory, &optics, &display, held), wrong_orders(directory, device, held)]
-    {
-        problems.extend(found.unwrap_or_else(|error| vec![error.to_string()]));
-    }
+    let shown = match shown(directory, held) {
+        Ok(shown) => shown,
+        Err(error) => {
+            problems.push(error.to_string());
+            return Ok(problems);
+        }
+    };
+    let wrong = wrong_values(directory, &optics, &display, held, &shown);
+    problems.extend(wrong.unwrap_or_else(|error| vec![error.to_string()]));
+    let wrong = orders_of(optics, device, held, &shown).map(|found| wrong_orders(held, &found));
+    problems.extend(wrong.unwrap_or_else(|error| vec![error.to_string()]));
     Ok(problems)
 }
 
@@ -122,8 +136,8 @@ fn wrong_values(
     optics: &Optics,
     display: &Display,
     held: &Masks,
+    shown: &[Vec<f64>],
 ) -> Result<Vec<String>> {
-    let shown = shown(directory, held)?;
     let phases = read_matrix(&directory.join(&held.phases))?;
     let macro_pixels = optics.layout.macro_pixels();
     if phases.shape() != (shown.len(), macro_pixels)
@@ -164,9 +178,8 @@ fn wrong_values(
     Ok(wrong)
 }
 
-/// Masks that do not send into their orders what is said of them.
-fn wrong_orders(directory: &Path, device: &SpimDevice, held: &Masks) -> Result<Vec<String>> {
-    let found = orders(directory, device, held)?;
+/// Masks that do not send into their orders what is said of them, but what was `found`.
+fn wrong_orders(held: &Masks, found: &[Vec<f64>]) -> Vec<String> {
     let wrong = |(MaskFile { file, orders, .. }, found): (&MaskFile, &Vec<f64>)| {
         let off =
             orders.len() != found.len() || !orders.iter().zip(found).all(|(a, b)| same(*a, *b));
@@ -176,5 +189,5 @@ fn wrong_orders(directory: &Path, device: &SpimDevice, held: &Masks) -> Result<V
             )
         })
     };
-    Ok(held.masks.iter().zip(&found).filter_map(wrong).collect())
+    held.masks.iter().zip(found).filter_map(wrong).collect()
 }

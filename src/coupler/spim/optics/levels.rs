@@ -19,7 +19,7 @@ const CELLS_PER_LEVEL: usize = 8;
 const SAME_ANGLE: f64 = 1e-9;
 
 /// The levels of a modulator, as its controller knows them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Levels {
     bits: u32,
     /// The phase of each level, radians.
@@ -41,7 +41,7 @@ pub struct Levels {
 impl Levels {
     /// Phases that are exact: a modulator of 0 bits.
     pub fn exact() -> Self {
-        Self::of_pairs(0, Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new())
+        Self::default().indexed()
     }
 
     /// Level g shows 2 pi g / 2^`bits`; 0 bits are exact phases.
@@ -59,7 +59,7 @@ impl Levels {
             (0..=half_turn).map(|level| (PI * level as f64 / half_turn as f64).cos()).collect();
         let thresholds =
             (0..half_turn).map(|level| ((level as f64 + 0.5) / per_radian).cos()).collect();
-        Self::of_pairs(bits, phases, Vec::new(), pairs, values, thresholds)
+        Self { bits, phases, pairs, values, thresholds, ..Self::default() }.indexed()
     }
 
     /// Levels that show `phases` (radians, one a level of `bits` bits, at least 1), in any order
@@ -94,23 +94,18 @@ impl Levels {
             values.push(if inside { best } else { middle }.cos());
         }
         let thresholds = angles.iter().map(|angle| angle.cos()).collect();
-        Self::of_pairs(bits, phases, sorted, pairs, values, thresholds)
+        Self { bits, phases, sorted, pairs, values, thresholds, ..Self::default() }.indexed()
     }
 
-    fn of_pairs(
-        bits: u32,
-        phases: Vec<f64>,
-        sorted: Vec<(f64, u16)>,
-        pairs: Vec<[u16; 2]>,
-        values: Vec<f64>,
-        thresholds: Vec<f64>,
-    ) -> Self {
+    /// With the tables by which values and pairs find their entries.
+    fn indexed(self) -> Self {
+        let Self { pairs, thresholds, .. } = &self;
         let cells = pairs.len().saturating_sub(1).max(1) * CELLS_PER_LEVEL;
         let upper = |cell: usize| (2.0 * (cell + 1) as f64 / cells as f64 - 1.0).min(1.0);
         let entry = |value: f64| thresholds.partition_point(|t| value <= *t) as u32;
         let first = (0..cells).map(|cell| entry(upper(cell))).collect();
         let entries = pairs.iter().copied().zip(0..).collect();
-        Self { bits, phases, sorted, pairs, values, thresholds, first, entries }
+        Self { first, entries, ..self }
     }
 
     /// Bits of the modulator; 0 for exact phases.

@@ -6,10 +6,10 @@
 //!   come back: of what the push made of them, nothing may grow after [`LOOK`] time constants.
 //!   A sample that does not stay relaxes on from there.
 //! - A machine with noise never reaches a small tolerance: it uses all its steps, and where it has
-//!   loops, what its nodes show in the last quarter of them is watched. Its spread may be what noise makes of it, and
-//!   [`MARGIN`] times that (a largest of thousands, noise passed on by other nodes), but never more
-//!   than that of values anywhere in a node's range: a cycle is no steady state, however loud the
-//!   noise.
+//!   loops, what its nodes show in the last quarter of them is watched. Its spread may be
+//!   [`MARGIN`] times what noise makes of it (a largest of thousands, noise passed on by other
+//!   nodes), but never more than that of values anywhere in a node's range: a cycle is no steady
+//!   state, however loud the noise.
 
 use super::super::Network;
 use super::super::lane::Lane;
