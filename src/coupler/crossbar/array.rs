@@ -35,7 +35,8 @@ pub(super) struct Array<T: Real> {
 pub(super) struct Held<'a, T: Real> {
     /// Empty where the weights are all that counts.
     pub cells: [DMatrix<f64>; 2],
-    /// What the cells were asked to be, microsiemens; empty as `cells`.
+    /// What the cells were asked to be, microsiemens; empty as `cells`, and where their noise does
+    /// not depend on it.
     pub asked: [DMatrix<f64>; 2],
     pub weights: Option<&'a DMatrix<T>>,
     /// What outputs are scaled by to make up for drift.
@@ -148,7 +149,7 @@ impl<T: Real> Array<T> {
 
     /// Lays out what conductances say beyond the weights.
     fn compile(&mut self, device: &CrossbarDevice, held: &Held<T>, scale: f64) {
-        let [plus, minus] = &held.cells;
+        let plus = &held.cells[0];
         let powers = (!device.follows(Path::StraightCurrents))
             .then(|| [0, 1].map(|power| self.power(device, held, power, scale)));
         let variances = (!device.follows(Path::EvenNoise)).then(|| {
@@ -168,14 +169,13 @@ impl<T: Real> Array<T> {
             tile.variances = variances.as_ref().map(|variances| tile.part_of(variances));
         }
         if device.cost.counts_heat() && device.wires.is_off() {
-            let of = |term: &dyn Fn(f64) -> f64| {
-                plus.zip_map(minus, |plus, minus| term(plus * 1e-6) + term(minus * 1e-6))
-            };
             let beyond = (!device.follows(Path::StraightCurrents)).then(|| {
                 let current = beyond_straight::<T>(device);
-                [0, 1].map(|power| of(&|g| current(g)[power]))
+                [0, 1].map(|power| {
+                    held.cells.each_ref().map(|cells| cells.map(|g| current(g * 1e-6)[power]))
+                })
             });
-            self.heating = Heating::lines(&of(&|g| g), beyond);
+            self.heating = Heating::lines(&held.cells, beyond);
         }
     }
 

@@ -90,7 +90,8 @@ impl<T: Real> Crossbar<T> {
         let compensation = self.memory.with_held(device, &self.chip, |held| held.compensation);
         let scale = device.cells.weight_per_us() * compensation;
         let currents = |by: f64| {
-            let [mut cells, mut asked] = self.memory.programmed(device, &self.chip);
+            let mut cells = self.memory.programmed(device, &self.chip);
+            let mut asked = self.memory.asked(device, &self.chip);
             for side in 0..2 {
                 let weights = self.weights.iter().map(|weight| weight.f64());
                 let pairs = cells[side].iter_mut().zip(asked[side].iter_mut()).zip(weights);

@@ -78,16 +78,15 @@ pub(super) enum Heating<T: Real> {
 }
 
 impl<T: Real> Heating<T> {
-    /// Sums over the lines of an array whose cells, outputs x inputs, have these coefficients of u,
-    /// and of u^2 and u^3 where they have any.
-    pub fn lines(linear: &DMatrix<f64>, beyond: Option<[DMatrix<f64>; 2]>) -> Self {
-        let inputs = |cells: &DMatrix<f64>| cells.row_sum().iter().map(|g| T::of(*g)).collect();
-        let outputs = |cells: &DMatrix<f64>| cells.column_sum().iter().map(|g| T::of(*g)).collect();
-        Self::Lines {
-            linear: [inputs(linear), outputs(linear)],
-            beyond: beyond
-                .map(|terms| [terms.each_ref().map(inputs), terms.each_ref().map(outputs)]),
-        }
+    /// Sums over the lines of an array of pairs of `cells`, outputs x inputs, microsiemens; `beyond`
+    /// are their coefficients of u^2 and u^3 in a current in A, where they have any.
+    pub fn lines(cells: &[DMatrix<f64>; 2], beyond: Option<[[DMatrix<f64>; 2]; 2]>) -> Self {
+        let beyond = beyond.map(|terms| {
+            let [[square_in, square_out], [cube_in, cube_out]] =
+                terms.each_ref().map(|term| line_sums(term, 1.0));
+            [[square_in, cube_in], [square_out, cube_out]]
+        });
+        Self::Lines { linear: line_sums(cells, 1e-6), beyond }
     }
 
     /// Adds the energy of reads of `seconds` at `port` to `counter`. `values`, driven x samples, are
@@ -157,6 +156,17 @@ impl<T: Real> Heating<T> {
 }
 
 crate::arithmetic::simd::vectorised! {
+    /// Adds both cells of each pair to its output; returns the sum of all.
+    fn add_pairs(outputs: &mut [f64], plus: &[f64], minus: &[f64]) -> f64 {
+        let mut sums = [0.0; 16];
+        for (at, ((output, plus), minus)) in outputs.iter_mut().zip(plus).zip(minus).enumerate() {
+            let pair = plus + minus;
+            *output += pair;
+            sums[at % 16] += pair;
+        }
+        sums.iter().sum()
+    }
+
     /// The sum of squares of `x`, each times its `weight`.
     fn weighted_squares<T: Real>(x: &[T], weights: &[T]) -> T {
         let mut sums = [T::zero(); 16];
@@ -173,6 +183,16 @@ crate::arithmetic::simd::vectorised! {
         }
         sums.into_iter().fold(rest, |sum, part| sum + part)
     }
+}
+
+/// The sums over all cells of each input and of each output, times `unit`.
+fn line_sums<T: Real>([plus, minus]: &[DMatrix<f64>; 2], unit: f64) -> [Vec<T>; 2] {
+    let of = |sum: f64| T::of(sum * unit);
+    let rows = plus.nrows().max(1);
+    let mut outputs = vec![0.0; plus.nrows()];
+    let pairs = plus.as_slice().chunks_exact(rows).zip(minus.as_slice().chunks_exact(rows));
+    let inputs = pairs.map(|(plus, minus)| of(add_pairs(&mut outputs, plus, minus))).collect();
+    [inputs, outputs.into_iter().map(of).collect()]
 }
 
 #[cfg(test)]

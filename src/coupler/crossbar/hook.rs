@@ -70,8 +70,6 @@ pub struct Write {
     pub fixed: f64,
     /// Whether write-and-verify gave up on it.
     pub given_up: bool,
-    /// Whether the cell is left alone: nothing else is asked of it.
-    pub(super) left: bool,
 }
 
 /// An array in the making.

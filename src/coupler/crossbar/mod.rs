@@ -147,19 +147,22 @@ impl<T: Real> Crossbar<T> {
 }
 
 impl<T: Real> Memory<T> {
-    /// The conductances G+ and G- right after programming, and those that were asked for,
-    /// microsiemens, outputs x inputs.
-    fn programmed(&self, device: &CrossbarDevice, chip: &ChipCells<T>) -> [[DMatrix<f64>; 2]; 2] {
-        let (mut cells, mut asked) = match self {
-            Self::Written(cells) => (cells.programmed(device), cells.asked(device)),
-            Self::Pulsed(cells) => {
-                let cells = cells.conductances(device);
-                (cells.clone(), cells)
-            }
+    /// The conductances G+ and G- right after programming, microsiemens, outputs x inputs.
+    fn programmed(&self, device: &CrossbarDevice, chip: &ChipCells<T>) -> [DMatrix<f64>; 2] {
+        let mut cells = match self {
+            Self::Written(cells) => cells.programmed(device),
+            Self::Pulsed(cells) => cells.conductances(device),
         };
         chip.put_stuck(&mut cells);
+        cells
+    }
+
+    /// The conductances that G+ and G- were asked to have; pulsed cells those that they have.
+    fn asked(&self, device: &CrossbarDevice, chip: &ChipCells<T>) -> [DMatrix<f64>; 2] {
+        let Self::Written(cells) = self else { return self.programmed(device, chip) };
+        let mut asked = cells.asked(device);
         chip.put_stuck(&mut asked);
-        [cells, asked]
+        asked
     }
 
     /// Lets `work` see the cells as they are now.
@@ -181,12 +184,18 @@ impl<T: Real> Memory<T> {
                 Some(&seen)
             }
         };
+        let nothing = || [DMatrix::zeros(0, 0), DMatrix::zeros(0, 0)];
         if weights.is_some() && !device.shows_conductances() {
-            let nothing = || [DMatrix::zeros(0, 0), DMatrix::zeros(0, 0)];
             let [cells, asked] = [nothing(), nothing()];
             return work(&Held { cells, asked, weights, compensation: 1.0 });
         }
-        let [programmed, asked] = self.programmed(device, chip);
+        let asked = |wanted: bool| if wanted { self.asked(device, chip) } else { nothing() };
+        let programmed = self.programmed(device, chip);
+        if as_written {
+            let asked = asked(!device.follows(Path::EvenNoise));
+            return work(&Held { cells: programmed, asked, weights, compensation: 1.0 });
+        }
+        let asked = asked(true);
         let sum = |cells: &[DMatrix<f64>; 2]| cells.iter().map(|cells| cells.sum()).sum::<f64>();
         let then = sum(&programmed);
         let cells = chip.age(device, programmed, &asked);
@@ -360,7 +369,8 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
     }
 
     fn quantities(&self) -> Vec<Quantity> {
-        let [programmed, asked] = self.memory.programmed(&self.device, &self.chip);
+        let programmed = self.memory.programmed(&self.device, &self.chip);
+        let asked = self.memory.asked(&self.device, &self.chip);
         let [plus, minus] = self.chip.age(&self.device, programmed, &asked);
         [("conductance of G+", plus), ("conductance of G-", minus)]
             .map(|(name, cells)| Quantity {

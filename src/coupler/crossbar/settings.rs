@@ -60,8 +60,14 @@ impl Pairs {
         let (low, middle, scale) =
             (self.g_min_us, 0.5 * (self.g_min_us + self.g_max_us), self.weight_per_us());
         match self.mapping {
-            Mapping::Differential => [weight, -weight].map(|w| low + w.max(0.0) / scale),
-            Mapping::Balanced => [weight, -weight].map(|w| middle + 0.5 * w / scale),
+            Mapping::Differential => {
+                let above = low + weight.abs() / scale;
+                [if weight > 0.0 { above } else { low }, if weight < 0.0 { above } else { low }]
+            }
+            Mapping::Balanced => {
+                let half = 0.5 * weight / scale;
+                [middle + half, middle - half]
+            }
             Mapping::Offset => [middle + weight / scale, middle],
         }
     }

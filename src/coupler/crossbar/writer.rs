@@ -59,17 +59,10 @@ impl<'a, T: Real> Writer<'a, T> {
     fn write(&self, writes: &mut [Write], stream: &mut Stream) {
         let together = if self.draws { 1 } else { writes.len().max(1) };
         for writes in writes.chunks_mut(together) {
-            if writes.iter().any(|write| !write.left) {
-                self.effects.iter().for_each(|effect| effect.write(writes, stream, self.device));
-            }
+            self.effects.iter().for_each(|effect| effect.write(writes, stream, self.device));
         }
-        for write in writes {
-            if write.left {
-                let cell = if write.held.is_nan() { write.target } else { write.held };
-                (write.cell, write.pulses, write.given_up) = (cell, 0, false);
-            } else if !write.fixed.is_nan() {
-                write.cell = write.fixed;
-            }
+        for write in writes.iter_mut().filter(|write| !write.fixed.is_nan()) {
+            write.cell = write.fixed;
         }
     }
 }
@@ -91,63 +84,117 @@ impl<T: Real> Part<'_, T> {
         let mut stream = key.with(0).stream();
         let wanted = writer.round(self.wanted.iter().map(|weight| weight.f64()));
         let (pairs, mut tally) = (writer.device.cells.clone(), WriteTally::default());
-        let mut writes = [Write::default(); 2 * BLOCK];
-        let (mut places, offset) = ([0; BLOCK], pairs.mapping == Mapping::Offset);
-        for (block, wanted) in wanted.chunks(BLOCK).enumerate() {
-            let mut changed = 0;
-            for (index, wanted) in wanted.iter().enumerate() {
-                let index = block * BLOCK + index;
+        let mut block = Block::default();
+        let offset = pairs.mapping == Mapping::Offset;
+        for (first, wanted) in (0..).step_by(BLOCK).zip(wanted.chunks(BLOCK)) {
+            (block.pairs, block.cells) = (0, 0);
+            for (index, wanted) in (first..).zip(wanted) {
                 let before = self.targets[index];
                 if before == T::of(*wanted) {
                     continue;
                 }
                 self.targets[index] = T::of(*wanted);
-                places[changed] = index;
                 let (asked, before) =
                     (pairs.conductances(*wanted), pairs.conductances(before.f64()));
+                let mut became = asked;
                 for side in 0..2 {
-                    let write = &mut writes[2 * changed + side];
-                    write.target = asked[side];
-                    write.held = self.programmed[side][index].f64();
-                    write.cell = asked[side];
-                    write.pulses = 1;
-                    write.deviate = deviates[2 * index + side].f64();
-                    write.fixed = self.stuck[side].get(index).copied().unwrap_or(f64::NAN);
-                    write.given_up = false;
+                    let held = self.programmed[side][index].f64();
+                    let blank = held.is_nan();
                     // The reference is trimmed once and for all.
                     let reference = offset && side == 1;
-                    let unchanged = !write.held.is_nan() && asked[side] == before[side];
-                    write.left = reference || unchanged;
+                    if reference || !blank && asked[side] == before[side] {
+                        became[side] = if blank { asked[side] } else { held };
+                        continue;
+                    }
+                    block.write(
+                        side,
+                        Write {
+                            target: asked[side],
+                            held,
+                            cell: asked[side],
+                            pulses: 1,
+                            deviate: deviates[2 * index + side].f64(),
+                            fixed: self.stuck[side].get(index).copied().unwrap_or(f64::NAN),
+                            given_up: false,
+                        },
+                    );
                 }
-                changed += 1;
+                block.end_pair(Pair { index, asked, became });
             }
-            let (places, writes) = (&places[..changed], &mut writes[..2 * changed]);
-            tally = tally + self.write_block(writer, places, writes, &mut stream);
+            tally = tally + self.write_block(writer, &mut block, &mut stream);
         }
         tally
     }
 
-    /// Writes the pairs in `places`.
+    /// Writes the cells of a block.
     fn write_block(
         &mut self,
         writer: &Writer<T>,
-        places: &[usize],
-        writes: &mut [Write],
+        block: &mut Block,
         stream: &mut Stream,
     ) -> WriteTally {
+        let (pairs, writes) =
+            (&mut block.of_pairs[..block.pairs], &mut block.writes[..block.cells]);
         writer.write(writes, stream);
-        let scale = writer.device.cells.weight_per_us();
         let mut tally = WriteTally::default();
-        for (index, pair) in places.iter().zip(writes.as_chunks::<2>().0) {
-            let [plus, minus] = pair;
-            tally.pulses += plus.pulses + minus.pulses;
-            tally.given_up += u64::from(plus.given_up) + u64::from(minus.given_up);
-            self.programmed[0][*index] = T::of(plus.cell);
-            self.programmed[1][*index] = T::of(minus.cell);
-            let exact = plus.cell == plus.target && minus.cell == minus.target;
+        for (write, (pair, side)) in writes.iter().zip(&block.places) {
+            pairs[*pair].became[*side] = write.cell;
+            tally.pulses += write.pulses;
+            tally.given_up += u64::from(write.given_up);
+        }
+        let scale = writer.device.cells.weight_per_us();
+        for Pair { index, asked, became } in pairs {
+            let [plus, minus] = *became;
+            self.programmed[0][*index] = T::of(plus);
+            self.programmed[1][*index] = T::of(minus);
             self.weights[*index] =
-                if exact { self.targets[*index] } else { T::of((plus.cell - minus.cell) * scale) };
+                if became == asked { self.targets[*index] } else { T::of((plus - minus) * scale) };
         }
         tally
+    }
+}
+
+/// A pair of which a cell is written: its place, and conductances in microsiemens.
+#[derive(Clone, Copy, Default)]
+struct Pair {
+    index: usize,
+    asked: [f64; 2],
+    became: [f64; 2],
+}
+
+/// Cells that are written together.
+struct Block {
+    pairs: usize,
+    of_pairs: [Pair; BLOCK],
+    cells: usize,
+    writes: [Write; 2 * BLOCK],
+    /// The pair and the side of each.
+    places: [(usize, usize); 2 * BLOCK],
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self {
+            pairs: 0,
+            of_pairs: [Pair::default(); BLOCK],
+            cells: 0,
+            writes: [Write::default(); 2 * BLOCK],
+            places: [(0, 0); 2 * BLOCK],
+        }
+    }
+}
+
+impl Block {
+    /// Adds a cell of the pair that is being put together.
+    fn write(&mut self, side: usize, write: Write) {
+        self.writes[self.cells] = write;
+        self.places[self.cells] = (self.pairs, side);
+        self.cells += 1;
+    }
+
+    /// Ends that pair.
+    fn end_pair(&mut self, pair: Pair) {
+        self.of_pairs[self.pairs] = pair;
+        self.pairs += 1;
     }
 }
