@@ -32,15 +32,15 @@ impl<T: Real> Rule<T> for SixthOrder {
         let free = batch.infer(system)?;
         let held = system.held_current(batch.inputs, &free)?;
         let correction = Correction::PortReversal(&held);
-        let (mut d, mut settled) = (free.values.map(|_| T::zero()), free.settled.clone());
+        let (mut d, mut used) = (free.values.map(|_| T::zero()), free.used());
         for (multiple, weight) in STENCIL {
             let nudges = Nudges::new(multiple * self.beta, Nudging::Centred);
             let contrast = nudges.contrast(system, batch, &free, correction)?;
             d += contrast.d * T::of(weight);
-            settled.iter_mut().zip(contrast.settled).for_each(|(all, one)| *all &= one);
+            used.iter_mut().zip(contrast.used).for_each(|(all, one)| *all &= one);
         }
         let signal = Signal { d, at: free.values.clone() };
-        Ok(Estimate::of_signal(system, batch, free, &settled, signal))
+        Ok(Estimate::of_signal(system, batch, free, &used, signal))
     }
 }
 

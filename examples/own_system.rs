@@ -181,7 +181,7 @@ pub fn trainer(machine: Rectifier, epochs: usize) -> Result<Trainer<f64>> {
     let schedule = Schedule::default();
     let plan = Plan { epochs, batch: 12, schedule, objective, seed: 1 };
     let rule = EquilibriumPropagation(Nudges::new(0.1, Nudging::Centred));
-    let sgd = Sgd { rate: 0.5, momentum: 0.0 };
+    let sgd = Sgd { rate: 0.5, ..Sgd::default() };
     Trainer::new(Box::new(machine), Box::new(rule), Box::new(sgd), data(), plan)
 }
 

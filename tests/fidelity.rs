@@ -73,8 +73,8 @@ fn machines() -> Vec<Vec<String>> {
                     .map(|device| with(&[format!("network.topology={topology}"), device.into()])),
             );
         }
-        for readout in ["parameter-shift", "homodyne"] {
-            for self_coupling in ["removed", "kept"] {
+        for readout in ["parameter-shift", "unscaled-shift", "homodyne"] {
+            for self_coupling in ["removed", "kept", "measured"] {
                 machines.push(with(&[
                     "network.topology=all-to-all".into(),
                     "device.spim.patterns.values=continuous".into(),

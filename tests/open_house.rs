@@ -105,7 +105,7 @@ fn an_optimiser_of_ones_own_trains_and_is_remembered() {
 fn an_array_of_ones_own_trains() {
     let make = || {
         let machine: Box<dyn System<f64>> = Box::new(own_coupler::machine().unwrap());
-        wine(Some(machine), None, Box::new(Sgd { rate: 0.3, momentum: 0.0 }))
+        wine(Some(machine), None, Box::new(Sgd { rate: 0.3, ..Sgd::default() }))
     };
     trained_stopped_and_resumed(make, &["arrays of saturating weights", "Theta"]);
     let mut trainer = make();

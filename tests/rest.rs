@@ -141,6 +141,45 @@ fn a_nudge_into_another_basin_is_found_by_releasing_it() {
 }
 
 #[test]
+fn a_phase_of_so_many_steps_is_read_where_it_is_and_counted_as_truncated() {
+    // Uncoupled nodes: u = I (1 - (1 - h)^n) after n steps of h.
+    let truncated = Relaxation {
+        step: 0.05,
+        free_steps: 10,
+        nudged_steps: 5,
+        tolerance: 1e-9,
+        ..Relaxation::default()
+    };
+    let mut alone = machine(DMatrix::zeros(2, 2), 0.0, truncated.clone());
+    let inputs = DMatrix::from_row_slice(2, 3, &[0.4, -0.7, 0.0, 0.1, 0.9, 0.0]);
+    let free = alone.settle(&inputs, &Phase::Free).unwrap();
+    let left = 0.95f64.powi(10);
+    let expected = inputs.map(|current| (current * (1.0 - left)).tanh());
+    assert!((&free.values - expected).amax() < 1e-14, "{}", free.values);
+    // The last sample has nothing to do: it has settled.
+    assert_eq!((&free.settled[..], free.truncated), (&[false, false, true][..], true));
+    assert_eq!(free.used(), [true; 3]);
+    assert_eq!(free.steps[..2], [10, 10]);
+
+    // A pair under noise: nothing is watched, every sample takes part, and is counted.
+    let targets = DMatrix::from_element(2, 3, 0.5);
+    let cost = Cost::SquaredError;
+    let batch = Batch { inputs: &inputs, targets: &targets, cost, update: 0 };
+    let rule = VectorField(Nudges::new(0.9, Nudging::Centred));
+    let mut pair = machine(bistable(), 0.01, truncated.clone());
+    let estimate = rule.estimate(&mut pair, &batch).unwrap();
+    assert_eq!((estimate.unsettled, estimate.truncated), (0, 3));
+
+    // The yardstick is the steady state, whatever the phases are.
+    let waiting = Relaxation { free_steps: 0, nudged_steps: 0, ..truncated };
+    let exact = |relaxation: Relaxation| {
+        let machine = machine(bistable() * 0.2, 0.0, relaxation);
+        machine.adjoint(&inputs, cost, &targets).unwrap().unwrap().1
+    };
+    assert_eq!(exact(waiting.clone()), exact(Relaxation { free_steps: 10, ..waiting }));
+}
+
+#[test]
 fn a_nudge_lost_in_tolerance_or_noise_is_told_before_the_first_update() {
     let doubt = |settings: &[&str]| {
         let text = "data.set = 'wine'\nnetwork.layers = [13, 8, 3]\ndevice.crossbar = {}\n\

@@ -61,6 +61,7 @@ struct Row {
     beta: Option<f64>,
     fidelity: Fidelity,
     unsettled: usize,
+    truncated: usize,
     /// The gradient of W, for case files.
     gradient: Option<DMatrix<f64>>,
 }
@@ -223,8 +224,9 @@ fn experiment(
         }
         moved = rule.traits().moves_parameters;
         let estimate = learning.rule(experiment.seed).estimate(machine, &batch)?;
+        let (unsettled, truncated) = (estimate.unsettled, estimate.truncated);
         let fidelity = fidelity(&trained(estimate.gradient.whole()), &exact);
-        rows.push(Row { rule, beta, fidelity, unsettled: estimate.unsettled, gradient: None });
+        rows.push(Row { rule, beta, fidelity, unsettled, truncated, gradient: None });
     }
     if json {
         let rows: Vec<Value> = rows.iter().map(Row::json).collect();
@@ -327,7 +329,8 @@ fn compare_in_steps(
         let pair = |gradient: DMatrix<f64>| if ties { tied(&gradient) } else { gradient };
         let (found, exact) = (pair(found), pair(exact_gradient.clone()));
         let fidelity = fidelity(std::slice::from_ref(&found), &[exact]);
-        rows.push(Row { rule, beta, fidelity, unsettled: 0, gradient: Some(found) });
+        let gradient = Some(found);
+        rows.push(Row { rule, beta, fidelity, unsettled: 0, truncated: 0, gradient });
     }
     let free: Vec<f64> = exact.free.values.iter().copied().collect();
     let cost = mean_cost(&machine, &batch, &exact);
@@ -351,7 +354,10 @@ impl Row {
                     gradient.row_iter().map(|row| row.iter().copied().collect()).collect();
                 row[if self.rule.traits().ties_pairs { "dW_tied" } else { "dW" }] = json!(rows);
             }
-            None => row["unsettled"] = json!(self.unsettled),
+            None => {
+                row["unsettled"] = json!(self.unsettled);
+                row["truncated"] = json!(self.truncated);
+            }
         }
         row
     }
@@ -360,13 +366,15 @@ impl Row {
 fn table(rows: &[Row], samples: usize) -> String {
     let mut lines =
         vec![format!("{:<14} {:>9} {:>12} {:>15}", "rule", "beta", "cosine", "relative error")];
-    for Row { rule, beta, fidelity, unsettled, .. } in rows {
+    for Row { rule, beta, fidelity, unsettled, truncated, .. } in rows {
         let beta = beta.map_or("-".into(), |beta| beta.to_string());
-        let warning = if *unsettled > 0 {
-            format!("   {unsettled} of {samples} samples did not settle")
-        } else {
-            String::new()
-        };
+        let mut warning = String::new();
+        if *unsettled > 0 {
+            warning += &format!("   {unsettled} of {samples} samples did not settle");
+        }
+        if *truncated > 0 {
+            warning += &format!("   {truncated} of {samples} samples truncated");
+        }
         lines.push(format!(
             "{:<14} {beta:>9} {:>12.8} {:>15.3e}{warning}",
             rule.name(),

@@ -77,8 +77,9 @@ impl<T: Real> Rule<T> for AsymEp {
             CorrectionMethod::DigitalModel => Correction::DigitalModel,
         };
         let contrast = self.nudges.contrast(system, batch, &free, correction)?;
+        let truncated = contrast.truncated();
         let signal = Signal { d: contrast.d, at: free.values.clone() };
-        let estimate = Estimate::of_signal(system, batch, free, &contrast.settled, signal);
-        Ok(Estimate { left: contrast.left, ..estimate })
+        let estimate = Estimate::of_signal(system, batch, free, &contrast.used, signal);
+        Ok(Estimate { left: contrast.left, truncated, ..estimate })
     }
 }

@@ -45,8 +45,8 @@ impl<'a, T: Real> Batch<'a, T> {
 /// What a rule learned from a machine.
 #[derive(Debug)]
 pub struct Estimate<'a, T: Real> {
-    /// The gradient of the mean cost over the samples that settled in every phase, as it is or by
-    /// its factors.
+    /// The gradient of the mean cost over the samples that settled in every phase, or were not to,
+    /// as it is or by its factors.
     pub gradient: LocalProduct<'a, T>,
     /// The free phase.
     pub free: Measurement<T>,
@@ -55,26 +55,28 @@ pub struct Estimate<'a, T: Real> {
     /// How many of them a nudge pushed out of the basin of their free steady state, as far as
     /// anybody looked.
     pub left: usize,
+    /// How many took part though a phase was over before they had settled.
+    pub truncated: usize,
 }
 
 impl<'a, T: Real> Estimate<'a, T> {
-    /// The gradient itself, the mean over the samples that are `settled`.
-    pub fn of_gradient(gradient: Gradient<T>, free: Measurement<T>, settled: &[bool]) -> Self {
-        Self { gradient: gradient.into(), free, unsettled: unsettled(settled), left: 0 }
+    /// The gradient itself, the mean over the samples that are `used`.
+    pub fn of_gradient(gradient: Gradient<T>, free: Measurement<T>, used: &[bool]) -> Self {
+        Self { gradient: gradient.into(), free, unsettled: unsettled(used), left: 0, truncated: 0 }
     }
 
-    /// The mean over the samples that are `settled` of the local products of a post-synaptic signal
+    /// The mean over the samples that are `used` of the local products of a post-synaptic signal
     /// `d` at the node values `at`, both nodes x samples.
     pub fn of_signal(
         system: &dyn System<T>,
         batch: &Batch<'a, T>,
         free: Measurement<T>,
-        settled: &[bool],
+        used: &[bool],
         signal: Signal<T>,
     ) -> Self {
-        let Signal { d, at } = signal.mean_over(settled);
+        let Signal { d, at } = signal.mean_over(used);
         let gradient = system.local_product(batch.inputs, d, at);
-        Self { gradient, free, unsettled: unsettled(settled), left: 0 }
+        Self { gradient, free, unsettled: unsettled(used), left: 0, truncated: 0 }
     }
 
     /// The same of the adjoint, through all that stands between parameters and currents, at its
@@ -92,7 +94,7 @@ impl<'a, T: Real> Estimate<'a, T> {
         let Signal { d, at } = signal.mean_over(&free.settled);
         let gradient = system.exact_product(batch.inputs, d, at)?;
         let unsettled = unsettled(&free.settled);
-        Ok(Self { gradient, free, unsettled, left: 0 })
+        Ok(Self { gradient, free, unsettled, left: 0, truncated: 0 })
     }
 }
 
@@ -106,11 +108,11 @@ pub struct Signal<T: Real> {
 }
 
 impl<T: Real> Signal<T> {
-    /// Such that a sum over all samples is the mean over those that are `settled`.
-    fn mean_over(mut self, settled: &[bool]) -> Self {
-        let used = settled.len() - unsettled(settled);
-        simd::scale(self.d.as_mut_slice(), T::one() / T::of(used.max(1) as f64));
-        for (sample, _) in settled.iter().enumerate().filter(|(_, settled)| !**settled) {
+    /// Such that a sum over all samples is the mean over those that are `used`.
+    fn mean_over(mut self, used: &[bool]) -> Self {
+        let count = used.len() - unsettled(used);
+        simd::scale(self.d.as_mut_slice(), T::one() / T::of(count.max(1) as f64));
+        for (sample, _) in used.iter().enumerate().filter(|(_, used)| !**used) {
             self.d.column_mut(sample).fill(T::zero());
             self.at.column_mut(sample).fill(T::zero());
         }
@@ -118,11 +120,11 @@ impl<T: Real> Signal<T> {
     }
 }
 
-/// Takes the samples that are not settled in `others` for not settled.
-pub(super) fn keep(settled: &mut [bool], others: &[bool]) {
-    settled.iter_mut().zip(others).for_each(|(own, other)| *own &= *other);
+/// Drops the samples that are not used in `others`.
+pub(super) fn keep(used: &mut [bool], others: &[bool]) {
+    used.iter_mut().zip(others).for_each(|(own, other)| *own &= *other);
 }
 
-fn unsettled(settled: &[bool]) -> usize {
-    settled.iter().filter(|settled| !**settled).count()
+fn unsettled(used: &[bool]) -> usize {
+    used.iter().filter(|used| !**used).count()
 }

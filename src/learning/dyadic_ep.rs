@@ -63,8 +63,11 @@ impl<T: Real> Rule<T> for DyadicEp {
         let mut dyadic = system.settle(batch.inputs, &phase)?;
         let two_copies = || no_such_phase(&system.describe(), "couple two copies of itself");
         let difference = dyadic.difference.take().ok_or_else(two_copies)?;
-        let settled = free.settled_with(&dyadic);
+        let used = free.used_with(&dyadic);
+        let cut = |sample: &usize| free.is_truncated(*sample) || dyadic.is_truncated(*sample);
+        let truncated = (0..used.len()).filter(|sample| used[*sample]).filter(cut).count();
         let signal = Signal { d: difference / T::of(self.beta), at: dyadic.values };
-        Ok(Estimate::of_signal(system, batch, free, &settled, signal))
+        let estimate = Estimate::of_signal(system, batch, free, &used, signal);
+        Ok(Estimate { truncated, ..estimate })
     }
 }

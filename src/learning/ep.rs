@@ -51,8 +51,9 @@ impl<T: Real> Rule<T> for EquilibriumPropagation {
     ) -> Result<Estimate<'a, T>> {
         let free = batch.infer(system)?;
         let contrast = self.0.contrast(system, batch, &free, Correction::None)?;
+        let truncated = contrast.truncated();
         let signal = Signal { d: contrast.d, at: contrast.midpoint };
-        let estimate = Estimate::of_signal(system, batch, free, &contrast.settled, signal);
-        Ok(Estimate { left: contrast.left, ..estimate })
+        let estimate = Estimate::of_signal(system, batch, free, &contrast.used, signal);
+        Ok(Estimate { left: contrast.left, truncated, ..estimate })
     }
 }

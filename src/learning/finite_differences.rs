@@ -84,7 +84,7 @@ impl<T: Real> Rule<T> for FiniteDifferences {
         let mut bench = Bench { system, batch, found: as_found.clone() };
         let whole: Vec<DMatrix<T>> = parameters.iter().map(|p| p.values.clone()).collect();
         let mut gradient: Vec<Vec<Vec<f64>>> = Vec::new();
-        let mut settled = vec![true; samples];
+        let mut used = vec![true; samples];
         for repeat in 0..self.repeats {
             for (which, parameter) in parameters.iter().enumerate() {
                 let fixed = parameter.domain == Domain::Fixed;
@@ -95,7 +95,7 @@ impl<T: Real> Rule<T> for FiniteDifferences {
                         let mut values = whole.clone();
                         values[which][index] += T::of(sign * self.step);
                         let measured = bench.look(&mut values)?;
-                        keep(&mut settled, &measured.settled);
+                        keep(&mut used, &measured.used());
                         let costs = batch.costs(bench.system, &measured);
                         Ok::<_, Error>((values[which][index].f64(), costs))
                     };
@@ -124,12 +124,12 @@ impl<T: Real> Rule<T> for FiniteDifferences {
         }
         bench.found = as_found;
         let free = bench.look(&mut whole.clone())?;
-        keep(&mut settled, &free.settled);
-        let used = settled.iter().filter(|settled| **settled).count();
-        let share = 1.0 / (used.max(1) * self.repeats) as f64;
+        keep(&mut used, &free.used());
+        let count = used.iter().filter(|used| **used).count();
+        let share = 1.0 / (count.max(1) * self.repeats) as f64;
         let mean = |slopes: &Vec<f64>| {
-            let used = slopes.iter().zip(&settled).filter(|(_, settled)| **settled);
-            T::of(used.map(|(slope, _)| slope).sum::<f64>() * share)
+            let taken = slopes.iter().zip(&used).filter(|(_, used)| **used);
+            T::of(taken.map(|(slope, _)| slope).sum::<f64>() * share)
         };
         let gradient = parameters.iter().zip(&gradient).map(|(parameter, slopes)| {
             let (rows, columns) = parameter.values.shape();
@@ -137,6 +137,6 @@ impl<T: Real> Rule<T> for FiniteDifferences {
             whole.iter_mut().zip(slopes).for_each(|(value, slopes)| *value = mean(slopes));
             whole
         });
-        Ok(Estimate::of_gradient(gradient.collect(), free, &settled))
+        Ok(Estimate::of_gradient(gradient.collect(), free, &used))
     }
 }

@@ -42,8 +42,11 @@ pub struct Contrast<T: Real> {
     pub d: DMatrix<T>,
     /// The mean of the compared states, nodes x samples.
     pub midpoint: DMatrix<T>,
-    /// Samples that settled in every phase, and returned wherever a nudge was released.
-    pub settled: Vec<bool>,
+    /// Samples to be used: that settled in every phase, or were not to, and returned wherever a
+    /// nudge was released.
+    pub used: Vec<bool>,
+    /// Samples that a phase was over for before they had settled.
+    pub truncated: Vec<bool>,
     /// Samples among the others that a nudge pushed out of the basin of their free steady state.
     pub left: usize,
 }
@@ -51,11 +54,18 @@ pub struct Contrast<T: Real> {
 impl<T: Real> Contrast<T> {
     /// Compares two states that `nudge` lies between.
     fn between(plus: Measurement<T>, minus: Measurement<T>, nudge: f64) -> Self {
-        let settled = plus.settled_with(&minus);
+        let used = plus.used_with(&minus);
+        let truncated =
+            (0..used.len()).map(|s| plus.is_truncated(s) || minus.is_truncated(s)).collect();
         let left = plus.left_with(&minus);
         let (mut d, mut midpoint) = (plus.values, minus.values);
         compare(d.as_mut_slice(), midpoint.as_mut_slice(), T::of(1.0 / nudge));
-        Self { d, midpoint, settled, left }
+        Self { d, midpoint, used, truncated, left }
+    }
+
+    /// How many of the samples that are used had not settled in every phase.
+    pub fn truncated(&self) -> usize {
+        self.used.iter().zip(&self.truncated).filter(|(used, cut)| **used && **cut).count()
     }
 
     /// What this and the contrast at `twice` the nudge say of none (Richardson): errors of second
@@ -66,7 +76,8 @@ impl<T: Real> Contrast<T> {
             simd::scale(this.as_mut_slice(), T::of(4.0 / 3.0));
             simd::add_scaled(this.as_mut_slice(), T::of(-1.0 / 3.0), twice.as_slice());
         }
-        keep(&mut self.settled, &twice.settled);
+        keep(&mut self.used, &twice.used);
+        self.truncated.iter_mut().zip(&twice.truncated).for_each(|(own, twice)| *own |= *twice);
         self.left = self.left.max(twice.left);
         self
     }
@@ -109,7 +120,10 @@ impl Nudges {
             Nudging::FourPoint => centred(self.beta / 2.0)?.extrapolated(&centred(self.beta)?),
             Nudging::OneSided => Contrast::between(nudged(self.beta)?, free.clone(), self.beta),
         };
-        keep(&mut contrast.settled, &free.settled);
+        for sample in 0..contrast.used.len() {
+            contrast.used[sample] &= free.is_used(sample);
+            contrast.truncated[sample] |= free.is_truncated(sample);
+        }
         Ok(contrast)
     }
 }

@@ -77,7 +77,7 @@ impl<T: Real> Rule<T> for Spsa {
             parameters.iter().map(|parameter| parameter.values.clone()).collect();
         let mut gradient: Vec<DMatrix<T>> =
             programmed.iter().map(|values| values.map(|_| T::zero())).collect();
-        let mut settled = free.settled.clone();
+        let mut used = free.used();
         let key = Key::new(self.seed, "perturbation").with(batch.update);
         let scale = 1.0 / (2.0 * self.perturbation * self.perturbations as f64);
         for index in 0..self.perturbations {
@@ -101,28 +101,27 @@ impl<T: Real> Rule<T> for Spsa {
                 batch.infer(system)
             };
             let (plus, minus) = (measure(self.perturbation)?, measure(-self.perturbation)?);
-            keep(&mut settled, &plus.settled_with(&minus));
-            let slope = mean_cost(system, batch, &plus, &settled)
-                - mean_cost(system, batch, &minus, &settled);
+            keep(&mut used, &plus.used_with(&minus));
+            let slope =
+                mean_cost(system, batch, &plus, &used) - mean_cost(system, batch, &minus, &used);
             gradient
                 .iter_mut()
                 .zip(&signs)
                 .for_each(|(gradient, signs)| *gradient += signs * (slope * T::of(scale)));
         }
         system.program(&mut programmed)?;
-        Ok(Estimate::of_gradient(gradient, free, &settled))
+        Ok(Estimate::of_gradient(gradient, free, &used))
     }
 }
 
-/// The mean cost of the settled samples.
+/// The mean cost of the samples that are used.
 fn mean_cost<T: Real>(
     system: &dyn System<T>,
     batch: &Batch<T>,
     measured: &Measurement<T>,
-    settled: &[bool],
+    used: &[bool],
 ) -> T {
-    let used =
-        batch.costs(system, measured).into_iter().zip(settled).filter(|(_, settled)| **settled);
+    let used = batch.costs(system, measured).into_iter().zip(used).filter(|(_, used)| **used);
     let (total, count) =
         used.fold((T::zero(), 0), |(total, count), (cost, _)| (total + cost, count + 1));
     total / T::of(count.max(1) as f64)

@@ -221,7 +221,10 @@ mod tests {
             validation_accuracy: None,
             test_samples: 263,
             test_unsettled: 2,
+            test_truncated: 0,
             train_unsettled: 0.0,
+            train_truncated: 0.0,
+            inference_steps: 7.5,
             train_left: 0,
             samples_per_second: 1200.0,
             lab: LabSummary {

@@ -76,7 +76,7 @@ pub(super) fn with_interval(metric: &str, statistics: &Statistics) -> String {
 
 /// Whether a result is a part of a whole that people read in percent.
 pub(super) fn is_fraction(metric: &str) -> bool {
-    metric.ends_with("accuracy") || metric.ends_with("unsettled")
+    metric.ends_with("accuracy") || metric.ends_with("unsettled") || metric.ends_with("truncated")
 }
 
 /// Four digits of any number.

@@ -13,12 +13,15 @@ use crate::quantity::range;
 use crate::{Error, Result};
 
 /// The names of all results; those of single arrays have the array's name behind a slash.
-const RESULTS: [&str; 23] = [
+const RESULTS: [&str; 26] = [
     "test_accuracy",
     "validation_accuracy",
     "train_accuracy",
     "test_unsettled",
     "train_unsettled",
+    "test_truncated",
+    "train_truncated",
+    "inference_steps",
     "lab_seconds",
     "frames",
     "conversions",

@@ -101,6 +101,9 @@ pub struct Measurement<T: Real> {
     pub difference: Option<DMatrix<T>>,
     /// Whether each sample had settled when it was read.
     pub settled: Vec<bool>,
+    /// Whether the phase was to last so many steps and no longer: samples that had not settled are
+    /// used all the same, and counted as truncated.
+    pub truncated: bool,
     /// Samples that did not return to their free steady state when the nudge was released, and so
     /// do not count as settled; empty where nobody looked.
     pub left: Vec<bool>,
@@ -119,6 +122,7 @@ impl<T: Real> Measurement<T> {
             values,
             difference: None,
             settled: vec![true; samples],
+            truncated: false,
             left: Vec::new(),
             steps: vec![1; samples],
             start: None,
@@ -131,9 +135,24 @@ impl<T: Real> Measurement<T> {
         (0..self.settled.len()).filter(|s| left(self, *s) || left(other, *s)).count()
     }
 
-    /// The samples that had settled in this measurement and in `other`.
-    pub fn settled_with(&self, other: &Self) -> Vec<bool> {
-        self.settled.iter().zip(&other.settled).map(|(own, other)| *own && *other).collect()
+    /// Whether a sample's values are to be used: it had settled, or was not to.
+    pub fn is_used(&self, sample: usize) -> bool {
+        self.settled[sample] || self.truncated
+    }
+
+    /// The samples that are to be used.
+    pub fn used(&self) -> Vec<bool> {
+        (0..self.settled.len()).map(|sample| self.is_used(sample)).collect()
+    }
+
+    /// The samples that are to be used of this measurement and of `other`.
+    pub fn used_with(&self, other: &Self) -> Vec<bool> {
+        (0..self.settled.len()).map(|s| self.is_used(s) && other.is_used(s)).collect()
+    }
+
+    /// Whether a sample is used without having settled.
+    pub fn is_truncated(&self, sample: usize) -> bool {
+        self.truncated && !self.settled[sample]
     }
 }
 

@@ -28,8 +28,14 @@ pub struct EpochMetrics {
     /// Samples among them that a nudge pushed out of the basin of their free steady state, in the
     /// updates in which nudges were released to see.
     pub left: usize,
+    /// Samples of the epoch that took part though a phase was over before they had settled.
+    pub truncated: usize,
     /// Samples of the test part that had not settled when they were read.
     pub test_unsettled: usize,
+    /// Samples of the test part whose phase was over before they had settled.
+    pub test_truncated: usize,
+    /// Mean number of relaxation steps of an inference of the test part.
+    pub inference_steps: f64,
     /// Camera frames spent on training up to here.
     pub frames: u64,
     /// Conversions spent on training up to here.
@@ -132,6 +138,16 @@ pub struct Summary {
     /// Training samples that a nudge pushed out of the basin of their free steady state, in the
     /// updates in which nudges were released to see.
     pub train_left: usize,
+    /// Samples of the test part whose phase was over before they had settled.
+    #[serde(default)]
+    pub test_truncated: usize,
+    /// The fraction of the training samples of all epochs that took part though a phase was over
+    /// before they had settled, 0 to 1.
+    #[serde(default)]
+    pub train_truncated: f64,
+    /// Mean number of relaxation steps of an inference of the test part.
+    #[serde(default)]
+    pub inference_steps: f64,
     /// Training samples a second of computing (of inference, where nothing was trained).
     pub samples_per_second: f64,
     /// What a laboratory would have spent.
@@ -155,6 +171,13 @@ impl Summary {
         if self.train_unsettled > 0.0 {
             let percent = 100.0 * self.train_unsettled;
             warnings.push(format!("{percent:.2} % of the training samples did not settle and took no part in the gradient"));
+        }
+        if self.test_truncated > 0 {
+            let (truncated, samples) = (self.test_truncated, self.test_samples);
+            warnings.push(format!(
+                "{truncated} of {samples} test samples were read before they had settled, as \
+                 relaxation.free_steps asks"
+            ));
         }
         if self.train_left > 0 {
             let left = self.train_left;
@@ -180,9 +203,13 @@ impl Summary {
     }
 }
 
-/// The fraction of the samples of all epochs that did not settle, 0 to 1, for a training part of
+/// The fraction of the samples of all epochs that were `counted`, 0 to 1, for a training part of
 /// `samples`.
-pub(super) fn unsettled_fraction(metrics: &[EpochMetrics], samples: usize) -> f64 {
-    let unsettled: usize = metrics.iter().map(|row| row.unsettled).sum();
-    unsettled as f64 / (samples * metrics.len()).max(1) as f64
+pub(super) fn fraction(
+    metrics: &[EpochMetrics],
+    samples: usize,
+    counted: impl Fn(&EpochMetrics) -> usize,
+) -> f64 {
+    let sum: usize = metrics.iter().map(counted).sum();
+    sum as f64 / (samples * metrics.len()).max(1) as f64
 }

@@ -92,9 +92,14 @@ pub struct Evaluation {
     pub samples: usize,
     /// Samples whose largest output is that of their class.
     pub correct: usize,
-    /// Samples that had not settled when they were read; their readings are counted all the same.
+    /// Samples that should have settled and had not when they were read; their readings are counted
+    /// all the same.
     pub unsettled: usize,
-    /// Sum of the costs of the samples that had settled.
+    /// Samples that had not settled when their phase was over and were not to.
+    pub truncated: usize,
+    /// Relaxation steps of all samples.
+    pub steps: usize,
+    /// Sum of the costs of the samples that are not unsettled.
     pub cost: f64,
 }
 
@@ -104,7 +109,12 @@ impl Evaluation {
         self.correct as f64 / self.samples.max(1) as f64
     }
 
-    /// The mean cost of the samples that had settled.
+    /// The mean number of relaxation steps of an inference.
+    pub fn mean_steps(&self) -> f64 {
+        self.steps as f64 / self.samples.max(1) as f64
+    }
+
+    /// The mean cost of the samples that had settled, or were not to.
     pub fn mean_cost(&self) -> f64 {
         self.cost / (self.samples - self.unsettled).max(1) as f64
     }
@@ -123,7 +133,9 @@ impl Evaluation {
             let values = &column.as_slice()[outputs.clone()];
             self.samples += 1;
             self.correct += usize::from(largest(values) == *label);
-            if measured.settled[sample] {
+            self.steps += measured.steps[sample];
+            self.truncated += usize::from(measured.is_truncated(sample));
+            if measured.is_used(sample) {
                 self.cost += cost.value(values, targets.column(sample).as_slice()).f64();
             } else {
                 self.unsettled += 1;

@@ -7,14 +7,14 @@ use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 
 use super::checkpoint::{Checkpoint, Progress};
-use super::metrics::unsettled_fraction;
+use super::metrics::fraction;
 use super::optimiser::{Bop, Descent, Optimiser};
 use super::{EpochMetrics, Evaluation, LabSummary, Objective, Schedule, Summary};
 use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
 use crate::coupler::{Expense, Parameter, Saturation};
 use crate::data::Parts;
-use crate::learning::{Batch, Rule};
+use crate::learning::{Batch, Estimate, Rule};
 use crate::system::{Phase, System};
 use crate::{Error, Result};
 
@@ -37,10 +37,11 @@ pub struct Plan {
     pub seed: u64,
 }
 
-/// Samples that took no part in an update.
-struct NotUsed {
+/// Samples of an update that had not settled: those that took no part, and those that did.
+struct NotSettled {
     unsettled: usize,
     left: usize,
+    truncated: usize,
 }
 
 /// A machine in training.
@@ -267,7 +268,10 @@ impl<T: Real> Trainer<T> {
             validation_accuracy,
             test_samples: test.samples,
             test_unsettled: test.unsettled,
-            train_unsettled: unsettled_fraction(&self.metrics, train.samples),
+            train_unsettled: fraction(&self.metrics, train.samples, |row| row.unsettled),
+            test_truncated: test.truncated,
+            train_truncated: fraction(&self.metrics, train.samples, |row| row.truncated),
+            inference_steps: test.mean_steps(),
             train_left: self.metrics.iter().map(|row| row.left).sum(),
             samples_per_second: match trained {
                 true => per_second(self.trained_samples, self.training_time),
@@ -293,14 +297,15 @@ impl<T: Real> Trainer<T> {
         let mut order: Vec<usize> = (0..self.data.train.len()).collect();
         order.shuffle(&mut Key::new(self.plan.seed, "shuffle").with(epoch as u64).stream());
         let before = self.system.expense();
-        let (start, mut seen, mut unsettled, mut left) =
-            (Instant::now(), Evaluation::default(), 0, 0);
+        let (start, mut seen) = (Instant::now(), Evaluation::default());
+        let (mut unsettled, mut left, mut truncated) = (0, 0, 0);
         let batches = order.chunks(self.plan.batch);
         let last = batches.len();
         for (batch, indices) in (1..).zip(batches) {
-            let not_used = self.update(indices, rate_factor, &mut seen)?;
-            unsettled += not_used.unsettled;
-            left += not_used.left;
+            let of_batch = self.update(indices, rate_factor, &mut seen)?;
+            unsettled += of_batch.unsettled;
+            left += of_batch.left;
+            truncated += of_batch.truncated;
             progress(seen.samples);
             if unsettled == seen.samples && (batch == HOPELESS_BATCHES || batch == last) {
                 return Err(Error::Machine(format!(
@@ -329,7 +334,10 @@ impl<T: Real> Trainer<T> {
             test_accuracy: test.accuracy(),
             unsettled,
             left,
+            truncated,
             test_unsettled: test.unsettled,
+            test_truncated: test.truncated,
+            inference_steps: test.mean_steps(),
             frames: self.spent.frames,
             conversions: self.spent.conversions,
             lab_seconds: self.spent.seconds,
@@ -338,13 +346,13 @@ impl<T: Real> Trainer<T> {
         Ok(&self.metrics[epoch])
     }
 
-    /// One update from the samples `indices`; returns how many took no part.
+    /// One update from the samples `indices`; returns how many had not settled.
     fn update(
         &mut self,
         indices: &[usize],
         rate_factor: f64,
         seen: &mut Evaluation,
-    ) -> Result<NotUsed> {
+    ) -> Result<NotSettled> {
         let (inputs, labels) = self.data.train.batch(indices);
         let (objective, outputs) = (self.plan.objective, self.system.outputs());
         let targets = objective.class_targets(&labels, outputs.len());
@@ -353,12 +361,12 @@ impl<T: Real> Trainer<T> {
         let estimate = self.rule.estimate(self.system.as_mut(), &batch)?;
         seen.count(&outputs, &estimate.free, &labels, &targets, cost);
         self.updates += 1;
-        let not_used = NotUsed { unsettled: estimate.unsettled, left: estimate.left };
-        if estimate.unsettled < indices.len() {
+        let Estimate { unsettled, left, truncated, .. } = estimate;
+        if unsettled < indices.len() {
             self.descent.step(&mut self.values, &estimate.gradient, rate_factor)?;
             self.system.program(&mut self.values)?;
         }
-        Ok(not_used)
+        Ok(NotSettled { unsettled, left, truncated })
     }
 
     /// Writes a checkpoint, whole or not at all.

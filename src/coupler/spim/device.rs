@@ -7,7 +7,7 @@ use super::optics;
 use super::optics::camera::Detector;
 use super::optics::display::reference_wanted;
 use super::optics::{Optic, Path};
-use super::readout::ReadoutChoice;
+use super::readout::{ReadoutChoice, Shares};
 use super::{Patterns, Spim};
 use crate::Result;
 use crate::arithmetic::Real;
@@ -23,6 +23,8 @@ tables! {
         settings {
             /// How forces are had from intensities.
             readout: ReadoutChoice,
+            /// Of which couplings rules take the gradient.
+            learning_rule: LearningRule,
             /// How much of the optics is followed; absent is the cheapest tier that follows every
             /// effect that is on.
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,6 +133,33 @@ pub enum SelfCoupling {
     Removed,
     /// W keeps the diagonal of its patterns.
     Kept,
+    /// What the readout measures of it stays, and nothing is added digitally: none of it by
+    /// parameter shift, half by unscaled shift.
+    Measured,
+}
+
+/// Of which couplings rules take the gradient, where the readout measures others than those that
+/// patterns stand for (arXiv 2606.13454).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LearningRule {
+    /// Of those that act on the nodes.
+    #[default]
+    Exact,
+    /// Of all that the patterns stand for, self-couplings included: what intensities say by
+    /// themselves.
+    Approximate,
+}
+
+/// How pattern weights are chosen before training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InitialWeights {
+    /// All of one magnitude, with signs that alternate.
+    #[default]
+    Alternating,
+    /// Normal deviates.
+    Normal,
 }
 
 /// The values a pattern may take.
@@ -167,9 +196,15 @@ pub struct PatternSettings {
     pub count: usize,
     /// The values a pattern may take.
     pub values: PatternValues,
-    /// Magnitude of the pattern weights before training; their signs alternate.
+    /// Magnitude of the pattern weights before training, or their standard deviation.
     #[serde(deserialize_with = "range::positive")]
     pub weight: f64,
+    /// How they are chosen.
+    pub initial_weights: InitialWeights,
+    /// Continuous patterns start evenly spread between minus and plus this; 0 is tanh of normal
+    /// deviates.
+    #[serde(deserialize_with = "range::unit_interval")]
+    pub uniform_within: f64,
     /// Whether pattern weights are trained.
     pub train_weights: bool,
     /// Bits to which continuous patterns are rounded when they are shown (1: their sign). 0 is no
@@ -193,6 +228,8 @@ impl Default for PatternSettings {
             count: 32,
             values: PatternValues::Binary,
             weight: 1.0,
+            initial_weights: InitialWeights::Alternating,
+            uniform_within: 0.0,
             train_weights: false,
             bits: 0,
             rounding: UpdateRounding::None,
@@ -258,6 +295,18 @@ impl SpimDevice {
     pub fn tier(&self) -> Tier {
         let cheapest = || Tier::ALL.into_iter().find(|tier| self.follows(tier.path()));
         self.tier.or_else(cheapest).unwrap_or(Tier::Effective)
+    }
+
+    /// The part of the couplings W of the patterns that acts on the nodes: what the readout measures,
+    /// and what is added digitally to that.
+    pub fn couplings(&self) -> Shares {
+        let Shares { others, own } = self.readout.get().shares();
+        let own = match self.patterns.self_coupling {
+            SelfCoupling::Removed => 0.0,
+            SelfCoupling::Kept => others,
+            SelfCoupling::Measured => own,
+        };
+        Shares { others, own }
     }
 
     /// The `patterns` that share a mask.

@@ -46,13 +46,13 @@ use crate::state::State;
 use crate::{Error, Result};
 
 pub use device::{
-    FrameWait, Frames, Multiplexing, Panel, PatternSettings, PatternValues, SelfCoupling,
-    SpimDevice, Tier, UpdateRounding,
+    FrameWait, Frames, InitialWeights, LearningRule, Multiplexing, Panel, PatternSettings,
+    PatternValues, SelfCoupling, SpimDevice, Tier, UpdateRounding,
 };
 pub use optics::camera::CameraExposure;
 pub use optics::{Optic, Path, Shot, Sight};
 pub use patterns::Patterns;
-pub use readout::{Readout, ReadoutChoice};
+pub use readout::{Readout, ReadoutChoice, Shares};
 
 /// Names the streams that round updates.
 const ROUNDING: u64 = u64::MAX;
@@ -141,10 +141,6 @@ impl<T: Real> Spim<T> {
         let wanders = effects.filter(|(_, state)| !state.is_empty());
         wanders.map(|((_, effect), state)| effect.gain(state, &self.device)).product()
     }
-
-    fn removes_self_coupling(&self) -> bool {
-        self.device.patterns.self_coupling == SelfCoupling::Removed && self.shown.same_nodes
-    }
 }
 
 impl<T: Real> Coupler<T> for Spim<T> {
@@ -159,7 +155,11 @@ impl<T: Real> Coupler<T> for Spim<T> {
 
     /// Straight through the rounding of latent patterns: the gradient by what is shown.
     fn add_local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]) {
-        self.shown.local_product(d, v, self.removes_self_coupling(), gradient);
+        let shares = match self.device.learning_rule {
+            LearningRule::Exact => self.device.couplings(),
+            LearningRule::Approximate => Shares::ALL,
+        };
+        self.shown.local_product(d, v, shares, gradient);
     }
 
     fn parameters(&self) -> Vec<Parameter<T>> {
@@ -183,9 +183,10 @@ impl<T: Real> Coupler<T> for Spim<T> {
     }
 
     fn intended(&self) -> DMatrix<T> {
-        let mut matrix = self.shown.matrix();
-        if self.removes_self_coupling() {
-            matrix.fill_diagonal(T::zero());
+        let Shares { others, own } = self.device.couplings();
+        let mut matrix = self.shown.matrix() * T::of(others);
+        for (node, coupling) in self.self_coupling.iter().enumerate() {
+            matrix[(node, node)] = T::of(own) * *coupling;
         }
         matrix
     }
@@ -204,8 +205,12 @@ impl<T: Real> Coupler<T> for Spim<T> {
         let quiet = self.without_noise()?;
         if !quiet.is_dense {
             quiet.add_slopes(read, &signal, gradient)?;
+        } else if self.device.learning_rule == LearningRule::Approximate {
+            quiet.add_product(read, &signal, gradient);
+        } else {
+            return Ok(false);
         }
-        Ok(!quiet.is_dense)
+        Ok(true)
     }
 
     fn derivative_by(&self) -> String {

@@ -12,7 +12,7 @@ use std::iter;
 use nalgebra::DMatrix;
 use rand::RngExt;
 
-use super::{PatternSettings, PatternValues, UpdateRounding};
+use super::{InitialWeights, PatternSettings, PatternValues, Shares, UpdateRounding};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::{Factor, Real, View, add_product};
 use crate::coupler::quantiser::Quantiser;
@@ -49,7 +49,7 @@ impl<T: Real> Patterns<T> {
     }
 
     /// Patterns as they are before training, of `inputs` and `outputs` nodes; `key` names the
-    /// draw. Signs of weights alternate.
+    /// draw.
     pub fn random(
         settings: &PatternSettings,
         (inputs, outputs): (usize, usize),
@@ -59,17 +59,24 @@ impl<T: Real> Patterns<T> {
         let mut stream = key.stream();
         let mut random = |nodes: usize| {
             DMatrix::from_fn(nodes, settings.count, |_, _| {
-                let deviate = T::normal(&mut stream);
+                let within = settings.uniform_within;
                 match settings.values {
-                    PatternValues::Binary => deviate.signum(),
-                    PatternValues::Continuous => deviate.tanh(),
+                    PatternValues::Binary => T::normal(&mut stream).signum(),
+                    PatternValues::Continuous if within > 0.0 => {
+                        T::of(within * (2.0 * stream.random::<f64>() - 1.0))
+                    }
+                    PatternValues::Continuous => T::normal(&mut stream).tanh(),
                 }
             })
         };
         let readers = random(inputs);
         let writers = (settings.non_reciprocal || !same_nodes).then(|| random(outputs));
-        let sign = |k: usize| if k.is_multiple_of(2) { T::one() } else { -T::one() };
-        let weights = DMatrix::from_fn(settings.count, 1, |k, _| sign(k) * T::of(settings.weight));
+        let mut unit = |k: usize| match settings.initial_weights {
+            InitialWeights::Alternating if k.is_multiple_of(2) => T::one(),
+            InitialWeights::Alternating => -T::one(),
+            InitialWeights::Normal => T::normal(&mut stream),
+        };
+        let weights = DMatrix::from_fn(settings.count, 1, |k, _| unit(k) * T::of(settings.weight));
         Self { readers, writers, weights, same_nodes }
     }
 
@@ -211,15 +218,15 @@ impl<T: Real> Patterns<T> {
 
     /// Adds the gradient of -d^T W v. With overlaps D = U^T d and V = V^T v: -(1/K) D_k V_k for
     /// lambda_k, -(1/K) d (lambda V)^T for the writers and -(1/K) v (lambda D)^T for the readers,
-    /// less the diagonal's part where it is `removed`. W is never formed.
+    /// of the couplings the `shares` that act. W is never formed.
     pub(super) fn local_product(
         &self,
         d: View<T>,
         v: View<T>,
-        removed: bool,
+        shares: Shares,
         gradient: &mut [DMatrix<T>],
     ) {
-        let minus_inverse = -self.inverse_count();
+        let minus_inverse = -self.inverse_count() * T::of(shares.others);
         let overlap = |patterns: &DMatrix<T>, signal: &View<T>| {
             let mut overlap = DMatrix::zeros(self.count(), signal.ncols());
             let patterns = Factor::Transposed(patterns.as_view());
@@ -247,11 +254,12 @@ impl<T: Real> Patterns<T> {
             Factor::Plain(v.as_view()),
             Factor::Transposed(written.as_view()),
         );
-        if !(removed && self.same_nodes) {
+        if !self.same_nodes || shares.own == shares.others {
             return;
         }
+        let beyond = self.inverse_count() * T::of(shares.others - shares.own);
         for node in 0..self.readers.nrows() {
-            let diagonal = -minus_inverse * d.row(node).dot(&v.row(node));
+            let diagonal = beyond * d.row(node).dot(&v.row(node));
             for (k, weight) in self.weights.iter().enumerate() {
                 let (reader, writer) = (self.readers[(node, k)], self.writers()[(node, k)]);
                 patterns[0][(node, k)] += diagonal * *weight * writer;

@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-use super::readout::{CrossTerm, Homodyne, Spsa};
+use super::readout::{CrossTerm, Homodyne, Spsa, UnscaledShift};
 use super::*;
 use crate::arithmetic::Real;
 use crate::coupler::{Span, Streams};
@@ -54,7 +54,7 @@ fn force(
 fn every_device() -> Vec<SpimDevice> {
     let mut devices = Vec::new();
     for readout in readouts() {
-        for self_coupling in [SelfCoupling::Removed, SelfCoupling::Kept] {
+        for self_coupling in [SelfCoupling::Removed, SelfCoupling::Kept, SelfCoupling::Measured] {
             for pattern_values in [PatternValues::Binary, PatternValues::Continuous] {
                 devices.push(SpimDevice::default().with(|device| {
                     device.readout = readout.clone();
@@ -218,9 +218,11 @@ fn camera_noise_reaches_the_force_with_the_stated_resolution() {
         // independent.
         let error = 5.0 / (2.0 * count / 5.0).sqrt();
         let ratio = (squares / count).sqrt() / noisy.resolution(Span::default());
-        // A quarter shift is attenuated where |v| + 1 does not fit the circle, and amplified
-        // again.
-        let quarter = readout.name() == "quarter-shift" && ratio > 1.0 && ratio < 4.0;
+        // A shift by an eighth of a turn is attenuated where |v| + 1 does not fit the circle, and
+        // amplified again.
+        let quarter = ["quarter-shift", "unscaled-shift"].contains(&readout.name())
+            && ratio > 1.0
+            && ratio < 4.0;
         assert!(
             (ratio - 1.0).abs() < error || quarter,
             "{readout:?}, per frame {per_frame_noise}: {ratio}"
@@ -432,7 +434,8 @@ fn frames_are_counted() {
         spim(readout, multiplexing).read_expense(Port::Forward, 4, Span::default()).frames
     };
     let spsa = Spsa { directions: 3, ..Spsa::default() };
-    for (readout, pairs) in readouts().into_iter().zip([4, 4, 4, 1, 4]).chain([(spsa.into(), 3)]) {
+    for (readout, pairs) in readouts().into_iter().zip([4, 4, 4, 4, 1, 4]).chain([(spsa.into(), 3)])
+    {
         assert_eq!(frames(&readout, Multiplexing::Time), 2 * 5 * pairs, "{readout:?}");
         assert_eq!(frames(&readout, Multiplexing::Wavelength), 2 * pairs, "{readout:?}");
     }
@@ -470,6 +473,39 @@ fn local_product_is_the_derivative_of_the_bilinear_form() {
             assert!((slope - difference).abs() < 1e-9, "{device:?} weight {index}");
         }
     }
+}
+
+#[test]
+fn the_approximate_rule_takes_all_that_patterns_stand_for_and_the_yardstick_what_acts() {
+    let (d, v) = (values(3), values(3).map(|v| v * v - 0.4));
+    let all = 0..3;
+    let samples: Vec<usize> = all.collect();
+    let streams = Streams { key: Key::new(1, "test"), samples: &samples, step: 0 };
+    let device = |learning_rule, readout: ReadoutChoice, self_coupling| {
+        SpimDevice::default().with(|device| {
+            device.learning_rule = learning_rule;
+            device.readout = readout;
+            device.patterns.self_coupling = self_coupling;
+            device.patterns.values = PatternValues::Continuous;
+        })
+    };
+    let unscaled = || ReadoutChoice::from(UnscaledShift {});
+    let product = |device: SpimDevice, yardstick: bool| {
+        let spim = spim(device);
+        let mut gradient = vec![DMatrix::zeros(NODES, 5), DMatrix::zeros(5, 1)];
+        if yardstick {
+            let read = Read::new(Port::Forward, v.as_view(), 0..NODES, streams);
+            assert!(spim.add_derivative(&read, d.as_view(), &mut gradient).unwrap());
+        } else {
+            spim.add_local_product(d.as_view(), v.as_view(), &mut gradient);
+        }
+        gradient
+    };
+    let approximate = device(LearningRule::Approximate, unscaled(), SelfCoupling::Measured);
+    let whole = device(LearningRule::Exact, Homodyne {}.into(), SelfCoupling::Kept);
+    assert_eq!(product(approximate.clone(), false), product(whole, false));
+    let exact = device(LearningRule::Exact, unscaled(), SelfCoupling::Measured);
+    assert_eq!(product(approximate, true), product(exact, false));
 }
 
 /// A device with one effect on, continuous patterns; no effect of the list may be missing.

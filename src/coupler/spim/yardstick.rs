@@ -15,7 +15,7 @@ use super::side::Side;
 use super::{Patterns, Spim, readout};
 use crate::Result;
 use crate::arithmetic::{Real, View};
-use crate::coupler::{Coupler, Read, Tally};
+use crate::coupler::{Coupler, Port, Read, Tally};
 
 impl<T: Real> Spim<T> {
     /// The same machine without noise and rounding; readouts that draw at random by their mean.
@@ -72,6 +72,27 @@ impl<T: Real> Spim<T> {
         let again = Read::new(read.port, read.values, read.wanted.clone(), read.streams);
         self.read(&again.with_gain(read.gain), currents.as_view_mut(), &mut Vec::new())?;
         Ok(currents.dot(signal))
+    }
+
+    /// The same where forces are products with the patterns.
+    pub(super) fn add_product(
+        &self,
+        read: &Read<T>,
+        signal: &View<T>,
+        gradient: &mut [DMatrix<T>],
+    ) {
+        let (_, reached) = self.shown.driven(read.port);
+        let mut d = DMatrix::zeros(reached.nrows(), signal.ncols());
+        let mut wanted = d.rows_mut(read.wanted.start, read.wanted.len());
+        wanted.copy_from(signal);
+        if let Some(gain) = &read.gain {
+            wanted.component_mul_assign(gain);
+        }
+        let (d, v) = match read.port {
+            Port::Forward => (d.as_view(), read.values),
+            Port::Reversed => (read.values, d.as_view()),
+        };
+        self.shown.local_product(d, v, self.device.couplings(), gradient);
     }
 
     /// Adds the derivatives of -[`heard`](Self::heard) by everything that is programmed to

@@ -57,6 +57,8 @@ impl<T: Real> Network<T> {
                 rounding.powf(ROUNDING_POWER)
             },
             max_steps: made_of.relaxation.max_steps.max(20_000),
+            free_steps: 0,
+            nudged_steps: 0,
         };
         let description = NetworkDescription {
             inputs: made_of.inputs,

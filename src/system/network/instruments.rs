@@ -99,7 +99,7 @@ pub(super) fn measure<T: Real>(
     for read in 0..count as u64 {
         if read > 0 && network.resolution > 0.0 {
             let apart = network.relaxation().steps_to_forget() as u64;
-            let first = network.relaxation().max_steps as u64 + (read - 1) * apart;
+            let first = task.most_steps(network) as u64 + (read - 1) * apart;
             (first..first + apart).try_for_each(|time| network.move_on(lane, task, time))?;
         }
         for column in 0..lane.order.len() {

@@ -253,14 +253,18 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
         let (nodes, samples) = (self.network.nodes, inputs.ncols());
         let is_free = task.start.is_none();
         // Without loops a steady state is the only one.
-        let release =
-            task.nudge.is_some_and(|nudge| nudge.release) && !task.dyadic && self.network.has_loops;
+        let truncated = task.truncated_after(&self.network).is_some();
+        let release = task.nudge.is_some_and(|nudge| nudge.release)
+            && !task.dyadic
+            && !truncated
+            && self.network.has_loops;
         let zeros = || DMatrix::zeros(nodes, samples);
         let drive = if is_free { self.read_drives(inputs, key)? } else { DMatrix::zeros(0, 0) };
         let mut whole = Measurement {
             values: zeros(),
             difference: task.dyadic.then(zeros),
             settled: vec![false; samples],
+            truncated,
             left: vec![false; if release { samples } else { 0 }],
             steps: vec![0; samples],
             start: is_free.then(|| Start { state: zeros(), constant: DMatrix::zeros(0, 0) }),

@@ -59,6 +59,16 @@ impl<'a, T: Real> Task<'a, T> {
         Self { port, nudge: None, start: self.start, held: None, model: None, dyadic: false, key }
     }
 
+    /// The steps after which it is over, settled or not; none if it waits until it has.
+    pub fn truncated_after(&self, network: &Network<T>) -> Option<usize> {
+        network.relaxation().truncated_after(self.start.is_some())
+    }
+
+    /// The most steps that it may take.
+    pub fn most_steps(&self, network: &Network<T>) -> usize {
+        self.truncated_after(network).unwrap_or(network.relaxation().max_steps)
+    }
+
     /// The scale of the smallest thing that is measured: the difference of two copies is of order
     /// beta.
     pub fn smallest_signal(&self) -> f64 {

@@ -190,9 +190,20 @@ mod tests {
 
     #[test]
     fn sgd_accumulates_momentum() {
-        let sgd = Sgd { rate: 0.1, momentum: 0.5 };
+        let sgd = Sgd { rate: 0.1, momentum: 0.5, l2: 0.0 };
         let values = run(sgd, Domain::Real, [1.0, 0.0], &[[1.0, 0.0], [1.0, -2.0]]);
         assert!((values[0] - (1.0 - 0.1 - 0.15)).abs() < 1e-15 && (values[1] - 0.2).abs() < 1e-15);
+    }
+
+    #[test]
+    fn weights_decay_along_a_penalty_of_their_squares() {
+        for momentum in [0.0, 0.5] {
+            let sgd = Sgd { rate: 0.1, momentum, l2: 0.2 };
+            let values = run(sgd, Domain::Real, [1.0, -2.0], &[[0.0, 1.0]]);
+            let expected = [1.0 - 0.1 * 0.2, -2.0 - 0.1 * (1.0 - 0.4)];
+            assert!((values[0] - expected[0]).abs() < 1e-15, "{momentum}");
+            assert!((values[1] - expected[1]).abs() < 1e-15, "{momentum}");
+        }
     }
 
     #[test]
@@ -211,7 +222,7 @@ mod tests {
 
     #[test]
     fn intervals_clip_and_fixed_parameters_stay() {
-        let sgd = Sgd { rate: 1.0, momentum: 0.0 };
+        let sgd = Sgd { rate: 1.0, momentum: 0.0, l2: 0.0 };
         let within = Domain::Interval(-1.0, 1.0);
         assert_eq!(run(sgd, within, [0.5, -0.5], &[[-9.0, 0.1]]), [1.0, -0.6]);
         assert_eq!(run(sgd, Domain::Fixed, [0.5, -0.5], &[[-9.0, 0.1]]), [0.5, -0.5]);

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Readout, Swing};
+use super::{Pair, Readout, Wanted};
 
 /// The readout `cross-term`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ impl Readout for CrossTerm {
         true
     }
 
-    fn swing(&self, gain: f64) -> Option<Swing> {
-        Some(Swing { value: gain, factor: 1.0 })
+    fn pair(&self, wanted: &Wanted) -> Option<Pair> {
+        Some(Pair { up: wanted.gain, down: -wanted.gain, scale: 0.25 })
     }
 }

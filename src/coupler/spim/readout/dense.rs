@@ -6,7 +6,7 @@
 
 use nalgebra::Dyn;
 
-use super::own_current;
+use super::{Wanted, own_current};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::{Factor, Real, ViewMut, add_product};
 use crate::coupler::spim::Spim;
@@ -34,7 +34,9 @@ pub(super) fn read<T: Real>(
     let mut overlaps = ViewMut::from_slice_generic(overlaps, Dyn(count), Dyn(samples));
     let mut forces = ViewMut::from_slice_generic(forces, Dyn(wanted), Dyn(samples));
 
-    fields.zip_apply(&read.values, |field, value| *field = T::of(gauge.field(value.f64())));
+    let dimming = readout.dimming();
+    fields
+        .zip_apply(&read.values, |field, value| *field = T::of(gauge.field(value.f64() * dimming)));
     add_product(
         overlaps.as_view_mut(),
         T::one(),
@@ -71,29 +73,36 @@ pub(super) fn read<T: Real>(
     );
 
     let deviation = noise * (shown.weights.norm() * shown.inverse_count()).f64();
+    let field = |value: f64| T::of(gauge.field(value));
+    let mut errors = vec![T::zero(); if by_overlap || noise == 0.0 { 0 } else { wanted }];
     for column in 0..samples {
+        if !errors.is_empty() {
+            errors.fill(T::zero());
+            read.streams.key(column).add_normals(&mut errors, T::of(deviation));
+        }
         for (row, node) in read.wanted.clone().enumerate() {
             let gain = read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
             let own = own_current(spim, node, |node| read.values[(node, column)]);
             let force = forces[(row, column)];
-            currents[(row, column)] += match readout.swing(gain.f64()) {
-                None => gain * (force + own),
-                Some(swing) => {
-                    let others = match spim.self_coupling.get(node) {
-                        Some(own) if readout.leaves_self_coupling_out() => {
-                            force - *own * fields[(node, column)]
-                        }
-                        _ => force,
-                    };
-                    let field = gauge.field(swing.value) * swing.factor;
-                    T::of(field) * others + gain * own
+            // A writer beside the readers starts from nothing.
+            let at_rest = spim.self_coupling.get(node).filter(|_| !readout.shows_writers());
+            let value = at_rest.map_or(0.0, |_| read.values[(node, column)].f64());
+            let Some(pair) = readout.pair(&Wanted { node, value, gain: gain.f64() }) else {
+                currents[(row, column)] += gain * (force + own);
+                continue;
+            };
+            let (up, down, scale) = (field(pair.up), field(pair.down), T::of(pair.scale));
+            let difference = match at_rest {
+                None => T::of(2.0) * (up - down) * force,
+                Some(own) => {
+                    let others = force - *own * fields[(node, column)];
+                    T::of(2.0) * (up - down) * others + *own * (up * up - down * down)
                 }
             };
-        }
-        if !by_overlap && noise > 0.0 {
-            read.streams
-                .key(column)
-                .add_normals(currents.column_mut(column).as_mut_slice(), T::of(deviation));
+            currents[(row, column)] += scale * difference + gain * own;
+            if let Some(error) = errors.get(row) {
+                currents[(row, column)] += T::of(4.0) * scale * *error;
+            }
         }
     }
 }

@@ -8,8 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Readout;
-use super::frames::{Frames, Pair, Wanted, shift_each};
+use super::{Pair, Readout, Wanted};
 use crate::quantity::range;
 
 /// The readout `finite-difference`.
@@ -32,12 +31,8 @@ impl Readout for FiniteDifference {
         pair / self.step
     }
 
-    fn add_forces(&self, frames: &mut Frames, wanted: &[Wanted], forces: &mut [f64]) {
+    fn pair(&self, &Wanted { value, gain, .. }: &Wanted) -> Option<Pair> {
         let step = self.step;
-        shift_each(frames, wanted, forces, |&Wanted { value, gain, .. }| Pair {
-            up: value + step,
-            down: value - step,
-            scale: gain / (4.0 * step),
-        });
+        Some(Pair { up: value + step, down: value - step, scale: gain / (4.0 * step) })
     }
 }

@@ -11,7 +11,7 @@ use crate::coupler::spim::optics::light::{Light, minus, plus, real};
 use crate::coupler::{Port, Read};
 
 /// A node whose force is wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted {
     /// Its number.
     pub node: usize,
@@ -22,7 +22,7 @@ pub struct Wanted {
 }
 
 /// The values of one macro-pixel in two frames, and what their difference is multiplied by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pair {
     /// In the first frame.
     pub up: f64,

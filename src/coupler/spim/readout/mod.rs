@@ -16,6 +16,7 @@ mod lag;
 mod parameter_shift;
 mod quarter_shift;
 mod spsa;
+mod unscaled_shift;
 
 use std::fmt::Debug;
 
@@ -23,7 +24,7 @@ pub use self::cross_term::CrossTerm;
 pub use self::finite_difference::FiniteDifference;
 pub use self::frames::{Frames, Pair, Wanted};
 use super::optics::Path;
-use super::{SelfCoupling, Spim, Tier};
+use super::{Spim, Tier};
 use crate::arithmetic::{Real, ViewMut};
 use crate::coupler::Read;
 use crate::quantity::choice::choices;
@@ -32,16 +33,20 @@ pub use self::homodyne::Homodyne;
 pub use self::parameter_shift::ParameterShift;
 pub use self::quarter_shift::QuarterShift;
 pub use self::spsa::Spsa;
+pub use self::unscaled_shift::UnscaledShift;
 
-/// How a node's macro-pixel is moved to read the force on it: shown at plus and minus `value`, the
-/// difference of the two frames being 4 / `factor` times the force per unit of the field of
-/// `value`.
+/// What is read of the couplings W that patterns stand for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Swing {
-    /// What is shown.
-    pub value: f64,
-    /// What the difference is multiplied by digitally, beside a quarter.
-    pub factor: f64,
+pub struct Shares {
+    /// The part of a coupling between two nodes.
+    pub others: f64,
+    /// The part of a node's coupling to itself.
+    pub own: f64,
+}
+
+impl Shares {
+    /// All of W.
+    pub const ALL: Self = Self { others: 1.0, own: 1.0 };
 }
 
 /// A way to have forces from intensities.
@@ -51,9 +56,9 @@ pub trait Readout: Debug + Send + Sync {
         true
     }
 
-    /// Whether a node's coupling to itself drops out of what is read.
-    fn leaves_self_coupling_out(&self) -> bool {
-        false
+    /// What it reads of the couplings.
+    fn shares(&self) -> Shares {
+        Shares::ALL
     }
 
     /// Whether the writers have macro-pixels of their own beside the readers'.
@@ -67,10 +72,10 @@ pub trait Readout: Debug + Send + Sync {
         false
     }
 
-    /// How a node of gain `gain` swings about nothing, if that is all that the readout does: its
-    /// forces are then products with the patterns.
-    fn swing(&self, gain: f64) -> Option<Swing> {
-        let _ = gain;
+    /// The two values between which a wanted node's macro-pixel is moved while all others stay, if
+    /// that is all that the readout does: its forces are then products with the patterns.
+    fn pair(&self, wanted: &Wanted) -> Option<Pair> {
+        let _ = wanted;
         None
     }
 
@@ -110,13 +115,9 @@ pub trait Readout: Debug + Send + Sync {
     }
 
     /// Adds the forces on the `wanted` nodes, their gains in them, to `forces`; by default node by
-    /// node, each at plus and minus its [`swing`](Self::swing).
+    /// node, each at the two values of its [`pair`](Self::pair).
     fn add_forces(&self, frames: &mut Frames, wanted: &[Wanted], forces: &mut [f64]) {
-        frames::shift_each(frames, wanted, forces, |wanted| {
-            let still = Swing { value: 0.0, factor: 0.0 };
-            let Swing { value, factor } = self.swing(wanted.gain).unwrap_or(still);
-            Pair { up: value, down: -value, scale: 0.25 * factor }
-        });
+        frames::shift_each(frames, wanted, forces, |wanted| self.pair(wanted).unwrap_or_default());
     }
 }
 
@@ -128,6 +129,8 @@ choices! {
         "parameter-shift" => ParameterShift(ParameterShift),
         /// The same with the node shifted by a quarter turn and all others dimmed.
         "quarter-shift" => QuarterShift(QuarterShift),
+        /// The same with the others as they are: couplings smaller by sqrt 2, half of a node's own.
+        "unscaled-shift" => UnscaledShift(UnscaledShift),
         /// Two frames a node and pattern, the node's value a step up and a step down.
         "finite-difference" => FiniteDifference(FiniteDifference),
         /// Two frames a pattern, with a reference macro-pixel at phase 0 and pi: the signed
@@ -174,17 +177,17 @@ pub(super) fn read<T: Real>(
 pub(super) fn is_dense(device: &super::SpimDevice) -> bool {
     let readout = device.readout.get();
     device.tier() == Tier::Analytic
-        && (readout.reads_overlaps() || readout.swing(1.0).is_some())
+        && (readout.reads_overlaps() || readout.pair(&Wanted::default()).is_some())
         && device.follows(Path::Overlaps)
 }
 
 /// The part of a node's current that its coupling to itself makes, to be added to what the readout
 /// gives.
 fn own_current<T: Real>(spim: &Spim<T>, node: usize, value: impl Fn(usize) -> T) -> T {
-    let left_out = spim.device.readout.get().leaves_self_coupling_out();
-    match (spim.self_coupling.get(node), spim.device.patterns.self_coupling) {
-        (Some(own), SelfCoupling::Kept) if left_out => *own * value(node),
-        (Some(own), SelfCoupling::Removed) if !left_out => -*own * value(node),
+    let [wanted, read] =
+        [spim.device.couplings().own, spim.device.readout.get().shares().own].map(T::of);
+    match spim.self_coupling.get(node) {
+        Some(own) if wanted != read => (wanted - read) * *own * value(node),
         _ => T::zero(),
     }
 }

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Readout, Swing};
+use super::{Pair, Readout, Shares, Wanted};
 
 /// The readout `parameter-shift`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -16,11 +16,11 @@ use super::{Readout, Swing};
 pub struct ParameterShift {}
 
 impl Readout for ParameterShift {
-    fn leaves_self_coupling_out(&self) -> bool {
-        true
+    fn shares(&self) -> Shares {
+        Shares { others: 1.0, own: 0.0 }
     }
 
-    fn swing(&self, gain: f64) -> Option<Swing> {
-        Some(Swing { value: gain, factor: 1.0 })
+    fn pair(&self, wanted: &Wanted) -> Option<Pair> {
+        Some(Pair { up: wanted.gain, down: -wanted.gain, scale: 0.25 })
     }
 }

@@ -8,8 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Readout;
-use super::frames::{Frames, Pair, Wanted, shift_each};
+use super::{Pair, Readout, Wanted};
 
 /// The readout `quarter-shift`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,13 +24,11 @@ impl Readout for QuarterShift {
         2.0 * pair
     }
 
-    fn add_forces(&self, frames: &mut Frames, wanted: &[Wanted], forces: &mut [f64]) {
-        let dimming = self.dimming();
-        shift_each(frames, wanted, forces, |&Wanted { value, gain, .. }| {
-            // Both values must be on the circle: |v| + h <= sqrt 2.
-            let h = gain.min(2f64.sqrt() - value.abs());
-            let part = if h > 0.0 { gain / h } else { 1.0 };
-            Pair { up: (value + h) * dimming, down: (value - h) * dimming, scale: part / 2.0 }
-        });
+    fn pair(&self, &Wanted { value, gain, .. }: &Wanted) -> Option<Pair> {
+        // Both values must be on the circle: |v| + h <= sqrt 2.
+        let h = gain.min(2f64.sqrt() - value.abs());
+        let part = if h > 0.0 { gain / h } else { 1.0 };
+        let [up, down] = [value + h, value - h].map(|value| value * 0.5f64.sqrt());
+        Some(Pair { up, down, scale: part / 2.0 })
     }
 }

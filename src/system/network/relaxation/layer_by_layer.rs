@@ -35,6 +35,13 @@ impl LayerByLayer {
         network: &Network<T>,
     ) -> Result<Box<dyn Relaxer<T>>> {
         let order = order(&network.made_of)?;
+        let relaxation = network.relaxation();
+        if relaxation.free_steps > 0 || relaxation.nudged_steps > 0 {
+            return Err(Error::input(
+                "relaxation.method = \"layer-by-layer\": it finds steady states, not where a machine is \
+                 after relaxation.free_steps or nudged_steps; expected \"time-steps\"",
+            ));
+        }
         if network.resolution > 0.0 {
             return Err(Error::input(
                 "relaxation.method = \"layer-by-layer\": these arrays are read with noise or \

@@ -63,6 +63,13 @@ pub struct Relaxation {
     /// The most steps of a phase.
     #[serde(deserialize_with = "range::positive_integer")]
     pub max_steps: usize,
+    /// Steps after which a free phase is over, settled or not: 0 is not before it has settled.
+    /// Samples that had not are used all the same, and counted as truncated.
+    #[serde(deserialize_with = "range::count")]
+    pub free_steps: usize,
+    /// The same of learning phases.
+    #[serde(deserialize_with = "range::count")]
+    pub nudged_steps: usize,
 }
 
 impl Default for Relaxation {
@@ -73,11 +80,19 @@ impl Default for Relaxation {
             time_constant_us: 1.0,
             tolerance: 1e-5,
             max_steps: 200,
+            free_steps: 0,
+            nudged_steps: 0,
         }
     }
 }
 
 impl Relaxation {
+    /// The steps after which a phase is over, settled or not; none of one that waits.
+    pub(super) fn truncated_after(&self, learning: bool) -> Option<usize> {
+        let steps = if learning { self.nudged_steps } else { self.free_steps };
+        (steps > 0).then_some(steps)
+    }
+
     /// For how long the currents of a read act: for a step, or for a time constant where they are
     /// read by themselves.
     pub(super) fn span(&self, relaxing: bool) -> Span {

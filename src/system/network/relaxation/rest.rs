@@ -10,6 +10,8 @@
 //!   [`MARGIN`] times what noise makes of it (a largest of thousands, noise passed on by other
 //!   nodes), but never more than that of values anywhere in a node's range: a cycle is no steady
 //!   state, however loud the noise.
+//! - A phase of so many steps and no longer is not looked at: at rest are the samples whose forces
+//!   were within the tolerance, the others are truncated.
 
 use super::super::Network;
 use super::super::lane::Lane;
@@ -35,7 +37,8 @@ const TRACE: f64 = 1e-3;
 /// Whether a noisy machine could run in a circle: without a loop it cannot, and is where noise
 /// leaves it.
 fn is_watched<T: Real>(network: &Network<T>, task: &Task<T>) -> bool {
-    network.resolution > 0.0 && (network.has_loops || task.model.is_some())
+    let loops = network.has_loops || task.model.is_some();
+    network.resolution > 0.0 && loops && task.truncated_after(network).is_none()
 }
 
 /// Begins to watch the samples of a lane, if the machine is noisy and has loops.
@@ -70,6 +73,9 @@ fn is_quiet<T: Real>(network: &Network<T>, lane: &Lane<T>, column: usize) -> boo
 /// Says which samples of a lane are at rest, after their last step.
 pub fn at_rest<T: Real>(network: &Network<T>, lane: &Lane<T>, task: &Task<T>) -> Vec<bool> {
     let tolerance = network.relaxation().tolerance;
+    if task.truncated_after(network).is_some() {
+        return lane.residual.iter().map(|residual| residual.f64() <= tolerance).collect();
+    }
     let explained = tolerance + MARGIN * network.resolution / task.smallest_signal();
     let each = lane.residual.iter().enumerate();
     each.map(|(column, residual)| {
@@ -116,7 +122,8 @@ pub fn stay_away<T: Real>(
 
 /// Whether resting points of a phase are pushed to see whether they stay.
 pub fn is_in_doubt<T: Real>(network: &Network<T>, task: &Task<T>) -> bool {
-    task.start.is_none() && network.has_loops && network.resolution == 0.0
+    let waits = task.truncated_after(network).is_none();
+    task.start.is_none() && network.has_loops && network.resolution == 0.0 && waits
 }
 
 /// Pushes the samples of a lane that have settled, from step `time` on. Those that come back stand

@@ -40,7 +40,7 @@ impl<T: Real> Relaxer<T> for TimeSteps {
         let step = if general { step_in_general } else { step_additive };
         let mut time = step(network, lane, task, 0)?;
         let in_doubt = rest::is_in_doubt(network, task);
-        while in_doubt && time < network.relaxation().max_steps {
+        while in_doubt && time < task.most_steps(network) {
             lane.active = 0;
             time += rest::look_again(network, lane, task, time)?;
             if lane.active == 0 {
@@ -65,7 +65,8 @@ fn step_in_general<T: Real>(
     from: usize,
 ) -> Result<usize> {
     let tolerance = T::of(network.relaxation().tolerance);
-    for time in from..network.relaxation().max_steps {
+    let most = task.most_steps(network);
+    for time in from..most {
         if lane.active == 0 {
             return Ok(time);
         }
@@ -77,7 +78,7 @@ fn step_in_general<T: Real>(
         lane.retire_settled(tolerance, task);
         network.advance(lane, task, lane.active);
     }
-    Ok(network.relaxation().max_steps)
+    Ok(most)
 }
 
 /// The same for additive nodes and a single copy of the machine: all that happens to a node in a
@@ -94,7 +95,8 @@ fn step_additive<T: Real>(
     network.express(lane, lane.active);
     lane.force.as_mut_slice().copy_from_slice(lane.constant.as_slice());
     simd::add_scaled(lane.force.as_mut_slice(), -T::one(), lane.state.as_slice());
-    for time in from..relaxation.max_steps {
+    let most = task.most_steps(network);
+    for time in from..most {
         let n = lane.active;
         if n == 0 {
             return Ok(time);
@@ -115,7 +117,7 @@ fn step_additive<T: Real>(
         lane.retire_settled(tolerance, task);
         move_nodes(network, lane, step);
     }
-    Ok(relaxation.max_steps)
+    Ok(most)
 }
 
 /// Moves the additive nodes of all active samples along their forces.

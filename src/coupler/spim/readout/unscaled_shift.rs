@@ -1,0 +1,33 @@
+//! Unscaled shift, the main readout of arXiv 2606.13454: node m moved by an eighth of a turn, all
+//! others as they are.
+//!
+//! ```text
+//! shown at (v_m +- g) / sqrt 2:   sin(s_m +- pi/4) where v = sin s and g = cos s
+//! difference of the two frames = 2 sqrt 2 xi_m g (o - xi_m v_m) + 2 v_m g,      2 N K frames
+//! ```
+//!
+//! A quarter of it is the force of couplings W~ that are not those of the patterns: W / sqrt 2
+//! between nodes and W_mm / 2 of a node with itself.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Pair, Readout, Shares, Wanted};
+
+/// The readout `unscaled-shift`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnscaledShift {}
+
+impl Readout for UnscaledShift {
+    fn shares(&self) -> Shares {
+        Shares { others: 0.5f64.sqrt(), own: 0.5 }
+    }
+
+    fn pair(&self, &Wanted { value, gain, .. }: &Wanted) -> Option<Pair> {
+        // Both values must be on the circle: |v| + h <= sqrt 2.
+        let h = gain.min(2f64.sqrt() - value.abs());
+        let part = if h > 0.0 { gain / h } else { 1.0 };
+        let [up, down] = [value + h, value - h].map(|value| value * 0.5f64.sqrt());
+        Some(Pair { up, down, scale: part / 4.0 })
+    }
+}
