@@ -278,3 +278,27 @@ fn a_makers_correction_is_added_to_the_levels_with_either_sign() {
         }
     }
 }
+
+#[test]
+fn orders_are_those_of_the_light_whatever_the_sign_of_the_panel() {
+    let tables = "quantisation.bits = 8\npanel.width_px = 48\npanel.height_px = 24\n\
+                  fringing.sigma = 0.9\nfringing.order = 2.3\ndead_zone.fill_factor = 0.9";
+    let place = trained(tables, "parameter-shift");
+    let orders = |sign: &str| {
+        place.printed(&["export", "run", "--to", "slm", "--sign", sign, "--out", "maps"]);
+        assert_eq!(place.json(&["verify", "maps"])["ok"], Value::Bool(true), "{sign}");
+        let masks = manifest(&place)["held"][0]["slm"]["masks"].as_array().unwrap().clone();
+        let orders: Vec<f64> =
+            masks.iter().map(|mask| mask["orders"][0].as_f64().unwrap()).collect();
+        let levels = levels(&place.path("maps/all.patterns.mask-001.png"));
+        fs::remove_dir_all(place.path("maps")).unwrap();
+        (orders, levels)
+    };
+    let ((plus, up), (minus, down)) = (orders("plus"), orders("minus"));
+    assert!(plus.len() == 3 && plus.iter().all(|order| *order > 0.0), "{plus:?}");
+    for (plus, minus) in plus.iter().zip(&minus) {
+        assert!((plus - minus).abs() < 1e-12, "{plus} {minus}");
+    }
+    assert!(up.iter().zip(&down).all(|(up, down)| (up + down) % 256 == 0));
+    assert_ne!(up, down);
+}
