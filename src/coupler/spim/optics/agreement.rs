@@ -34,10 +34,11 @@ pub struct Agreement {
     pub alone: Vec<(&'static str, Deviation)>,
 }
 
-/// Compares the tiers on `device` with `nodes` nodes over `samples` sets of values named by `seed`.
+/// Compares the tiers on `device` with `nodes` nodes over `samples` sets of values; `seed` names them
+/// and what is fixed in the hardware.
 ///
 /// # Errors
-/// Those of [`Optics::new`].
+/// Those of [`Optics::on_chip`].
 pub fn agreement(
     device: &SpimDevice,
     nodes: usize,
@@ -77,7 +78,7 @@ fn intensities(
     samples: usize,
     seed: u64,
 ) -> Result<Vec<[f64; 3]>> {
-    let optics = Optics::new(device, nodes)?;
+    let optics = Optics::on_chip(device, nodes, SpimDevice::chip(seed, 0, 0))?;
     let wave = Wave::new(&optics);
     let mut exposures = [Tier::Analytic, Tier::Effective].map(|tier| {
         let light = Light::new(&optics, tier);

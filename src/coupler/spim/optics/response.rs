@@ -17,6 +17,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
+use super::calibration::error_at;
 use super::levels::Levels;
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
@@ -117,6 +118,8 @@ pub enum PhaseResponse {
     },
     /// Measured phases at equal distances over the range, the last one level below its end.
     Table(Vec<f64>),
+    /// 2 pi t less an error, radians, given at equal distances over the range, both ends included.
+    Missed(Vec<f64>),
 }
 
 impl PhaseResponse {
@@ -155,6 +158,7 @@ impl PhaseResponse {
         match self {
             Self::Formula { scale, gamma } if *gamma == 1.0 => TAU * scale * part,
             Self::Formula { scale, gamma } => TAU * scale * part.powf(*gamma),
+            Self::Missed(errors) => TAU * part - error_at(errors, part),
             Self::Table(phases) => {
                 let at = part * phases.len() as f64;
                 let (low, high) =
