@@ -5,7 +5,7 @@
 //! modulator of levels psi_g, with the error e, shows for a phase that is asked for
 //!
 //! ```text
-//! psi_g,      g = argmin_g |psi_g + e_g - phi|:      phi - e(phi), rounded
+//! psi_g,      g = argmin_g |psi_g + e(psi_g) - phi|
 //! ```
 //!
 //! It also measures once how much light is a unit of force, with an error: every force is
@@ -38,12 +38,12 @@ pub struct Calibration {
     pub points: usize,
     /// Relative standard deviation of the unit of light.
     #[serde(deserialize_with = "range::fraction")]
-    pub unit: f64,
+    pub unit_of_light: f64,
 }
 
 impl Default for Calibration {
     fn default() -> Self {
-        Self { phase_rad: 0.0, points: 16, unit: 0.0 }
+        Self { phase_rad: 0.0, points: 16, unit_of_light: 0.0 }
     }
 }
 
@@ -70,7 +70,7 @@ impl Effect for Calibration {
     }
 
     fn is_off(&self) -> bool {
-        self.phase_rad == 0.0 && self.unit == 0.0
+        self.phase_rad == 0.0 && self.unit_of_light == 0.0
     }
 }
 
@@ -89,11 +89,11 @@ impl Optic for Calibration {
         &["quantisation", "response"]
     }
 
-    /// Without levels, phases are shown as they are on the average over the rounding to levels.
+    /// Without levels a phase is shown whose error is made up for exactly as much.
     fn build(&self, optics: &mut Optics) -> Result<()> {
-        if self.unit > 0.0 {
+        if self.unit_of_light > 0.0 {
             let key = Key::new(0, "unit of light").join(optics.chip);
-            optics.unit = 1.0 + self.unit * f64::normal(&mut key.stream());
+            optics.unit = 1.0 + self.unit_of_light * f64::normal(&mut key.stream());
         }
         if self.phase_rad == 0.0 {
             return Ok(());

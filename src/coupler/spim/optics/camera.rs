@@ -245,6 +245,7 @@ impl Detector {
 
     /// What pixel `at` of the region reports, the dark level subtracted; `at_limit` becomes true where
     /// it is at its limit.
+    #[inline]
     pub fn pixel_at(
         &self,
         at: usize,

@@ -26,6 +26,10 @@ use crate::file::matrix::read_vector;
 use crate::quantity::range;
 use crate::{Error, Result};
 
+/// Steps of the iteration phi <- 2 pi t - e(phi), each of which leaves the slope of e of what is
+/// missing.
+const STEPS: usize = 6;
+
 /// Phases that are not what they should be: the table `[device.spim.response]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -118,7 +122,8 @@ pub enum PhaseResponse {
     },
     /// Measured phases at equal distances over the range, the last one level below its end.
     Table(Vec<f64>),
-    /// 2 pi t less an error, radians, given at equal distances over the range, both ends included.
+    /// The phase phi that with its error e(phi) is taken for 2 pi t; errors in radians, at equal
+    /// distances over a turn, both ends included.
     Missed(Vec<f64>),
 }
 
@@ -158,7 +163,10 @@ impl PhaseResponse {
         match self {
             Self::Formula { scale, gamma } if *gamma == 1.0 => TAU * scale * part,
             Self::Formula { scale, gamma } => TAU * scale * part.powf(*gamma),
-            Self::Missed(errors) => TAU * part - error_at(errors, part),
+            Self::Missed(errors) => {
+                let asked = TAU * part;
+                (0..STEPS).fold(asked, |shown, _| asked - error_at(errors, shown / TAU))
+            }
             Self::Table(phases) => {
                 let at = part * phases.len() as f64;
                 let (low, high) =
