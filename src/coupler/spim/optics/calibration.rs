@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Optics;
 use super::levels::Levels;
-use super::response::PhaseResponse;
+use super::response::{PhaseResponse, error_at};
 use crate::Result;
 use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
@@ -55,13 +55,6 @@ impl Calibration {
         key.add_normals(&mut errors[1..], self.phase_rad);
         errors
     }
-}
-
-/// The error at `part` of a turn, between measured points.
-pub(super) fn error_at(errors: &[f64], part: f64) -> f64 {
-    let at = part.clamp(0.0, 1.0) * (errors.len() - 1) as f64;
-    let low = (at as usize).min(errors.len() - 2);
-    errors[low] + (at - low as f64) * (errors[low + 1] - errors[low])
 }
 
 impl Effect for Calibration {

@@ -47,13 +47,12 @@ impl Colours {
     /// derivative f', exact where all of a colour's area has one phase.
     fn stretched(mut self, gain: f64) -> Self {
         for (factor, slope) in self.factors.iter_mut().zip(&mut self.slopes) {
-            let change = *slope * gain;
-            // A factor that has faded to nothing has no phase.
-            if change.norm() < factor.norm() {
-                let turn = (change / *factor).exp();
+            // A factor that has faded to nothing has no phase; no phase is beyond two turns.
+            if slope.norm() < 2.0 * TAU * factor.norm() {
+                let turn = (*slope * gain / *factor).exp();
                 (*factor, *slope) = (*factor * turn, *slope * turn);
             } else {
-                *factor += change;
+                *factor += *slope * gain;
             }
         }
         self

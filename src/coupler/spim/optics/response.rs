@@ -17,7 +17,6 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
-use super::calibration::error_at;
 use super::levels::Levels;
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
@@ -175,6 +174,13 @@ impl PhaseResponse {
             }
         }
     }
+}
+
+/// The error at `part` of a turn, between measured points.
+pub(super) fn error_at(errors: &[f64], part: f64) -> f64 {
+    let at = part.clamp(0.0, 1.0) * (errors.len() - 1) as f64;
+    let low = (at as usize).min(errors.len() - 2);
+    errors[low] + (at - low as f64) * (errors[low + 1] - errors[low])
 }
 
 #[cfg(test)]
