@@ -195,7 +195,7 @@ fn a_varied_response_is_that_of_waves_to_second_order_within_a_node() {
     let single = SpimDevice::default().with(|device| {
         device.panel.macro_pixel_px = 4;
         device.varied_response.map_sd = 0.2;
-        device.varied_response.map_length = 1e6;
+        device.varied_response.map_length = 1e12;
     });
     let optics = Optics::new(&single, 1).unwrap();
     let gain = optics.phase_gains.as_ref().unwrap()[0];
