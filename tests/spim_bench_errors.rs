@@ -415,7 +415,7 @@ const EVERYTHING: &str = "\
     quantisation.bits = 8\nfringing.sigma = 2.03\nfringing.order = 1.2\n\
     calibration.phase_rad = 0.05\ncalibration.unit_of_light = 0.01\nvaried_response.slope = [0.02, 0.01]\n\
     varied_response.map_sd = 0.01\nphase_drift.in_an_hour = 0.01\npower_drift.in_an_hour = 0.02\n\
-    drift.in_an_hour_px = 0.3\nregistration.camera_px = [0.2, 0.3]\n\
+    drift.in_an_hour_px = 0.3\nphase_drift.time_constant_h = 2.0\nregistration.camera_px = [0.2, 0.3]\n\
     registration.panel_px = [1.0, 2.0]\nregistration.rotation_mrad = 5\nillumination.radius = 1.5\n\
     unmodulated.coherent = 0.03\nunmodulated.phase_rad = 1.0\nunmodulated.incoherent = 0.002\n\
     laser_flicker.density = 0.001\nnon_uniformity.sd = 0.01\nhot_pixels.fraction = 0.1\n\

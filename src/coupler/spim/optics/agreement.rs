@@ -57,13 +57,20 @@ pub fn agreement(
         if effect.is_off() {
             continue;
         }
-        let one = bare.clone().with(|one| {
-            for table in effect.needs().iter().chain([&table]) {
-                one.give(table, &device);
-            }
-        });
-        let found = seen(&one)?;
-        if found != unseen {
+        let with = |tables: &mut dyn Iterator<Item = &&'static str>| {
+            bare.clone().with(|one| {
+                tables.for_each(|table| {
+                    one.give(table, &device);
+                });
+            })
+        };
+        let needs = effect.needs();
+        let found = seen(&with(&mut needs.iter().chain([&table])))?;
+        let without = match needs {
+            [] => unseen.clone(),
+            needs => seen(&with(&mut needs.iter()))?,
+        };
+        if found != without {
             alone.push((effect.title(), deviation(&found)));
         }
     }

@@ -29,6 +29,10 @@ pub struct Drift {
     /// the phases of one update.
     #[serde(deserialize_with = "range::non_negative")]
     pub in_an_hour_px: f64,
+    /// Hours in which that walk is drawn back to where the order was when it was aligned, by a factor
+    /// e; 0 is never.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub time_constant_h: f64,
 }
 
 impl Effect for Drift {
@@ -57,7 +61,7 @@ impl Optic for Drift {
     }
 
     fn walk(&self, offset_px: &mut [f64], hours: f64, key: Key) {
-        random_walk(offset_px, self.in_an_hour_px, hours, key);
+        random_walk(offset_px, (self.in_an_hour_px, self.time_constant_h), hours, key);
     }
 
     /// The light of the zero order in the camera's region about where it was, as a part of the

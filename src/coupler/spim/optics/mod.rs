@@ -236,12 +236,26 @@ pub trait Optic: Effect {
     }
 }
 
-/// Moves each of `state` by a step of a random walk of `hours`, of the standard deviation
-/// `in_an_hour` after one.
-fn random_walk(state: &mut [f64], in_an_hour: f64, hours: f64, key: Key) {
-    if in_an_hour > 0.0 && hours > 0.0 {
-        key.add_normals(state, in_an_hour * hours.sqrt());
+/// Moves each of `state` by a step of a random walk of `hours`: its standard deviation s is that
+/// after an hour, and it is drawn back to 0 with a time constant in hours (0: never),
+///
+/// ```text
+/// x <- x e^(-t/tau) + s sqrt(tau/2 (1 - e^(-2t/tau))) N(0, 1)
+/// ```
+///
+/// so that it never spreads beyond s sqrt(tau/2) (Uhlenbeck & Ornstein 1930,
+/// doi:10.1103/PhysRev.36.823).
+fn random_walk(state: &mut [f64], (s, time_constant): (f64, f64), hours: f64, key: Key) {
+    if s == 0.0 || hours <= 0.0 {
+        return;
     }
+    let mut deviation = s * hours.sqrt();
+    if time_constant > 0.0 {
+        let past = hours / time_constant;
+        state.iter_mut().for_each(|x| *x *= (-past).exp());
+        deviation = s * (-(-2.0 * past).exp_m1() * time_constant / 2.0).sqrt();
+    }
+    key.add_normals(state, deviation);
 }
 
 /// All that stands still between a mask and a camera's counts.

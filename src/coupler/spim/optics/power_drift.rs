@@ -19,6 +19,10 @@ pub struct PowerDrift {
     /// of time.
     #[serde(deserialize_with = "range::fraction")]
     pub in_an_hour: f64,
+    /// Hours in which it is drawn back to where it was when the bench was calibrated, by a factor e; 0
+    /// is never.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub time_constant_h: f64,
 }
 
 impl Effect for PowerDrift {
@@ -42,7 +46,7 @@ impl Optic for PowerDrift {
     }
 
     fn walk(&self, change: &mut [f64], hours: f64, key: Key) {
-        random_walk(change, self.in_an_hour, hours, key);
+        random_walk(change, (self.in_an_hour, self.time_constant_h), hours, key);
     }
 
     /// No laser has less than no power.

@@ -87,7 +87,7 @@ impl Effect for VariedResponse {
     }
 
     fn check(&self) -> Result<(), String> {
-        match self.slope.iter().find(|slope| !(slope.abs() < 1.0)) {
+        match self.slope.iter().find(|slope| slope.is_nan() || slope.abs() >= 1.0) {
             Some(bad) => Err(format!("slope: {bad} is out of range: expected numbers within +-1")),
             None => Ok(()),
         }
