@@ -24,7 +24,7 @@ const LABORATORY: [&str; 6] = [
 ];
 
 /// Each effect and the settings that take it away.
-const EFFECTS: [(&str, &[&str]); 12] = [
+const EFFECTS: [(&str, &[&str]); 22] = [
     ("phase quantisation", &["quantisation.bits=0"]),
     ("fringing fields", &["fringing.sigma=0.0"]),
     ("dead zone", &["dead_zone.fill_factor=1.0"]),
@@ -33,11 +33,30 @@ const EFFECTS: [(&str, &[&str]); 12] = [
     ("illumination", &["illumination.radius=0.0"]),
     ("aberration", &["aberration.correction=1.0"]),
     ("laser noise", &["laser.noise=0.0"]),
+    ("1/f laser noise", &["laser_flicker.density=0.0"]),
+    ("calibration", &["calibration.phase_rad=0.0", "calibration.unit_of_light=0.0"]),
+    ("varied response", &["varied_response.slope=[0.0, 0.0]", "varied_response.map_sd=0.0"]),
+    ("misregistration", &MISREGISTRATION),
+    ("unmodulated light", &["unmodulated.coherent=0.0", "unmodulated.incoherent=0.0"]),
+    ("phase drift", &["phase_drift.in_an_hour=0.0"]),
+    ("power drift", &["power_drift.in_an_hour=0.0"]),
+    ("pointing drift", &["drift.in_an_hour_px=0.0"]),
+    ("non-uniformity, hot pixels", &["non_uniformity.sd=0.0", "hot_pixels.fraction=0.0"]),
+    ("camera curve, dark level", &CURVE),
     ("shot noise", &["camera.electrons=0.0"]),
     ("camera bits", &["camera.bits=0"]),
     ("read noise", &["camera.noise=0.0"]),
     ("settling", &["settling.rise_ms=0.0", "settling.fall_ms=0.0"]),
 ];
+
+const MISREGISTRATION: [&str; 3] = [
+    "registration.camera_px=[0.0, 0.0]",
+    "registration.panel_px=[0.0, 0.0]",
+    "registration.rotation_mrad=0.0",
+];
+
+const CURVE: [&str; 3] =
+    ["non_linearity.bend=0.0", "dark_level.level=0.0", "dark_level.residual=0.0"];
 
 /// Test accuracies, one a split, in percent.
 fn accuracies(settings: &[String], splits: u64) -> Result<Vec<f64>> {

@@ -160,6 +160,27 @@ fn of_optics_it_has_fringing_dead_zones_and_readouts() {
     let dead_zone: &[&str] =
         &["device.spim.dead_zone.fill_factor=0.9", "device.spim.dead_zone.reflectivity=0.5"];
     let lagging: &[&str] = &["device.spim.settling.rise_ms=5", "device.spim.settling.fall_ms=5"];
+    let bench: &[&str] = &[
+        "device.spim.registration.camera_px=[0.1, 0.05]",
+        "device.spim.registration.panel_px=[3.0, -2.0]",
+        "device.spim.registration.rotation_mrad=20",
+        "device.spim.region.spot_px=3",
+        "device.spim.calibration.phase_rad=0.02",
+        "device.spim.calibration.unit_of_light=0.05",
+        "device.spim.varied_response.slope=[0.03, 0.02]",
+        "device.spim.varied_response.map_sd=0.02",
+        "device.spim.unmodulated.coherent=0.05",
+        "device.spim.unmodulated.phase_rad=0.8",
+        "device.spim.unmodulated.incoherent=0.01",
+    ];
+    let camera: &[&str] = &[
+        "device.spim.camera.full_scale=0.4",
+        "device.spim.non_linearity.bend=0.05",
+        "device.spim.non_uniformity.sd=0.05",
+        "device.spim.hot_pixels.fraction=0.5",
+        "device.spim.dark_level.level=0.05",
+        "device.spim.dark_level.residual=0.01",
+    ];
     let rectangular: &[&str] = &["device.spim.patterns.non_reciprocal=true"];
     for (effects, readout) in [
         (dead_zone, "parameter-shift"),
@@ -170,6 +191,10 @@ fn of_optics_it_has_fringing_dead_zones_and_readouts() {
         (rectangular, "cross-term"),
         (rectangular, "homodyne"),
         (lagging, "parameter-shift"),
+        (bench, "parameter-shift"),
+        (bench, "homodyne"),
+        (camera, "parameter-shift"),
+        (camera, "homodyne"),
     ] {
         let readout = format!("device.spim.readout={readout}");
         let mut bench = Bench::new(&[&OPTICS[..], effects, &[&readout]].concat());

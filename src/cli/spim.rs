@@ -84,9 +84,6 @@ struct Frame {
     /// what the camera shows in a .png
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// Names the noise of the frame
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
     #[command(flatten)]
     device: DeviceArguments,
 }
@@ -102,7 +99,7 @@ struct Agree {
     /// Sets of values
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     samples: u32,
-    /// Names the values
+    /// Names the values, and what is fixed in the hardware
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Change a number of the sheet, for example panel.checker_px=4; may be repeated
@@ -118,6 +115,20 @@ struct DeviceArguments {
     /// Change a number of the sheet, for example panel.macro_pixel_px=16; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
+    /// Names what is fixed in the hardware, as in an experiment of that seed, and the noise of a
+    /// frame
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Names, beside the seed, what is fixed in the hardware
+    #[arg(long, default_value_t = 0)]
+    chip: u64,
+}
+
+impl DeviceArguments {
+    /// The light path of `device` with `nodes` macro-pixels, of the first array of an experiment.
+    fn optics(&self, device: &SpimDevice, nodes: usize) -> Result<Optics> {
+        Optics::on_chip(device, nodes, SpimDevice::chip(self.seed, self.chip, 0))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -185,7 +196,7 @@ fn encode(command: &Encode, json: bool) -> Result<()> {
         device.quantisation.bits = 8;
     }
     device.patterns.count = patterns.ncols();
-    let optics = Optics::new(&device, nodes)?;
+    let optics = command.device.optics(&device, nodes)?;
     let display = Display::new(&optics);
     let products = patterns.column_iter().map(|pattern| {
         let product: Vec<f64> = pattern.iter().zip(&values).map(|(xi, value)| xi * value).collect();
@@ -275,7 +286,7 @@ fn load(command: &Frame) -> Result<(Mask, Optics)> {
     }
     let side = panel.macro_pixel_px;
     let whole = (mask.width / side) * (mask.height / side);
-    let optics = Optics::new(&device, command.nodes.unwrap_or(whole).max(1))?;
+    let optics = command.device.optics(&device, command.nodes.unwrap_or(whole).max(1))?;
     Ok((mask, optics))
 }
 
@@ -315,7 +326,7 @@ fn wave_frame(command: &Frame, mask: &Mask, optics: &Optics, json: bool) -> Resu
     let intensities: Vec<f64> =
         points.iter().map(|(fy, fx)| wave.at(&near, *fy, *fx).norm_sqr()).collect();
     let field = (wave.at(&near, 0.0, 0.0), Complex::default());
-    let mut stream = Key::new(command.seed, "bench frame").stream();
+    let mut stream = Key::new(command.device.seed, "bench frame").stream();
     let [zero_order, count] = exposed(optics, LightPath::Wave, (field, 0.0), &mut stream);
     if let Some(path) = &command.image {
         let image = focal_plane(&optics.layout, wave.far_field(near));
@@ -364,7 +375,7 @@ fn node_frame(command: &Frame, mask: &Mask, optics: &Optics, tier: Tier, json: b
     let (field, slope) = light.zero_order(values, &[]);
     let share = optics.light_on_nodes(0) / optics.light() / optics.layout.nodes as f64;
     let field = ((field * share, slope * share), light.power() * share * share);
-    let mut stream = Key::new(command.seed, "bench frame").stream();
+    let mut stream = Key::new(command.device.seed, "bench frame").stream();
     let [zero_order, count] = exposed(optics, tier.path(), field, &mut stream);
     if json {
         let intensities = json!([{ "fy": 0.0, "fx": 0.0, "value": zero_order }]);

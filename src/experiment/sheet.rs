@@ -25,7 +25,7 @@ use crate::quantity::unit;
 use crate::{Error, Result};
 
 /// The sheets that come with the program.
-const EMBEDDED: [(&str, &str); 21] = [
+const EMBEDDED: [(&str, &str); 22] = [
     ("capacitor", include_str!("../../devices/capacitor.toml")),
     ("crossbar-generic", include_str!("../../devices/crossbar-generic.toml")),
     ("ecram", include_str!("../../devices/ecram.toml")),
@@ -46,6 +46,7 @@ const EMBEDDED: [(&str, &str); 21] = [
     ("santec-slm-200", include_str!("../../devices/santec-slm-200.toml")),
     ("spim-generic", include_str!("../../devices/spim-generic.toml")),
     ("spim-laboratory", include_str!("../../devices/spim-laboratory.toml")),
+    ("spim-laboratory-rough", include_str!("../../devices/spim-laboratory-rough.toml")),
     ("ti-plm", include_str!("../../devices/ti-plm.toml")),
 ];
 

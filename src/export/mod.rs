@@ -86,9 +86,12 @@ fn exported<T: Real>(
     let parameters = session.trainer.system().parameters();
     let mut bundle = Bundle::new(out)?;
     let mut held = write_parameters(&mut bundle, &parameters, experiment, options)?;
+    let names: Vec<String> = parameters.iter().map(|parameter| parameter.name.clone()).collect();
     for holder in &mut held {
         if let (Holder::Slm(masks), Device::Spim(device)) = (holder, &experiment.device) {
-            let orders = slm::orders(bundle.path(), device, masks)?;
+            let all = names.iter().map(String::as_str);
+            let modulator = slm::Modulator::new(device, experiment, &masks.parameter, all);
+            let orders = slm::orders(bundle.path(), modulator, masks)?;
             masks.masks.iter_mut().zip(orders).for_each(|(mask, orders)| mask.orders = orders);
         }
     }
@@ -146,7 +149,9 @@ fn write_parameters<T: Real>(
             (Target::Slm, Device::Spim(device))
                 if !name.ends_with("pattern_weights") && name != "bias" =>
             {
-                Holder::Slm(slm::write(bundle, parameter, parameters, device, &options.masks)?)
+                let all = parameters.iter().map(|parameter| parameter.name.as_str());
+                let modulator = slm::Modulator::new(device, experiment, name, all);
+                Holder::Slm(slm::write(bundle, parameter, parameters, modulator, &options.masks)?)
             }
             (Target::Safetensors, _) => {
                 let file = weights::TENSORS.into();

@@ -14,11 +14,13 @@ use serde::{Deserialize, Serialize};
 use self::translation::Translation;
 use super::bundle::{Bundle, file_name};
 use crate::arithmetic::Real;
+use crate::arithmetic::random::Key;
 use crate::coupler::Parameter;
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::spim::optics::Optics;
 use crate::coupler::spim::optics::display::Display;
 use crate::coupler::spim::optics::levels::Levels;
+use crate::experiment::Experiment;
 use crate::file::matrix::{read_vector, write_matrix_f32};
 use crate::{Error, Result};
 
@@ -108,9 +110,42 @@ fn bits(device: &SpimDevice, asked: Option<u32>) -> Result<u32> {
     }
 }
 
-/// The light path of `device` with levels of `bits` bits and `macro_pixels` of nodes.
-fn light_path(device: &SpimDevice, bits: u32, macro_pixels: usize) -> Result<Optics> {
-    Optics::new(&device.clone().with(|device| device.quantisation.bits = bits), macro_pixels)
+/// A modulator, and what names that which is fixed in its hardware.
+#[derive(Clone, Copy)]
+pub(super) struct Modulator<'a> {
+    /// The device.
+    pub device: &'a SpimDevice,
+    /// Names its chip.
+    pub chip: Key,
+}
+
+impl<'a> Modulator<'a> {
+    /// The modulator on `device` that shows `parameter`, one of the parameters `all` of the machine
+    /// of `experiment`, in the machine's order.
+    pub fn new<'b>(
+        device: &'a SpimDevice,
+        experiment: &Experiment,
+        parameter: &str,
+        all: impl IntoIterator<Item = &'b str>,
+    ) -> Self {
+        let own = array_of(parameter);
+        let mut before: Vec<&str> = all.into_iter().map(array_of).collect();
+        before.dedup();
+        let index = before.iter().position(|array| *array == own).unwrap_or(0);
+        let chip = SpimDevice::chip(experiment.seed, experiment.chip, index as u64);
+        Self { device, chip }
+    }
+
+    /// The light path with levels of `bits` bits and `macro_pixels` of nodes.
+    fn light_path(self, bits: u32, macro_pixels: usize) -> Result<Optics> {
+        let device = self.device.clone().with(|device| device.quantisation.bits = bits);
+        Optics::on_chip(&device, macro_pixels, self.chip)
+    }
+}
+
+/// The array that holds a parameter: what stands before the last point of its name.
+fn array_of(parameter: &str) -> &str {
+    parameter.rsplit_once('.').map_or("", |(array, _)| array)
 }
 
 /// The levels of `optics` on a panel where a level does `sign` to the phase.
@@ -153,11 +188,12 @@ pub(super) fn write<T: Real>(
     bundle: &mut Bundle,
     parameter: &Parameter<T>,
     all: &[Parameter<T>],
-    device: &SpimDevice,
+    modulator: Modulator,
     options: &MaskOptions,
 ) -> Result<Masks> {
+    let device = modulator.device;
     let (macro_pixels, nodes) = aperture(device, parameter, all);
-    let optics = light_path(device, bits(device, options.bits)?, macro_pixels)?;
+    let optics = modulator.light_path(bits(device, options.bits)?, macro_pixels)?;
     let (display, sign) = (Display::new(&optics), if options.falling { -1 } else { 1 });
     let mut layout = optics.layout.clone();
     for region in &mut layout.regions {

@@ -37,7 +37,9 @@ pub fn verify(directory: &Path) -> Result<Verification> {
     if let Device::Spim(device) = &experiment.device {
         for holder in &manifest.held {
             let Holder::Slm(masks) = holder else { continue };
-            match slm::problems(directory, device, masks) {
+            let all = manifest.held.iter().map(Holder::parameter);
+            let modulator = slm::Modulator::new(device, &experiment, &masks.parameter, all);
+            match slm::problems(directory, modulator, masks) {
                 Ok(found) => problems.extend(found),
                 Err(error) => problems.push(error.to_string()),
             }

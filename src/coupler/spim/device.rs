@@ -12,7 +12,7 @@ use super::{Patterns, Spim};
 use crate::Result;
 use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
-use crate::coupler::{Coupler, Family, Site, tables};
+use crate::coupler::{Coupler, Family, Site, chip_key, tables};
 use crate::quantity::range;
 
 pub use super::optics::layout::Panel;
@@ -41,20 +41,42 @@ tables! {
             quantisation: optics::quantisation::Quantisation,
             /// Phases that are not what they should be.
             response: optics::response::Response,
+            /// What was measured once, with errors.
+            calibration: optics::calibration::Calibration,
+            /// Phases that are not the same everywhere.
+            varied_response: optics::varied_response::VariedResponse,
             /// Phases smeared over neighbours.
             fringing: optics::fringing::Fringing,
             /// Pixels that do not modulate everywhere.
             dead_zone: optics::dead_zone::DeadZone,
             /// Flicker common to all pixels.
             flicker: optics::flicker::Flicker,
+            /// A phase response that drifts.
+            phase_drift: optics::phase_drift::PhaseDrift,
             /// Flicker of single pixels.
             pixel_flicker: optics::pixel_flicker::PixelFlicker,
+            /// A panel and a camera that are not where they should be.
+            registration: optics::registration::Registration,
             /// Light that is not the same everywhere.
             illumination: optics::illumination::Illumination,
             /// A wave front that is not flat.
             aberration: optics::aberration::Aberration,
+            /// Light that no pixel modulates.
+            unmodulated: optics::unmodulated::Unmodulated,
             /// A laser that is not steady.
             laser: optics::laser::Laser,
+            /// Its noise from frame to frame that is not white.
+            laser_flicker: optics::laser_flicker::LaserFlicker,
+            /// A power that drifts.
+            power_drift: optics::power_drift::PowerDrift,
+            /// Camera pixels of different gains.
+            non_uniformity: optics::non_uniformity::NonUniformity,
+            /// Camera pixels that show light in the dark.
+            hot_pixels: optics::hot_pixels::HotPixels,
+            /// Readings that are not proportional to the light.
+            non_linearity: optics::non_linearity::NonLinearity,
+            /// A pedestal under every reading.
+            dark_level: optics::dark_level::DarkLevel,
             /// What reads intensities.
             camera: optics::camera::Camera,
             /// The square of camera pixels that is summed.
@@ -279,6 +301,12 @@ impl Default for Frames {
 }
 
 impl SpimDevice {
+    /// Names what is fixed in the hardware of array `index` of a machine: the seed and the chip of
+    /// its experiment.
+    pub fn chip(seed: u64, chip: u64, index: u64) -> Key {
+        chip_key(seed, chip, "optics").with(index)
+    }
+
     /// The effects that are on, in the order in which light meets them.
     pub fn effects_on(&self) -> Vec<&dyn Optic> {
         let all = self.effects().into_iter().map(|(_, effect)| effect);
@@ -416,6 +444,7 @@ impl Family for SpimDevice {
         let key = Key::new(site.seed, "initial patterns").with(site.index);
         let nodes = (site.inputs, site.outputs);
         let patterns = Patterns::random(&self.patterns, nodes, site.same_nodes, key);
-        Ok(Box::new(Spim::new(self.clone(), patterns)?))
+        let chip = Self::chip(site.seed, site.chip, site.index);
+        Ok(Box::new(Spim::on_chip(self.clone(), patterns, chip)?))
     }
 }

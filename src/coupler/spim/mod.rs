@@ -30,6 +30,7 @@ mod patterns;
 mod picture;
 pub mod readout;
 mod side;
+mod wandered;
 mod yardstick;
 
 use std::sync::{Arc, OnceLock};
@@ -37,6 +38,7 @@ use std::sync::{Arc, OnceLock};
 use nalgebra::DMatrix;
 
 use self::side::Side;
+use self::wandered::Wandered;
 use super::{
     Coupler, Expense, Family, Parameter, Picture, Port, Quantity, Read, Saturation, Span, Tally,
 };
@@ -71,8 +73,10 @@ pub struct Spim<T: Real> {
     quiet_sides: OnceLock<[Arc<Side>; 2]>,
     /// Whether forces are products with the patterns.
     is_dense: bool,
-    /// What wanders from write to write, an entry an effect.
-    wandered: Vec<Vec<f64>>,
+    /// Names what is fixed in its hardware.
+    chip: Key,
+    /// What wanders.
+    wandered: Wandered,
     /// The diagonal of W, known from what was programmed; empty where inputs and outputs are
     /// different nodes.
     self_coupling: Vec<T>,
@@ -81,34 +85,41 @@ pub struct Spim<T: Real> {
 }
 
 impl<T: Real> Spim<T> {
-    /// The machine `device` showing `patterns`.
+    /// The machine `device` showing `patterns`, on the first chip of seed 0.
+    ///
+    /// # Errors
+    /// Those of [`on_chip`](Self::on_chip).
+    pub fn new(device: SpimDevice, patterns: Patterns<T>) -> Result<Self> {
+        Self::on_chip(device, patterns, SpimDevice::chip(0, 0, 0))
+    }
+
+    /// The machine `device` showing `patterns`; `chip` names what is fixed in its hardware
+    /// ([`SpimDevice::chip`]).
     ///
     /// # Errors
     /// When the device is not what it should be, the nodes do not fit the panel, a file that the
     /// device names is not what it should be, or the readout cannot measure couplings that are not
     /// reciprocal.
-    pub fn new(device: SpimDevice, patterns: Patterns<T>) -> Result<Self> {
+    pub fn on_chip(device: SpimDevice, patterns: Patterns<T>, chip: Key) -> Result<Self> {
         let checked = device.check().and_then(|()| device.check_site(patterns.writers.is_none()));
         checked.map_err(|message| Error::input(format!("device.spim.{message}")))?;
         let readout = device.readout.get();
         let (inputs, outputs) = (patterns.readers.nrows(), patterns.writers().nrows());
         let aperture =
             |driven: usize| if readout.shows_writers() { inputs + outputs } else { driven };
-        let forward = Arc::new(Side::new(&device, aperture(inputs))?);
+        let forward = Arc::new(Side::new(&device, aperture(inputs), chip)?);
         let reversed = if aperture(inputs) == aperture(outputs) {
             forward.clone()
         } else {
-            Arc::new(Side::new(&device, aperture(outputs))?)
+            Arc::new(Side::new(&device, aperture(outputs), chip)?)
         };
         let shown = patterns.shown(device.patterns.bits);
-        let aligned = |(_, effect): (_, &dyn Optic)| {
-            effect.aligned().filter(|_| !effect.is_off()).map_or(Vec::new(), |(_, state)| state)
-        };
         Ok(Self {
             sides: [forward, reversed],
             quiet_sides: OnceLock::new(),
             is_dense: readout::is_dense(&device),
-            wandered: device.effects().into_iter().map(aligned).collect(),
+            chip,
+            wandered: Wandered::new(&device),
             self_coupling: shown.diagonal(),
             camera: Tally::default(),
             latent: patterns,
@@ -134,13 +145,6 @@ impl<T: Real> Spim<T> {
             power: side.light.power(),
         }
     }
-
-    /// The part of the light that is left after what has wandered.
-    fn gain(&self) -> f64 {
-        let effects = self.device.effects().into_iter().zip(&self.wandered);
-        let wanders = effects.filter(|(_, state)| !state.is_empty());
-        wanders.map(|((_, effect), state)| effect.gain(state, &self.device)).product()
-    }
 }
 
 impl<T: Real> Coupler<T> for Spim<T> {
@@ -150,6 +154,9 @@ impl<T: Real> Coupler<T> for Spim<T> {
 
     fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>) -> Result<()> {
         readout::read(self, read, currents, scratch);
+        let pairs = self.device.readout.get().pairs(read.wanted.len());
+        let (samples, frames) = (read.values.ncols() as u64, self.device.frames_per_energy());
+        self.wandered.pass(samples * 2 * pairs * frames, samples * self.device.waits(pairs));
         Ok(())
     }
 
@@ -174,11 +181,7 @@ impl<T: Real> Coupler<T> for Spim<T> {
         }
         self.shown = self.latent.shown(self.device.patterns.bits);
         self.self_coupling = self.shown.diagonal();
-        for ((_, effect), state) in self.device.effects().into_iter().zip(&mut self.wandered) {
-            if !state.is_empty() {
-                effect.wander(state, key);
-            }
-        }
+        self.wandered.write(&self.device, key);
         Ok(())
     }
 
@@ -247,28 +250,17 @@ impl<T: Real> Coupler<T> for Spim<T> {
     }
 
     fn pictures(&self) -> Result<Vec<Picture>> {
-        picture::pictures(&self.device, &self.shown)
+        picture::pictures(&self.device, &self.shown, self.chip)
     }
 
     fn state(&self) -> State<T> {
         let mut state = State::default();
-        for ((_, effect), wandered) in self.device.effects().into_iter().zip(&self.wandered) {
-            if let Some((name, _)) = effect.aligned().filter(|_| !wandered.is_empty()) {
-                state.insert(name, wandered.clone());
-            }
-        }
+        self.wandered.save(&self.device, &mut state);
         state
     }
 
     fn restore(&mut self, state: &State<T>) -> Result<()> {
-        let effects = self.device.effects().into_iter().zip(&mut self.wandered);
-        for ((_, effect), wandered) in effects.filter(|(_, wandered)| !wandered.is_empty()) {
-            if let Some((name, _)) = effect.aligned() {
-                let saved = state.numbers(name, wandered.len())?;
-                wandered.copy_from_slice(saved);
-            }
-        }
-        Ok(())
+        self.wandered.restore(&self.device, state)
     }
 }
 

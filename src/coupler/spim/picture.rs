@@ -30,10 +30,11 @@ pub(super) fn quantities<T: Real>(device: &SpimDevice, patterns: &Patterns<T>) -
 /// The mask of the first pattern with all node values at 1, and its focal plane before the camera.
 ///
 /// # Errors
-/// Those of [`Optics::new`].
+/// Those of [`Optics::on_chip`].
 pub(super) fn pictures<T: Real>(
     device: &SpimDevice,
     patterns: &Patterns<T>,
+    chip: Key,
 ) -> Result<Vec<Picture>> {
     let pattern: Vec<f64> = patterns.readers.column(0).iter().map(|value| value.f64()).collect();
     let device = device.clone().with(|device| {
@@ -42,7 +43,7 @@ pub(super) fn pictures<T: Real>(
             device.quantisation.bits = 8;
         }
     });
-    let optics = Optics::new(&device, pattern.len())?;
+    let optics = Optics::on_chip(&device, pattern.len(), chip)?;
     let mask = Mask::encode(&optics.layout, &[&pattern], &optics.levels);
     Ok(vec![of_mask(&mask), of_focal_plane(&optics, &mask)?])
 }

@@ -5,6 +5,7 @@ use super::optics::Optics;
 use super::optics::camera::Detector;
 use super::optics::light::Light;
 use crate::Result;
+use crate::arithmetic::random::Key;
 
 /// An aperture of macro-pixels, and the camera exposed by its light.
 #[derive(Clone, Debug)]
@@ -15,15 +16,18 @@ pub(super) struct Side {
     pub light: Light,
     /// The camera.
     pub detector: Detector,
+    /// What every force is multiplied by, because the unit of light was measured with an error.
+    pub unit: f64,
 }
 
 impl Side {
-    /// The aperture of `nodes` macro-pixels of `device`.
+    /// The aperture of `nodes` macro-pixels of `device` on `chip`.
     ///
     /// # Errors
-    /// Those of [`Optics::new`].
-    pub fn new(device: &SpimDevice, nodes: usize) -> Result<Self> {
-        let optics = Optics::new(device, nodes)?;
-        Ok(Self { nodes, light: Light::new(&optics, device.tier()), detector: optics.detector })
+    /// Those of [`Optics::on_chip`].
+    pub fn new(device: &SpimDevice, nodes: usize, chip: Key) -> Result<Self> {
+        let optics = Optics::on_chip(device, nodes, chip)?;
+        let light = Light::new(&optics, device.tier());
+        Ok(Self { nodes, light, detector: optics.detector, unit: optics.unit })
     }
 }

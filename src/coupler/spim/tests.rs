@@ -541,10 +541,13 @@ fn with_effect(table: &str) -> SpimDevice {
             "flicker" => device.flicker.amplitude = 0.02,
             "pixel_flicker" => device.pixel_flicker.sd_rad = 0.1,
             "laser" => device.laser.noise = 0.01,
+            "laser_flicker" => device.laser_flicker.density = 0.01,
             "camera" => device.camera.electrons = 1e4,
             // What stands still, or moves from write to write, is no noise of a read.
             "quantisation" | "response" | "fringing" | "dead_zone" | "illumination"
-            | "aberration" | "region" | "settling" | "drift" => {}
+            | "aberration" | "region" | "settling" | "drift" | "calibration"
+            | "varied_response" | "phase_drift" | "registration" | "unmodulated"
+            | "power_drift" | "non_uniformity" | "hot_pixels" | "non_linearity" | "dark_level" => {}
             _ => panic!("{table}: is it a noise of a read? Then it counts in what a read resolves"),
         }
     })

@@ -21,6 +21,9 @@ impl<T: Real> Spim<T> {
     /// The same machine without noise and rounding; readouts that draw at random by their mean.
     pub(super) fn without_noise(&self) -> Result<Self> {
         let mut device = self.device.without_noise();
+        // A camera without noise, its scale as it was: that of what it does to the light.
+        device.camera.full_scale = self.device.camera.full_scale;
+        device.camera.exposure = self.device.camera.exposure;
         if let Some(mean) = device.readout.get().mean() {
             device.readout = mean;
         }
@@ -28,16 +31,17 @@ impl<T: Real> Spim<T> {
             Some(sides) => sides.clone(),
             None => {
                 let [forward, reversed] = &self.sides;
-                let first = Arc::new(Side::new(&device, forward.nodes)?);
+                let first = Arc::new(Side::new(&device, forward.nodes, self.chip)?);
                 let second = if Arc::ptr_eq(forward, reversed) {
                     first.clone()
                 } else {
-                    Arc::new(Side::new(&device, reversed.nodes)?)
+                    Arc::new(Side::new(&device, reversed.nodes, self.chip)?)
                 };
                 self.quiet_sides.get_or_init(|| [first, second]).clone()
             }
         };
-        Ok(Self { is_dense: readout::is_dense(&device), device, sides, ..self.clone() })
+        let wandered = self.wandered.still();
+        Ok(Self { is_dense: readout::is_dense(&device), device, sides, wandered, ..self.clone() })
     }
 
     /// Pattern `k` alone, by itself worth what it is among all.
@@ -62,6 +66,7 @@ impl<T: Real> Spim<T> {
             quiet_sides: self.quiet_sides.clone(),
             is_dense: self.is_dense,
             camera: Tally::default(),
+            chip: self.chip,
             wandered: self.wandered.clone(),
         }
     }

@@ -3,16 +3,18 @@
 
 use std::path::Path;
 
+use num_complex::Complex;
 use rayon::prelude::*;
 
 use super::layout::MaskLayout;
 use super::translation::Translation;
-use super::{MaskFile, Masks, light_path, numbers, shown, signed};
+use super::{MaskFile, Masks, Modulator, numbers, shown, signed};
 use crate::Result;
 use crate::coupler::spim::SpimDevice;
-use crate::coupler::spim::optics::Optics;
 use crate::coupler::spim::optics::display::Display;
+use crate::coupler::spim::optics::exposure::Exposure;
 use crate::coupler::spim::optics::wave::{Moment, Wave};
+use crate::coupler::spim::optics::{Optics, Path as LightPath};
 use crate::file::matrix::read_matrix;
 
 /// How far two numbers that were worked out in the same way may part, relative to the larger.
@@ -22,23 +24,23 @@ fn same(a: f64, b: f64) -> bool {
     (a - b).abs() <= SAME * a.abs().max(b.abs())
 }
 
-/// The light path of the device that `held` is for.
-fn optics_of(device: &SpimDevice, held: &Masks) -> Result<Optics> {
-    let bits = if device.quantisation.bits == 0 { held.bits } else { device.quantisation.bits };
-    light_path(device, bits, held.layout.nodes)
+/// The light path of the modulator that `held` is for.
+fn optics_of(modulator: Modulator, held: &Masks) -> Result<Optics> {
+    let own = modulator.device.quantisation.bits;
+    modulator.light_path(if own == 0 { held.bits } else { own }, held.layout.nodes)
 }
 
 /// The intensity in the order of each region of each mask in `directory`, over that of all light of
-/// the panel in phase, as `device` shows it: the wave tier, without noise.
+/// the panel in phase, as `modulator` shows it: the wave tier, without noise.
 ///
 /// # Errors
 /// When a mask or the device cannot be read.
 pub(in crate::export) fn orders(
     directory: &Path,
-    device: &SpimDevice,
+    modulator: Modulator,
     held: &Masks,
 ) -> Result<Vec<Vec<f64>>> {
-    orders_of(optics_of(device, held)?, device, held, &shown(directory, held)?)
+    orders_of(optics_of(modulator, held)?, modulator.device, held, &shown(directory, held)?)
 }
 
 /// [`orders`] of masks that show the values `shown`, on the light path `optics`.
@@ -56,24 +58,28 @@ fn orders_of(
         let near = wave.near_field(&plain.plain_mask(values), Moment::default())?;
         let order = |region: usize| {
             let (fy, fx) = optics.layout.regions[region].carrier;
-            wave.at(&near, fy, fx).norm_sqr()
+            let field = (wave.at(&near, fy, fx), Complex::default());
+            // What no pixel modulates is told by the light on the nodes.
+            let nodes = optics.light_on_nodes(region) / optics.light();
+            let exposure = Exposure::new(optics.sight(LightPath::Wave, nodes, 0.0), 1.0);
+            exposure.intensity(field) * nodes * nodes
         };
         Ok((0..optics.layout.regions.len()).map(order).collect())
     };
     device.masks(&columns).par_iter().map(of_mask).collect()
 }
 
-/// What the files in `directory` say of `held` that the machine on `device` does not do, or does
+/// What the files in `directory` say of `held` that the machine on `modulator` does not do, or does
 /// not say that it does.
 ///
 /// # Errors
 /// When a file or the device cannot be read.
 pub(in crate::export) fn problems(
     directory: &Path,
-    device: &SpimDevice,
+    modulator: Modulator,
     held: &Masks,
 ) -> Result<Vec<String>> {
-    let optics = optics_of(device, held)?;
+    let (device, optics) = (modulator.device, optics_of(modulator, held)?);
     let display = Display::new(&optics);
     let name = &held.parameter;
     let mut problems = Vec::new();

@@ -34,10 +34,11 @@ pub struct Agreement {
     pub alone: Vec<(&'static str, Deviation)>,
 }
 
-/// Compares the tiers on `device` with `nodes` nodes over `samples` sets of values named by `seed`.
+/// Compares the tiers on `device` with `nodes` nodes over `samples` sets of values; `seed` names them
+/// and what is fixed in the hardware.
 ///
 /// # Errors
-/// Those of [`Optics::new`].
+/// Those of [`Optics::on_chip`].
 pub fn agreement(
     device: &SpimDevice,
     nodes: usize,
@@ -56,13 +57,20 @@ pub fn agreement(
         if effect.is_off() {
             continue;
         }
-        let one = bare.clone().with(|one| {
-            for table in effect.needs().iter().chain([&table]) {
-                one.give(table, &device);
-            }
-        });
-        let found = seen(&one)?;
-        if found != unseen {
+        let with = |tables: &mut dyn Iterator<Item = &&'static str>| {
+            bare.clone().with(|one| {
+                tables.for_each(|table| {
+                    one.give(table, &device);
+                });
+            })
+        };
+        let needs = effect.needs();
+        let found = seen(&with(&mut needs.iter().chain([&table])))?;
+        let without = match needs {
+            [] => unseen.clone(),
+            needs => seen(&with(&mut needs.iter()))?,
+        };
+        if found != without {
             alone.push((effect.title(), deviation(&found)));
         }
     }
@@ -77,7 +85,7 @@ fn intensities(
     samples: usize,
     seed: u64,
 ) -> Result<Vec<[f64; 3]>> {
-    let optics = Optics::new(device, nodes)?;
+    let optics = Optics::on_chip(device, nodes, SpimDevice::chip(seed, 0, 0))?;
     let wave = Wave::new(&optics);
     let mut exposures = [Tier::Analytic, Tier::Effective].map(|tier| {
         let light = Light::new(&optics, tier);

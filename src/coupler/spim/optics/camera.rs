@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fourier::sinc;
 use super::region::CameraRegion;
+use super::sensor::Sensor;
 use crate::arithmetic::Real;
 use crate::arithmetic::random::{Key, Stream};
 use crate::arithmetic::simd::vectorised;
@@ -129,6 +130,8 @@ pub struct Detector {
     step: Option<(f64, f64)>,
     /// The part of the region's light in each of its pixels.
     shares: Vec<f64>,
+    /// What parts its pixels from ideal ones; absent where nothing does.
+    sensor: Option<Box<Sensor>>,
 }
 
 vectorised! {
@@ -167,7 +170,18 @@ impl Detector {
         let full_scale = full_scale * shares.iter().copied().fold(0.0, f64::max);
         let codes = 2f64.powi(bits as i32) - 1.0;
         let step = (bits > 0).then(|| (full_scale / codes, codes / full_scale));
-        Self { noise: noise * full_scale, full_scale, electrons, step, shares }
+        Self { noise: noise * full_scale, full_scale, electrons, step, shares, sensor: None }
+    }
+
+    /// What parts its pixels from ideal ones, to be changed.
+    pub fn sensor_mut(&mut self) -> &mut Sensor {
+        let pixels = self.shares.len();
+        self.sensor.get_or_insert_with(|| Box::new(Sensor::ideal(pixels)))
+    }
+
+    /// The intensity in a pixel at its brightest code.
+    pub fn pixel_full_scale(&self) -> f64 {
+        self.full_scale
     }
 
     /// Whether what is read is what arrives.
@@ -178,12 +192,12 @@ impl Detector {
     /// Whether what is read is what arrives plus a normal deviate of standard deviation
     /// [`deviation`](Self::deviation).
     pub fn is_linear(&self) -> bool {
-        self.step.is_none() && self.electrons == 0.0
+        self.step.is_none() && self.electrons == 0.0 && self.sensor.is_none()
     }
 
     /// Whether [`take_all`](Self::take_all) may be asked: a single pixel without shot noise.
     pub fn takes_all_at_once(&self) -> bool {
-        self.is_one_pixel() && self.electrons == 0.0
+        self.is_one_pixel() && self.electrons == 0.0 && self.sensor.is_none()
     }
 
     /// The reading from which on a camera pixel is at its brightest code; absent where there is none.
@@ -224,20 +238,48 @@ impl Detector {
             return intensity
                 + self.deviation() * if self.noise > 0.0 { f64::normal(stream) } else { 0.0 };
         }
+        let mut pixel =
+            |(at, share): (usize, &f64)| self.pixel_at(at, intensity * share, at_limit, stream);
+        self.shares.iter().enumerate().map(&mut pixel).sum()
+    }
+
+    /// What pixel `at` of the region reports, the dark level subtracted; `at_limit` becomes true where
+    /// it is at its limit.
+    #[inline]
+    pub fn pixel_at(
+        &self,
+        at: usize,
+        intensity: f64,
+        at_limit: &mut bool,
+        stream: &mut Stream,
+    ) -> f64 {
         let limit = self.limit().unwrap_or(f64::INFINITY);
-        let mut pixel = |share: &f64| {
-            let seen = self.pixel(intensity * share, stream);
+        let Some(sensor) = &self.sensor else {
+            let seen = self.pixel(intensity, stream);
             *at_limit |= seen >= limit;
-            seen
+            return seen;
         };
-        self.shares.iter().map(&mut pixel).sum()
+        let full = self.full_scale;
+        let lit = intensity * sensor.gains[at] + sensor.dark[at] * full;
+        let collected = if self.electrons > 0.0 { self.collected(lit, stream) } else { lit };
+        let reading = full * (sensor.bent(collected / full) + sensor.pedestal);
+        let seen = self.coded(reading, stream);
+        *at_limit |= seen >= limit;
+        seen - sensor.subtracted * full
     }
 
     /// What one camera pixel reports.
     #[inline]
     pub fn pixel(&self, intensity: f64, stream: &mut Stream) -> f64 {
-        let mut seen =
+        let collected =
             if self.electrons > 0.0 { self.collected(intensity, stream) } else { intensity };
+        self.coded(collected, stream)
+    }
+
+    /// The code of a `reading`, with its read noise.
+    #[inline]
+    fn coded(&self, reading: f64, stream: &mut Stream) -> f64 {
+        let mut seen = reading;
         if self.noise > 0.0 {
             seen += self.noise * f64::normal(stream);
         }
@@ -268,8 +310,9 @@ impl Detector {
     pub fn resolution(&self, intensity: f64) -> f64 {
         let rounding = self.step.map_or(0.0, |(step, _)| rounding_error(step))
             * (self.shares.len() as f64).sqrt();
+        let dark: f64 = self.sensor.as_ref().map_or(0.0, |sensor| sensor.dark.iter().sum());
         let shot = if self.electrons > 0.0 {
-            (intensity * self.full_scale / self.electrons).sqrt()
+            ((intensity + dark * self.full_scale) * self.full_scale / self.electrons).sqrt()
         } else {
             0.0
         };

@@ -44,8 +44,11 @@ impl Display {
     /// Of the macro-pixels of `optics`, in its first region.
     pub fn new(optics: &Optics) -> Self {
         let (nodes, levels) = (optics.layout.nodes, &optics.levels);
-        let light: Vec<f64> =
-            optics.light_on_colours(0).iter().map(|light| (light[0] + light[1]).norm()).collect();
+        let light: Vec<f64> = optics
+            .measured_on_colours(0)
+            .iter()
+            .map(|light| (light[0] + light[1]).norm())
+            .collect();
         let compensation = optics.device.patterns.compensated.then(|| compensation(&light));
         let factor = |at: usize| compensation.as_ref().map_or(1.0, |factors| factors[at]);
         // A macro-pixel's field is its light times its factor: the same for all.

@@ -1,7 +1,8 @@
 //! Pointing drift: the zero order wanders across the camera.
 //!
-//! Its middle takes a random step in either direction at every write of the parameters, so that it
-//! stands still between the phases of one gradient. The camera goes on reading where the order was
+//! Its middle takes a random step in either direction at every write of the parameters (`step_px`),
+//! and stands still between the phases of one gradient; or it walks as time goes (`in_an_hour_px`),
+//! between them too. The camera goes on reading where the order was
 //! when it was aligned.
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
-use crate::coupler::spim::optics::{Optic, Path};
+use crate::coupler::spim::optics::{Optic, Path, random_walk};
 use crate::quantity::range;
 
 /// Points of the numerical integral along one axis of the camera region.
@@ -24,6 +25,14 @@ pub struct Drift {
     /// Standard deviation of the step between two writes, camera pixels.
     #[serde(deserialize_with = "range::non_negative")]
     pub step_px: f64,
+    /// Standard deviation after an hour of frames, camera pixels: a walk that also goes on between
+    /// the phases of one update.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub in_an_hour_px: f64,
+    /// Hours in which that walk is drawn back to where the order was when it was aligned, by a factor
+    /// e; 0 is never.
+    #[serde(deserialize_with = "range::non_negative")]
+    pub time_constant_h: f64,
 }
 
 impl Effect for Drift {
@@ -32,7 +41,7 @@ impl Effect for Drift {
     }
 
     fn is_off(&self) -> bool {
-        self.step_px == 0.0
+        self.step_px == 0.0 && self.in_an_hour_px == 0.0
     }
 }
 
@@ -49,6 +58,10 @@ impl Optic for Drift {
     fn wander(&self, offset_px: &mut [f64], key: Key) {
         let mut stream = key.stream();
         offset_px.iter_mut().for_each(|offset| *offset += self.step_px * f64::normal(&mut stream));
+    }
+
+    fn walk(&self, offset_px: &mut [f64], hours: f64, key: Key) {
+        random_walk(offset_px, (self.in_an_hour_px, self.time_constant_h), hours, key);
     }
 
     /// The light of the zero order in the camera's region about where it was, as a part of the
@@ -72,7 +85,7 @@ mod tests {
 
     #[test]
     fn steps_add_up_in_variance() {
-        let (walks, steps, drift) = (2000, 25, Drift { step_px: 0.2 });
+        let (walks, steps, drift) = (2000, 25, Drift { step_px: 0.2, ..Drift::default() });
         let end = |walk: u64| {
             let mut offset = [0.0; 2];
             (0..steps)
@@ -89,7 +102,7 @@ mod tests {
         let device = SpimDevice::default().with(|device| {
             (device.region.side_px, device.region.spot_px) = (6, 2.0);
         });
-        let at = |offset| Drift { step_px: 1.0 }.gain(&[offset, 0.0], &device);
+        let at = |offset| Drift { step_px: 1.0, ..Drift::default() }.gain(&[offset, 0.0], &device);
         assert_eq!(at(0.0), 1.0);
         assert!(
             at(1.0) < 1.0 && at(3.0) < 0.6 && at(3.0) > 0.4 && at(20.0) < 0.02,

@@ -42,6 +42,23 @@ struct Colours {
     slopes: [Field; 2],
 }
 
+impl Colours {
+    /// The same with all phases changed by the part `gain`: f e^(gain f'/f) of a factor f with its
+    /// derivative f', exact where all of a colour's area has one phase.
+    fn stretched(mut self, gain: f64) -> Self {
+        for (factor, slope) in self.factors.iter_mut().zip(&mut self.slopes) {
+            // A factor that has faded to nothing has no phase; no phase is beyond two turns.
+            if slope.norm() < 2.0 * TAU * factor.norm() {
+                let turn = (*slope * gain / *factor).exp();
+                (*factor, *slope) = (*factor * turn, *slope * turn);
+            } else {
+                *factor += *slope * gain;
+            }
+        }
+        self
+    }
+}
+
 /// One kind of point of the checkerboard: the weights of the colours in its phase, and its part of
 /// the area of its own colour.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,6 +87,8 @@ pub struct Effective {
     leak: (Field, Field),
     /// Sum of the squared amplitudes of all active pixels.
     power: f64,
+    /// The relative change of all phases of each macro-pixel; empty for none.
+    gains: Vec<f64>,
     borders: Option<Borders>,
 }
 
@@ -108,6 +127,7 @@ impl Effective {
             leak: Default::default(),
             power: optics.pixel.envelope(0.0).norm().powi(4)
                 * (0..rest.len()).map(|at| beam(at).norm_sqr()).sum::<f64>(),
+            gains: optics.phase_gains_of_nodes(region),
             borders: None,
         };
         if optics.levels.bits() <= TABLE_BITS {
@@ -116,10 +136,14 @@ impl Effective {
                 .collect();
         }
         // Beyond the block the panel shows the value 0, on the panel's own checkerboard.
-        let Colours { factors, slopes } = effective.of(0.0);
+        let dark = effective.of(0.0);
         for (at, _) in rest.iter().enumerate().filter(|(_, rest)| **rest) {
             let first =
                 layout.is_first_colour((at / layout.width) as isize, (at % layout.width) as isize);
+            let Colours { factors, slopes } = match &optics.phase_gains {
+                Some(gains) => dark.stretched(gains[at]),
+                None => dark,
+            };
             effective.leak.0 += beam(at) * factors[usize::from(!first)];
             effective.leak.1 += beam(at) * slopes[usize::from(!first)];
         }
@@ -170,7 +194,10 @@ impl Effective {
     /// The field of node `node` showing `value`, its neighbours' rims apart, and its derivative by
     /// a relative change of all phases.
     pub fn node(&self, node: usize, value: f64) -> (Field, Field) {
-        let (colours, light) = (self.of(value), &self.light[node]);
+        let (mut colours, light) = (self.of(value), &self.light[node]);
+        if let Some(gain) = self.gains.get(node) {
+            colours = colours.stretched(*gain);
+        }
         let sum = |factors: [Field; 2]| light[0] * factors[0] + light[1] * factors[1];
         (sum(colours.factors), sum(colours.slopes))
     }

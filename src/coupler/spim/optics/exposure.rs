@@ -31,6 +31,8 @@ pub struct Exposure<'a> {
     limit: f64,
     /// Variance of the noise that is still to be drawn.
     variance: f64,
+    /// The relative change of all phases by what has drifted.
+    drifted: f64,
 }
 
 impl<'a> Exposure<'a> {
@@ -58,7 +60,14 @@ impl<'a> Exposure<'a> {
             at_limit: 0,
             taken: 0,
             variance: 0.0,
+            drifted: 0.0,
         }
+    }
+
+    /// The same where all phases have drifted by the part `change`.
+    #[must_use]
+    pub fn drifted(self, change: f64) -> Self {
+        Self { drifted: change, ..self }
     }
 
     /// All frames taken, and those with a camera pixel at its limit.
@@ -83,10 +92,10 @@ impl<'a> Exposure<'a> {
 
     /// The relative change of all phases of this frame.
     pub fn phase_change(&self) -> f64 {
-        self.hooks
-            .iter()
-            .map(|(effect, start)| effect.phase_change(&self.shot(*start, &[1.0])))
-            .sum()
+        let hooks = self.hooks.iter();
+        hooks.fold(self.drifted, |change, (effect, start)| {
+            change + effect.phase_change(&self.shot(*start, &[1.0]))
+        })
     }
 
     /// The field that arrives, by the hooks of fields.

@@ -5,9 +5,11 @@
 
 use std::path::Path;
 
+use num_complex::Complex;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
+use super::registration::Pose;
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::spim::optics::{Optic, Path as LightPath};
@@ -54,7 +56,21 @@ impl Optic for Illumination {
             Some(path) => read(Path::new(path), size)?,
             None => gaussian(self.radius, size),
         };
-        optics.multiply_beam(amplitudes.into_iter().map(|amplitude| amplitude.into()));
+        let pose = optics.pose;
+        if pose == Pose::default() {
+            optics.multiply_beam(amplitudes.iter().map(|amplitude| amplitude.into()));
+            return Ok(());
+        }
+        // What the laboratory has measured, and what is there now.
+        optics.measured_beam = Some(amplitudes.iter().map(Complex::from).collect());
+        let moved: Vec<Complex<f64>> = match &self.image {
+            Some(_) => moved(&amplitudes, size, &pose),
+            None => moved_gaussian(self.radius, size, &pose),
+        };
+        optics.beam = Some(match optics.beam.take() {
+            None => moved,
+            Some(beam) => beam.into_iter().zip(moved).map(|(light, other)| light * other).collect(),
+        });
         Ok(())
     }
 }
@@ -92,6 +108,43 @@ fn gaussian(radius: f64, (height, width): (usize, usize)) -> Vec<f64> {
     };
     let (down, across) = (along(height, middle_y), along(width, middle_x));
     down.iter().flat_map(|y| across.iter().map(move |x| y * x)).collect()
+}
+
+/// What `light` makes, row by row, of the place in the beam of each pixel of a panel that lies in it
+/// as `pose` says; places are counted from the beam's middle.
+fn placed(
+    (height, width): (usize, usize),
+    pose: &Pose,
+    light: impl Fn([f64; 2]) -> f64,
+) -> Vec<Complex<f64>> {
+    let (middle_y, middle_x) = ((height as f64 - 1.0) / 2.0, (width as f64 - 1.0) / 2.0);
+    let at = |row: usize, column: usize| [row as f64 - middle_y, column as f64 - middle_x];
+    let rows = (0..height).flat_map(|row| (0..width).map(move |column| (row, column)));
+    rows.map(|(row, column)| Complex::from(light(pose.of(at(row, column))))).collect()
+}
+
+/// The amplitudes of a Gaussian beam on a panel that lies in it as `pose` says.
+fn moved_gaussian(radius: f64, size: (usize, usize), pose: &Pose) -> Vec<Complex<f64>> {
+    let waist = radius * size.0.min(size.1) as f64 / 2.0;
+    placed(size, pose, |[y, x]| (-(y * y + x * x) / (waist * waist)).exp())
+}
+
+/// Measured `amplitudes` where a panel that lies as `pose` says now sees them, between pixels by
+/// straight lines; beyond the image its rim goes on.
+fn moved(amplitudes: &[f64], (height, width): (usize, usize), pose: &Pose) -> Vec<Complex<f64>> {
+    let along = |count: usize, at: f64| {
+        let at = (at + (count as f64 - 1.0) / 2.0).clamp(0.0, count as f64 - 1.0);
+        let low = (at as usize).min(count.saturating_sub(2));
+        (low, (low + 1).min(count - 1), at - low as f64)
+    };
+    placed((height, width), pose, |[y, x]| {
+        let ((top, bottom, down), (left, right, across)) = (along(height, y), along(width, x));
+        let line = |row: usize| {
+            let row = &amplitudes[row * width..(row + 1) * width];
+            row[left] * (1.0 - across) + row[right] * across
+        };
+        line(top) * (1.0 - down) + line(bottom) * down
+    })
 }
 
 #[cfg(test)]

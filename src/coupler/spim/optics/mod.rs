@@ -17,7 +17,9 @@
 
 pub mod aberration;
 pub mod agreement;
+pub mod calibration;
 pub mod camera;
+pub mod dark_level;
 pub mod dead_zone;
 pub mod display;
 pub mod drift;
@@ -26,17 +28,27 @@ pub mod exposure;
 pub mod flicker;
 pub mod fourier;
 pub mod fringing;
+pub mod hot_pixels;
 pub mod illumination;
 pub mod laser;
+pub mod laser_flicker;
 pub mod layout;
 pub mod levels;
 pub mod light;
 pub mod mask;
+pub mod non_linearity;
+pub mod non_uniformity;
+pub mod phase_drift;
 pub mod pixel_flicker;
+pub mod power_drift;
 pub mod quantisation;
 pub mod region;
+pub mod registration;
 pub mod response;
+pub mod sensor;
 pub mod settling;
+pub mod unmodulated;
+pub mod varied_response;
 pub mod wave;
 
 use num_complex::Complex;
@@ -46,6 +58,7 @@ use self::dead_zone::Pixel;
 use self::fringing::FringingKernel;
 use self::layout::Layout;
 use self::levels::Levels;
+use self::registration::Pose;
 use self::response::PhaseResponse;
 use super::SpimDevice;
 use crate::arithmetic::random::{Key, Stream};
@@ -203,11 +216,46 @@ pub trait Optic: Effect {
         let _ = (state, key);
     }
 
+    /// Lets `state` wander for `hours`: the time that the frames between two writes took, at each
+    /// write, and half of it from the write to each phase that follows; `key` names the write or the
+    /// phase.
+    fn walk(&self, state: &mut [f64], hours: f64, key: Key) {
+        let _ = (state, hours, key);
+    }
+
+    /// The relative change of all phases in `state`.
+    fn drifted_phase(&self, state: &[f64]) -> f64 {
+        let _ = state;
+        0.0
+    }
+
     /// The part of the light that is left in `state`.
     fn gain(&self, state: &[f64], device: &SpimDevice) -> f64 {
         let _ = (state, device);
         1.0
     }
+}
+
+/// Moves each of `state` by a step of a random walk of `hours`: its standard deviation s is that
+/// after an hour, and it is drawn back to 0 with a time constant in hours (0: never),
+///
+/// ```text
+/// x <- x e^(-t/tau) + s sqrt(tau/2 (1 - e^(-2t/tau))) N(0, 1)
+/// ```
+///
+/// so that it never spreads beyond s sqrt(tau/2) (Uhlenbeck & Ornstein 1930,
+/// doi:10.1103/PhysRev.36.823).
+fn random_walk(state: &mut [f64], (s, time_constant): (f64, f64), hours: f64, key: Key) {
+    if s == 0.0 || hours <= 0.0 {
+        return;
+    }
+    let mut deviation = s * hours.sqrt();
+    if time_constant > 0.0 {
+        let past = hours / time_constant;
+        state.iter_mut().for_each(|x| *x *= (-past).exp());
+        deviation = s * (-(-2.0 * past).exp_m1() * time_constant / 2.0).sqrt();
+    }
+    key.add_normals(state, deviation);
 }
 
 /// All that stands still between a mask and a camera's counts.
@@ -228,17 +276,36 @@ pub struct Optics {
     /// The complex amplitude of the light at each pixel, row by row; absent for a flat wave of
     /// amplitude 1.
     pub beam: Option<Vec<Complex<f64>>>,
+    /// The same as the laboratory has measured it, where it has changed since.
+    pub measured_beam: Option<Vec<Complex<f64>>>,
+    /// The relative change of all phases at each pixel, row by row; absent for none.
+    pub phase_gains: Option<Vec<f64>>,
+    /// How the panel lies in the beam.
+    pub pose: Pose,
     /// The camera.
     pub detector: Detector,
+    /// What every force is multiplied by, because the unit of light was measured with an error.
+    pub unit: f64,
+    /// Names what is fixed in the hardware.
+    pub chip: Key,
 }
 
 impl Optics {
-    /// The light path of `device` with `nodes` macro-pixels a pattern.
+    /// The light path of `device` with `nodes` macro-pixels a pattern, on the first chip of seed 0.
+    ///
+    /// # Errors
+    /// Those of [`on_chip`](Self::on_chip).
+    pub fn new(device: &SpimDevice, nodes: usize) -> Result<Self> {
+        Self::on_chip(device, nodes, SpimDevice::chip(0, 0, 0))
+    }
+
+    /// The light path of `device` with `nodes` macro-pixels a pattern; `chip` names what is fixed in
+    /// its hardware ([`SpimDevice::chip`]).
     ///
     /// # Errors
     /// When the nodes do not fit the panel, a number of an effect is wrong, or a file that it names
     /// cannot be read or is not what it should be.
-    pub fn new(device: &SpimDevice, nodes: usize) -> Result<Self> {
+    pub fn on_chip(device: &SpimDevice, nodes: usize, chip: Key) -> Result<Self> {
         device.check_effects().map_err(|e| Error::input(format!("device.spim.{e}")))?;
         let overlaps = device.readout.get().reads_overlaps();
         let reference = if overlaps { display::reference_macro_pixels(nodes) } else { 0 };
@@ -252,20 +319,31 @@ impl Optics {
             fringing: None,
             pixel: Pixel::new(1.0, 0.0, 0.0),
             beam: None,
+            measured_beam: None,
+            phase_gains: None,
+            pose: Pose::default(),
             detector: device.detector(nodes),
+            unit: 1.0,
+            chip,
         };
         device.effects_on().into_iter().try_for_each(|effect| effect.build(&mut optics))?;
         Ok(optics)
     }
 
     /// Multiplies the light at each pixel, row by row.
-    pub fn multiply_beam(&mut self, factors: impl Iterator<Item = Complex<f64>>) {
-        self.beam = Some(match self.beam.take() {
-            None => factors.collect(),
-            Some(beam) => {
-                beam.into_iter().zip(factors).map(|(light, factor)| light * factor).collect()
-            }
-        });
+    pub fn multiply_beam(&mut self, factors: impl Iterator<Item = Complex<f64>> + Clone) {
+        let product = |beam: Option<Vec<Complex<f64>>>| match beam {
+            None => factors.clone().collect(),
+            Some(beam) => beam
+                .into_iter()
+                .zip(factors.clone())
+                .map(|(light, factor)| light * factor)
+                .collect(),
+        };
+        if self.measured_beam.is_some() {
+            self.measured_beam = Some(product(self.measured_beam.take()));
+        }
+        self.beam = Some(product(self.beam.take()));
     }
 
     /// What frames of this light path have in common on `path`, fields in units in which that of
@@ -290,25 +368,47 @@ impl Optics {
 
     /// The sum of the amplitudes of the light on the nodes of region `region`.
     pub fn light_on_nodes(&self, region: usize) -> f64 {
+        self.sum_on_nodes(region, self.beam.as_deref())
+    }
+
+    fn sum_on_nodes(&self, region: usize, beam: Option<&[Complex<f64>]>) -> f64 {
         (0..self.layout.nodes)
             .flat_map(|node| self.pixels(region, node))
-            .map(|(at, _)| self.amplitude(at))
+            .map(|(at, _)| beam.map_or(1.0, |beam| beam[at].norm()))
             .sum()
     }
 
     /// The light on the two colours of each macro-pixel of region `region`, in units of the
     /// amplitude on an average node.
     pub fn light_on_colours(&self, region: usize) -> Vec<[Complex<f64>; 2]> {
-        let unit = self.light_on_nodes(region) / self.layout.nodes as f64;
+        self.on_colours(region, self.beam.as_deref())
+    }
+
+    /// [`light_on_colours`](Self::light_on_colours) as the laboratory has measured it.
+    pub fn measured_on_colours(&self, region: usize) -> Vec<[Complex<f64>; 2]> {
+        self.on_colours(region, self.measured_beam.as_deref().or(self.beam.as_deref()))
+    }
+
+    fn on_colours(&self, region: usize, beam: Option<&[Complex<f64>]>) -> Vec<[Complex<f64>; 2]> {
+        let unit = self.sum_on_nodes(region, beam) / self.layout.nodes as f64;
         let light = |node| {
             let mut light = [Complex::default(); 2];
             for (at, first) in self.pixels(region, node) {
-                let amplitude = self.beam.as_ref().map_or(Complex::from(1.0), |beam| beam[at]);
+                let amplitude = beam.map_or(Complex::from(1.0), |beam| beam[at]);
                 light[usize::from(!first)] += amplitude / unit;
             }
             light
         };
         (0..self.layout.macro_pixels()).map(light).collect()
+    }
+
+    /// The mean relative change of all phases on each macro-pixel of region `region`; empty where
+    /// there is none.
+    pub fn phase_gains_of_nodes(&self, region: usize) -> Vec<f64> {
+        let Some(gains) = &self.phase_gains else { return Vec::new() };
+        let pixels = self.layout.macro_pixel.pow(2) as f64;
+        let mean = |node| self.pixels(region, node).map(|(at, _)| gains[at]).sum::<f64>() / pixels;
+        (0..self.layout.macro_pixels()).map(mean).collect()
     }
 
     /// The pixels of a macro-pixel, and whether each is on the checkerboard's first colour.

@@ -25,6 +25,10 @@ use crate::file::matrix::read_vector;
 use crate::quantity::range;
 use crate::{Error, Result};
 
+/// Steps of the iteration phi <- 2 pi t - e(phi), each of which leaves the slope of e of what is
+/// missing.
+const STEPS: usize = 6;
+
 /// Phases that are not what they should be: the table `[device.spim.response]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -117,6 +121,9 @@ pub enum PhaseResponse {
     },
     /// Measured phases at equal distances over the range, the last one level below its end.
     Table(Vec<f64>),
+    /// The phase phi that with its error e(phi) is taken for 2 pi t; errors in radians, at equal
+    /// distances over a turn, both ends included.
+    Missed(Vec<f64>),
 }
 
 impl PhaseResponse {
@@ -155,6 +162,10 @@ impl PhaseResponse {
         match self {
             Self::Formula { scale, gamma } if *gamma == 1.0 => TAU * scale * part,
             Self::Formula { scale, gamma } => TAU * scale * part.powf(*gamma),
+            Self::Missed(errors) => {
+                let asked = TAU * part;
+                (0..STEPS).fold(asked, |shown, _| asked - error_at(errors, shown / TAU))
+            }
             Self::Table(phases) => {
                 let at = part * phases.len() as f64;
                 let (low, high) =
@@ -163,6 +174,13 @@ impl PhaseResponse {
             }
         }
     }
+}
+
+/// The error at `part` of a turn, between measured points.
+pub(super) fn error_at(errors: &[f64], part: f64) -> f64 {
+    let at = part.clamp(0.0, 1.0) * (errors.len() - 1) as f64;
+    let low = (at as usize).min(errors.len() - 2);
+    errors[low] + (at - low as f64) * (errors[low + 1] - errors[low])
 }
 
 #[cfg(test)]

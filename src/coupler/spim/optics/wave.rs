@@ -93,7 +93,10 @@ impl<'a> Wave<'a> {
         }
         let scale = 1.0 + moment.flicker;
         let moving = moment.pixel_key;
-        if let (Drive::Levels(levels), None, None) = (&mask.drive, &self.optics.fringing, moving) {
+        let gains = &self.optics.phase_gains;
+        if let (Drive::Levels(levels), None, None, None) =
+            (&mask.drive, &self.optics.fringing, moving, gains)
+        {
             let table: Vec<Field> = (0..1u32 << mask.bits)
                 .map(|level| Field::from_polar(1.0, scale * self.level_phase(level as u16)))
                 .collect();
@@ -110,6 +113,9 @@ impl<'a> Wave<'a> {
                 phases.iter().map(|phase| scale * self.optics.response.phase(phase / TAU)).collect()
             }
         };
+        if let Some(gains) = gains {
+            phases.iter_mut().zip(gains).for_each(|(phase, gain)| *phase *= 1.0 + gain);
+        }
         if let Some(key) = moving {
             for effect in self.optics.device.effects_on() {
                 effect.pixel_phases(&mut phases, key);
@@ -303,9 +309,10 @@ impl<'a> Wave<'a> {
         let detector = &self.optics.detector;
         exposure.light_up(&mut intensities, detector.shares(), stream.as_deref_mut());
         let mut count = 0.0;
-        for intensity in intensities {
-            count +=
-                stream.as_deref_mut().map_or(intensity, |stream| detector.pixel(intensity, stream));
+        for (at, intensity) in intensities.into_iter().enumerate() {
+            count += stream
+                .as_deref_mut()
+                .map_or(intensity, |stream| detector.pixel_at(at, intensity, &mut false, stream));
         }
         exposure.counted(count, stream)
     }

@@ -35,11 +35,14 @@ pub struct Pair {
 pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMut<T>) {
     let readout = spim.device.readout.get();
     let mut aperture = Aperture::new(spim, read.port);
-    let mut exposure = Exposure::new(spim.sight(read.port.index()), spim.gain());
+    let standing = spim.wandered.standing(&spim.device, read.streams.key);
+    let sight = spim.sight(read.port.index());
+    let mut exposure = Exposure::new(sight, standing.gain).drifted(standing.phase_change);
     let mut lag = Lag::new(&spim.device, aperture.nodes);
     let reference: &[f64] =
         if readout.reads_overlaps() { aperture.light.reference_values() } else { &[] };
-    let weight = spim.shown.inverse_count().f64() * aperture.light.brightening();
+    let unit = spim.sides[read.port.index()].unit;
+    let weight = spim.shown.inverse_count().f64() * aperture.light.brightening() * unit;
     let weights: Vec<f64> = spim.shown.weights.iter().map(|l| l.f64() * weight).collect();
     let (mut wanted, mut forces) = (Vec::new(), Vec::new());
     for column in 0..read.values.ncols() {
