@@ -34,6 +34,12 @@ impl Effect for Drift {
     fn is_off(&self) -> bool {
         self.step_px == 0.0
     }
+
+    /// The step is.
+    fn scale(&mut self, factor: f64) -> bool {
+        self.step_px *= factor;
+        true
+    }
 }
 
 impl Optic for Drift {
