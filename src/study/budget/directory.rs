@@ -6,7 +6,6 @@ use super::Budget;
 use crate::experiment::Experiment;
 use crate::file::{create_directory, read_text, write_text};
 use crate::study::directory::holds_other_things;
-use crate::study::record::{self, Log, Records};
 use crate::{Error, Result};
 
 /// A budget's directory: `experiment.toml`, `records/`, `budget.json`, `results.csv`, and the page
@@ -97,11 +96,8 @@ impl BudgetDirectory {
         write_text(&self.results(), &(json + "\n"))
     }
 
-    pub(super) fn log(&self, name: &str) -> Result<Log> {
-        Log::open(&self.path.join("records").join(format!("{name}.jsonl")))
-    }
-
-    pub(super) fn records(&self) -> Result<Records> {
-        record::read_all(&self.path.join("records"))
+    /// Where the records of runs are.
+    pub(super) fn records(&self) -> PathBuf {
+        self.path.join("records")
     }
 }

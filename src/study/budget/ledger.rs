@@ -1,12 +1,13 @@
 //! What was run, and the running of what is still to be.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use super::{BudgetDirectory, Subject};
+use super::Subject;
 use crate::Result;
 use crate::study::procedure::outcome;
-use crate::study::record::{Log, Records};
+use crate::study::record::{Log, Records, read_all};
 use crate::study::sweep::in_parallel;
 use crate::study::{Outcome, Progress, Record, Shard};
 
@@ -28,7 +29,7 @@ pub struct Conduct {
 /// The runs of one budget.
 pub(super) struct Ledger<'a> {
     subject: &'a dyn Subject,
-    directory: &'a BudgetDirectory,
+    directory: PathBuf,
     conduct: Conduct,
     log: Log,
     records: Records,
@@ -46,15 +47,19 @@ fn bits(factors: &[f64]) -> Vec<u64> {
 }
 
 impl<'a> Ledger<'a> {
+    /// The runs of `subject`, whose records are in `directory`.
+    ///
+    /// # Errors
+    /// When they cannot be read, or another process writes those of this one.
     pub fn new(
         subject: &'a dyn Subject,
-        directory: &'a BudgetDirectory,
+        directory: PathBuf,
         conduct: Conduct,
         watch: &'a mut dyn FnMut(Progress),
     ) -> Result<Self> {
         let Shard { index, of } = conduct.shard;
-        let log = directory.log(&format!("{index}-of-{of}"))?;
-        let records = directory.records()?;
+        let log = Log::open(&directory.join(format!("{index}-of-{of}.jsonl")))?;
+        let records = read_all(&directory)?;
         let (ids, asked, ran) = (HashMap::new(), BTreeSet::new(), BTreeSet::new());
         Ok(Self { subject, directory, conduct, log, records, ids, asked, ran, watch })
     }
@@ -119,7 +124,7 @@ impl<'a> Ledger<'a> {
         let work = |(id, factors, replicate): &(String, &Factors, u64)| {
             // What another process has done meanwhile is not done again.
             if conduct.shard.of > 1
-                && let Ok(Some(record)) = directory.records().map(|mut known| known.remove(id))
+                && let Ok(Some(record)) = read_all(directory).map(|mut known| known.remove(id))
                 && matches!(record.outcome, Outcome::Results(_))
             {
                 return (false, record);

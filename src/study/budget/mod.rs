@@ -28,6 +28,8 @@
 mod contrast;
 mod directory;
 mod ledger;
+mod machines;
+mod options;
 mod outcome;
 mod plan;
 mod ranking;
@@ -37,7 +39,8 @@ mod tolerance;
 pub use contrast::Contrast;
 pub use directory::BudgetDirectory;
 pub use ledger::Conduct;
+pub use options::Options;
 pub use outcome::{Budget, Costs, EffectCost, MachineCost, Pair, Sum};
-pub use plan::{Options, budget, first_runs};
+pub use plan::{budget, first_runs};
 pub use subject::{ExperimentSubject, Imperfection, Subject};
 pub use tolerance::Tolerance;

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::ledger::{Factors, Ledger};
-use super::plan::{ACCURACY, Machines, Options, State, differences, gain};
+use super::machines::{ACCURACY, Machines, State, differences, gain};
 use super::ranking::{interaction, order};
-use super::{Contrast, Subject, Tolerance};
+use super::{Contrast, Options, Subject, Tolerance};
 use crate::arithmetic::Statistics;
 use crate::study::Outcome;
 

@@ -1,8 +1,8 @@
 //! Which effects matter most, and whether that is settled.
 
-use super::Contrast;
 use super::ledger::{Factors, Ledger};
-use super::plan::{Machines, Options, State, differences, gain};
+use super::machines::{Machines, State, differences, gain};
+use super::{Contrast, Options};
 
 /// Effects by what the machine gains or loses without them, the most first.
 pub(super) fn order(machines: &Machines, ledger: &Ledger, state: &State) -> Vec<usize> {

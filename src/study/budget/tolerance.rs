@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Ledger;
-use super::plan::{Machines, differences};
+use super::machines::{Machines, differences};
 use super::{Contrast, Subject};
 use crate::Result;
 
 /// The search ends this many times above and below what the device has.
 const FARTHEST: f64 = 32.0;
+/// How far beyond both ends a factor is sought that surely loses less, or more.
+const BEYOND: f64 = 4.0;
 /// Seeds of a factor are doubled so often while it is open whether it loses less.
 const DOUBLINGS: u32 = 2;
 /// Bisections between a factor that will do and the next that will not, twice as large.
@@ -49,6 +51,8 @@ struct Search {
     /// A factor from which on there is no such device.
     none_from: Option<f64>,
     bisections: usize,
+    /// Whether a factor was tried that surely loses less, and one that surely loses more.
+    sure: [bool; 2],
     /// Seeds of the factor that is being tried.
     seeds: u64,
 }
@@ -61,17 +65,37 @@ impl Search {
             (Some(low), None, None) => (low < FARTHEST).then_some(2.0 * low),
             (Some(_), None, Some(_)) => None,
             (None, Some(high), _) => (high > 1.0 / FARTHEST).then_some(0.5 * high),
-            (Some(low), Some(high), _) => {
-                (self.bisections < BISECTIONS).then(|| (low * high).sqrt())
-            }
+            (Some(low), Some(high), _) if self.bisections < BISECTIONS => Some((low * high).sqrt()),
+            _ => None,
         }
+        .or_else(|| self.farther())
+    }
+
+    /// A factor beyond those tried, on a side where nothing is sure yet.
+    fn farther(&self) -> Option<f64> {
+        let (low, high) = (self.low?, self.high?);
+        let ends = [self.tried.keys().next(), self.tried.keys().next_back()];
+        let [least, most] = ends.map(|end| end.map_or(1.0, |bits| f64::from_bits(*bits)));
+        if !self.sure[1] && self.none_from.is_none() && most < high * BEYOND {
+            return Some(2.0 * most.max(high));
+        }
+        (!self.sure[0] && least > low / BEYOND).then(|| 0.5 * least.min(low))
     }
 
     /// Takes what was found at `factor`.
     fn take(&mut self, factor: f64, found: Option<Contrast>, loss: f64) {
-        let between = self.low.is_some() && self.high.is_some();
-        self.bisections += usize::from(between);
         self.tried.insert(factor.to_bits(), found);
+        if let Some((found, half)) = found.and_then(|found| Some((found, found.half_width?))) {
+            self.sure[0] |= found.mean + half < loss;
+            self.sure[1] |= found.mean - half > loss;
+        }
+        if let (Some(low), Some(high)) = (self.low, self.high) {
+            self.bisections += 1;
+            // Beyond both ends only what is sure is wanted.
+            if factor < low || factor > high {
+                return;
+            }
+        }
         // Where every run failed, the machine does not bear it.
         if found.is_some_and(|found| found.mean < loss) {
             self.low = Some(factor);
@@ -196,6 +220,22 @@ mod tests {
             assert!(low * slope < 0.01 && high * slope >= 0.01, "{slope}: {low} to {high}");
             assert!((high / low - 2f64.powf(0.125)).abs() < 1e-12, "{slope}: {low} to {high}");
         }
+    }
+
+    #[test]
+    fn what_is_not_sure_is_sought_beyond_the_ends() {
+        let mut search = Search::default();
+        while let Some(factor) = search.next() {
+            // A loss of the factor, of which nothing is sure within a factor of 3.
+            let half = 2.0 * factor / 3.0;
+            let found =
+                Contrast { n: 2, mean: factor, standard_error: None, half_width: Some(half) };
+            search.take(factor, Some(found), 1.0);
+        }
+        let (low, high) = (search.low.unwrap(), search.high.unwrap());
+        assert!((high / low - 2f64.powf(0.125)).abs() < 1e-12, "{low} to {high}");
+        assert_eq!(search.sure, [true, true]);
+        assert!(search.tried.len() < 12, "{:?}", search.tried);
     }
 
     #[test]
