@@ -54,7 +54,8 @@ mod tests {
     fn more_comparisons_make_wider_intervals() {
         let values = [1.0, 2.0, 3.0];
         let one = Contrast::among(&values, 1).unwrap();
-        assert_eq!(one.half_width, Statistics::of(&values).unwrap().half_width);
+        let plain = Statistics::of(&values).unwrap().half_width.unwrap();
+        assert!((one.half_width.unwrap() / plain - 1.0).abs() < 1e-14);
         assert!((one.standard_error.unwrap() - 3f64.sqrt().recip()).abs() < 1e-15);
         // Two degrees of freedom have a closed form: t = sqrt(2) p / sqrt(1 - p^2).
         let ten = Contrast::among(&values, 10).unwrap();

@@ -183,7 +183,7 @@ pub(super) fn tolerances(
         let values = |factor: Option<f64>| {
             factor.map_or(Vec::new(), |factor| subject.values(effect, factor))
         };
-        let surely_less = search.tried.iter().filter_map(sure(false)).last();
+        let surely_less = search.tried.iter().filter_map(sure(false)).next_back();
         let surely_more = search.tried.iter().find_map(sure(true));
         Tolerance {
             effect: subject.effects()[effect].name.clone(),
