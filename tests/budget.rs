@@ -248,7 +248,7 @@ fn what_a_budget_cannot_do_is_said() {
     place.file("crossbar.toml", CROSSBAR);
     place.file(
         "exact.toml",
-        &CROSSBAR.replace("[device.crossbar]\nread_noise.sd_uS = 0.5\nadc.bits = 6\n", ""),
+        CROSSBAR.replace("[device.crossbar]\nread_noise.sd_uS = 0.5\nadc.bits = 6\n", ""),
     );
     let refused = |arguments: &[&str]| place.refused(2, arguments);
     for (arguments, expected) in [
