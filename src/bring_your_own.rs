@@ -36,7 +36,8 @@
 //! [`CrossbarDevice`](crate::coupler::crossbar::CrossbarDevice). Without a word of its own it is met
 //! wherever its hooks are called, and no shortcut is taken while it is on;
 //! [`followed_by`](crate::coupler::spim::Optic::followed_by) names those on which nothing of it is
-//! lost. The laser's noise, as it stands in the crate:
+//! lost. [`scale`](crate::coupler::Effect::scale) says what twice as much of it is, for error budgets
+//! and tolerances. The laser's noise, as it stands in the crate:
 //!
 //! ````rust,ignore
 #![doc = include_str!("coupler/spim/optics/laser.rs")]

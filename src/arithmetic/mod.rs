@@ -8,7 +8,7 @@ pub(crate) mod simd;
 mod statistics;
 
 pub use interval::wilson;
-pub use statistics::Statistics;
+pub use statistics::{Statistics, student};
 
 use nalgebra::{DMatrixView, DMatrixViewMut, Dyn, RealField, U1};
 use rand_distr::{Distribution, StandardNormal};

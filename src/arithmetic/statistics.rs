@@ -25,22 +25,23 @@ impl Statistics {
         let deviation = (n > 1).then(|| {
             (values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1) as f64).sqrt()
         });
-        let half_width = deviation.map(|deviation| student(n - 1) * deviation / (n as f64).sqrt());
+        let half_width =
+            deviation.map(|deviation| student(n - 1, 0.05) * deviation / (n as f64).sqrt());
         Some(Self { n, mean, deviation, half_width })
     }
 }
 
-/// The value that |t| of Student's distribution exceeds in 5 % of all cases, for whole degrees of
-/// freedom.
-fn student(freedom: usize) -> f64 {
-    // Far out the distribution is normal to ten digits' use; the sum below would only take longer.
-    if freedom > 1_000_000 {
-        return 1.959_963_984_540_054;
-    }
+/// The value that |t| of Student's distribution exceeds with probability `exceeds`, from 1e-9 to
+/// 0.05, for whole degrees of freedom, 1,000,000 at most: beyond, the sum only takes longer.
+pub fn student(freedom: usize, exceeds: f64) -> f64 {
+    let freedom = freedom.min(1_000_000);
     let (mut low, mut high) = (1.9, 12.8);
+    while within(high, freedom) < 1.0 - exceeds {
+        (low, high) = (high, 2.0 * high);
+    }
     for _ in 0..60 {
         let middle = 0.5 * (low + high);
-        if within(middle, freedom) < 0.95 { low = middle } else { high = middle }
+        if within(middle, freedom) < 1.0 - exceeds { low = middle } else { high = middle }
     }
     0.5 * (low + high)
 }
@@ -81,7 +82,17 @@ mod tests {
             (120, 1.980),
             (1000, 1.962),
         ] {
-            assert!((student(freedom) - t).abs() < 6e-4, "{freedom}: {}", student(freedom));
+            let found = student(freedom, 0.05);
+            assert!((found - t).abs() < 6e-4, "{freedom}: {found}");
+        }
+    }
+
+    /// tan(pi (1 - p) / 2); sqrt(2) (1 - p) / sqrt(1 - (1 - p)^2); Fisher & Yates, table III, P = 0.001.
+    #[test]
+    fn rarer_values() {
+        for (freedom, exceeds, t) in [(1, 0.01, 63.6567), (2, 0.005, 14.0890), (4, 0.001, 8.6103)] {
+            let found = student(freedom, exceeds);
+            assert!((found / t - 1.0).abs() < 1e-5, "{freedom}: {found}");
         }
     }
 

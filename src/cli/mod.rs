@@ -1,5 +1,6 @@
 //! The command line, one file a sub-command.
 
+mod budget;
 mod compare;
 mod crossbar;
 mod data;
@@ -39,6 +40,7 @@ enum Command {
     Train(train::TrainCommand),
     Evaluate(evaluate::EvaluateCommand),
     Gradient(gradient::GradientCommand),
+    Budget(budget::BudgetCommand),
     Sweep(sweep::SweepCommand),
     Merge(sweep::MergeCommand),
     Report(report::ReportCommand),
@@ -78,6 +80,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Train(command) => train::run(&command, json),
         Command::Evaluate(command) => evaluate::run(&command, json),
         Command::Gradient(command) => gradient::run(&command, json),
+        Command::Budget(command) => budget::run(&command, json),
         Command::Sweep(command) => sweep::run(&command, json),
         Command::Merge(command) => sweep::merge(&command, json),
         Command::Report(command) => report::run(&command, json),

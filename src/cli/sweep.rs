@@ -118,7 +118,8 @@ fn slurm(
         .map_err(|e| Error::Machine(format!("where this program is: {e}")))?;
     let absolute = |path: &Path| std::path::absolute(path).map_err(Error::reading(path));
     let (study, out) = (absolute(&command.study)?, absolute(out)?);
-    crate::file::write_text(script, &slurm_script(&program, &study, &out, command.tasks)?)?;
+    let job = slurm_script(&program, &["sweep"], &study, &out, command.tasks)?;
+    crate::file::write_text(script, &job)?;
     if json {
         return print(&json!({ "study": out, "runs": runs, "slurm": script }).to_string());
     }

@@ -29,6 +29,28 @@ pub trait Effect: Debug + Send + Sync {
         Ok(())
     }
 
+    /// Makes it `factor` times as large, above 0 and other than 1: deviations, times and areas are
+    /// multiplied, bits fall by log2 of it. Says whether it can be; if not it is a law and no size,
+    /// or there is no such device, and `self` is of no more use. What comes of it may be out of
+    /// range.
+    fn scale(&mut self, factor: f64) -> bool {
+        let _ = factor;
+        false
+    }
+
+    /// It `factor` times as large: exactly off at 0, exactly as it is at 1; none where it cannot be
+    /// scaled.
+    fn scaled(&self, factor: f64) -> Option<Self>
+    where
+        Self: Sized + Clone + Default,
+    {
+        if factor == 0.0 {
+            return Some(Self::default());
+        }
+        let mut effect = self.clone();
+        (factor == 1.0 || effect.is_off() || effect.scale(factor)).then_some(effect)
+    }
+
     /// The path of the measured file that it is made of, if there is one.
     fn measured(&mut self) -> Option<&mut String> {
         None
@@ -145,6 +167,21 @@ macro_rules! tables {
             pub fn give(&mut self, table: &str, other: &Self) -> bool {
                 match table {
                     $(stringify!($effect) => self.$effect = other.$effect.clone(),)*
+                    _ => return false,
+                }
+                true
+            }
+
+            /// Makes the effect of one table `factor` times as large, by
+            /// [`scaled`](crate::coupler::Effect::scaled); says whether there is one of that name
+            /// that can be.
+            pub fn scale(&mut self, table: &str, factor: f64) -> bool {
+                use $crate::coupler::Effect;
+                match table {
+                    $(stringify!($effect) => match self.$effect.scaled(factor) {
+                        Some(effect) => self.$effect = effect,
+                        None => return false,
+                    },)*
                     _ => return false,
                 }
                 true

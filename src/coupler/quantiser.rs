@@ -72,6 +72,16 @@ pub fn rounding_error(step: f64) -> f64 {
     step / 12f64.sqrt()
 }
 
+/// The bits of a converter whose rounding errors are `factor` times those of one of `bits`, to the
+/// nearest bit and at most `most`; none of fewer than one. 0 bits, no converter, stay 0.
+pub fn fewer_bits(bits: u32, factor: f64, most: u32) -> Option<u32> {
+    if bits == 0 {
+        return Some(0);
+    }
+    let wanted = (f64::from(bits) - factor.log2()).round();
+    (wanted >= 1.0).then(|| wanted.min(f64::from(most)) as u32)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +102,20 @@ mod tests {
         assert_eq!(quantiser.apply(2.0), 2.0);
         assert_eq!(quantiser.apply(-9.0), -2.0);
         assert_eq!(quantiser.apply(0.1), 0.0);
+    }
+
+    #[test]
+    fn twice_the_error_is_a_bit_less() {
+        for (bits, factor, expected) in [
+            (8, 2.0, Some(7)),
+            (8, 0.5, Some(9)),
+            (8, 1.0, Some(8)),
+            (8, 1.4, Some(8)),
+            (23, 0.1, Some(24)),
+            (1, 2.0, None),
+            (0, 2.0, Some(0)),
+        ] {
+            assert_eq!(fewer_bits(bits, factor, 24), expected, "{bits} bits, {factor}");
+        }
     }
 }

@@ -32,7 +32,7 @@ use crate::system::{Instruments, Relaxation, System};
 use crate::training::Plan;
 
 pub use case::Case;
-pub use device::Device;
+pub use device::{Device, EffectOn};
 pub use files::NamedFiles;
 pub use learning::LearningConfig;
 pub use machine::Machine;

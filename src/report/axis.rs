@@ -61,6 +61,11 @@ impl Axis {
         self.range().start
     }
 
+    /// The highest value it covers.
+    pub fn highest(&self) -> f64 {
+        self.range().end
+    }
+
     /// One place for each of `names`, at equal distances: 0, 1, 2...
     pub fn ordinal(label: &str, names: &[String]) -> Self {
         let ticks =

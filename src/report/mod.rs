@@ -2,6 +2,8 @@
 
 mod axis;
 mod bands;
+mod budget_page;
+mod budget_table;
 mod contact_sheet;
 mod datasheet;
 mod dimension;
@@ -17,9 +19,11 @@ mod photograph;
 mod plot;
 mod points;
 mod study_page;
+mod tornado;
 
 use std::path::Path;
 
+pub use budget_table::describe_budget;
 pub use contact_sheet::contact_sheet;
 pub use figures::{Figure, figures};
 pub use learning_curves::{learning_curves, learning_curves_png};
@@ -30,6 +34,7 @@ use crate::Result;
 use crate::arithmetic::Real;
 use crate::experiment::{Experiment, RunDirectory, in_precision};
 use crate::file::{create_directory, write_text};
+use crate::study::budget::{Budget, BudgetDirectory};
 use crate::study::{Study, StudyDirectory, Table};
 use crate::system::System;
 use crate::training::{Checkpoint, EpochMetrics, Summary};
@@ -119,4 +124,26 @@ pub fn write_study(directory: &StudyDirectory, study: &Study) -> Result<()> {
         &directory.path().join("report.html"),
         &study_page::study_page(&name, study, study.size(), &table, &figures)?,
     )
+}
+
+/// Writes what shows a budget into its `directory`: `index.html`, and `plots/tornado.svg` and
+/// `plots/tornado.png`. The datasheet and the configuration are those of `experiment`, if there is
+/// one.
+///
+/// # Errors
+/// When the plot cannot be drawn, a datasheet cannot be read, or a file cannot be written.
+pub fn write_budget(
+    directory: &BudgetDirectory,
+    budget: &Budget,
+    experiment: Option<&Experiment>,
+) -> Result<()> {
+    let plots = directory.path().join("plots");
+    create_directory(&plots)?;
+    let tornado = tornado::Tornado::of(budget);
+    let svg = plot::svg(&tornado)?;
+    write_text(&plots.join("tornado.svg"), &svg)?;
+    plot::png(&tornado, &plots.join("tornado.png"))?;
+    let name = directory.path().display().to_string();
+    let page = budget_page::budget_page(&name, budget, experiment, &svg)?;
+    write_text(&directory.path().join("index.html"), &page)
 }

@@ -325,6 +325,42 @@ pub fn error_bar<DB: DrawingBackend>(
     area.draw(&marker((x, middle), style, look)).map_err(failed)
 }
 
+/// Draws a horizontal bar between two abscissae, about the ordinate `middle`, `half` to
+/// either side.
+pub fn bar<DB: DrawingBackend>(
+    chart: &Chart<DB>,
+    style: Style,
+    look: Look,
+    ends: (f64, f64),
+    (middle, half): (f64, f64),
+) -> Result<()> {
+    let corners = [(ends.0, middle - half), (ends.1, middle + half)];
+    let area = chart.plotting_area();
+    area.draw(&Rectangle::new(corners, look.colour.mix(0.75).filled())).map_err(failed)?;
+    area.draw(&marker((ends.1, middle), style, look)).map_err(failed)
+}
+
+/// Draws a horizontal interval at the ordinate `middle`.
+pub fn whisker<DB: DrawingBackend>(
+    chart: &Chart<DB>,
+    style: Style,
+    middle: f64,
+    ends: (f64, f64),
+) -> Result<()> {
+    let line = PathElement::new([(ends.0, middle), (ends.1, middle)], style.line(INK, 2));
+    chart.plotting_area().draw(&line).map_err(failed)
+}
+
+/// Draws the line of abscissa 0 between two ordinates.
+pub fn zero_line<DB: DrawingBackend>(
+    chart: &Chart<DB>,
+    style: Style,
+    (low, high): (f64, f64),
+) -> Result<()> {
+    let line = PathElement::new([(0.0, low), (0.0, high)], style.line(INK, 2));
+    chart.plotting_area().draw(&line).map_err(failed)
+}
+
 /// Draws a line with round joints through `points`.
 fn line_through<DB: DrawingBackend>(
     chart: &Chart<DB>,

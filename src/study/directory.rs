@@ -93,16 +93,7 @@ impl StudyDirectory {
 
     /// What came of the runs so far, whoever ran them.
     pub(super) fn records(&self) -> Result<Records> {
-        let directory = self.records_directory();
-        let entries = fs::read_dir(&directory).map_err(Error::reading(&directory))?;
-        let mut records = Records::new();
-        for entry in entries {
-            let path = entry.map_err(Error::reading(&directory))?.path();
-            if path.extension().is_some_and(|extension| extension == "jsonl") {
-                record::read(&path, &mut records)?;
-            }
-        }
-        Ok(records)
+        record::read_all(&self.records_directory())
     }
 
     /// Writes the tables of `runs` from all records there are, and returns that of the runs. Parts
@@ -141,7 +132,7 @@ impl StudyDirectory {
 }
 
 /// Whether `path` holds what no sweep puts there before its study.toml: several may begin at once.
-fn holds_other_things(path: &Path) -> Result<bool> {
+pub(super) fn holds_other_things(path: &Path) -> Result<bool> {
     for entry in fs::read_dir(path).map_err(Error::reading(path))? {
         let name = entry.map_err(Error::reading(path))?.file_name();
         let name = name.to_string_lossy();

@@ -22,6 +22,7 @@
 //! runs what is new, and shards of one sweep meet in one table.
 
 mod axis;
+pub mod budget;
 mod definition;
 mod directory;
 mod draw;

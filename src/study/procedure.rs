@@ -15,7 +15,7 @@ use crate::{Error, Result};
 type Kept<'a> = &'a (dyn Fn(&Path) -> Result<()> + Sync);
 
 /// Named results.
-type Results = Vec<(String, Option<f64>)>;
+pub(super) type Results = Vec<(String, Option<f64>)>;
 
 /// Every data set of a study, read once.
 pub(super) struct Datasets(HashMap<(String, String), Dataset>);
@@ -62,6 +62,11 @@ pub(super) fn execute(
         Procedure::Transfer => in_precision!(experiment, transfer(experiment, dataset)),
         Procedure::Gradient => gradient(study, run, dataset),
     });
+    outcome(results)
+}
+
+/// Results as they are recorded: what is no number is none.
+pub(super) fn outcome(results: Result<Results>) -> Outcome {
     match results {
         Ok(results) => Outcome::Results(
             results
@@ -71,6 +76,12 @@ pub(super) fn execute(
         ),
         Err(error) => Outcome::Error(error.to_string()),
     }
+}
+
+/// What training `experiment` gives.
+pub(super) fn train<T: Real>(experiment: &Experiment, dataset: &Dataset) -> Result<Results> {
+    let summary = trained::<T>(experiment, dataset)?.trainer.summary(String::new())?;
+    Ok(accuracies(&summary))
 }
 
 fn trained<T: Real>(experiment: &Experiment, dataset: &Dataset) -> Result<Session<T>> {

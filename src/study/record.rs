@@ -58,6 +58,18 @@ pub(super) fn read(path: &Path, records: &mut Records) -> Result<()> {
     Ok(())
 }
 
+/// The records of all files of `directory`, whoever wrote them.
+pub(super) fn read_all(directory: &Path) -> Result<Records> {
+    let mut records = Records::new();
+    for entry in std::fs::read_dir(directory).map_err(Error::reading(directory))? {
+        let path = entry.map_err(Error::reading(directory))?.path();
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
+            read(&path, &mut records)?;
+        }
+    }
+    Ok(records)
+}
+
 /// A file of records that this process alone writes.
 #[derive(Debug)]
 pub(super) struct Log {

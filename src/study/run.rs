@@ -12,7 +12,7 @@ use crate::file::hexadecimal;
 use crate::{Error, Result};
 
 /// Digits of a run's identity.
-const IDENTITY: usize = 16;
+pub(super) const IDENTITY: usize = 16;
 
 /// One run of a study.
 #[derive(Clone, Debug)]

@@ -1,21 +1,30 @@
-//! A sweep as a Slurm job array, one shard a task.
+//! A sweep or a budget as a Slurm job array, one shard a task.
 
 use std::path::Path;
 
 use crate::{Error, Result};
 
-/// The script of a job array of `tasks` tasks that does the study of the file `study` into the
-/// directory `out`, which all nodes see.
+/// The script of a job array of `tasks` tasks in which the command `[name, options...]` of `program`
+/// does the file `file` into the directory `out`, which all nodes see.
 ///
 /// # Errors
-/// When a path is not text, or has a line break in it.
-pub fn slurm_script(program: &Path, study: &Path, out: &Path, tasks: u16) -> Result<String> {
-    let name = study
+/// When a path is not text, or it or an option has a line break in it.
+pub fn slurm_script(
+    program: &Path,
+    command: &[&str],
+    file: &Path,
+    out: &Path,
+    tasks: u16,
+) -> Result<String> {
+    let name = file
         .file_stem()
         .unwrap_or_default()
         .to_string_lossy()
         .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-    let (program, study, out) = (quoted(program)?, quoted(study)?, quoted(out)?);
+    let (program, file, out) = (quoted(program)?, quoted(file)?, quoted(out)?);
+    let (command, options) = command.split_first().unwrap_or((&"", &[]));
+    let options = options.iter().map(|option| Ok(format!(" {}", quoted(Path::new(option))?)));
+    let options = options.collect::<Result<String>>()?;
     Ok(format!(
         "#!/bin/bash\n\
          # sbatch THIS; a task that was stopped goes on when it is submitted again.\n\
@@ -26,7 +35,7 @@ pub fn slurm_script(program: &Path, study: &Path, out: &Path, tasks: u16) -> Res
          set -euo pipefail\n\
          out={out}\n\
          mkdir -p \"$out/logs\"\n\
-         exec {program} sweep {study} --out \"$out\" --shard \"$SLURM_ARRAY_TASK_ID/{tasks}\" \\\n    \
+         exec {program} {command} {file}{options} --out \"$out\" --shard \"$SLURM_ARRAY_TASK_ID/{tasks}\" \\\n    \
          --jobs \"${{SLURM_CPUS_PER_TASK:-1}}\" > \"$out/logs/$SLURM_ARRAY_TASK_ID.log\" 2>&1\n"
     ))
 }
@@ -48,6 +57,7 @@ mod tests {
     fn paths_are_words() {
         let script = slurm_script(
             Path::new("/a b/equilux"),
+            &["sweep"],
             Path::new("/it's/noise.toml"),
             Path::new("/out"),
             8,
@@ -61,5 +71,9 @@ mod tests {
         ] {
             assert!(script.contains(part), "{part} in {script}");
         }
+        let command = ["budget", "--set", "data.set=a b"];
+        let script =
+            slurm_script(Path::new("/e"), &command, Path::new("/x.toml"), Path::new("/out"), 2);
+        assert!(script.unwrap().contains("'/e' budget '/x.toml' '--set' 'data.set=a b' --out"));
     }
 }

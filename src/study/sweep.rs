@@ -151,7 +151,7 @@ fn record(
 
 /// Does `work` on every item, `jobs` at a time, each on one thread of its own, and hands what comes
 /// out to `take` as it comes. An error of `take` ends it all.
-fn in_parallel<I: Sync, O: Send>(
+pub(super) fn in_parallel<I: Sync, O: Send>(
     jobs: usize,
     items: &[I],
     work: impl Fn(&I) -> O + Sync,

@@ -51,6 +51,13 @@ impl Effect for CellCurrent {
         check_list("square", &self.square, None)?;
         check_list("cube", &self.cube, None)
     }
+
+    /// The currents beyond G u are.
+    fn scale(&mut self, factor: f64) -> bool {
+        let terms = self.square.iter_mut().chain(&mut self.cube);
+        terms.for_each(|term| *term *= factor);
+        true
+    }
 }
 
 impl<T: Real> ArrayEffect<T> for CellCurrent {

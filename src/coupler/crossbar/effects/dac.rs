@@ -10,6 +10,7 @@ use crate::coupler::Effect;
 use crate::coupler::crossbar::{
     ArrayEffect, Conversions, CrossbarDevice, Load, Making, Path, Stage,
 };
+use crate::coupler::quantiser::fewer_bits;
 use crate::quantity::range;
 
 /// Converters that drive the lines, over the range of `[device.crossbar.drive]`: the table
@@ -37,6 +38,13 @@ impl Effect for Dac {
     }
 
     fn is_noise(&self) -> bool {
+        true
+    }
+
+    /// Rounding errors are this much larger, to the nearest bit.
+    fn scale(&mut self, factor: f64) -> bool {
+        let Some(bits) = fewer_bits(self.bits, factor, 24) else { return false };
+        self.bits = bits;
         true
     }
 }

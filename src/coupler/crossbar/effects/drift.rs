@@ -60,6 +60,13 @@ impl Effect for Drift {
         }
         Ok(())
     }
+
+    /// nu is, of every cell.
+    fn scale(&mut self, factor: f64) -> bool {
+        let numbers = self.nu.iter_mut().chain(&mut self.nu_sd);
+        numbers.for_each(|number| *number *= factor);
+        true
+    }
 }
 
 impl<T: Real> ArrayEffect<T> for Drift {

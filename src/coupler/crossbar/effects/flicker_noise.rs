@@ -76,6 +76,15 @@ impl Effect for FlickerNoise {
     fn check(&self) -> Result<(), String> {
         check_list("q", &self.q, Some(3))
     }
+
+    /// The deviation is: a and c of Q.
+    fn scale(&mut self, factor: f64) -> bool {
+        if let [a, _, c] = self.q.as_mut_slice() {
+            *a *= factor;
+            *c *= factor;
+        }
+        true
+    }
 }
 
 impl<T: Real> ArrayEffect<T> for FlickerNoise {

@@ -24,6 +24,12 @@ impl Effect for Levels {
     fn is_off(&self) -> bool {
         self.count == 0
     }
+
+    /// The step between levels is, to a whole number of steps.
+    fn scale(&mut self, factor: f64) -> bool {
+        self.count = 1 + (f64::from(self.count - 1) / factor).round().min(65_535.0) as u32;
+        true
+    }
 }
 
 impl<T: Real> ArrayEffect<T> for Levels {

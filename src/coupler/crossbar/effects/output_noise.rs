@@ -28,6 +28,12 @@ impl Effect for OutputNoise {
     fn is_noise(&self) -> bool {
         true
     }
+
+    /// The deviation is.
+    fn scale(&mut self, factor: f64) -> bool {
+        self.sd *= factor;
+        true
+    }
 }
 
 impl<T: Real> ArrayEffect<T> for OutputNoise {

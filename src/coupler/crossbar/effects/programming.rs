@@ -83,6 +83,14 @@ impl Effect for Programming {
     fn check(&self) -> Result<(), String> {
         check_list("error_terms", &self.error_terms, None)
     }
+
+    /// Errors are, and how far off write-and-verify leaves a cell.
+    fn scale(&mut self, factor: f64) -> bool {
+        self.error_us *= factor;
+        self.tolerance_us *= factor;
+        self.error_terms.iter_mut().for_each(|term| *term *= factor);
+        true
+    }
 }
 
 impl<T: Real> ArrayEffect<T> for Programming {

@@ -28,6 +28,12 @@ impl Effect for ReadNoise {
     fn is_noise(&self) -> bool {
         true
     }
+
+    /// The deviation is.
+    fn scale(&mut self, factor: f64) -> bool {
+        self.sd_us *= factor;
+        true
+    }
 }
 
 impl<T: Real> ArrayEffect<T> for ReadNoise {

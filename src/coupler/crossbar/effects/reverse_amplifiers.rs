@@ -31,6 +31,13 @@ impl Effect for ReverseAmplifiers {
     fn is_off(&self) -> bool {
         self.gain_sd == 0.0 && self.offset_sd == 0.0
     }
+
+    /// Both deviations are.
+    fn scale(&mut self, factor: f64) -> bool {
+        self.gain_sd *= factor;
+        self.offset_sd *= factor;
+        true
+    }
 }
 
 impl<T: Real> ArrayEffect<T> for ReverseAmplifiers {

@@ -37,6 +37,13 @@ impl Effect for StuckCells {
         }
         Err(format!("at_min = {at_min} and at_max = {at_max}: expected a sum below 1"))
     }
+
+    /// Both fractions are.
+    fn scale(&mut self, factor: f64) -> bool {
+        self.at_min *= factor;
+        self.at_max *= factor;
+        true
+    }
 }
 
 impl<T: Real> ArrayEffect<T> for StuckCells {

@@ -38,6 +38,13 @@ impl Effect for Wires {
     fn is_off(&self) -> bool {
         self.r_word_ohm == 0.0 && self.r_bit_ohm == 0.0
     }
+
+    /// Resistances are.
+    fn scale(&mut self, factor: f64) -> bool {
+        self.r_word_ohm *= factor;
+        self.r_bit_ohm *= factor;
+        true
+    }
 }
 
 impl<T: Real> ArrayEffect<T> for Wires {

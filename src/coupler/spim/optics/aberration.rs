@@ -52,6 +52,12 @@ impl Effect for Aberration {
             None => Ok(()),
         }
     }
+
+    /// Waves of every mode are.
+    fn scale(&mut self, factor: f64) -> bool {
+        self.waves.iter_mut().for_each(|waves| *waves *= factor);
+        true
+    }
 }
 
 impl Optic for Aberration {

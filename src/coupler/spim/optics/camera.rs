@@ -15,7 +15,7 @@ use crate::arithmetic::Real;
 use crate::arithmetic::random::{Key, Stream};
 use crate::arithmetic::simd::vectorised;
 use crate::coupler::Effect;
-use crate::coupler::quantiser::rounding_error;
+use crate::coupler::quantiser::{fewer_bits, rounding_error};
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::spim::optics::{Optic, Path};
 use crate::quantity::range;
@@ -95,6 +95,15 @@ impl Effect for Camera {
     }
 
     fn is_noise(&self) -> bool {
+        true
+    }
+
+    /// Deviations are, of the read noise and of shot noise, and rounding errors to the nearest bit.
+    fn scale(&mut self, factor: f64) -> bool {
+        let Some(bits) = fewer_bits(self.bits, factor, 24) else { return false };
+        self.bits = bits;
+        self.noise *= factor;
+        self.electrons /= factor * factor;
         true
     }
 }

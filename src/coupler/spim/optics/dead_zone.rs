@@ -48,6 +48,12 @@ impl Effect for DeadZone {
     fn is_off(&self) -> bool {
         self.fill_factor == 1.0
     }
+
+    /// The dead part of the area is.
+    fn scale(&mut self, factor: f64) -> bool {
+        self.fill_factor = 1.0 - factor * (1.0 - self.fill_factor);
+        true
+    }
 }
 
 impl Optic for DeadZone {

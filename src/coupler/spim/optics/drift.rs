@@ -43,6 +43,12 @@ impl Effect for Drift {
     fn is_off(&self) -> bool {
         self.step_px == 0.0 && self.in_an_hour_px == 0.0
     }
+
+    /// The step is.
+    fn scale(&mut self, factor: f64) -> bool {
+        self.step_px *= factor;
+        true
+    }
 }
 
 impl Optic for Drift {

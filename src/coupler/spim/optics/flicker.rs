@@ -63,6 +63,12 @@ impl Effect for Flicker {
     fn is_noise(&self) -> bool {
         true
     }
+
+    /// The amplitude is.
+    fn scale(&mut self, factor: f64) -> bool {
+        self.amplitude *= factor;
+        true
+    }
 }
 
 impl Optic for Flicker {

@@ -70,6 +70,15 @@ impl Effect for Fringing {
     fn measured(&mut self) -> Option<&mut String> {
         self.kernel.as_mut()
     }
+
+    /// The kernel is wider by it. A measured kernel is what it is.
+    fn scale(&mut self, factor: f64) -> bool {
+        if self.kernel.is_some() {
+            return false;
+        }
+        self.sigma /= factor;
+        true
+    }
 }
 
 impl Optic for Fringing {

@@ -43,6 +43,15 @@ impl Effect for Illumination {
     fn measured(&mut self) -> Option<&mut String> {
         self.image.as_mut()
     }
+
+    /// The logarithm of the light is: a narrower beam. A measured image is what it is.
+    fn scale(&mut self, factor: f64) -> bool {
+        if self.image.is_some() {
+            return false;
+        }
+        self.radius /= factor.sqrt();
+        true
+    }
 }
 
 impl Optic for Illumination {

@@ -30,6 +30,12 @@ impl Effect for Laser {
     fn is_noise(&self) -> bool {
         true
     }
+
+    /// The deviation is.
+    fn scale(&mut self, factor: f64) -> bool {
+        self.noise *= factor;
+        true
+    }
 }
 
 impl Optic for Laser {

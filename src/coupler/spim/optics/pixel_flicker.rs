@@ -47,6 +47,12 @@ impl Effect for PixelFlicker {
     fn is_noise(&self) -> bool {
         true
     }
+
+    /// The deviation is.
+    fn scale(&mut self, factor: f64) -> bool {
+        self.sd_rad *= factor;
+        true
+    }
 }
 
 impl Optic for PixelFlicker {

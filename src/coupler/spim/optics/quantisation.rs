@@ -14,7 +14,7 @@ use super::Optics;
 use super::levels::Levels;
 use crate::Result;
 use crate::coupler::Effect;
-use crate::coupler::quantiser::rounding_error;
+use crate::coupler::quantiser::{fewer_bits, rounding_error};
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::spim::optics::{Optic, Path, Sight};
 use crate::quantity::range;
@@ -38,6 +38,13 @@ impl Effect for Quantisation {
     }
 
     fn is_noise(&self) -> bool {
+        true
+    }
+
+    /// Rounding errors are this much larger, to the nearest bit.
+    fn scale(&mut self, factor: f64) -> bool {
+        let Some(bits) = fewer_bits(self.bits, factor, 16) else { return false };
+        self.bits = bits;
         true
     }
 }

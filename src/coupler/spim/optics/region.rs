@@ -35,6 +35,12 @@ impl Effect for CameraRegion {
     fn is_off(&self) -> bool {
         self.side_px == 1
     }
+
+    /// What the side has beyond one pixel is, to a whole number of pixels.
+    fn scale(&mut self, factor: f64) -> bool {
+        self.side_px = 1 + (factor * (self.side_px - 1) as f64).round() as usize;
+        true
+    }
 }
 
 impl Optic for CameraRegion {

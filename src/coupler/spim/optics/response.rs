@@ -75,6 +75,16 @@ impl Effect for Response {
     fn measured(&mut self) -> Option<&mut String> {
         self.table.as_mut()
     }
+
+    /// The distances of scale and exponent from 1 are. A measured table is what it is.
+    fn scale(&mut self, factor: f64) -> bool {
+        if self.table.is_some() {
+            return false;
+        }
+        self.scale = 1.0 + factor * (self.scale - 1.0);
+        self.gamma = 1.0 + factor * (self.gamma - 1.0);
+        true
+    }
 }
 
 impl Optic for Response {

@@ -42,6 +42,13 @@ impl Effect for Settling {
     fn is_off(&self) -> bool {
         self.rise_ms == 0.0 && self.fall_ms == 0.0
     }
+
+    /// Both times are.
+    fn scale(&mut self, factor: f64) -> bool {
+        self.rise_ms *= factor;
+        self.fall_ms *= factor;
+        true
+    }
 }
 
 impl Optic for Settling {
