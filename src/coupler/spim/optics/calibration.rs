@@ -65,6 +65,12 @@ impl Effect for Calibration {
     fn is_off(&self) -> bool {
         self.phase_rad == 0.0 && self.unit_of_light == 0.0
     }
+
+    fn scale(&mut self, factor: f64) -> bool {
+        self.phase_rad *= factor;
+        self.unit_of_light *= factor;
+        true
+    }
 }
 
 impl Optic for Calibration {

@@ -45,6 +45,12 @@ impl Effect for DarkLevel {
         let found = self.residual;
         Err(format!("residual = {found}: expected a part of the full scale, within +-1"))
     }
+
+    fn scale(&mut self, factor: f64) -> bool {
+        self.level *= factor;
+        self.residual *= factor;
+        true
+    }
 }
 
 impl Optic for DarkLevel {

@@ -47,6 +47,7 @@ impl Effect for Drift {
     /// The step is.
     fn scale(&mut self, factor: f64) -> bool {
         self.step_px *= factor;
+        self.in_an_hour_px *= factor;
         true
     }
 }

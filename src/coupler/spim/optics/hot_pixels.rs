@@ -41,6 +41,11 @@ impl Effect for HotPixels {
     fn is_off(&self) -> bool {
         self.fraction == 0.0 || self.level == 0.0
     }
+
+    fn scale(&mut self, factor: f64) -> bool {
+        self.fraction *= factor;
+        true
+    }
 }
 
 impl Optic for HotPixels {

@@ -81,6 +81,11 @@ impl Effect for LaserFlicker {
     fn is_noise(&self) -> bool {
         true
     }
+
+    fn scale(&mut self, factor: f64) -> bool {
+        self.density *= factor;
+        true
+    }
 }
 
 impl Optic for LaserFlicker {

@@ -40,6 +40,11 @@ impl Effect for NonLinearity {
         let found = self.bend;
         Err(format!("bend = {found}: expected within +-0.5, so that readings rise with the light"))
     }
+
+    fn scale(&mut self, factor: f64) -> bool {
+        self.bend *= factor;
+        true
+    }
 }
 
 impl Optic for NonLinearity {

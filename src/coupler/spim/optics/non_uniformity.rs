@@ -29,6 +29,11 @@ impl Effect for NonUniformity {
     fn is_off(&self) -> bool {
         self.sd == 0.0
     }
+
+    fn scale(&mut self, factor: f64) -> bool {
+        self.sd *= factor;
+        true
+    }
 }
 
 impl Optic for NonUniformity {

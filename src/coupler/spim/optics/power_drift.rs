@@ -33,6 +33,11 @@ impl Effect for PowerDrift {
     fn is_off(&self) -> bool {
         self.in_an_hour == 0.0
     }
+
+    fn scale(&mut self, factor: f64) -> bool {
+        self.in_an_hour *= factor;
+        true
+    }
 }
 
 impl Optic for PowerDrift {

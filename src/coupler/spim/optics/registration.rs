@@ -82,6 +82,13 @@ impl Effect for Registration {
         }
         Ok(())
     }
+
+    fn scale(&mut self, factor: f64) -> bool {
+        self.camera_px = self.camera_px.map(|px| px * factor);
+        self.panel_px = self.panel_px.map(|px| px * factor);
+        self.rotation_mrad *= factor;
+        true
+    }
 }
 
 impl Optic for Registration {

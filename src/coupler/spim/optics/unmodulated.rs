@@ -42,6 +42,12 @@ impl Effect for Unmodulated {
     fn is_off(&self) -> bool {
         self.coherent == 0.0 && self.incoherent == 0.0
     }
+
+    fn scale(&mut self, factor: f64) -> bool {
+        self.coherent *= factor;
+        self.incoherent *= factor;
+        true
+    }
 }
 
 impl Optic for Unmodulated {

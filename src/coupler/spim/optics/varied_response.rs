@@ -92,6 +92,12 @@ impl Effect for VariedResponse {
             None => Ok(()),
         }
     }
+
+    fn scale(&mut self, factor: f64) -> bool {
+        self.slope = self.slope.map(|slope| slope * factor);
+        self.map_sd *= factor;
+        true
+    }
 }
 
 impl Optic for VariedResponse {
