@@ -33,6 +33,8 @@ const BORDER_ENTRIES: usize = 129;
 const BORDER_BITS: u32 = 8;
 /// Levels up to which the response is tabulated.
 const TABLE_BITS: u32 = 12;
+/// Entries up to which it is tabulated node by node.
+const NODE_ENTRIES: usize = 1 << 20;
 
 /// The mean phase factors of a checkerboard's colours, each with its derivative by a relative
 /// change of all phases.
@@ -80,6 +82,9 @@ pub struct Effective {
     kinds: Vec<Kind<2>>,
     /// The colours' mean phase factors by entry of the levels.
     table: Vec<Colours>,
+    /// The field of each macro-pixel by entry of the levels, entries x macro-pixels by column; empty
+    /// where that would be too many.
+    of_nodes: Vec<(Field, Field)>,
     /// The light on the colours of each macro-pixel: of the nodes, then of the reference.
     light: Vec<[Field; 2]>,
     /// Light that no node controls: dead zones and the panel beyond the block; and its derivative
@@ -123,6 +128,7 @@ impl Effective {
             response: optics.response.clone(),
             kinds: kinds(optics),
             table: Vec::new(),
+            of_nodes: Vec::new(),
             light: optics.light_on_colours(region),
             leak: Default::default(),
             power: optics.pixel.envelope(0.0).norm().powi(4)
@@ -150,6 +156,12 @@ impl Effective {
         if optics.pixel.has_gap() {
             effective.leak.0 +=
                 optics.pixel.gap(0.0, 0.0) * (0..rest.len()).map(beam).sum::<Field>();
+        }
+        let (entries, nodes) = (effective.table.len(), effective.light.len());
+        if entries * nodes <= NODE_ENTRIES {
+            effective.of_nodes = (0..nodes * entries)
+                .map(|at| effective.lit(at / entries, effective.table[at % entries]))
+                .collect();
         }
         effective.borders =
             optics.fringing.as_ref().map(|fringing| Borders::new(&effective, optics, fringing));
@@ -194,7 +206,15 @@ impl Effective {
     /// The field of node `node` showing `value`, its neighbours' rims apart, and its derivative by
     /// a relative change of all phases.
     pub fn node(&self, node: usize, value: f64) -> (Field, Field) {
-        let (mut colours, light) = (self.of(value), &self.light[node]);
+        if !self.of_nodes.is_empty() {
+            return self.of_nodes[node * self.table.len() + self.levels.entry(value)];
+        }
+        self.lit(node, self.of(value))
+    }
+
+    /// What the light on node `node` makes of colours.
+    fn lit(&self, node: usize, mut colours: Colours) -> (Field, Field) {
+        let light = &self.light[node];
         if let Some(gain) = self.gains.get(node) {
             colours = colours.stretched(*gain);
         }
@@ -222,6 +242,10 @@ impl Effective {
     /// both colours of a macro-pixel are ahead; empty where there are none.
     pub fn zero_order(&self, values: &[f64], turns: &[f64]) -> (Field, Field) {
         let (mut field, mut slope) = self.leak;
+        let places: Vec<_> = match &self.borders {
+            Some(borders) => values.iter().map(|value| borders.place(*value)).collect(),
+            None => Vec::new(),
+        };
         for (node, value) in values.iter().enumerate() {
             let (own, own_slope) = self.node(node, *value);
             match turns.get(node) {
@@ -239,8 +263,8 @@ impl Effective {
             for side in [1, 3] {
                 let neighbour = borders.neighbours[node][side].filter(|at| *at < values.len());
                 let Some(neighbour) = neighbour else { continue };
-                let (own, other) = (borders.place(*value), borders.place(values[neighbour]));
-                field += borders.at(side / 2, own, other) * self.brightness(node, neighbour);
+                let border = borders.at(side / 2, places[node], places[neighbour]);
+                field += border * self.brightness(node, neighbour);
             }
         }
         (field, slope)
