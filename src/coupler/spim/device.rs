@@ -403,6 +403,7 @@ impl Family for SpimDevice {
     /// Effects that are not what they should be, or that the tier asked for loses, are refused.
     fn check(&self) -> Result<(), String> {
         self.check_effects()?;
+        self.response.check_levels(self.quantisation.bits)?;
         let tier = self.tier();
         let followed = |effect: &dyn Optic, tier: Tier| effect.followed_by(tier.path(), self);
         let lost = |(_, effect): &(_, &dyn Optic)| !effect.is_off() && !followed(*effect, tier);

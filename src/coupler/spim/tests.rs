@@ -533,6 +533,40 @@ fn the_approximate_rule_takes_all_that_patterns_stand_for_and_the_yardstick_what
     assert_eq!(product(approximate, true), product(exact, false));
 }
 
+#[test]
+fn a_measured_response_has_a_yardstick_the_mean_over_all_roundings() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("table.csv");
+    let phase = |level: usize| 7.0 * (level as f64 / 4096.0).powf(1.2);
+    let table: String = (0..4096).map(|level| format!("{:.15}\n", phase(level))).collect();
+    std::fs::write(&path, table).unwrap();
+    let values = values(3);
+    let ideal = SpimDevice::default().with(|device| {
+        device.patterns.values = PatternValues::Continuous;
+    });
+    let reference = force(&spim(ideal.clone()), &values, None, 0);
+    for calibrated in [true, false] {
+        let machine = spim(ideal.clone().with(|device| {
+            device.quantisation.bits = 12;
+            device.response.table = Some(path.display().to_string());
+            device.response.calibrated = Some(calibrated);
+        }));
+        let (rounded, quiet) =
+            (force(&machine, &values, None, 0), machine.without_noise().unwrap());
+        let quiet = force(&quiet, &values, None, 0);
+        let error = (&rounded - &quiet).norm() / reference.norm();
+        assert!(error > 0.0 && error < 5e-3, "calibrated {calibrated}: {error}");
+        let off = (&quiet - &reference).norm() / reference.norm();
+        assert!(if calibrated { off < 1e-12 } else { off > 0.1 }, "calibrated {calibrated}: {off}");
+    }
+    // A real modulator has levels.
+    let unlevelled = ideal.with(|device| {
+        device.response.table = Some(path.display().to_string());
+    });
+    let error = unlevelled.check().unwrap_err();
+    assert!(error.contains("response.table") && error.contains("quantisation.bits"), "{error}");
+}
+
 /// A device with one effect on, continuous patterns; no effect of the list may be missing.
 fn with_effect(table: &str) -> SpimDevice {
     SpimDevice::default().with(|device| {

@@ -57,6 +57,20 @@ impl Default for Response {
 }
 
 impl Response {
+    /// Refuses what was measured level by level on a modulator without levels. The yardstick alone
+    /// has such a one, the mean over all roundings: phases are what a calibrated controller wants,
+    /// or lie between those of the table.
+    pub fn check_levels(&self, bits: u32) -> std::result::Result<(), String> {
+        let key = if self.table.is_some() { "table" } else { "calibrated" };
+        if bits > 0 || !(self.table.is_some() || self.is_calibrated()) {
+            return Ok(());
+        }
+        Err(format!(
+            "response.{key}: a measured response has one phase for each level; expected \
+             device.spim.quantisation.bits of 1 to 16"
+        ))
+    }
+
     /// Whether the controller inverts the response.
     pub fn is_calibrated(&self) -> bool {
         self.calibrated.unwrap_or(self.table.is_some())
@@ -99,12 +113,8 @@ impl Optic for Response {
 
     fn build(&self, optics: &mut Optics) -> Result<()> {
         let (bits, calibrated) = (optics.levels.bits(), self.is_calibrated());
-        if bits == 0 && (self.table.is_some() || calibrated) {
-            let key = if self.table.is_some() { "table" } else { "calibrated" };
-            return Err(Error::input(format!(
-                "device.spim.response.{key}: a measured response has one phase for each level; \
-                 expected device.spim.quantisation.bits of 1 to 16"
-            )));
+        if bits == 0 && calibrated {
+            return Ok(());
         }
         optics.response = match &self.table {
             Some(path) => PhaseResponse::read(Path::new(path), bits)?,
@@ -140,15 +150,15 @@ impl PhaseResponse {
     /// A calibrated modulator.
     pub const LINEAR: Self = Self::Formula { scale: 1.0, gamma: 1.0 };
 
-    /// The table in `path` (.npy or .csv): one phase in radians for each of the 2^`bits` levels,
-    /// rising.
+    /// The table in `path` (.npy or .csv): one phase in radians for each of the 2^`bits` levels, or
+    /// of as many as there are where `bits` is 0; rising.
     ///
     /// # Errors
     /// When the file cannot be read, or its phases are too few, too many or do not rise.
     pub fn read(path: &Path, bits: u32) -> Result<Self> {
         let wrong = |message: String| Err(Error::input(format!("{}: {message}", path.display())));
         let phases: Vec<f64> = read_vector(path)?.iter().copied().collect();
-        let levels = 1usize << bits;
+        let levels = if bits == 0 { phases.len().max(2) } else { 1 << bits };
         if phases.len() != levels {
             return wrong(format!(
                 "expected {levels} phases in radians, one for each level of {bits} bits, found {}",
