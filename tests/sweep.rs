@@ -315,6 +315,11 @@ fn draws_zipped_axes_and_kept_runs() {
             .all(|(slice, beta)| ((beta.log10() + 2.0) * 3.0).floor() == slice as f64),
         "{betas:?}"
     );
+    let each = drawn.replace("points = 6", "points = 6\none_seed_each = true");
+    place.file("each.toml", each.replace("seeds = 4", "seeds = [3, 1]"));
+    assert_eq!(place.json(&["sweep", "each.toml"])["done"], 6);
+    let seeds = text(&place.path("studies/each/results.csv"));
+    assert_eq!(column(&seeds, "seed"), ["3", "1", "3", "1", "3", "1"]);
     let id = &column(&results, "id")[0];
     let kept = place.json(&["evaluate", &format!("studies/drawn/runs/{id}")]);
     assert_eq!(

@@ -262,10 +262,15 @@ impl Study {
 
     /// How many runs it has.
     pub fn size(&self) -> usize {
-        let grid = || {
+        let grid = || -> usize {
             self.axis.iter().map(|axis| axis.points().map_or(0, |points| points.len())).product()
         };
-        self.draw.map_or_else(grid, |draw| draw.points) * self.seeds.list(0).len()
+        let seeds = self.seeds.list(0).len();
+        match self.draw {
+            Some(draw) if draw.one_seed_each => draw.points,
+            Some(draw) => draw.points * seeds,
+            None => grid() * seeds,
+        }
     }
 
     /// The name of the result that plots and tables show.

@@ -22,6 +22,9 @@ pub struct Draw {
     /// Names the random stream.
     #[serde(default)]
     pub seed: u64,
+    /// Whether each point has one of the seeds, in turn, and not all of them.
+    #[serde(default)]
+    pub one_seed_each: bool,
 }
 
 /// How points are drawn.
@@ -76,7 +79,8 @@ mod tests {
 
     #[test]
     fn a_latin_hypercube_has_one_point_in_every_slice_of_every_axis() {
-        let draw = Draw { method: Method::LatinHypercube, points: 40, seed: 3 };
+        let draw =
+            Draw { method: Method::LatinHypercube, points: 40, seed: 3, one_seed_each: false };
         for axis in 0..3 {
             let mut slices: Vec<usize> =
                 draw.places(axis).iter().map(|place| (place * 40.0) as usize).collect();
@@ -89,7 +93,9 @@ mod tests {
 
     #[test]
     fn more_random_points_leave_the_first_as_they_are() {
-        let places = |points| Draw { method: Method::Random, points, seed: 3 }.places(1);
+        let places = |points| {
+            Draw { method: Method::Random, points, seed: 3, one_seed_each: false }.places(1)
+        };
         assert_eq!(places(5), places(9)[..5]);
         assert!(places(1000).iter().all(|place| (0.0..1.0).contains(place)));
     }

@@ -45,7 +45,11 @@ impl Study {
                 experiment.chip += number as u64;
             }
             let files = NamedFiles::of(&experiment, &mut known)?;
-            for seed in self.seeds.list(experiment.seed) {
+            let mut seeds = self.seeds.list(experiment.seed);
+            if self.draw.is_some_and(|draw| draw.one_seed_each) {
+                seeds = vec![seeds[number % seeds.len()]];
+            }
+            for seed in seeds {
                 let experiment = Experiment { seed, ..experiment.clone() };
                 let id = self.identity(procedure, &experiment, &files);
                 runs.push(Run {
