@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::idx;
+use crate::file::open;
 use crate::{Error, Result};
 
 /// How far a file has come.
@@ -60,7 +61,7 @@ impl Mirror {
             Self::Web(base) => download(base, file, target, progress),
             Self::Directory(directory) => {
                 let path = idx::locate(directory, file)?;
-                let source = File::open(&path).map_err(Error::reading(&path))?;
+                let source = open(&path)?;
                 let total = fs::metadata(&path).ok().map(|metadata| metadata.len());
                 let received =
                     pour(source, target, |received| progress(Progress { file, received, total }))?;

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::EpochMetrics;
 use crate::arithmetic::Real;
 use crate::coupler::Expense;
-use crate::file::write_whole;
+use crate::file::matrix::row_by_row;
+use crate::file::{read_bytes, write_whole};
 use crate::state::{Entry, State};
 use crate::system::System;
 use crate::{Error, Result};
@@ -124,7 +125,7 @@ impl<T: Real> Checkpoint<T> {
         let damaged = |what: String| {
             Error::input(format!("{}: not a whole checkpoint of equilux: {what}", path.display()))
         };
-        let bytes = std::fs::read(path).map_err(Error::reading(path))?;
+        let bytes = read_bytes(path)?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
         let json = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA));
@@ -204,19 +205,15 @@ impl<T: Real> Checkpoint<T> {
 fn matrix<T: Real>(view: &TensorView) -> Result<DMatrix<T>, String> {
     let &[rows, columns] = view.shape() else { return Err("is not a matrix".into()) };
     let bytes = view.data();
-    Ok(match view.dtype() {
+    let values: Vec<T> = match view.dtype() {
         own if own == dtype::<T>() => {
-            let values = bytes.chunks_exact(size_of::<T>()).map(T::from_bytes);
-            DMatrix::from_row_iterator(rows, columns, values)
+            bytes.chunks_exact(size_of::<T>()).map(T::from_bytes).collect()
         }
         Dtype::F32 => {
-            let values = bytes.chunks_exact(4).map(|bytes| T::of(f32::from_bytes(bytes).into()));
-            DMatrix::from_row_iterator(rows, columns, values)
+            bytes.chunks_exact(4).map(|bytes| T::of(f32::from_bytes(bytes).into())).collect()
         }
-        Dtype::F64 => {
-            let values = bytes.chunks_exact(8).map(|bytes| T::of(f64::from_bytes(bytes)));
-            DMatrix::from_row_iterator(rows, columns, values)
-        }
+        Dtype::F64 => bytes.chunks_exact(8).map(|bytes| T::of(f64::from_bytes(bytes))).collect(),
         other => return Err(format!("is of type {other:?}")),
-    })
+    };
+    row_by_row(rows, columns, values)
 }
