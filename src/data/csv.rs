@@ -183,6 +183,7 @@ impl<'a> Lines<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nalgebra::DMatrix;
 
     fn parsed(content: &str) -> Result<Dataset> {
         parse(content.as_bytes(), Path::new("dir/iris.csv"), "class")

@@ -35,11 +35,8 @@ pub const NUMBERS: Limit = Limit { what: "numbers", most: 1 << 29 };
 /// Runs of a study.
 pub const RUNS: Limit = Limit { what: "runs", most: 1_000_000 };
 
-/// Reads that a measurement averages.
-pub const READS: Limit = Limit { what: "reads", most: 100_000 };
-
-/// The whole table, for users to read.
-pub const ALL: [Limit; 7] = [FILE, UNPACKED, HEADER, PIXELS, NUMBERS, RUNS, READS];
+/// Bytes of a file of a set that is fetched; the largest of those known has 26 million.
+pub const FETCHED: Limit = Limit { what: "bytes", most: 1 << 27 };
 
 impl Limit {
     /// The product of `lengths`, if it is within the limit.
@@ -47,7 +44,8 @@ impl Limit {
     /// # Errors
     /// When it is not, or wraps: what was asked for and what is the most.
     pub fn product(self, lengths: &[usize]) -> Result<usize, String> {
-        let product = lengths.iter().try_fold(1usize, |product, &length| product.checked_mul(length));
+        let product =
+            lengths.iter().try_fold(1usize, |product, &length| product.checked_mul(length));
         match product.filter(|&product| product as u64 <= self.most) {
             Some(product) => Ok(product),
             None => {
@@ -80,10 +78,7 @@ mod tests {
         assert_eq!(PIXELS.product(&[0, usize::MAX]), Ok(0));
         // 2^33 x 2^33 wraps to 4 in 64 bits.
         let wraps = NUMBERS.product(&[1 << 33, 1 << 33]).unwrap_err();
-        assert_eq!(
-            wraps,
-            "8589934592 x 8589934592 numbers: expected at most 536870912"
-        );
+        assert_eq!(wraps, "8589934592 x 8589934592 numbers: expected at most 536870912");
         assert!(PIXELS.product(&[8192, 8193]).is_err() && FILE.check(1 << 33).is_err());
     }
 }

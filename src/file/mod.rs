@@ -2,7 +2,9 @@
 
 pub mod grey;
 pub mod limits;
+pub(crate) mod lock;
 pub mod matrix;
+pub(crate) mod seal;
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -56,19 +58,29 @@ fn temporary_neighbour(path: &Path) -> io::Result<NamedTempFile> {
         suffix.push(".");
         suffix.push(extension);
     }
-    tempfile::Builder::new().prefix(TEMPORARY).suffix(&suffix).tempfile_in(directory)
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY).suffix(&suffix);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any new file: the user's umask takes from these.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(directory)
 }
 
 /// Makes the finished `file` appear as `path`.
 fn publish(file: NamedTempFile, path: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-    }
     file.persist(path).map_err(|e| e.error)?;
-    Ok(())
+    sync_directory(path.parent().unwrap_or(Path::new("")))
+}
+
+/// Makes the names in `directory` last through a power cut.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    // Other systems do not open directories.
+    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
 /// Writes `content` to `path`, whole or not at all.
@@ -131,7 +143,8 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 
 /// The text of `path`.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
-    let wrong = |_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8");
+    let wrong =
+        |_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8");
     String::from_utf8(read_bytes(path)?).map_err(wrong).map_err(Error::reading(path))
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::record::Records;
 use super::{Outcome, Run, Study};
 use crate::arithmetic::Statistics;
-use crate::file::write_whole;
+use crate::file::{open, write_whole};
 use crate::{Error, Result};
 
 /// The columns before those of the axes.
@@ -195,7 +195,7 @@ impl Table {
     /// When it cannot be read, or is the table of another study.
     pub fn read(path: &Path, keys: &[String]) -> Result<Self> {
         let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
-        let file = std::fs::File::open(path).map_err(Error::reading(path))?;
+        let file = open(path)?;
         let mut reader = csv::Reader::from_reader(io::BufReader::new(file));
         let heads: Vec<String> =
             reader.headers().map_err(|e| wrong(e.to_string()))?.iter().map(String::from).collect();
