@@ -148,6 +148,8 @@ fn sizes_in_experiments_have_ranges() {
         ("network.layers=[64,9223372036854775807,9223372036854775807]", "expected at most"),
         ("network.layers=[64,20000000,10]", "20000000 x 64 numbers: expected at most 536870912"),
         ("device.spim.patterns.count=9223372036854775807", "1 to 65536 patterns"),
+        ("device.spim.settling.time_ms=1e308", "a magnitude from 2.3e-308 to 1e100"),
+        ("device.crossbar.drift.at='1e300 y'", "expected a number of at least 0 and a unit"),
         ("device.spim.region.side_px=9223372036854775807", "1 to 8192 pixels"),
         ("device.spim.panel.macro_pixel_px=9223372036854775807", "1 to 8192 pixels"),
     ] {
@@ -191,6 +193,11 @@ fn studies_are_counted_before_they_are_made() {
     refused(&place, &sweep, "3000 x 3000 x 3000 x 1 runs: expected at most 1000000");
     study(&axis("learning.beta", 1 << 62));
     refused(&place, &sweep, "4611686018427387904 x 1 runs");
+    // A seed beyond what TOML holds could not be written into a study's directory.
+    study(
+        "seeds = 2\n[set]\nseed = 9223372036854775807\n[[axis]]\nkey = 'learning.beta'\nvalues = [0.1]\n",
+    );
+    refused(&place, &sweep, "seed = 9223372036854775807: 2 more are counted from it");
     assert!(!place.path("study").exists());
 }
 

@@ -6,7 +6,7 @@ use csv::{ReaderBuilder, Trim, Writer};
 
 use super::store::{LABEL, check_name, is_reserved};
 use super::{Size, Store, idx, source};
-use crate::file::{create_directory, open, read_bytes, write_whole};
+use crate::file::{open, read_bytes, write_whole};
 use crate::{Error, Result};
 
 /// What was imported.
@@ -39,7 +39,7 @@ pub fn import_csv(path: &Path, name: &str, label: &str, store: &Store) -> Result
         );
         return Err(Error::input(message));
     }
-    create_directory(store.directory())?;
+    let _lock = store.hold()?;
     let target = store.table(name);
     write_whole(&target, |file| {
         let mut reader =

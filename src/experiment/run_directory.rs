@@ -245,7 +245,14 @@ impl RunDirectory {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_summary(&self, summary: &Summary) -> Result<()> {
-        let json = serde_json::to_string_pretty(summary).expect("names and finite numbers");
-        write_text(&self.path.join("summary.json"), &(json + "\n"))
+        let json = serde_json::to_string_pretty(summary).expect("names and numbers");
+        let path = self.path.join("summary.json");
+        // JSON has no infinity: what cannot be read again is not written.
+        if let Err(error) = serde_json::from_str::<Summary>(&json) {
+            let path = path.display();
+            let message = format!("{path}: a result is beyond double precision: {error}");
+            return Err(Error::Machine(message));
+        }
+        write_text(&path, &(json + "\n"))
     }
 }

@@ -18,7 +18,7 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes `directory` and sweeps out the temporary files that a killed holder left.
+    /// Takes `directory` and sweeps out what is temporary in it, which a killed holder left.
     ///
     /// # Errors
     /// When another process holds it, naming that, or it cannot be written.
@@ -89,15 +89,18 @@ impl Drop for Lock {
     }
 }
 
-/// Removes the temporary files in `directory`, which nobody else writes.
+/// Removes the temporary files and directories in `directory`, which nobody else writes.
 fn sweep(directory: &Path) -> Result<()> {
     let mut swept = false;
     for entry in std::fs::read_dir(directory).map_err(Error::reading(directory))? {
         let entry = entry.map_err(Error::reading(directory))?;
         let name = entry.file_name();
         let temporary = name.to_string_lossy().starts_with(TEMPORARY) && name != NAME;
-        if temporary && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            std::fs::remove_file(entry.path()).map_err(Error::writing(&entry.path()))?;
+        let Ok(kind) = entry.file_type() else { continue };
+        if temporary {
+            let path = entry.path();
+            let remove = if kind.is_dir() { std::fs::remove_dir_all } else { std::fs::remove_file };
+            remove(&path).map_err(Error::writing(&path))?;
             swept = true;
         }
     }

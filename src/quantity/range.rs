@@ -28,7 +28,8 @@ macro_rules! ranges {
         $(#[$doc])*
         pub fn $name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$value, D::Error> {
             let $x = <$read>::deserialize(deserializer)?;
-            within($x, $accepted, $expected).map(|value| value as $value)
+            within($x, $accepted, $expected)?;
+            computable($x).map(|value| value as $value)
         }
     )*};
 }
@@ -85,7 +86,9 @@ pub fn optional_positive<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<f64>, D::Error> {
     let value = Option::<f64>::deserialize(deserializer)?;
-    value.map(|x| within(x, x.is_finite() && x > 0.0, "a number above 0")).transpose()
+    value
+        .map(|x| within(x, x.is_finite() && x > 0.0, "a number above 0").and_then(computable))
+        .transpose()
 }
 
 /// A whole number of at least 1, or nothing; a field with it also needs `#[serde(default)]`.
@@ -96,6 +99,31 @@ pub fn optional_positive_integer<'de, D: Deserializer<'de>>(
     let expected = "a whole number of at least 1 and at most 1000000000";
     let whole = |x| within(x, (1..=MOST).contains(&x), expected).map(|x: i64| x as usize);
     value.map(whole).transpose()
+}
+
+/// The largest number that a key takes: products of three do not overflow.
+const LARGEST: f64 = 1e100;
+
+/// A number of either kind.
+trait Number: Copy + Debug {
+    /// Whether products, sums and inverses of it are numbers too.
+    fn is_computable(self) -> bool;
+}
+
+impl Number for f64 {
+    fn is_computable(self) -> bool {
+        self == 0.0 || self.is_normal() && self.abs() <= LARGEST
+    }
+}
+
+impl Number for i64 {
+    fn is_computable(self) -> bool {
+        true
+    }
+}
+
+fn computable<V: Number, E: Error>(value: V) -> Result<V, E> {
+    within(value, value.is_computable(), "0, or a number of a magnitude from 2.3e-308 to 1e100")
 }
 
 fn within<V: Debug, E: Error>(value: V, accepted: bool, expected: &str) -> Result<V, E> {
@@ -145,6 +173,10 @@ mod tests {
             "positive = inf",
             "non_negative = -1e-9",
             "non_negative = inf",
+            "positive = 1e308",
+            "positive = 1e-320",
+            "optional = 1e101",
+            "count = 1000000001",
             "fraction = 1",
             "fraction = -0.1",
             "fraction = nan",

@@ -164,6 +164,14 @@ impl Seeds {
         }
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Self::Count(count) => *count as usize,
+            Self::List(seeds) => seeds.len(),
+        }
+    }
+
     fn check(&self) -> Result<()> {
         let duplicate = |seeds: &[u64]| {
             let mut seen = HashSet::new();
@@ -259,15 +267,11 @@ impl Study {
 
     /// Checks that it has not more runs than a study may have.
     fn check_size(&self) -> Result<()> {
-        let seeds = match &self.seeds {
-            Seeds::Count(count) => *count as usize,
-            Seeds::List(seeds) => seeds.len(),
-        };
         let mut lengths: Vec<usize> = match self.draw {
             Some(draw) => vec![draw.points],
             None => self.axis.iter().map(Axis::length).collect(),
         };
-        lengths.push(seeds);
+        lengths.push(self.seeds.count());
         limits::RUNS.product(&lengths).map(drop).map_err(Error::input)?;
         // An axis of a draw may be as long, and is made too.
         let longest = self.axis.iter().map(Axis::length).max().unwrap_or(0);
@@ -284,10 +288,8 @@ impl Study {
 
     /// How many runs it has.
     pub fn size(&self) -> usize {
-        let grid = || {
-            self.axis.iter().map(|axis| axis.points().map_or(0, |points| points.len())).product()
-        };
-        self.draw.map_or_else(grid, |draw| draw.points) * self.seeds.list(0).len()
+        let grid = || self.axis.iter().map(Axis::length).product();
+        self.draw.map_or_else(grid, |draw| draw.points) * self.seeds.count()
     }
 
     /// The name of the result that plots and tables show.

@@ -106,7 +106,14 @@ impl<T: Real> Checkpoint<T> {
         }
         let (seal, origin) = (seal::blank(), self.origin.clone());
         let metadata = Metadata { seal, origin, progress: self.progress.clone(), values };
-        let metadata = serde_json::to_string(&metadata).expect("counters and finite numbers");
+        let metadata = serde_json::to_string(&metadata).expect("counters and numbers");
+        // JSON has no infinity: what cannot be read again is not written.
+        if let Err(error) = serde_json::from_str::<Metadata>(&metadata) {
+            return Err(Error::Machine(format!(
+                "{}: a counter or a state is beyond double precision: {error}",
+                path.display()
+            )));
+        }
         let rows_first = |matrix: &DMatrix<T>| {
             matrix.transpose().iter().flat_map(|value| value.bytes()).collect::<Vec<u8>>()
         };
