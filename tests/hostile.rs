@@ -148,8 +148,8 @@ fn sizes_in_experiments_have_ranges() {
         ("network.layers=[64,9223372036854775807,9223372036854775807]", "expected at most"),
         ("network.layers=[64,20000000,10]", "20000000 x 64 numbers: expected at most 536870912"),
         ("device.spim.patterns.count=9223372036854775807", "1 to 65536 patterns"),
-        ("device.spim.settling.time_ms=1e308", "a magnitude from 2.3e-308 to 1e100"),
-        ("device.crossbar.drift.at='1e300 y'", "expected a number of at least 0 and a unit"),
+        ("device.spim.settling.rise_ms=1e308", "a magnitude from 2.3e-308 to 1e100"),
+        ("device.crossbar.age.at=1e300 y", "expected a number of at least 0 and a unit"),
         ("device.spim.region.side_px=9223372036854775807", "1 to 8192 pixels"),
         ("device.spim.panel.macro_pixel_px=9223372036854775807", "1 to 8192 pixels"),
     ] {
