@@ -5,7 +5,7 @@ mod common;
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -428,7 +428,7 @@ fn weights_that_are_no_numbers_are_not_exported() {
 }
 
 /// Waits until `path` is there.
-fn wait_for(path: &PathBuf) {
+fn wait_for(path: &Path) {
     let start = Instant::now();
     while !path.exists() {
         assert!(start.elapsed() < SOON, "{} does not appear", path.display());
