@@ -110,6 +110,9 @@ fn open(directory: &Path) -> Result<[Idx; 4]> {
             )));
         }
     }
+    for file in &files {
+        limits::NUMBERS.product(&file.dimensions).map_err(|message| file.wrong(message))?;
+    }
     let [train, test] = [&files[0], &files[2]];
     if train.dimensions[1..] != test.dimensions[1..] {
         let shape = |images: &Idx| format!("{} x {}", images.dimensions[1], images.dimensions[2]);
@@ -162,7 +165,6 @@ impl Idx {
                 4 + 4 * u32::from(rank)
             )));
         }
-        limits::NUMBERS.product(&idx.dimensions).map_err(|message| idx.wrong(message))?;
         if idx.dimensions.contains(&0) {
             return Err(
                 idx.wrong(format!("dimensions {:?}: expected none to be 0", idx.dimensions))
