@@ -135,10 +135,10 @@ pub(super) fn run(command: &BudgetCommand, json: bool) -> Result<()> {
     bar.finish_and_clear();
     write_budget(&directory, &found, Some(&experiment))?;
     if gradient.is_some() && found.full.costs.cosine.is_none() {
-        eprintln!(
+        super::tell(&format!(
             "the gradient of the device could not be judged: equilux gradient {} says why",
             command.config.display()
-        );
+        ));
     }
     if json {
         let mut told = serde_json::to_value(&found).expect("names and finite numbers");

@@ -64,7 +64,7 @@ pub fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            tell(&format!("error: {error}"));
             error.exit_status().into()
         }
     }
@@ -93,6 +93,21 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Spim(command) => spim::run(&command, json),
         Command::Data(command) => data::run(command, json),
     })
+}
+
+/// Prints a line on standard error, if it can be: text from files does not drive the terminal.
+fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{}", printable(line));
+}
+
+/// `text` with control characters, but for line breaks and tabs, as escapes.
+fn printable(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' | '\t' => c.to_string(),
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 /// Prints a line on standard output; a reader that has gone away is none of our concern.

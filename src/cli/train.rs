@@ -42,10 +42,11 @@ fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -
     let mut session = Session::<T>::new(experiment.clone())?;
     let directory = open_directory(command, experiment)?;
     if command.resume && directory.checkpoint().exists() {
-        session.trainer.resume(&directory.checkpoint())?;
+        let checkpoint = directory.read_checkpoint()?;
+        session.trainer.resume_from(&checkpoint, &directory.checkpoint())?;
     }
     for warning in session.trainer.doubts()?.into_iter().chain(session.trainer.seam()) {
-        eprintln!("warning: {warning}");
+        super::tell(&format!("warning: {warning}"));
     }
     run_epochs(&mut session.trainer, &directory)?;
     let summary = session.summary(&directory)?;
@@ -67,8 +68,9 @@ fn open_directory(command: &TrainCommand, experiment: &Experiment) -> Result<Run
         let path = command.out.clone().unwrap_or_else(|| RunDirectory::unused(&usual));
         return RunDirectory::create(&path, experiment);
     }
-    let directory = RunDirectory::open(command.out.as_deref().unwrap_or(&usual))?;
+    let directory = RunDirectory::hold(command.out.as_deref().unwrap_or(&usual))?;
     directory.expect_same(experiment)?;
+    directory.set_epochs(experiment.training.epochs)?;
     Ok(directory)
 }
 
@@ -89,7 +91,7 @@ fn run_epochs<T: Real>(trainer: &mut Trainer<T>, directory: &RunDirectory) -> Re
             bar.set_message(format!("epoch {}/{epochs}{last}", done + 1));
             trainer.epoch(&mut |within| bar.set_position((done * samples + within) as u64))?;
             directory.write_metrics(trainer.metrics())?;
-            trainer.save(&directory.checkpoint())?;
+            directory.save(trainer)?;
         }
         Ok(())
     })?;

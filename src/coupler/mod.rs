@@ -180,12 +180,15 @@ impl Expense {
 
     /// This plus what was spent between `before` and `after`.
     pub fn plus(&self, after: &Self, before: &Self) -> Self {
+        // Counters that have reached their end stay there.
+        let more =
+            |own: u64, after: u64, before: u64| own.saturating_add(after.saturating_sub(before));
         Self {
-            frames: self.frames + after.frames - before.frames,
-            conversions: self.conversions + after.conversions - before.conversions,
+            frames: more(self.frames, after.frames, before.frames),
+            conversions: more(self.conversions, after.conversions, before.conversions),
             seconds: self.seconds + (after.seconds - before.seconds),
-            pulses: self.pulses + after.pulses - before.pulses,
-            given_up: self.given_up + after.given_up - before.given_up,
+            pulses: more(self.pulses, after.pulses, before.pulses),
+            given_up: more(self.given_up, after.given_up, before.given_up),
             energy: self.energy.plus(&after.energy.since(&before.energy)),
         }
     }

@@ -1,13 +1,12 @@
 //! The content of a file, plain or gzipped: told by its first two bytes, not by its name.
 
-use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use crate::file::hexadecimal;
+use crate::file::{hexadecimal, limits};
 use crate::{Error, Result};
 
 /// The first two bytes of every gzip member (RFC 1952, section 2.3.1).
@@ -16,7 +15,8 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Reads a file's content, unpacked if it is gzipped.
 pub(super) struct Content {
     path: PathBuf,
-    gzipped: bool,
+    /// The bytes of a file that is gzipped.
+    packed: Option<u64>,
     reader: Box<dyn Read>,
 }
 
@@ -25,21 +25,41 @@ impl Content {
     pub fn open(path: &Path) -> Result<Self> {
         let mut start = Vec::new();
         let mut open = || {
-            let mut file = File::open(path)?;
-            file.by_ref().take(2).read_to_end(&mut start)?;
-            Ok(file)
+            let mut file = crate::file::open(path)?;
+            file.by_ref().take(2).read_to_end(&mut start).map_err(Error::reading(path))?;
+            Ok::<_, Error>(file)
         };
-        let file = open().map_err(Error::reading(path))?;
-        let gzipped = start == GZIP;
+        let file = open()?;
+        let length = file.metadata().map_err(Error::reading(path))?.len();
+        let packed = (start == GZIP).then_some(length);
         let whole = BufReader::with_capacity(1 << 16, io::Cursor::new(start).chain(file));
         let reader: Box<dyn Read> =
-            if gzipped { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
-        Ok(Self { path: path.to_owned(), gzipped, reader })
+            if packed.is_some() { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        Ok(Self { path: path.to_owned(), packed, reader })
     }
 
     /// Whether the file is gzipped.
     pub fn is_gzipped(&self) -> bool {
-        self.gzipped
+        self.packed.is_some()
+    }
+
+    /// Checks that a gzipped file may well hold `count` bytes, before memory is taken for them.
+    ///
+    /// # Errors
+    /// When it would have to unpack to more than [`limits::UNPACKED`] and [`limits::PACKING`] times
+    /// itself.
+    pub fn expect_unpacked(&self, count: u64) -> Result<()> {
+        let Some(packed) = self.packed else { return Ok(()) };
+        let usual = packed.saturating_mul(limits::PACKING);
+        match limits::UNPACKED.check(count.saturating_sub(usual)) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::input(format!(
+                "{}: {count} unpacked bytes in {packed} packed ones: expected at most {} and {} times the file",
+                self.path.display(),
+                limits::UNPACKED.most,
+                limits::PACKING
+            ))),
+        }
     }
 
     /// The next `limit` bytes, or fewer when the content ends before.
@@ -72,7 +92,7 @@ impl Content {
             error.kind(),
             ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof
         );
-        if self.gzipped && damaged {
+        if self.is_gzipped() && damaged {
             Error::input(format!("{}: damaged gzip file: {error}", self.path.display()))
         } else {
             Error::reading(&self.path)(error)

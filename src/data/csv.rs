@@ -7,10 +7,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
-use nalgebra::DMatrix;
 
 use super::Dataset;
 use crate::error::did_you_mean;
+use crate::file::matrix::column_by_column;
+use crate::file::read_bytes;
 use crate::{Error, Result};
 
 /// Reads the set at `path`, whose classes are in column `label`.
@@ -18,7 +19,7 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Read`] when the file cannot be read; [`Error::Input`] for what [`parse`] refuses.
 pub(super) fn read(path: &Path, label: &str) -> Result<Dataset> {
-    parse(&std::fs::read(path).map_err(Error::reading(path))?, path, label)
+    parse(&read_bytes(path)?, path, label)
 }
 
 /// The set that `content`, read from `file`, holds; `label` is the column of classes.
@@ -36,8 +37,9 @@ pub(super) fn parse(content: &[u8], file: &Path, label: &str) -> Result<Dataset>
     let mut values = Vec::new();
     let mut texts = Vec::new();
     let mut record = StringRecord::new();
+    let mut lines = Lines::new(content);
     while reader.read_record(&mut record).map_err(|error| wrong(describe(&error, content)))? {
-        let line = line(content, record.position().map_or(0, csv::Position::byte));
+        let line = lines.at(record.position().map_or(0, csv::Position::byte));
         for (column, field) in record.iter().enumerate() {
             let place = || format!("line {line}, column `{}`", &header[column]);
             if column != label_column {
@@ -64,7 +66,7 @@ pub(super) fn parse(content: &[u8], file: &Path, label: &str) -> Result<Dataset>
     }
     Ok(Dataset {
         name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        features: DMatrix::from_vec(header.len() - 1, texts.len(), values),
+        features: column_by_column(header.len() - 1, texts.len(), values).map_err(wrong)?,
         labels,
         classes,
         feature_names: header.iter().filter(|&name| name != label).map(str::to_owned).collect(),
@@ -140,7 +142,7 @@ fn sort_classes(texts: &[String]) -> Result<(Vec<usize>, Vec<String>), String> {
 fn describe(error: &csv::Error, content: &[u8]) -> String {
     let place = error
         .position()
-        .map(|position| format!("line {}: ", line(content, position.byte())))
+        .map(|position| format!("line {}: ", Lines::new(content).at(position.byte())))
         .unwrap_or_default();
     match error.kind() {
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
@@ -153,17 +155,35 @@ fn describe(error: &csv::Error, content: &[u8]) -> String {
     }
 }
 
-/// The line, from 1, of the record at or after `byte`. The parser's own count lags behind after
-/// blank lines and `\r\n`.
-fn line(content: &[u8], byte: u64) -> usize {
-    let start = usize::try_from(byte).map_or(content.len(), |byte| byte.min(content.len()));
-    let blank = content[start..].iter().take_while(|&&b| matches!(b, b'\n' | b'\r')).count();
-    1 + content[..start + blank].iter().filter(|&&b| b == b'\n').count()
+/// Counts lines as an editor does. The parser's own count lags behind after blank lines and `\r\n`.
+struct Lines<'a> {
+    content: &'a [u8],
+    /// How far lines are counted, and how many breaks there were.
+    counted: (usize, usize),
+}
+
+impl<'a> Lines<'a> {
+    fn new(content: &'a [u8]) -> Self {
+        Self { content, counted: (0, 0) }
+    }
+
+    /// The line, from 1, of the record at or after `byte`, no earlier than the last one asked for:
+    /// what was counted is not counted again.
+    fn at(&mut self, byte: u64) -> usize {
+        let (content, (from, breaks)) = (self.content, self.counted);
+        let start = usize::try_from(byte).map_or(content.len(), |byte| byte.min(content.len()));
+        let blank = content[start..].iter().take_while(|&&b| matches!(b, b'\n' | b'\r')).count();
+        let to = (start + blank).max(from);
+        let more = content[from..to].iter().filter(|&&b| b == b'\n').count();
+        self.counted = (to, breaks + more);
+        1 + self.counted.1
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nalgebra::DMatrix;
 
     fn parsed(content: &str) -> Result<Dataset> {
         parse(content.as_bytes(), Path::new("dir/iris.csv"), "class")

@@ -10,6 +10,7 @@ use nalgebra::DMatrix;
 
 use super::content::Content;
 use super::{Dataset, Size};
+use crate::file::limits;
 use crate::{Error, Result};
 
 /// The four files, each with or without `.gz` behind it: images and labels of the training part,
@@ -35,13 +36,15 @@ pub(super) fn read(directory: &Path, name: &str, classes: Vec<String>) -> Result
     let (rows, columns) = (train_images.dimensions[1], train_images.dimensions[2]);
     let test_from = train_images.dimensions[0];
     let samples = test_from + test_images.dimensions[0];
+    let count = limits::NUMBERS.product(&[samples, rows, columns]);
+    let count = count.map_err(|message| train_images.wrong(message))?;
 
     let mut labels = train_labels.labels()?;
     labels.extend(test_labels.labels()?);
     // All bytes are read and counted before memory is asked for, so a false header cannot ask for
     // more than the file holds.
     let parts = [train_images.bytes()?, test_images.bytes()?];
-    let mut pixels = Vec::with_capacity(samples * rows * columns);
+    let mut pixels = Vec::with_capacity(count);
     for bytes in parts {
         pixels.extend(bytes.into_iter().map(f64::from));
     }
@@ -107,6 +110,9 @@ fn open(directory: &Path) -> Result<[Idx; 4]> {
             )));
         }
     }
+    for file in &files {
+        limits::NUMBERS.product(&file.dimensions).map_err(|message| file.wrong(message))?;
+    }
     let [train, test] = [&files[0], &files[2]];
     if train.dimensions[1..] != test.dimensions[1..] {
         let shape = |images: &Idx| format!("{} x {}", images.dimensions[1], images.dimensions[2]);
@@ -169,16 +175,9 @@ impl Idx {
 
     /// All bytes behind the header, as many as its dimensions say.
     fn bytes(mut self) -> Result<Vec<u8>> {
-        let product = self
-            .dimensions
-            .iter()
-            .try_fold(1u64, |product, &size| product.checked_mul(size as u64));
-        let Some(expected) = product.filter(|&product| product < 1 << 40) else {
-            return Err(self.wrong(format!(
-                "dimensions {:?}: expected less than 2^40 bytes",
-                self.dimensions
-            )));
-        };
+        let expected = limits::NUMBERS.product(&self.dimensions);
+        let expected = expected.map_err(|message| self.wrong(message))? as u64;
+        self.content.expect_unpacked(expected)?;
         // One more than expected is enough to notice that there is more, and to have gzip's own
         // check made at the end.
         let bytes = self.content.take(expected + 1)?;

@@ -1,13 +1,12 @@
 //! Brings a user's own set into the store, validated in full.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, Trim, Writer};
 
 use super::store::{LABEL, check_name, is_reserved};
 use super::{Size, Store, idx, source};
-use crate::file::{create_directory, write_whole};
+use crate::file::{open, read_bytes, write_whole};
 use crate::{Error, Result};
 
 /// What was imported.
@@ -31,7 +30,7 @@ pub struct Imported {
 /// [`Error::Read`] and [`Error::Write`] for files.
 pub fn import_csv(path: &Path, name: &str, label: &str, store: &Store) -> Result<Imported> {
     check_free(name, &store.images(name))?;
-    let content = fs::read(path).map_err(Error::reading(path))?;
+    let content = read_bytes(path)?;
     let dataset = super::csv::parse(&content, path, label)?;
     if label != LABEL && dataset.feature_names.iter().any(|feature| feature == LABEL) {
         let message = format!(
@@ -40,7 +39,7 @@ pub fn import_csv(path: &Path, name: &str, label: &str, store: &Store) -> Result
         );
         return Err(Error::input(message));
     }
-    create_directory(store.directory())?;
+    let _lock = store.hold()?;
     let target = store.table(name);
     write_whole(&target, |file| {
         let mut reader =
@@ -71,7 +70,7 @@ pub fn import_directory(path: &Path, name: &str, store: &Store) -> Result<Import
             let from = idx::locate(path, file)?;
             // The plain name would do for both, were it not for those who look into the store.
             let to = staging.join(from.file_name().unwrap_or(file.as_ref()));
-            let mut from_file = fs::File::open(&from).map_err(Error::reading(&from))?;
+            let mut from_file = open(&from)?;
             write_whole(&to, |to_file| std::io::copy(&mut from_file, to_file).map(drop))?;
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::idx;
+use crate::file::{limits, open};
 use crate::{Error, Result};
 
 /// How far a file has come.
@@ -60,7 +61,7 @@ impl Mirror {
             Self::Web(base) => download(base, file, target, progress),
             Self::Directory(directory) => {
                 let path = idx::locate(directory, file)?;
-                let source = File::open(&path).map_err(Error::reading(&path))?;
+                let source = open(&path)?;
                 let total = fs::metadata(&path).ok().map(|metadata| metadata.len());
                 let received =
                     pour(source, target, |received| progress(Progress { file, received, total }))?;
@@ -81,6 +82,11 @@ fn download(
     let address = format!("{base}{file}.gz");
     let failure = |error: &dyn std::fmt::Display| Error::input(format!("{address}: {error}"));
     let mut response = agent().get(&address).call().map_err(|error| failure(&error))?;
+    // The host that was named, and no other.
+    if !response.status().is_success() {
+        let message = format!("{}: expected the file itself, not a redirection", response.status());
+        return Err(failure(&message));
+    }
     let total = response.body().content_length();
     let received = pour(response.body_mut().as_reader(), target, |received| {
         progress(Progress { file, received, total })
@@ -99,12 +105,16 @@ fn download(base: &str, file: &str, _: &Path, _: &mut dyn FnMut(Progress)) -> Re
 /// Waits for a slow mirror, but not for a silent one.
 #[cfg(feature = "fetch")]
 fn agent() -> ureq::Agent {
+    /// A set of 30 MB over a slow line.
+    const IN_ALL: Option<std::time::Duration> = Some(std::time::Duration::from_secs(1800));
     const SILENCE: Option<std::time::Duration> = Some(std::time::Duration::from_secs(30));
     ureq::Agent::config_builder()
         .timeout_resolve(SILENCE)
         .timeout_connect(SILENCE)
         .timeout_recv_response(SILENCE)
         .timeout_per_read(SILENCE)
+        .timeout_global(IN_ALL)
+        .max_redirects(0)
         .user_agent(concat!("equilux/", env!("CARGO_PKG_VERSION")))
         .build()
         .into()
@@ -125,8 +135,11 @@ fn pour(
         match source.read(&mut buffer) {
             Ok(0) => break,
             Ok(count) => {
-                file.write_all(&buffer[..count]).map_err(Error::writing(target))?;
                 received += count as u64;
+                if let Err(message) = limits::FETCHED.check(received) {
+                    return Ok(Err(io::Error::other(message)));
+                }
+                file.write_all(&buffer[..count]).map_err(Error::writing(target))?;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Ok(Err(error)),

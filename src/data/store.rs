@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Dataset, csv, embedded, idx, source};
 use crate::error::did_you_mean;
-use crate::file::create_directory;
+use crate::file::lock::Lock;
+use crate::file::{create_directory, sync_directory};
 use crate::{Error, Result};
 
 /// The label column of every CSV in the store.
@@ -82,6 +83,9 @@ impl Store {
         let [directory, file] = [self.images(name), self.table(name)];
         if idx::is_layout(&directory) {
             Some(directory)
+        } else if !directory.exists() && idx::is_layout(&self.replaced(name)) {
+            // Its replacement was interrupted between two renames.
+            Some(self.replaced(name))
         } else {
             (file.is_file() && !source::NAMES.contains(&name)).then_some(file)
         }
@@ -128,19 +132,43 @@ impl Store {
         name: &str,
         fill: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
-        create_directory(&self.directory)?;
+        let _lock = self.hold()?;
         let target = self.images(name);
+        let replaced = self.replaced(name);
         let failure = || Error::writing(&target);
         let staging = tempfile::Builder::new().prefix(".equilux-").tempdir_in(&self.directory);
         let staging = staging.map_err(Error::writing(&self.directory))?;
-        let [new, old] = ["new", "old"].map(|name| staging.path().join(name));
+        let new = staging.path().join("new");
         create_directory(&new)?;
         fill(&new)?;
+        sync_directory(&new).map_err(failure())?;
+        // Between the two renames the set is found where it was put aside.
         if target.exists() {
-            fs::rename(&target, &old).map_err(failure())?;
+            if replaced.exists() {
+                fs::remove_dir_all(&replaced).map_err(failure())?;
+            }
+            fs::rename(&target, &replaced).map_err(failure())?;
         }
         fs::rename(&new, &target).map_err(failure())?;
+        sync_directory(&self.directory).map_err(failure())?;
+        if replaced.exists() {
+            fs::remove_dir_all(&replaced).map_err(failure())?;
+        }
         Ok(target)
+    }
+
+    /// Holds the store: one process writes it at a time.
+    ///
+    /// # Errors
+    /// When another does, or it cannot be written.
+    pub(super) fn hold(&self) -> Result<Lock> {
+        create_directory(&self.directory)?;
+        Lock::take(&self.directory)
+    }
+
+    /// Where a set of images is while another is put in its place.
+    fn replaced(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("{name}.replaced"))
     }
 
     fn not_fetched(&self, name: &str) -> Error {
@@ -224,6 +252,14 @@ mod tests {
         assert_eq!(fs::read_to_string(target.join("file")).unwrap(), "first");
         store(&directory).install("set", write("third")).unwrap();
         assert_eq!(fs::read_to_string(target.join("file")).unwrap(), "third");
+        // Killed between the two renames: what was there is still there, and makes room again.
+        fs::write(target.join(idx::FILES[0]), "").unwrap();
+        fs::rename(&target, directory.path().join("set.replaced")).unwrap();
+        fs::create_dir(directory.path().join(".equilux-killed")).unwrap();
+        let found = store(&directory).find("set").unwrap();
+        assert_eq!(fs::read_to_string(found.join("file")).unwrap(), "third");
+        store(&directory).install("set", write("fourth")).unwrap();
+        assert_eq!(fs::read_to_string(target.join("file")).unwrap(), "fourth");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

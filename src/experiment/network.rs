@@ -10,6 +10,7 @@ use super::Experiment;
 use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
 use crate::coupler::Site;
+use crate::file::limits;
 use crate::quantity::range;
 use crate::system::{
     Activation, AnalogNetwork, Coupling, CouplingKind, Dynamics, Layer, NetworkDescription, System,
@@ -125,6 +126,12 @@ impl NetworkMachine {
             return Err(Error::input(
                 "network.topology = \"listed\": no [[network.couplings]] are listed",
             ));
+        }
+        let large = |message| Error::input(format!("network.layers = {layers:?}: {message}"));
+        let nodes = layers.iter().try_fold(0usize, |sum, nodes| sum.checked_add(*nodes));
+        limits::NUMBERS.product(&[nodes.unwrap_or(usize::MAX)]).map_err(large)?;
+        for array in network.arrays() {
+            limits::NUMBERS.product(&[array.to.len(), array.from.len()]).map_err(large)?;
         }
         let device = &experiment.device;
         let mut arrays = network.arrays().into_iter();

@@ -2,10 +2,16 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use toml::{Table, Value};
 
 use super::{Experiment, NamedFiles};
-use crate::file::{create_directory, read_text, write_text, write_whole};
-use crate::training::{EpochMetrics, Summary};
+use crate::arithmetic::Real;
+use crate::file::lock::Lock;
+use crate::file::{TEMPORARY, create_directory, hexadecimal, read_text, write_text, write_whole};
+use crate::training::{Checkpoint, EpochMetrics, Summary, Trainer};
 use crate::{Error, Result};
 
 /// The resolved experiment, in a run's directory.
@@ -19,20 +25,24 @@ const FILES: &str = "files.json";
 #[derive(Clone, Debug)]
 pub struct RunDirectory {
     path: PathBuf,
+    /// Held by the one process that writes the run.
+    _lock: Option<Arc<Lock>>,
 }
 
 impl RunDirectory {
-    /// A new directory at `path` for `experiment`.
+    /// A new directory at `path` for `experiment`, held until this and its copies are dropped.
     ///
     /// # Errors
-    /// When it cannot be made, or already holds something.
+    /// When it cannot be made, already holds something, or another process is at work in it.
     pub fn create(path: &Path, experiment: &Experiment) -> Result<Self> {
         create_directory(path)?;
+        let _lock = Some(Arc::new(Lock::take(path)?));
         let entries = std::fs::read_dir(path).map_err(Error::reading(path))?;
         // A run that failed before its first epoch left what it was asked, and no more.
         let begun = [CONFIG, FILES].map(std::ffi::OsString::from);
         for entry in entries {
-            if begun.contains(&entry.map_err(Error::reading(path))?.file_name()) {
+            let name = entry.map_err(Error::reading(path))?.file_name();
+            if begun.contains(&name) || name.to_string_lossy().starts_with(TEMPORARY) {
                 continue;
             }
             let path = path.display();
@@ -40,18 +50,18 @@ impl RunDirectory {
                 "{path}: not an empty directory; --resume goes on with a run, --out names another place"
             )));
         }
-        let directory = Self { path: path.to_owned() };
+        let directory = Self { path: path.to_owned(), _lock };
         NamedFiles::of(experiment, &mut HashMap::new())?.write(&path.join(FILES))?;
         write_text(&directory.config(), &experiment.to_toml())?;
         Ok(directory)
     }
 
-    /// The run at `path`.
+    /// The run at `path`, to be read.
     ///
     /// # Errors
     /// When there is none.
     pub fn open(path: &Path) -> Result<Self> {
-        let directory = Self { path: path.to_owned() };
+        let directory = Self { path: path.to_owned(), _lock: None };
         if directory.config().is_file() {
             Ok(directory)
         } else {
@@ -60,6 +70,15 @@ impl RunDirectory {
                 path.display()
             )))
         }
+    }
+
+    /// The run at `path`, to go on with: held until this and its copies are dropped.
+    ///
+    /// # Errors
+    /// When there is none, or another process is at work in it.
+    pub fn hold(path: &Path) -> Result<Self> {
+        let directory = Self::open(path)?;
+        Ok(Self { _lock: Some(Arc::new(Lock::take(path)?)), ..directory })
     }
 
     /// The first of `base`, `base-2`, `base-3`... that does not exist.
@@ -116,6 +135,65 @@ impl RunDirectory {
         }
     }
 
+    /// What tells this run's checkpoints from others: the SHA-256 of its experiment, as `config.toml`
+    /// has it, but for the number of epochs.
+    ///
+    /// # Errors
+    /// When `config.toml` cannot be read.
+    pub fn origin(&self) -> Result<String> {
+        let mut table = self.table()?;
+        if let Some(Value::Table(training)) = table.get_mut("training") {
+            training.remove("epochs");
+        }
+        Ok(hexadecimal(&Sha256::digest(table.to_string())))
+    }
+
+    fn table(&self) -> Result<Table> {
+        let path = self.config();
+        let wrong = |e| super::located(&path.display().to_string(), &e);
+        toml::from_str(&read_text(&path)?).map_err(wrong)
+    }
+
+    /// Writes into `config.toml` that the run has so many epochs, if it says otherwise.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub fn set_epochs(&self, epochs: usize) -> Result<()> {
+        let mut table = self.table()?;
+        let Some(Value::Table(training)) = table.get_mut("training") else { return Ok(()) };
+        let epochs = Value::Integer(epochs as i64);
+        if training.insert("epochs".into(), epochs.clone()) == Some(epochs) {
+            return Ok(());
+        }
+        let text = toml::to_string_pretty(&table).expect("a table that was read");
+        write_text(&self.config(), &text)
+    }
+
+    /// Writes the checkpoint of `trainer`, whole or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save<T: Real>(&self, trainer: &Trainer<T>) -> Result<()> {
+        trainer.checkpoint(self.origin()?).write(&self.checkpoint())
+    }
+
+    /// The last checkpoint, read and checked to be this run's.
+    ///
+    /// # Errors
+    /// When there is none, it is damaged, or it is another run's.
+    pub fn read_checkpoint<T: Real>(&self) -> Result<Checkpoint<T>> {
+        let path = self.checkpoint();
+        let checkpoint = Checkpoint::read(&path)?;
+        if checkpoint.origin == self.origin()? {
+            return Ok(checkpoint);
+        }
+        Err(Error::input(format!(
+            "{}: a checkpoint of another run: expected one of the experiment in {}",
+            path.display(),
+            self.config().display()
+        )))
+    }
+
     /// The last checkpoint.
     pub fn checkpoint(&self) -> PathBuf {
         self.path.join("checkpoint.safetensors")
@@ -167,7 +245,14 @@ impl RunDirectory {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_summary(&self, summary: &Summary) -> Result<()> {
-        let json = serde_json::to_string_pretty(summary).expect("names and finite numbers");
-        write_text(&self.path.join("summary.json"), &(json + "\n"))
+        let json = serde_json::to_string_pretty(summary).expect("names and numbers");
+        let path = self.path.join("summary.json");
+        // JSON has no infinity: what cannot be read again is not written.
+        if let Err(error) = serde_json::from_str::<Summary>(&json) {
+            let path = path.display();
+            let message = format!("{path}: a result is beyond double precision: {error}");
+            return Err(Error::Machine(message));
+        }
+        write_text(&path, &(json + "\n"))
     }
 }

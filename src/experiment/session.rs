@@ -7,7 +7,7 @@ use nalgebra::DMatrix;
 use super::{Experiment, RunDirectory};
 use crate::arithmetic::Real;
 use crate::data::{Dataset, Parts};
-use crate::training::{Checkpoint, Summary, Trainer};
+use crate::training::{Summary, Trainer};
 use crate::{Error, Result};
 
 /// An experiment with its data prepared, its machine built and its trainer ready.
@@ -80,7 +80,7 @@ impl<T: Real> Session<T> {
             && experiment.device.holds() == trained.device.holds()
             && experiment.chip == trained.chip;
         let path = directory.checkpoint();
-        let checkpoint = Checkpoint::read(&path)?;
+        let checkpoint = directory.read_checkpoint()?;
         let mut session = Self::new(experiment)?;
         session.trainer.load(&checkpoint, same_hardware, &path)?;
         Ok(session)

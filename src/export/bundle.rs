@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::file::matrix::write_matrix;
-use crate::file::{create_directory, sha256};
+use crate::file::{create_directory, read_bytes, sha256, sync_directory, write_whole};
 use crate::{Error, Result};
 
 /// One exported file.
@@ -40,6 +40,17 @@ pub(super) fn file_name(parameter: &str, rest: &str) -> String {
     format!("{}{rest}", parameter.replace('/', "-"))
 }
 
+/// What a new directory permits, before the user's umask takes from it.
+fn new_directory() -> fs::Permissions {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::Permissions::from_mode(0o777)
+    }
+    #[cfg(not(unix))]
+    fs::metadata(".").map(|found| found.permissions()).expect("the working directory is there")
+}
+
 impl Bundle {
     /// Files that will be found in `target`.
     ///
@@ -62,6 +73,7 @@ impl Bundle {
         create_directory(parent)?;
         let directory = tempfile::Builder::new()
             .prefix(".equilux-export-")
+            .permissions(new_directory())
             .tempdir_in(parent)
             .map_err(Error::writing(target))?;
         Ok(Self { target: target.to_owned(), directory, files: Vec::new() })
@@ -102,7 +114,8 @@ impl Bundle {
         let write = || {
             let mut file = BufWriter::new(fs::File::create(&path)?);
             fill(&mut file)?;
-            file.flush()
+            file.flush()?;
+            file.get_ref().sync_all()
         };
         write().map_err(Error::writing(&self.target.join(name)))?;
         self.add(name, what, unit, &[])
@@ -110,7 +123,8 @@ impl Bundle {
 
     /// Copies the file `source` to `name`.
     pub fn copy(&mut self, source: &Path, name: &str, what: &str) -> Result<()> {
-        fs::copy(source, self.path().join(name)).map_err(Error::reading(source))?;
+        let content = read_bytes(source)?;
+        write_whole(&self.path().join(name), |file| file.write_all(&content))?;
         self.add(name, what, None, &[])
     }
 
@@ -139,13 +153,12 @@ impl Bundle {
             fs::remove_dir(&target).map_err(Error::writing(&target))?;
         }
         let path = self.directory.keep();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
-                .map_err(Error::writing(&target))?;
-        }
-        fs::rename(&path, &target).map_err(|error| {
+        let appear = || {
+            sync_directory(&path)?;
+            fs::rename(&path, &target)?;
+            sync_directory(target.parent().unwrap_or(Path::new("")))
+        };
+        appear().map_err(|error| {
             let _ = fs::remove_dir_all(&path);
             Error::writing(&target)(error)
         })

@@ -57,6 +57,54 @@ pub struct TileFiles {
     pub pulses: Option<String>,
 }
 
+impl CrossbarArray {
+    /// What is not as on `device`: key, value found, value expected.
+    pub(super) fn differs_from(
+        &self,
+        device: &CrossbarDevice,
+    ) -> Vec<(&'static str, String, String)> {
+        let (cells, mut differing) = (&device.cells, Vec::new());
+        let mut compare = |key, found: String, expected: String| {
+            if found != expected {
+                differing.push((key, found, expected));
+            }
+        };
+        for (key, found, expected) in [
+            ("weight_per_uS", self.weight_per_us, cells.weight_per_us()),
+            ("g_min_uS", self.g_min_us, cells.g_min_us),
+            ("g_max_uS", self.g_max_us, cells.g_max_us),
+            ("write_tolerance_uS", self.write_tolerance_us, device.programming.tolerance_us),
+        ] {
+            compare(key, found.to_string(), expected.to_string());
+        }
+        compare("levels", self.levels.to_string(), device.levels.count.to_string());
+        compare("mapping", format!("{:?}", self.mapping), format!("{:?}", cells.mapping));
+        let end = |ends: fn(&TileFiles) -> usize| self.tiles.iter().map(ends).max().unwrap_or(0);
+        let shape = (end(|tile| tile.outputs[1]), end(|tile| tile.inputs[1]));
+        let along = |length: usize, limit| if limit == 0 { 1 } else { length.div_ceil(limit) };
+        let tiles = &device.tiles;
+        let count = along(shape.0, tiles.columns).saturating_mul(along(shape.1, tiles.rows));
+        if count != self.tiles.len() {
+            compare("tiles", self.tiles.len().to_string(), count.to_string());
+        } else {
+            let places = |tile: &TileFiles| (tile.outputs, tile.inputs);
+            let expected = device.tiles.of(shape).into_iter();
+            let expected: Vec<_> =
+                expected.map(|(o, i)| ([o.start, o.end], [i.start, i.end])).collect();
+            let found: Vec<_> = self.tiles.iter().map(places).collect();
+            compare("tiles", format!("{found:?}"), format!("{expected:?}"));
+        }
+        differing
+    }
+}
+
+impl TileFiles {
+    /// The names of its files.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        [&self.plus, &self.minus].into_iter().chain(&self.pulses).map(String::as_str)
+    }
+}
+
 /// Writes the targets of `weights`, outputs x inputs.
 pub(super) fn write(
     bundle: &mut Bundle,

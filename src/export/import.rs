@@ -2,18 +2,26 @@
 
 use std::path::Path;
 
-use super::{Manifest, values_held};
-use crate::Result;
+use super::{Manifest, Verification, values_held, verify};
 use crate::arithmetic::Real;
 use crate::experiment::{Experiment, RunDirectory, Session, in_precision};
+use crate::{Error, Result};
 
 /// Makes the new run `run` of the machine that the files in `directory` hold, before its first
 /// epoch; returns its experiment.
 ///
 /// # Errors
-/// When the export is damaged, or `run` cannot be written or holds something.
+/// When the export does not verify, or `run` cannot be written or holds something.
 pub fn import(directory: &Path, run: &Path) -> Result<Experiment> {
     let manifest = Manifest::read(directory)?;
+    let Verification { problems, .. } = verify(directory)?;
+    if !problems.is_empty() {
+        let directory = directory.display();
+        return Err(Error::input(format!(
+            "{directory}: not as it was exported: {}",
+            problems.join("; ")
+        )));
+    }
     let experiment = manifest.experiment(directory)?;
     in_precision!(experiment, imported(directory, &manifest, &experiment, run))?;
     Ok(experiment)
@@ -28,5 +36,5 @@ fn imported<T: Real>(
     let mut session = Session::<T>::new(experiment.clone())?;
     let parameters = session.trainer.system().parameters();
     session.trainer.program(values_held(directory, manifest, &parameters)?)?;
-    session.trainer.save(&RunDirectory::create(run, experiment)?.checkpoint())
+    RunDirectory::create(run, experiment)?.save(&session.trainer)
 }

@@ -1,15 +1,17 @@
 //! `manifest.json`: what an export is.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::bundle::FileEntry;
-use super::crossbar::CrossbarArray;
+use super::crossbar::{CrossbarArray, TileFiles};
 use super::slm::Masks;
 use crate::experiment::Experiment;
-use crate::file::read_text;
+use crate::file::{read_text, seal};
 use crate::{Error, Result};
 
 /// What says that a file is a manifest of ours.
@@ -17,6 +19,10 @@ const FORMAT: &str = "equilux-export";
 
 /// The version of the format.
 const VERSION: u32 = 2;
+
+/// What is read of every export beside what holds its parameters.
+const READ: [&str; 3] =
+    [super::test_set::INPUTS, super::test_set::LABELS, super::verify::PREDICTIONS];
 
 /// What an export is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +55,7 @@ impl Target {
 
 /// What holds a parameter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Holder {
     /// Cells of a crossbar.
     Crossbar(CrossbarArray),
@@ -71,6 +77,15 @@ impl Holder {
             Self::Crossbar(array) => &array.parameter,
             Self::Slm(masks) => &masks.parameter,
             Self::Plain { parameter, .. } => parameter,
+        }
+    }
+
+    /// The files that hold it.
+    fn files(&self) -> Vec<&str> {
+        match self {
+            Self::Crossbar(array) => array.tiles.iter().flat_map(TileFiles::names).collect(),
+            Self::Slm(masks) => masks.files(),
+            Self::Plain { file, .. } => vec![file],
         }
     }
 }
@@ -102,6 +117,8 @@ pub struct Manifest {
     pub format: String,
     /// Version of the format.
     pub version: u32,
+    /// The SHA-256 of this file with zeros in place of these 64 digits.
+    pub seal: String,
     /// The program's version.
     pub equilux: String,
     /// What it is for.
@@ -116,6 +133,9 @@ pub struct Manifest {
     pub expected: Expected,
     /// The other files.
     pub files: Vec<FileEntry>,
+    /// What is wrong with the seal of the file that it was read from.
+    #[serde(skip)]
+    pub(super) broken: Option<String>,
 }
 
 impl Manifest {
@@ -130,6 +150,7 @@ impl Manifest {
         Self {
             format: FORMAT.into(),
             version: VERSION,
+            seal: seal::blank(),
             equilux,
             to,
             config,
@@ -137,6 +158,7 @@ impl Manifest {
             held,
             expected: Expected::default(),
             files,
+            broken: None,
         }
     }
 
@@ -162,7 +184,41 @@ impl Manifest {
                 value["version"]
             )));
         }
-        serde_json::from_value(value).map_err(|e| wrong(format!("damaged: {e}")))
+        let mut manifest: Self =
+            serde_json::from_value(value).map_err(|e| wrong(format!("damaged: {e}")))?;
+        manifest.broken = seal::broken(text.as_bytes());
+        manifest.check_names(directory).map_err(wrong)?;
+        Ok(manifest)
+    }
+
+    /// Checks that every file that is named is in the directory itself, neither a link out of it nor
+    /// a device, and has a check sum.
+    fn check_names(&self, directory: &Path) -> Result<(), String> {
+        let mut listed = HashSet::new();
+        for FileEntry { file, .. } in &self.files {
+            let mut parts = Path::new(file).components();
+            let plain =
+                matches!(parts.next(), Some(Component::Normal(name)) if name == file.as_str());
+            if !plain || parts.next().is_some() {
+                return Err(format!(
+                    "files: {file:?}: expected the name of a file beside the manifest"
+                ));
+            }
+            if !listed.insert(file.as_str()) {
+                return Err(format!("files: {file:?} is listed twice"));
+            }
+            let path = directory.join(file);
+            if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+                return Err(format!("files: {file:?}: expected a file, found something else"));
+            }
+        }
+        let held = self.held.iter().flat_map(Holder::files);
+        match held.chain(READ).find(|file| !listed.contains(file)) {
+            None => Ok(()),
+            Some(file) => {
+                Err(format!("{file:?} is used, but not listed in `files` with its SHA-256"))
+            }
+        }
     }
 
     /// The experiment whose machine this is, the files of its device those of the export.
@@ -175,20 +231,31 @@ impl Manifest {
         let mut table: Table = toml::from_str(&self.config).map_err(wrong)?;
         let held = |file: &str| self.files.iter().any(|entry| entry.file == file);
         let place = |file: &mut String| {
-            if held(file) {
-                *file = directory.join(&*file).to_string_lossy().into_owned();
+            if !held(file) {
+                return Err(Error::input(format!(
+                    "{name}: {file:?}: expected a file of the export, listed in `files`"
+                )));
             }
+            *file = directory.join(&*file).to_string_lossy().into_owned();
+            Ok(())
         };
         // The datasheet is read with the experiment, what was measured with the machine.
         if let Some(Value::Table(device)) = table.get_mut("device") {
             for (_, own) in device.iter_mut() {
-                if let Some(Value::String(sheet)) = own.get_mut("sheet") {
-                    place(sheet);
+                if let Some(Value::String(sheet)) = own.get_mut("sheet")
+                    && sheet.ends_with(".toml")
+                {
+                    place(sheet)?;
                 }
             }
         }
         let mut experiment = Experiment::resolve(table, &name, "")?;
-        experiment.device.files().into_iter().for_each(|(_, file)| place(file));
+        // The datasheet's name is in its place already.
+        for (table, file) in experiment.device.files() {
+            if table != "sheet" {
+                place(file)?;
+            }
+        }
         Ok(experiment)
     }
 
@@ -198,7 +265,10 @@ impl Manifest {
     }
 
     pub(super) fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).expect("names and finite numbers") + "\n"
+        let mut json = serde_json::to_vec_pretty(self).expect("names and finite numbers");
+        json.push(b'\n');
+        seal::seal(&mut json);
+        String::from_utf8(json).expect("JSON is text")
     }
 
     /// What a technician should know.

@@ -32,7 +32,7 @@ use crate::arithmetic::Real;
 use crate::arithmetic::wilson;
 use crate::coupler::Parameter;
 use crate::experiment::{Device, Experiment, RunDirectory, Session, Sheet, in_precision};
-use crate::training::{Checkpoint, predict};
+use crate::training::predict;
 use crate::{Error, Result};
 
 use bundle::Bundle;
@@ -80,10 +80,18 @@ fn exported<T: Real>(
     out: &Path,
 ) -> Result<Manifest> {
     let path = run.checkpoint();
-    let checkpoint = Checkpoint::<T>::read(&path)?;
+    let checkpoint = run.read_checkpoint::<T>()?;
     let mut session = Session::<T>::new(experiment.clone())?;
     session.trainer.load(&checkpoint, false, &path)?;
     let parameters = session.trainer.system().parameters();
+    for Parameter { name, values, .. } in &parameters {
+        if let Some(value) = values.iter().find(|value| !value.f64().is_finite()) {
+            return Err(Error::input(format!(
+                "{}: {name} holds {value}: expected finite numbers, as of training that has not diverged",
+                path.display()
+            )));
+        }
+    }
     let mut bundle = Bundle::new(out)?;
     let mut held = write_parameters(&mut bundle, &parameters, experiment, options)?;
     let names: Vec<String> = parameters.iter().map(|parameter| parameter.name.clone()).collect();
@@ -192,7 +200,7 @@ fn write_parameters<T: Real>(
 /// Writes the class that each test sample is expected to be given.
 fn write_predictions(bundle: &mut Bundle, classes: &[usize]) -> Result<()> {
     let what = "class that each test sample is expected to be given, by its row in test-inputs.npy";
-    bundle.write("predictions.csv", what, None, |file| {
+    bundle.write(verify::PREDICTIONS, what, None, |file| {
         let mut writer = csv::Writer::from_writer(file);
         writer.write_record(["sample", "class"]).map_err(std::io::Error::other)?;
         for (sample, class) in classes.iter().enumerate() {

@@ -19,6 +19,7 @@ use crate::coupler::Parameter;
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::spim::optics::Optics;
 use crate::coupler::spim::optics::display::Display;
+use crate::coupler::spim::optics::layout::Layout;
 use crate::coupler::spim::optics::levels::Levels;
 use crate::experiment::Experiment;
 use crate::file::matrix::{read_vector, write_matrix_f32};
@@ -94,6 +95,15 @@ pub struct MaskFile {
     /// The intensity in the order of each region, over that of all light of the panel in phase: what
     /// this device shows, its imperfections included, the correction apart.
     pub orders: Vec<f64>,
+}
+
+impl Masks {
+    /// The names of its files.
+    pub(super) fn files(&self) -> Vec<&str> {
+        let own = [&self.response, &self.correction, &self.compensation].into_iter().flatten();
+        let masks = self.masks.iter().flat_map(|mask| [&mask.file].into_iter().chain(&mask.phases));
+        own.chain([&self.phases]).chain(masks).map(String::as_str).collect()
+    }
 }
 
 /// The bits in which masks of `device` are written.
@@ -312,15 +322,20 @@ fn numbers(directory: &Path, file: &str, count: usize, what: &str) -> Result<Vec
     Err(Error::input(format!("{path}: expected {count} {what}, found {found}")))
 }
 
-/// The values of all macro-pixels, for each pattern, that the masks in `directory` show.
-fn shown(directory: &Path, held: &Masks) -> Result<Vec<Vec<f64>>> {
-    let layout = held.layout.layout()?;
-    if !(1..=16).contains(&held.bits) {
+/// The layout of `held`, if it and the bits are such that memory may be taken for them.
+fn checked_layout(held: &Masks) -> Result<Layout> {
+    if !(1..=16).contains(&held.bits) || held.sign.abs() != 1 {
         return Err(Error::input(format!(
-            "{}: bits = {}: expected 1 to 16",
-            held.parameter, held.bits
+            "{}: bits = {}, sign = {}: expected 1 to 16 bits, and 1 or -1",
+            held.parameter, held.bits, held.sign
         )));
     }
+    held.layout.layout()
+}
+
+/// The values of all macro-pixels, for each pattern, that the masks in `directory` show.
+fn shown(directory: &Path, held: &Masks) -> Result<Vec<Vec<f64>>> {
+    let layout = checked_layout(held)?;
     let sign = f64::from(held.sign.signum());
     let levels = match &held.response {
         None if sign > 0.0 => Levels::even(held.bits),

@@ -10,8 +10,8 @@ use crate::data::Examples;
 use crate::file::matrix::{read_matrix, read_vector, write_matrix, write_matrix_f32};
 use crate::{Error, Result};
 
-const INPUTS: &str = "test-inputs.npy";
-const LABELS: &str = "test-labels.csv";
+pub(super) const INPUTS: &str = "test-inputs.npy";
+pub(super) const LABELS: &str = "test-labels.csv";
 
 /// Writes the values of the input nodes and the class of each sample.
 pub(super) fn write<T: Real>(bundle: &mut Bundle, test: &Examples<T>) -> Result<()> {

@@ -10,6 +10,9 @@ use crate::experiment::{Device, Experiment, in_precision};
 use crate::file::{read_text, sha256};
 use crate::{Error, Result};
 
+/// The class that each test sample is expected to be given.
+pub(super) const PREDICTIONS: &str = "predictions.csv";
+
 /// What became of an export.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verification {
@@ -32,7 +35,9 @@ pub struct Verification {
 pub fn verify(directory: &Path) -> Result<Verification> {
     let manifest = Manifest::read(directory)?;
     let experiment = manifest.experiment(directory)?;
-    let mut problems = damaged_files(directory, &manifest);
+    let mut problems: Vec<String> =
+        manifest.broken.iter().map(|problem| format!("manifest.json: {problem}")).collect();
+    problems.extend(damaged_files(directory, &manifest));
     problems.extend(wrong_scales(&manifest, &experiment));
     if let Device::Spim(device) = &experiment.device {
         for holder in &manifest.held {
@@ -106,18 +111,20 @@ fn wrong_scales(manifest: &Manifest, experiment: &Experiment) -> Vec<String> {
         .iter()
         .filter_map(|holder| if let Holder::Crossbar(array) = holder { Some(array) } else { None });
     let check = |array: &super::crossbar::CrossbarArray| {
-        let expected = device.cells.weight_per_us();
-        let wrong = array.weight_per_us != expected || array.mapping != device.cells.mapping;
-        wrong.then(|| {
-            let (name, found) = (&array.parameter, array.weight_per_us);
-            format!("manifest.json: {name}: weight_per_uS = {found}: the device's range makes it {expected}")
-        })
+        let name = &array.parameter;
+        let differing = array.differs_from(device).into_iter();
+        let problem = move |(key, found, expected): (&str, String, String)| {
+            format!(
+                "manifest.json: {name}: {key} = {found}: the device's range makes it {expected}"
+            )
+        };
+        differing.map(problem).collect::<Vec<_>>()
     };
-    arrays.filter_map(check).collect()
+    arrays.flat_map(check).collect()
 }
 
 fn predictions(directory: &Path) -> Result<Vec<usize>> {
-    let path = directory.join("predictions.csv");
+    let path = directory.join(PREDICTIONS);
     let wrong = |line: usize| {
         Error::input(format!("{}: line {line}: expected a sample and its class", path.display()))
     };

@@ -13,7 +13,8 @@ use super::bundle::{Bundle, file_name};
 use crate::arithmetic::Real;
 use crate::coupler::Parameter;
 use crate::experiment::{Device, Experiment, Topology};
-use crate::file::matrix::npy_bytes;
+use crate::file::matrix::{npy_bytes, row_by_row};
+use crate::file::read_bytes;
 use crate::{Error, Result};
 
 /// The highest conductance of aihwkit's fusion converter, microsiemens.
@@ -37,7 +38,7 @@ pub(super) const TENSORS: &str = "weights.safetensors";
 /// # Errors
 /// When it cannot be read, or holds no such matrix of floating-point numbers.
 pub(super) fn read_tensor(path: &Path, name: &str) -> Result<DMatrix<f64>> {
-    let bytes = std::fs::read(path).map_err(Error::reading(path))?;
+    let bytes = read_bytes(path)?;
     let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| wrong(e.to_string()))?;
     let tensor = tensors.tensor(name).map_err(|_| wrong(format!("no tensor {name}")))?;
@@ -49,7 +50,10 @@ pub(super) fn read_tensor(path: &Path, name: &str) -> Result<DMatrix<f64>> {
         Dtype::F64 => floats(tensor.data(), f64::from_le_bytes),
         other => return Err(wrong(format!("{name}: expected F32 or F64, found {other:?}"))),
     };
-    Ok(DMatrix::from_row_slice(rows, columns, &numbers))
+    if let Some(number) = numbers.iter().find(|number| !number.is_finite()) {
+        return Err(wrong(format!("{name}: expected finite numbers, found {number}")));
+    }
+    row_by_row(rows, columns, numbers).map_err(|e| wrong(format!("{name}: {e}")))
 }
 
 /// Numbers of N bytes each.

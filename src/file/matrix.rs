@@ -10,7 +10,7 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 use nalgebra::{DMatrix, DVector};
 use npyz::{NpyFile, Order, TypeChar, WriterBuilder};
 
-use crate::file::write_whole;
+use crate::file::{limits, read_bytes, write_whole};
 use crate::{Error, Result};
 
 /// The matrix in `path`, by its extension: `.npy` (one or two dimensions, real numbers of any type,
@@ -27,7 +27,7 @@ pub fn read_matrix(path: &Path) -> Result<DMatrix<f64>> {
         Some("csv") => parse_csv,
         _ => return Err(wrong("expected a file that ends in .npy or .csv".into())),
     };
-    let content = std::fs::read(path).map_err(Error::reading(path))?;
+    let content = read_bytes(path)?;
     let matrix = parse(&content).map_err(wrong)?;
     if matrix.is_empty() {
         return Err(wrong("expected at least one number".into()));
@@ -100,7 +100,42 @@ fn extension(path: &Path) -> Option<&str> {
     path.extension().and_then(|extension| extension.to_str())
 }
 
+/// The matrix of `values`, row by row.
+///
+/// # Errors
+/// When there are not as many values as `rows` x `columns`.
+pub(crate) fn row_by_row<V: nalgebra::Scalar>(
+    rows: usize,
+    columns: usize,
+    values: Vec<V>,
+) -> Result<DMatrix<V>, String> {
+    fits(rows, columns, values.len())?;
+    Ok(DMatrix::from_row_iterator(rows, columns, values))
+}
+
+/// The matrix of `values`, column by column.
+///
+/// # Errors
+/// When there are not as many values as `rows` x `columns`.
+pub(crate) fn column_by_column<V: nalgebra::Scalar>(
+    rows: usize,
+    columns: usize,
+    values: Vec<V>,
+) -> Result<DMatrix<V>, String> {
+    fits(rows, columns, values.len())?;
+    Ok(DMatrix::from_vec(rows, columns, values))
+}
+
+fn fits(rows: usize, columns: usize, found: usize) -> Result<(), String> {
+    if limits::NUMBERS.product(&[rows, columns])? == found {
+        Ok(())
+    } else {
+        Err(format!("expected {rows} x {columns} numbers, found {found}"))
+    }
+}
+
 fn parse_npy(content: &[u8]) -> Result<DMatrix<f64>, String> {
+    check_header(content)?;
     let file = NpyFile::new(content).map_err(|error| format!("not an .npy file: {error}"))?;
     let shape: Vec<usize> = file.shape().iter().map(|&length| length as usize).collect();
     let (rows, columns) = match shape[..] {
@@ -113,12 +148,71 @@ fn parse_npy(content: &[u8]) -> Result<DMatrix<f64>, String> {
             ));
         }
     };
+    limits::NUMBERS.product(&[rows, columns])?;
     let order = file.order();
     let values = numbers(file)?;
-    Ok(match order {
-        Order::C => DMatrix::from_row_iterator(rows, columns, values),
-        Order::Fortran => DMatrix::from_vec(rows, columns, values),
-    })
+    match order {
+        Order::C => row_by_row(rows, columns, values),
+        Order::Fortran => column_by_column(rows, columns, values),
+    }
+}
+
+/// Checks the header of an `.npy` file before it is parsed: the literal of a Python dictionary, in
+/// which brackets may nest without end and lengths may multiply to anything (numpy, NEP 1). Every
+/// length counts as 1 at least, each element of the array takes a byte at least.
+fn check_header(content: &[u8]) -> Result<(), String> {
+    let wrong = |message: &str| Err(format!("not an .npy file: {message}"));
+    let (start, length) = match *content {
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, a, b, ..] => {
+            (10, u64::from(u16::from_le_bytes([a, b])))
+        }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _, a, b, c, d, ..] => {
+            (12, u64::from(u32::from_le_bytes([a, b, c, d])))
+        }
+        _ => return wrong("it does not begin as one of version 1, 2 or 3"),
+    };
+    limits::HEADER.check(length).or_else(|message| wrong(&message).map(|()| 0))?;
+    let Some(header) = content.get(start..start + length as usize) else {
+        return wrong("its header is truncated");
+    };
+    let data = (content.len() - start - header.len()) as u64;
+    let (mut quote, mut depth, mut elements, mut run) = (None, 0u32, Some(1u64), None::<u64>);
+    for &byte in header.iter().chain(b" ") {
+        if let Some(open) = quote {
+            match byte {
+                b'\\' => return wrong("a backslash in its header"),
+                _ if byte == open => quote = None,
+                _ => {}
+            }
+            continue;
+        }
+        if byte.is_ascii_digit() {
+            let digit = u64::from(byte - b'0');
+            let more = run.unwrap_or(0).checked_mul(10).and_then(|run| run.checked_add(digit));
+            run = Some(more.unwrap_or(u64::MAX));
+            continue;
+        }
+        if let Some(length) = run.take() {
+            elements = elements.and_then(|elements| elements.checked_mul(length.max(1)));
+        }
+        match byte {
+            b'\'' | b'"' => quote = Some(byte),
+            b'{' | b'(' | b'[' => depth += 1,
+            b'}' | b')' | b']' => depth = depth.saturating_sub(1),
+            _ if b"TrueFals,: \n\t".contains(&byte) => {}
+            _ => return wrong(&format!("`{}` in its header", byte.escape_ascii())),
+        }
+        // A dictionary, a list of fields, a field, its shape.
+        if depth > 4 {
+            return wrong("the brackets of its header nest too deep");
+        }
+    }
+    match elements.filter(|&elements| elements <= data) {
+        Some(_) => Ok(()),
+        None => Err(format!(
+            "damaged: its header asks for more elements than the {data} bytes behind it can hold"
+        )),
+    }
 }
 
 /// The numbers of an array of any real type, in file order.
@@ -182,7 +276,7 @@ fn parse_csv(content: &[u8]) -> Result<DMatrix<f64>, String> {
         }
         rows += 1;
     }
-    Ok(DMatrix::from_row_iterator(rows, columns, values))
+    row_by_row(rows, columns, values)
 }
 
 fn write_npy<V: npyz::AutoSerialize + Copy + nalgebra::Scalar>(

@@ -1,11 +1,14 @@
 //! Files are written whole or not at all: into a temporary neighbour, then renamed.
 
 pub mod grey;
+pub mod limits;
+pub(crate) mod lock;
 pub mod matrix;
+pub(crate) mod seal;
 
 use std::ffi::OsString;
-use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -55,19 +58,29 @@ fn temporary_neighbour(path: &Path) -> io::Result<NamedTempFile> {
         suffix.push(".");
         suffix.push(extension);
     }
-    tempfile::Builder::new().prefix(TEMPORARY).suffix(&suffix).tempfile_in(directory)
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY).suffix(&suffix);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any new file: the user's umask takes from these.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(directory)
 }
 
 /// Makes the finished `file` appear as `path`.
 fn publish(file: NamedTempFile, path: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-    }
     file.persist(path).map_err(|e| e.error)?;
-    Ok(())
+    sync_directory(path.parent().unwrap_or(Path::new("")))
+}
+
+/// Makes the names in `directory` last through a power cut.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    // Other systems do not open directories.
+    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
 /// Writes `content` to `path`, whole or not at all.
@@ -80,9 +93,47 @@ pub(crate) fn create_directory(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(Error::writing(path))
 }
 
+/// Opens `path` to be read: a regular file, or a link to one. A pipe could keep us waiting for ever,
+/// a device never end.
+pub(crate) fn open(path: &Path) -> Result<File> {
+    let found = fs::metadata(path).map_err(Error::reading(path))?;
+    if !found.is_file() && !found.is_dir() {
+        return Err(Error::input(format!(
+            "{}: expected a file, found a device or a pipe",
+            path.display()
+        )));
+    }
+    File::open(path).map_err(Error::reading(path))
+}
+
+/// What `path` holds.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    let file = open(path)?;
+    let length = file.metadata().map_err(Error::reading(path))?.len();
+    let within = |count| {
+        let wrong = |message| Error::input(format!("{}: {message}", path.display()));
+        limits::FILE.check(count).map_err(wrong)
+    };
+    let mut bytes = Vec::with_capacity(within(length)? as usize);
+    // It may grow while it is read.
+    file.take(limits::FILE.most + 1).read_to_end(&mut bytes).map_err(Error::reading(path))?;
+    within(bytes.len() as u64)?;
+    Ok(bytes)
+}
+
 /// The SHA-256 of what `path` holds, in lower-case hexadecimal digits.
 pub(crate) fn sha256(path: &Path) -> Result<String> {
-    Ok(hexadecimal(&Sha256::digest(fs::read(path).map_err(Error::reading(path))?)))
+    let mut digest = Sha256::new();
+    let mut file = open(path)?;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hexadecimal(&digest.finalize())),
+            Ok(count) => digest.update(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::reading(path)(error)),
+        }
+    }
 }
 
 /// Bytes as lower-case hexadecimal digits.
@@ -92,7 +143,9 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 
 /// The text of `path`.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(Error::reading(path))
+    let wrong =
+        |_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8");
+    String::from_utf8(read_bytes(path)?).map_err(wrong).map_err(Error::reading(path))
 }
 
 /// Checks that the result `out` would not replace a file that is read.

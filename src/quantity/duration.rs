@@ -34,7 +34,9 @@ pub fn parse(text: &str) -> Result<f64, &'static str> {
         .max_by_key(|(unit, _)| unit.len())
         .ok_or(EXPECTED)?;
     let number: f64 = text[..text.len() - unit.len()].trim().parse().map_err(|_| EXPECTED)?;
-    if number.is_finite() && number >= 0.0 { Ok(number * seconds) } else { Err(EXPECTED) }
+    let seconds = number * seconds;
+    // Sums and products of it are finite too; the universe is 1e18 s old.
+    if number >= 0.0 && seconds <= 1e30 { Ok(seconds) } else { Err(EXPECTED) }
 }
 
 /// The duration of `seconds`, in the largest unit of which it is a whole number, and otherwise in

@@ -19,12 +19,17 @@ use std::fmt::Debug;
 
 use serde::de::{Deserialize, Deserializer, Error};
 
+/// The largest whole number that a key without a range of its own takes: products of two do not
+/// wrap.
+const MOST: i64 = 1_000_000_000;
+
 macro_rules! ranges {
     ($($(#[$doc:meta])* $name:ident: $read:ty => $value:ty, |$x:ident| $accepted:expr, $expected:literal;)*) => {$(
         $(#[$doc])*
         pub fn $name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$value, D::Error> {
             let $x = <$read>::deserialize(deserializer)?;
-            within($x, $accepted, $expected).map(|value| value as $value)
+            within($x, $accepted, $expected)?;
+            computable($x).map(|value| value as $value)
         }
     )*};
 }
@@ -41,7 +46,7 @@ ranges! {
     /// A finite number below 0.
     negative: f64 => f64, |x| x.is_finite() && x < 0.0, "a number below 0";
     /// Lines of a tile: 0 for no limit.
-    tile: i64 => usize, |x| x >= 0, "0 (no limit) or a whole number above 0";
+    tile: i64 => usize, |x| (0..=MOST).contains(&x), "0 (no limit) or a whole number above 0 and at most 1000000000";
     /// A finite number.
     finite: f64 => f64, |x| x.is_finite(), "a finite number";
     /// A part of a whole: a number from 0, inclusive, to 1, exclusive.
@@ -49,7 +54,13 @@ ranges! {
     /// A number above 0 and at most 1.
     up_to_one: f64 => f64, |x| x > 0.0 && x <= 1.0, "a number above 0 and at most 1";
     /// A whole number of at least 1.
-    positive_integer: i64 => usize, |x| x > 0, "a whole number of at least 1";
+    positive_integer: i64 => usize, |x| (1..=MOST).contains(&x), "a whole number of at least 1 and at most 1000000000";
+    /// Reads that are averaged.
+    reads: i64 => usize, |x| (1..=100_000).contains(&x), "1 to 100000 reads";
+    /// Patterns of an optical machine.
+    patterns: i64 => usize, |x| (1..=65_536).contains(&x), "1 to 65536 patterns";
+    /// Pixels along a side.
+    side: i64 => usize, |x| (1..=8192).contains(&x), "1 to 8192 pixels";
     /// Attempts of write-and-verify.
     attempts: i64 => usize, |x| (1..=10_000).contains(&x), "1 to 10000 attempts";
     /// Levels of a cell: 0 for a continuum.
@@ -75,7 +86,9 @@ pub fn optional_positive<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<f64>, D::Error> {
     let value = Option::<f64>::deserialize(deserializer)?;
-    value.map(|x| within(x, x.is_finite() && x > 0.0, "a number above 0")).transpose()
+    value
+        .map(|x| within(x, x.is_finite() && x > 0.0, "a number above 0").and_then(computable))
+        .transpose()
 }
 
 /// A whole number of at least 1, or nothing; a field with it also needs `#[serde(default)]`.
@@ -83,7 +96,34 @@ pub fn optional_positive_integer<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<usize>, D::Error> {
     let value = Option::<i64>::deserialize(deserializer)?;
-    value.map(|x| within(x, x > 0, "a whole number of at least 1").map(|x| x as usize)).transpose()
+    let expected = "a whole number of at least 1 and at most 1000000000";
+    let whole = |x| within(x, (1..=MOST).contains(&x), expected).map(|x: i64| x as usize);
+    value.map(whole).transpose()
+}
+
+/// The largest number that a key takes: products of three do not overflow.
+const LARGEST: f64 = 1e100;
+
+/// A number of either kind.
+trait Number: Copy + Debug {
+    /// Whether products, sums and inverses of it are numbers too.
+    fn is_computable(self) -> bool;
+}
+
+impl Number for f64 {
+    fn is_computable(self) -> bool {
+        self == 0.0 || self.is_normal() && self.abs() <= LARGEST
+    }
+}
+
+impl Number for i64 {
+    fn is_computable(self) -> bool {
+        true
+    }
+}
+
+fn computable<V: Number, E: Error>(value: V) -> Result<V, E> {
+    within(value, value.is_computable(), "0, or a number of a magnitude from 2.3e-308 to 1e100")
 }
 
 fn within<V: Debug, E: Error>(value: V, accepted: bool, expected: &str) -> Result<V, E> {
@@ -133,6 +173,10 @@ mod tests {
             "positive = inf",
             "non_negative = -1e-9",
             "non_negative = inf",
+            "positive = 1e308",
+            "positive = 1e-320",
+            "optional = 1e101",
+            "count = 1000000001",
             "fraction = 1",
             "fraction = -0.1",
             "fraction = nan",

@@ -12,6 +12,10 @@ const TICKS: f64 = 6.0;
 /// What is left free at both ends of an axis, as a fraction of its length.
 const PADDING: f64 = 0.04;
 
+/// Pixels beyond which nothing is told apart: no picture is as large, and the products of two such
+/// distances that drawing needs do not wrap.
+const FAR_OUTSIDE: i32 = 30_000;
+
 /// One axis: its label with the unit, what it covers, its ticks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
@@ -119,7 +123,8 @@ impl Ranged for Axis {
     fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
         let place = if self.logarithmic { value.log10() } else { *value };
         let fraction = (place - self.span.start) / (self.span.end - self.span.start);
-        limit.0 + (fraction * f64::from(limit.1 - limit.0)).round() as i32
+        let pixels = (fraction * f64::from(limit.1 - limit.0)).round() as i32;
+        limit.0 + pixels.clamp(-FAR_OUTSIDE, FAR_OUTSIDE)
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {

@@ -37,7 +37,7 @@ use crate::file::{create_directory, write_text};
 use crate::study::budget::{Budget, BudgetDirectory};
 use crate::study::{Study, StudyDirectory, Table};
 use crate::system::System;
-use crate::training::{Checkpoint, EpochMetrics, Summary};
+use crate::training::{EpochMetrics, Summary};
 
 /// Writes what shows a run into its `directory`: `report.html`, and, where there are epochs,
 /// `plots/learning-curves.svg` and `plots/learning-curves.png`. Each file is written whole or not
@@ -101,7 +101,7 @@ fn rewrite<T: Real>(run: &RunDirectory, experiment: &Experiment) -> Result<()> {
     let mut system = None;
     if path.exists() {
         let mut machine = experiment.machine::<T>()?;
-        Checkpoint::read(&path)?.program(machine.as_mut(), true, &path)?;
+        run.read_checkpoint::<T>()?.program(machine.as_mut(), true, &path)?;
         system = Some(machine);
     }
     let system = system.as_deref();

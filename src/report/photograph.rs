@@ -6,11 +6,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::html::escaped;
+use crate::Result;
 use crate::arithmetic::Real;
 use crate::coupler::Picture;
 use crate::file::grey::write_grey;
+use crate::file::read_bytes;
 use crate::system::System;
-use crate::{Error, Result};
 
 /// A grey picture of a run.
 pub struct Photograph {
@@ -30,7 +31,7 @@ impl Photograph {
         let levels: Vec<u16> = grey.transpose().iter().map(level).collect();
         write_grey(&path, grey.shape(), false, &levels)?;
         let (caption, (height, width)) = (escaped(&self.picture.title), grey.shape());
-        let png = STANDARD.encode(std::fs::read(&path).map_err(Error::reading(&path))?);
+        let png = STANDARD.encode(read_bytes(&path)?);
         Ok(format!(
             "<figure>\n<img alt=\"{caption}\" width=\"{width}\" height=\"{height}\" \
              src=\"data:image/png;base64,{png}\">\n<figcaption>{caption}</figcaption>\n</figure>\n"

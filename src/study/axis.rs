@@ -1,5 +1,7 @@
 //! One axis of a study: the keys it changes together, and the values they take.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
@@ -92,6 +94,7 @@ impl Axis {
         if points.is_empty() {
             return wrong("it has no values: expected at least one".into());
         }
+        let mut seen = HashSet::new();
         for (index, point) in points.iter().enumerate() {
             if point.len() != self.keys().len() {
                 return wrong(format!(
@@ -100,7 +103,7 @@ impl Axis {
                     self.keys().len()
                 ));
             }
-            if points[..index].contains(point) {
+            if !seen.insert(Value::Array(point.clone()).to_string()) {
                 return wrong(format!("the value {} is there twice", show(point)));
             }
         }
@@ -119,6 +122,14 @@ impl Axis {
         self.names.get(place).cloned()
     }
 
+    /// How many values it has, as it says, before any is made; 0 for a range without steps.
+    pub(super) fn length(&self) -> usize {
+        match &self.values {
+            Some(values) => values.len(),
+            None => self.range().and_then(|(_, steps)| steps).unwrap_or(0),
+        }
+    }
+
     /// Its values, each with one entry a key; none for a range without steps.
     pub(super) fn points(&self) -> Option<Vec<Vec<Value>>> {
         if let Some(values) = &self.values {
@@ -130,7 +141,7 @@ impl Axis {
         }
         let (range, steps) = self.range()?;
         let steps = steps?;
-        let place = |step: usize| if steps == 1 { 0.0 } else { step as f64 / (steps - 1) as f64 };
+        let place = |step: usize| step_place(step, steps);
         Some(
             (0..steps)
                 .map(|step| vec![range.at(place(step), self.logarithmic.is_some())])
@@ -140,11 +151,17 @@ impl Axis {
 
     /// The value at `place`, from 0 to below 1, of what the axis covers: how a draw chooses.
     pub(super) fn at(&self, place: f64) -> Vec<Value> {
-        match (self.points(), self.range()) {
-            (Some(points), _) => {
-                points[((place * points.len() as f64) as usize).min(points.len() - 1)].clone()
+        let nth = |length: usize| ((place * length as f64) as usize).min(length.saturating_sub(1));
+        let logarithmic = self.logarithmic.is_some();
+        match (&self.values, self.range()) {
+            (Some(values), _) => match &values[nth(values.len())] {
+                Value::Array(values) if self.key.is_none() => values.clone(),
+                value => vec![value.clone()],
+            },
+            (None, Some((range, Some(steps)))) => {
+                vec![range.at(step_place(nth(steps), steps), logarithmic)]
             }
-            (None, Some((range, _))) => vec![range.at(place, self.logarithmic.is_some())],
+            (None, Some((range, None))) => vec![range.at(place, logarithmic)],
             (None, None) => Vec::new(),
         }
     }
@@ -153,6 +170,11 @@ impl Axis {
         let range = self.linear.as_ref().or(self.logarithmic.as_ref())?;
         Some((range, range.steps.map(|steps| steps.max(0) as usize)))
     }
+}
+
+/// Where a step of so many lies between the ends of a range.
+fn step_place(step: usize, steps: usize) -> f64 {
+    if steps == 1 { 0.0 } else { step as f64 / (steps - 1) as f64 }
 }
 
 impl Range {

@@ -1,5 +1,6 @@
 //! What a study is: an experiment, axes over its keys, seeds.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use toml::{Table, Value};
 use super::{Axis, Draw, GradientConfig};
 use crate::error::did_you_mean;
 use crate::experiment::{Experiment, located, set_value};
-use crate::file::read_text;
+use crate::file::{limits, read_text};
 use crate::quantity::range;
 use crate::{Error, Result};
 
@@ -163,9 +164,19 @@ impl Seeds {
         }
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Self::Count(count) => *count as usize,
+            Self::List(seeds) => seeds.len(),
+        }
+    }
+
     fn check(&self) -> Result<()> {
-        let duplicate =
-            |seeds: &[u64]| (1..seeds.len()).any(|index| seeds[..index].contains(&seeds[index]));
+        let duplicate = |seeds: &[u64]| {
+            let mut seen = HashSet::new();
+            !seeds.iter().all(|seed| seen.insert(seed))
+        };
         match self {
             Self::Count(count) if !(1..=1_000_000).contains(count) => Err(Error::input(format!(
                 "seeds = {count}: expected a whole number of at least 1, or a list of seeds"
@@ -249,7 +260,22 @@ impl Study {
                 )));
             }
         }
+        // Before any of the values is made.
+        self.check_size()?;
         self.axis.iter().try_for_each(|axis| axis.check(self.draw.is_some()))
+    }
+
+    /// Checks that it has not more runs than a study may have.
+    fn check_size(&self) -> Result<()> {
+        let mut lengths: Vec<usize> = match self.draw {
+            Some(draw) => vec![draw.points],
+            None => self.axis.iter().map(Axis::length).collect(),
+        };
+        lengths.push(self.seeds.count());
+        limits::RUNS.product(&lengths).map(drop).map_err(Error::input)?;
+        // An axis of a draw may be as long, and is made too.
+        let longest = self.axis.iter().map(Axis::length).max().unwrap_or(0);
+        limits::RUNS.product(&[longest]).map(drop).map_err(Error::input)
     }
 
     /// The experiment, before any axis changes it.
@@ -262,14 +288,11 @@ impl Study {
 
     /// How many runs it has.
     pub fn size(&self) -> usize {
-        let grid = || -> usize {
-            self.axis.iter().map(|axis| axis.points().map_or(0, |points| points.len())).product()
-        };
-        let seeds = self.seeds.list(0).len();
+        let grid = || self.axis.iter().map(Axis::length).product::<usize>();
         match self.draw {
             Some(draw) if draw.one_seed_each => draw.points,
-            Some(draw) => draw.points * seeds,
-            None => grid() * seeds,
+            Some(draw) => draw.points * self.seeds.count(),
+            None => grid() * self.seeds.count(),
         }
     }
 

@@ -118,7 +118,7 @@ fn keep<T: Real>(path: &Path, session: &Session<T>, summary: &Summary) -> Result
     }
     let (directory, trainer) = (RunDirectory::create(path, &session.experiment)?, &session.trainer);
     directory.write_metrics(trainer.metrics())?;
-    trainer.save(&directory.checkpoint())?;
+    directory.save(trainer)?;
     directory.write_summary(summary)
 }
 

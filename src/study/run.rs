@@ -41,7 +41,17 @@ impl Study {
         for (number, point) in self.points().into_iter().enumerate() {
             let (procedure, mut experiment) =
                 self.resolve(&point).map_err(|error| self.located(error))?;
+            let countable = |key: &str, first: u64, more: usize| {
+                match first.checked_add(more as u64) {
+                Some(last) if i64::try_from(last).is_ok() => Ok(()),
+                _ => Err(self.located(Error::input(format!(
+                    "{key} = {first}: {more} more are counted from it: expected less than 2^63 in all"
+                )))),
+            }
+            };
+            countable("seed", experiment.seed, self.seeds.count())?;
             if deals {
+                countable("chip", experiment.chip, number)?;
                 experiment.chip += number as u64;
             }
             let files = NamedFiles::of(&experiment, &mut known)?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::record::Records;
 use super::{Outcome, Run, Study};
 use crate::arithmetic::Statistics;
-use crate::file::write_whole;
+use crate::file::{open, write_whole};
 use crate::{Error, Result};
 
 /// The columns before those of the axes.
@@ -147,12 +147,13 @@ impl Table {
             writer.write_record(&heads).map_err(io::Error::other)?;
             for row in &self.rows {
                 let mut cells = vec![row.number.to_string(), row.id.clone(), row.seed.to_string()];
-                cells.extend(row.values.iter().cloned());
+                cells.extend(row.values.iter().map(|value| as_text(value)));
                 match &row.outcome {
                     Ok(values) => cells.extend(values.iter().map(number)),
                     Err(_) => cells.extend(self.results.iter().map(|_| String::new())),
                 }
-                cells.push(row.outcome.as_ref().err().cloned().unwrap_or_default());
+                cells
+                    .push(row.outcome.as_ref().err().map_or(String::new(), |error| as_text(error)));
                 writer.write_record(&cells).map_err(io::Error::other)?;
             }
             writer.flush()
@@ -176,7 +177,8 @@ impl Table {
             let mut writer = csv::Writer::from_writer(file);
             writer.write_record(&heads).map_err(io::Error::other)?;
             for point in self.points() {
-                let mut cells = point.values.clone();
+                let mut cells: Vec<String> =
+                    point.values.iter().map(|value| as_text(value)).collect();
                 cells.extend([point.done.to_string(), point.failed.to_string()]);
                 for statistics in &point.statistics {
                     let three =
@@ -195,7 +197,7 @@ impl Table {
     /// When it cannot be read, or is the table of another study.
     pub fn read(path: &Path, keys: &[String]) -> Result<Self> {
         let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
-        let file = std::fs::File::open(path).map_err(Error::reading(path))?;
+        let file = open(path)?;
         let mut reader = csv::Reader::from_reader(io::BufReader::new(file));
         let heads: Vec<String> =
             reader.headers().map_err(|e| wrong(e.to_string()))?.iter().map(String::from).collect();
@@ -231,9 +233,9 @@ fn row(record: &csv::StringRecord, keys: usize) -> Option<Row> {
     let outcome = if error.is_empty() {
         Ok(results.iter().map(value).collect::<Option<Vec<_>>>()?)
     } else {
-        Err(error.to_owned())
+        Err(of_text(error).to_owned())
     };
-    let values = axes.iter().map(|cell| (*cell).to_owned()).collect();
+    let values = axes.iter().map(|cell| of_text(cell).to_owned()).collect();
     Some(Row {
         number: cells[0].parse().ok()?,
         id: cells[1].to_owned(),
@@ -241,6 +243,24 @@ fn row(record: &csv::StringRecord, keys: usize) -> Option<Row> {
         values,
         outcome,
     })
+}
+
+/// Whether a spreadsheet would take `cell` for a formula and work it out.
+fn is_formula(cell: &str) -> bool {
+    cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err()
+}
+
+/// A cell that spreadsheets show and do not run: an apostrophe before what they would.
+fn as_text(cell: &str) -> String {
+    if is_formula(cell.trim_start_matches('\'')) { format!("'{cell}") } else { cell.to_owned() }
+}
+
+/// What [`as_text`] made a cell of.
+fn of_text(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(own) if is_formula(own.trim_start_matches('\'')) => own,
+        _ => cell,
+    }
 }
 
 /// A number that reads back to the same bits, or nothing.
@@ -264,6 +284,9 @@ mod tests {
             row(1, "a,b", Ok(vec![Some(0.1 + 0.2), None])),
             row(2, "a,b", Ok(vec![Some(0.5), Some(-1e-300)])),
             row(3, "c", Err("line 1\nline \"2\"".into())),
+            row(4, "=1+1", Err("@SUM(A1)".into())),
+            row(5, "'=1+1", Ok(vec![Some(-0.5), None])),
+            row(6, "-1", Ok(vec![Some(0.5), None])),
         ];
         Table { keys: vec!["learning.rule".into()], results: vec!["x".into(), "y".into()], rows }
     }
@@ -273,6 +296,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("results.csv");
         table().write(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("4,4,7,'=1+1,") && text.contains("6,6,7,-1,"), "{text}");
         assert_eq!(Table::read(&path, &table().keys).unwrap(), table());
         let error = Table::read(&path, &["learning.beta".to_owned()]).unwrap_err().to_string();
         assert!(
@@ -284,7 +309,7 @@ mod tests {
     #[test]
     fn points_have_the_statistics_of_their_seeds() {
         let points = table().points();
-        assert_eq!(points.len(), 2);
+        assert_eq!(points.len(), 5);
         assert_eq!(
             (points[0].done, points[0].failed, points[1].done, points[1].failed),
             (2, 0, 0, 1)

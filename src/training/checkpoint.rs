@@ -3,7 +3,7 @@
 //!
 //! Tensors are row-major, as PyTorch and numpy read them: `parameters/NAME`, `optimiser/NAME` and
 //! `machine/NAME`. Counters, other values of the states and metrics are JSON under the metadata key
-//! `equilux`.
+//! `equilux`, with a seal, the check sum of the whole file, and the origin, that of the experiment.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::EpochMetrics;
 use crate::arithmetic::Real;
 use crate::coupler::Expense;
-use crate::file::write_whole;
+use crate::file::matrix::row_by_row;
+use crate::file::{read_bytes, seal, write_whole};
 use crate::state::{Entry, State};
 use crate::system::System;
 use crate::{Error, Result};
@@ -48,11 +49,17 @@ pub struct Checkpoint<T: Real> {
     pub optimiser: State<T>,
     /// Counters.
     pub progress: Progress,
+    /// What was trained: the check sum of its experiment in a run's directory, whatever a program
+    /// wants to find again elsewhere.
+    pub origin: String,
 }
 
 /// What a file says beside its tensors.
 #[derive(Serialize, Deserialize)]
 struct Metadata {
+    /// The SHA-256 of the whole file, with zeros here.
+    seal: String,
+    origin: String,
     #[serde(flatten)]
     progress: Progress,
     /// The values of a state that are no matrices, by `machine/NAME` and `optimiser/NAME`.
@@ -97,8 +104,16 @@ impl<T: Real> Checkpoint<T> {
                 values.insert(name, plain);
             }
         }
-        let metadata = Metadata { progress: self.progress.clone(), values };
-        let metadata = serde_json::to_string(&metadata).expect("counters and finite numbers");
+        let (seal, origin) = (seal::blank(), self.origin.clone());
+        let metadata = Metadata { seal, origin, progress: self.progress.clone(), values };
+        let metadata = serde_json::to_string(&metadata).expect("counters and numbers");
+        // JSON has no infinity: what cannot be read again is not written.
+        if let Err(error) = serde_json::from_str::<Metadata>(&metadata) {
+            return Err(Error::Machine(format!(
+                "{}: a counter or a state is beyond double precision: {error}",
+                path.display()
+            )));
+        }
         let rows_first = |matrix: &DMatrix<T>| {
             matrix.transpose().iter().flat_map(|value| value.bytes()).collect::<Vec<u8>>()
         };
@@ -112,7 +127,8 @@ impl<T: Real> Checkpoint<T> {
         });
         let metadata = HashMap::from([(METADATA.to_string(), metadata)]);
         let file = safetensors::serialize(views, Some(metadata));
-        let file = file.expect("tensors of one type with distinct names");
+        let mut file = file.expect("tensors of one type with distinct names");
+        seal::seal(&mut file);
         write_whole(path, |writer| writer.write_all(&file))
     }
 
@@ -124,18 +140,22 @@ impl<T: Real> Checkpoint<T> {
         let damaged = |what: String| {
             Error::input(format!("{}: not a whole checkpoint of equilux: {what}", path.display()))
         };
-        let bytes = std::fs::read(path).map_err(Error::reading(path))?;
+        let bytes = read_bytes(path)?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
         let json = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA));
         let json = json.ok_or_else(|| damaged("its metadata has no entry `equilux`".into()))?;
-        let Metadata { progress, values } =
+        if let Some(problem) = seal::broken(&bytes) {
+            return Err(damaged(problem));
+        }
+        let Metadata { progress, values, origin, .. } =
             serde_json::from_str(json).map_err(|e| damaged(e.to_string()))?;
         let mut checkpoint = Self {
             parameters: BTreeMap::new(),
             machine: State::default(),
             optimiser: State::default(),
             progress,
+            origin,
         };
         for (name, view) in file.iter() {
             let matrix = matrix(&view).map_err(|what| damaged(format!("{name} {what}")))?;
@@ -204,19 +224,15 @@ impl<T: Real> Checkpoint<T> {
 fn matrix<T: Real>(view: &TensorView) -> Result<DMatrix<T>, String> {
     let &[rows, columns] = view.shape() else { return Err("is not a matrix".into()) };
     let bytes = view.data();
-    Ok(match view.dtype() {
+    let values: Vec<T> = match view.dtype() {
         own if own == dtype::<T>() => {
-            let values = bytes.chunks_exact(size_of::<T>()).map(T::from_bytes);
-            DMatrix::from_row_iterator(rows, columns, values)
+            bytes.chunks_exact(size_of::<T>()).map(T::from_bytes).collect()
         }
         Dtype::F32 => {
-            let values = bytes.chunks_exact(4).map(|bytes| T::of(f32::from_bytes(bytes).into()));
-            DMatrix::from_row_iterator(rows, columns, values)
+            bytes.chunks_exact(4).map(|bytes| T::of(f32::from_bytes(bytes).into())).collect()
         }
-        Dtype::F64 => {
-            let values = bytes.chunks_exact(8).map(|bytes| T::of(f64::from_bytes(bytes)));
-            DMatrix::from_row_iterator(rows, columns, values)
-        }
+        Dtype::F64 => bytes.chunks_exact(8).map(|bytes| T::of(f64::from_bytes(bytes))).collect(),
         other => return Err(format!("is of type {other:?}")),
-    })
+    };
+    row_by_row(rows, columns, values)
 }

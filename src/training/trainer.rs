@@ -374,8 +374,13 @@ impl<T: Real> Trainer<T> {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
+        self.checkpoint(String::new()).write(path)
+    }
+
+    /// What a run needs to go on; `origin` says what is trained.
+    pub fn checkpoint(&self, origin: String) -> Checkpoint<T> {
         let parameters = self.names.iter().cloned().zip(self.values.iter().cloned());
-        let checkpoint = Checkpoint {
+        Checkpoint {
             parameters: parameters.collect(),
             machine: self.system.state(),
             optimiser: self.descent.state(),
@@ -385,8 +390,8 @@ impl<T: Real> Trainer<T> {
                 spent: self.spent,
                 metrics: self.metrics.clone(),
             },
-        };
-        checkpoint.write(path)
+            origin,
+        }
     }
 
     /// Goes on from a checkpoint as if the run had never stopped.
@@ -394,14 +399,21 @@ impl<T: Real> Trainer<T> {
     /// # Errors
     /// When the checkpoint is damaged or belongs to another machine, rule or optimiser.
     pub fn resume(&mut self, path: &Path) -> Result<()> {
-        let checkpoint = Checkpoint::<T>::read(path)?;
+        self.resume_from(&Checkpoint::<T>::read(path)?, path)
+    }
+
+    /// [`resume`](Self::resume) of a checkpoint that was read from `path`.
+    ///
+    /// # Errors
+    /// As [`resume`](Self::resume).
+    pub fn resume_from(&mut self, checkpoint: &Checkpoint<T>, path: &Path) -> Result<()> {
         let (found, expected) = (&checkpoint.progress.precision, T::NAME);
         if found != expected {
             let path = path.display();
             let message = format!("{path}: a checkpoint in {found}, expected precision {expected}");
             return Err(Error::input(message));
         }
-        self.load(&checkpoint, true, path)?;
+        self.load(checkpoint, true, path)?;
         let foreign = |e: Error| Error::input(format!("{}: optimiser {e}", path.display()));
         self.descent.restore(&checkpoint.optimiser).map_err(foreign)
     }

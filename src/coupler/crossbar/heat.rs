@@ -25,16 +25,18 @@ pub(super) struct Counter {
 const ZEPTO: f64 = 1e21;
 
 impl Counter {
-    /// Adds an energy in joule; at most 18 mJ, beyond which a single read does not go.
+    /// Adds an energy in joule.
     pub fn add(&self, joules: f64) {
-        self.add_whole((joules * ZEPTO) as u64);
+        self.add_whole((joules * ZEPTO) as u128);
     }
 
     /// Adds whole zeptojoules.
-    fn add_whole(&self, zeptojoules: u64) {
-        let before = self.low.fetch_add(zeptojoules, Ordering::Relaxed);
-        if before.checked_add(zeptojoules).is_none() {
-            self.high.fetch_add(1, Ordering::Relaxed);
+    fn add_whole(&self, zeptojoules: u128) {
+        let (low, high) = (zeptojoules as u64, (zeptojoules >> 64) as u64);
+        let before = self.low.fetch_add(low, Ordering::Relaxed);
+        let more = high.saturating_add(u64::from(before.checked_add(low).is_none()));
+        if more > 0 {
+            self.high.fetch_add(more, Ordering::Relaxed);
         }
     }
 
@@ -121,7 +123,8 @@ impl<T: Real> Heating<T> {
                 // Whole numbers a sample, so that the sum is the same however samples are spread.
                 let each = volts * volts * seconds * ZEPTO;
                 let samples = values.chunks_exact(driven);
-                counter.add_whole(samples.map(|column| (sum_of(column).f64() * each) as u64).sum());
+                let of = |column: &[T]| (sum_of(column).f64() * each) as u128;
+                counter.add_whole(samples.map(of).fold(0, u128::saturating_add));
             }
             Self::Ends(tiles) => {
                 let samples = values.len() / driven;

@@ -9,11 +9,12 @@ use super::optics::display::reference_wanted;
 use super::optics::{Optic, Path};
 use super::readout::{ReadoutChoice, Shares};
 use super::{Patterns, Spim};
-use crate::Result;
 use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
 use crate::coupler::{Coupler, Family, Site, chip_key, tables};
+use crate::file::limits;
 use crate::quantity::range;
+use crate::{Error, Result};
 
 pub use super::optics::layout::Panel;
 
@@ -214,7 +215,7 @@ pub enum UpdateRounding {
 #[serde(deny_unknown_fields, default)]
 pub struct PatternSettings {
     /// Number of rank-1 patterns, K.
-    #[serde(deserialize_with = "range::positive_integer")]
+    #[serde(deserialize_with = "range::patterns")]
     pub count: usize,
     /// The values a pattern may take.
     pub values: PatternValues,
@@ -444,6 +445,9 @@ impl Family for SpimDevice {
     fn array<T: Real>(&self, site: &Site<T>) -> Result<Box<dyn Coupler<T>>> {
         let key = Key::new(site.seed, "initial patterns").with(site.index);
         let nodes = (site.inputs, site.outputs);
+        let large = |e| Error::input(format!("device.spim.patterns.count: nodes x patterns, {e}"));
+        let most = site.inputs.max(site.outputs);
+        limits::NUMBERS.product(&[most, self.patterns.count]).map_err(large)?;
         let patterns = Patterns::random(&self.patterns, nodes, site.same_nodes, key);
         let chip = Self::chip(site.seed, site.chip, site.index);
         Ok(Box::new(Spim::on_chip(self.clone(), patterns, chip)?))

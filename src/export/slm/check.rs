@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::layout::MaskLayout;
 use super::translation::Translation;
-use super::{MaskFile, Masks, Modulator, numbers, shown, signed};
+use super::{MaskFile, Masks, Modulator, checked_layout, numbers, shown, signed};
 use crate::Result;
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::spim::optics::display::Display;
@@ -26,6 +26,7 @@ fn same(a: f64, b: f64) -> bool {
 
 /// The light path of the modulator that `held` is for.
 fn optics_of(modulator: Modulator, held: &Masks) -> Result<Optics> {
+    checked_layout(held)?;
     let own = modulator.device.quantisation.bits;
     modulator.light_path(if own == 0 { held.bits } else { own }, held.layout.nodes)
 }
@@ -101,6 +102,19 @@ pub(in crate::export) fn problems(
     if !same(held.reference_amplitude, display.amplitude()) {
         let (found, expected) = (held.reference_amplitude, display.amplitude());
         differs("reference_amplitude", found.to_string(), expected.to_string());
+    }
+    let panel = &device.panel;
+    for (key, found, expected) in [
+        ("pitch_um", held.pitch_um, panel.pitch_um),
+        ("wavelength_nm", held.wavelength_nm, panel.wavelength_nm),
+    ] {
+        if found != expected {
+            differs(key, found.to_string(), expected.to_string());
+        }
+    }
+    if held.level_2pi != optics.levels.full_turn() {
+        let (found, expected) = (held.level_2pi, optics.levels.full_turn());
+        differs("level_2pi", format!("{found:?}"), format!("{expected:?}"));
     }
     let mut file = |key: &str, file: Option<&String>, expected: Option<&[f64]>| -> Result<()> {
         let found = match (file, expected) {

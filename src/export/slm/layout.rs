@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::coupler::spim::optics::layout::{Layout, Region};
+use crate::file::limits;
 use crate::{Error, Result};
 
 /// Where nodes sit on a mask.
@@ -67,7 +68,11 @@ impl MaskLayout {
             region.top_px.saturating_add(side(self.rows)) > self.height_px
                 || region.left_px.saturating_add(side(self.columns)) > self.width_px
         };
+        limits::PIXELS
+            .product(&[self.width_px, self.height_px])
+            .map_err(|message| Error::input(format!("layout: {message}")))?;
         if self.checker_px == 0
+            || self.macro_pixel_px == 0
             || self.nodes.saturating_add(self.reference) > self.rows.saturating_mul(self.columns)
             || self.regions.iter().any(outside)
         {

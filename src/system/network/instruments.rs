@@ -31,7 +31,7 @@ pub struct Instruments {
     #[serde(deserialize_with = "range::non_negative")]
     pub drift: f64,
     /// Independent reads averaged into one measurement.
-    #[serde(deserialize_with = "range::positive_integer")]
+    #[serde(deserialize_with = "range::reads")]
     pub samples: usize,
 }
 

@@ -350,8 +350,11 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
                     let span = self.network.relaxation().span(relaxing);
                     let cost = coupling.coupler.read_expense(port, wanted, span);
                     let count = reads[2 * usize::from(relaxing) + port.index()];
-                    total.frames += count * cost.frames;
-                    total.conversions += count * cost.conversions;
+                    // What an extreme device asks for may be more than there are numbers.
+                    let add =
+                        |total: u64, each: u64| total.saturating_add(count.saturating_mul(each));
+                    total.frames = add(total.frames, cost.frames);
+                    total.conversions = add(total.conversions, cost.conversions);
                     total.energy = total.energy.plus(&cost.energy.times(count as f64));
                     seconds += count as f64 * cost.seconds;
                 }

@@ -10,6 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::file::limits;
 use crate::quantity::range;
 use crate::{Error, Result};
 
@@ -30,10 +31,10 @@ pub struct Panel {
     #[serde(deserialize_with = "range::positive")]
     pub wavelength_nm: f64,
     /// Pixels along the side of a macro-pixel: one node.
-    #[serde(deserialize_with = "range::positive_integer")]
+    #[serde(deserialize_with = "range::side")]
     pub macro_pixel_px: usize,
     /// Pixels along the side of a field of the checkerboard.
-    #[serde(deserialize_with = "range::positive_integer")]
+    #[serde(deserialize_with = "range::side")]
     pub checker_px: usize,
 }
 
@@ -140,9 +141,12 @@ impl Layout {
             )));
         };
         let rows = placed.div_ceil(columns);
+        let (tall, wide) = ([rows, macro_pixel, down], [columns, macro_pixel, across]);
+        limits::PIXELS.product(&wide).and(limits::PIXELS.product(&tall)).map_err(Error::input)?;
         let width =
             if panel.width_px == 0 { columns * macro_pixel * across } else { panel.width_px };
         let height = if panel.height_px == 0 { rows * macro_pixel * down } else { panel.height_px };
+        limits::PIXELS.product(&[width, height]).map_err(Error::input)?;
         let regions = place(
             regions,
             (down, across),

@@ -10,7 +10,6 @@
 //! of carrier f lies at spatial frequency +f.
 
 use std::f64::consts::TAU;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
@@ -21,6 +20,7 @@ use super::layout::{Layout, Region};
 use super::levels::Levels;
 use crate::file::grey::write_grey;
 use crate::file::matrix::read_matrix;
+use crate::file::{limits, open};
 use crate::{Error, Result};
 
 /// What drives the pixels, row by row.
@@ -51,7 +51,8 @@ impl Mask {
     /// # Errors
     /// When their number is not `height` x `width`, or one does not fit in `bits` bits.
     pub fn from_levels(height: usize, width: usize, bits: u32, levels: Vec<u16>) -> Result<Self> {
-        if levels.len() != height * width {
+        let pixels = limits::PIXELS.product(&[height, width]).map_err(Error::input)?;
+        if levels.len() != pixels {
             return Err(Error::input(format!(
                 "expected {width} x {height} pixels, found {}",
                 levels.len()
@@ -250,11 +251,14 @@ fn no_mask(layout: &Layout) -> Error {
 /// Bits, height and width, and levels of a mask in a file.
 type Found = (u32, (usize, usize), Vec<u16>);
 
+/// What a PNG's decoder may take beside the pixels: a row or two, and texts.
+const PNG_BYTES: usize = 1 << 27;
+
 /// A grey PNG of the depth that a modulator of `bits` bits takes; 0 takes any.
 fn read_grey(path: &Path, bits: u32) -> Result<Found> {
     let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
-    let file = File::open(path).map_err(Error::reading(path))?;
-    let mut reader = Decoder::new(BufReader::new(file))
+    let file = BufReader::new(open(path)?);
+    let mut reader = Decoder::new_with_limits(file, png::Limits { bytes: PNG_BYTES })
         .read_info()
         .map_err(|e| wrong(format!("not a PNG image: {e}")))?;
     let info = reader.info();
@@ -272,6 +276,7 @@ fn read_grey(path: &Path, bits: u32) -> Result<Found> {
         )));
     }
     let size = (info.height as usize, info.width as usize);
+    limits::PIXELS.product(&[size.1, size.0]).map_err(wrong)?;
     let mut bytes = vec![0; reader.output_buffer_size()];
     reader.next_frame(&mut bytes).map_err(|e| wrong(format!("damaged: {e}")))?;
     let levels = match found {

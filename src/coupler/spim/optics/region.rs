@@ -13,7 +13,7 @@ use crate::quantity::range;
 #[serde(deny_unknown_fields, default)]
 pub struct CameraRegion {
     /// Camera pixels along its side.
-    #[serde(deserialize_with = "range::positive_integer")]
+    #[serde(deserialize_with = "range::side")]
     pub side_px: usize,
     /// Camera pixels from the middle of the zero order to its first dark line; they also scale
     /// pointing drift.

@@ -43,6 +43,8 @@ choices! {
 
 /// The correlation of two reads that count as independent.
 const MEMORY: f64 = 0.02;
+/// Steps that are waited for it at most: more no step that settles anything asks for.
+const MOST_TO_FORGET: f64 = 1e6;
 
 /// When and how a relaxation stops: the table `[relaxation]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,6 +109,6 @@ impl Relaxation {
     /// Steps after which a node by itself has forgotten all but [`MEMORY`] of what noise did to it.
     pub(super) fn steps_to_forget(&self) -> usize {
         let kept = (1.0 - self.step).max(f64::MIN_POSITIVE);
-        (MEMORY.ln() / kept.ln()).ceil().max(1.0) as usize
+        (MEMORY.ln() / kept.ln()).ceil().clamp(1.0, MOST_TO_FORGET) as usize
     }
 }

@@ -1,0 +1,128 @@
+//! One directory, one owner: who writes a run holds it until it ends, however it ends.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use super::{TEMPORARY, sync_directory};
+use crate::{Error, Result};
+
+/// The file that is locked; the operating system lets go of it when its holder dies.
+const NAME: &str = ".equilux-lock";
+
+/// A directory that no other process writes while this is kept.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+impl Lock {
+    /// Takes `directory` and sweeps out what is temporary in it, which a killed holder left.
+    ///
+    /// # Errors
+    /// When another process holds it, naming that, or it cannot be written.
+    pub fn take(directory: &Path) -> Result<Self> {
+        let path = directory.join(NAME);
+        loop {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false);
+            let file = options.open(&path).map_err(Error::writing(&path))?;
+            let mut lock = Self { file, path: path.clone() };
+            match lock.file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    let mut holder = String::new();
+                    let _ = (&lock.file).take(100).read_to_string(&mut holder);
+                    // What is not held is not to be removed.
+                    std::mem::forget(lock);
+                    let holder = match holder.trim() {
+                        "" => "another process".into(),
+                        number => format!("process {number}"),
+                    };
+                    return Err(Error::input(format!(
+                        "{}: {holder} is at work in it; expected one at a time",
+                        directory.display()
+                    )));
+                }
+                Err(TryLockError::Error(error)) => return Err(Error::writing(&path)(error)),
+            }
+            // The last holder may have removed the file after it was opened here.
+            if !lock.is_there() {
+                std::mem::forget(lock);
+                continue;
+            }
+            lock.sign().map_err(Error::writing(&path))?;
+            sweep(directory)?;
+            return Ok(lock);
+        }
+    }
+
+    /// Says who holds it.
+    fn sign(&mut self) -> std::io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        writeln!(self.file, "{}", std::process::id())?;
+        self.file.flush()
+    }
+
+    /// Whether the file that is locked is the one that others find.
+    #[cfg(unix)]
+    fn is_there(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let of = |metadata: std::io::Result<std::fs::Metadata>| {
+            metadata.ok().map(|metadata| (metadata.dev(), metadata.ino()))
+        };
+        of(self.file.metadata()) == of(std::fs::metadata(&self.path))
+    }
+
+    #[cfg(not(unix))]
+    fn is_there(&self) -> bool {
+        self.path.exists()
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Removed while it is held: whoever opened it before sees that it is gone.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Removes the temporary files and directories in `directory`, which nobody else writes.
+fn sweep(directory: &Path) -> Result<()> {
+    let mut swept = false;
+    for entry in std::fs::read_dir(directory).map_err(Error::reading(directory))? {
+        let entry = entry.map_err(Error::reading(directory))?;
+        let name = entry.file_name();
+        let temporary = name.to_string_lossy().starts_with(TEMPORARY) && name != NAME;
+        let Ok(kind) = entry.file_type() else { continue };
+        if temporary {
+            let path = entry.path();
+            let remove = if kind.is_dir() { std::fs::remove_dir_all } else { std::fs::remove_file };
+            remove(&path).map_err(Error::writing(&path))?;
+            swept = true;
+        }
+    }
+    if swept { sync_directory(directory).map_err(Error::writing(directory)) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time_and_nothing_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        std::fs::write(path.join(".equilux-abc.toml"), "half").unwrap();
+        let held = Lock::take(path).unwrap();
+        let refused = Lock::take(path).unwrap_err().to_string();
+        let own = format!("process {} is at work in it", std::process::id());
+        assert!(refused.contains(&own), "{refused}");
+        assert!(path.join(NAME).exists());
+        drop(held);
+        assert_eq!(std::fs::read_dir(path).unwrap().count(), 0);
+        Lock::take(path).unwrap();
+    }
+}
