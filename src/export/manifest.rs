@@ -22,7 +22,7 @@ const VERSION: u32 = 2;
 
 /// What is read of every export beside what holds its parameters.
 const READ: [&str; 3] =
-    [super::test_set::INPUTS, super::test_set::LABELS, super::verify::PREDICTIONS];
+    [super::test_set::INPUTS, super::test_set::LABELS, super::test_set::PREDICTIONS];
 
 /// What an export is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -200,7 +200,7 @@ fn write_parameters<T: Real>(
 /// Writes the class that each test sample is expected to be given.
 fn write_predictions(bundle: &mut Bundle, classes: &[usize]) -> Result<()> {
     let what = "class that each test sample is expected to be given, by its row in test-inputs.npy";
-    bundle.write(verify::PREDICTIONS, what, None, |file| {
+    bundle.write(test_set::PREDICTIONS, what, None, |file| {
         let mut writer = csv::Writer::from_writer(file);
         writer.write_record(["sample", "class"]).map_err(std::io::Error::other)?;
         for (sample, class) in classes.iter().enumerate() {

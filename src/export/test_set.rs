@@ -12,6 +12,8 @@ use crate::{Error, Result};
 
 pub(super) const INPUTS: &str = "test-inputs.npy";
 pub(super) const LABELS: &str = "test-labels.csv";
+/// The class that each test sample is expected to be given.
+pub(super) const PREDICTIONS: &str = "predictions.csv";
 
 /// Writes the values of the input nodes and the class of each sample.
 pub(super) fn write<T: Real>(bundle: &mut Bundle, test: &Examples<T>) -> Result<()> {

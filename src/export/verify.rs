@@ -5,13 +5,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Holder, Manifest, expectation, slm};
+use super::{Holder, Manifest, expectation, slm, test_set};
 use crate::experiment::{Device, Experiment, in_precision};
 use crate::file::{read_text, sha256};
 use crate::{Error, Result};
-
-/// The class that each test sample is expected to be given.
-pub(super) const PREDICTIONS: &str = "predictions.csv";
 
 /// What became of an export.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,7 +121,7 @@ fn wrong_scales(manifest: &Manifest, experiment: &Experiment) -> Vec<String> {
 }
 
 fn predictions(directory: &Path) -> Result<Vec<usize>> {
-    let path = directory.join(PREDICTIONS);
+    let path = directory.join(test_set::PREDICTIONS);
     let wrong = |line: usize| {
         Error::input(format!("{}: line {line}: expected a sample and its class", path.display()))
     };
