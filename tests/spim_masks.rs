@@ -46,16 +46,23 @@ fn manifest(place: &Place) -> Value {
     serde_json::from_str(&fs::read_to_string(place.path("maps/manifest.json")).unwrap()).unwrap()
 }
 
-/// Writes the manifest with `change` made to it, and the check sums of the files as they are now.
+/// Writes the manifest with `change` made to it, the check sums of the files as they are now, and a
+/// seal of its own.
 fn rewrite(place: &Place, original: &Value, change: impl FnOnce(&mut Value)) {
     let mut changed = original.clone();
     change(&mut changed);
+    let sum = |bytes: &[u8]| -> String {
+        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    };
     for entry in changed["files"].as_array_mut().unwrap() {
         let bytes = fs::read(place.path("maps").join(entry["file"].as_str().unwrap())).unwrap();
-        let sum: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        entry["sha256"] = sum.into();
+        entry["sha256"] = sum(&bytes).into();
     }
-    fs::write(place.path("maps/manifest.json"), changed.to_string()).unwrap();
+    let blank = "0".repeat(64);
+    changed["seal"] = blank.clone().into();
+    let text = changed.to_string();
+    let sealed = text.replacen(&blank, &sum(text.as_bytes()), 1);
+    fs::write(place.path("maps/manifest.json"), sealed).unwrap();
 }
 
 fn found(place: &Place, original: &Value, change: impl FnOnce(&mut Value), expected: &str) {
