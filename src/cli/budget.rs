@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::many_runs::{ManyRuns, advance, progress_bar};
 use super::print;
 use crate::experiment::Experiment;
 use crate::report::{describe_budget, write_budget};
 use crate::study::budget::{
     BudgetDirectory, Conduct, ExperimentSubject, Options, budget, first_runs,
 };
-use crate::study::{GradientConfig, Progress, Shard, slurm_script};
+use crate::study::{GradientConfig, Progress, Shard};
 use crate::{Error, Result};
 
 /// Estimates of the gradient of each run.
@@ -59,24 +59,14 @@ pub struct BudgetCommand {
     /// Samples on which the gradient is judged; 0 judges none
     #[arg(long, value_name = "N", default_value_t = 16)]
     gradient_samples: u16,
-    /// Runs at a time [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
     /// Be process i of n that share the directory: each begins elsewhere, all end with the whole
     #[arg(long, value_name = "i/n")]
     shard: Option<String>,
-    /// Try runs again that failed
-    #[arg(long)]
-    retry_failed: bool,
     /// Check everything and say how many runs there are at least, but do none
     #[arg(long)]
     dry_run: bool,
-    /// Write a Slurm job array that does the budget, and run nothing here
-    #[arg(long, value_name = "OUT.sbatch", conflicts_with_all = ["shard", "dry_run", "retry_failed"])]
-    slurm: Option<PathBuf>,
-    /// Tasks of the job array
-    #[arg(long, value_name = "N", default_value_t = 8, requires = "slurm", value_parser = clap::value_parser!(u16).range(1..))]
-    tasks: u16,
+    #[command(flatten)]
+    many: ManyRuns,
 }
 
 pub(super) fn run(command: &BudgetCommand, json: bool) -> Result<()> {
@@ -102,9 +92,9 @@ pub(super) fn run(command: &BudgetCommand, json: bool) -> Result<()> {
             }
             other => other,
         })?;
-    if command.dry_run || command.slurm.is_some() {
+    if command.dry_run || command.many.slurm.is_some() {
         let runs = first_runs(&subject, &options)?;
-        if let Some(script) = &command.slurm {
+        if let Some(script) = &command.many.slurm {
             return slurm(command, script, &out, runs, json);
         }
         return print(&if json {
@@ -113,21 +103,10 @@ pub(super) fn run(command: &BudgetCommand, json: bool) -> Result<()> {
             format!("at least {runs} runs into {}", out.display())
         });
     }
-    let jobs = command.jobs.map_or_else(rayon::current_num_threads, usize::from);
-    let conduct = Conduct { jobs, shard, retry_failed: command.retry_failed };
-    let bar = ProgressBar::new(0);
-    if let Ok(style) =
-        ProgressStyle::with_template("{bar:30} {pos}/{len} runs of this round{msg}  {eta} left")
-    {
-        bar.set_style(style);
-    }
-    let mut watch = |progress: Progress| {
-        bar.set_length(progress.runs as u64);
-        bar.set_position(progress.ended as u64);
-        if progress.failed > 0 {
-            bar.set_message(format!(", {} failed", progress.failed));
-        }
-    };
+    let jobs = command.many.jobs();
+    let conduct = Conduct { jobs, shard, retry_failed: command.many.retry_failed };
+    let bar = progress_bar(" of this round");
+    let mut watch = |progress: Progress| advance(&bar, progress);
     // Options are checked before anything is written.
     first_runs(&subject, &options)?;
     let directory = BudgetDirectory::for_experiment(&out, &experiment)?;
@@ -157,10 +136,6 @@ fn slurm(
     runs: usize,
     json: bool,
 ) -> Result<()> {
-    let program = std::env::current_exe()
-        .map_err(|e| Error::Machine(format!("where this program is: {e}")))?;
-    let absolute = |path: &Path| std::path::absolute(path).map_err(Error::reading(path));
-    let (config, out) = (absolute(&command.config)?, absolute(out)?);
     let mut words: Vec<String> = vec!["budget".into()];
     for setting in &command.settings {
         words.extend(["--set".into(), setting.clone()]);
@@ -181,10 +156,13 @@ fn slurm(
         words.extend(["--tolerances".into(), "--loss".into(), command.loss.to_string()]);
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let job = slurm_script(&program, &words, &config, &out, command.tasks)?;
-    crate::file::write_text(script, &job)?;
+    let out = command.many.write_script(script, &words, [&command.config, out])?;
     if json {
         return print(&json!({ "budget": out, "runs": runs, "slurm": script }).to_string());
     }
-    print(&format!("at least {runs} runs in {} tasks: sbatch {}", command.tasks, script.display()))
+    print(&format!(
+        "at least {runs} runs in {} tasks: sbatch {}",
+        command.many.tasks,
+        script.display()
+    ))
 }

@@ -8,6 +8,7 @@ mod devices;
 mod evaluate;
 mod export;
 mod gradient;
+mod many_runs;
 mod report;
 mod spim;
 mod sweep;

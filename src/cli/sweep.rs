@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::many_runs::{ManyRuns, advance, progress_bar};
 use super::print;
+use crate::Result;
 use crate::report::{describe_points, format};
-use crate::study::{Options, Progress, Shard, Study, StudyDirectory, Table, slurm_script, sweep};
-use crate::{Error, Result};
+use crate::study::{Options, Progress, Shard, Study, StudyDirectory, Table, sweep};
 
 /// Failures that are shown one by one.
 const FAILURES_SHOWN: usize = 3;
@@ -27,24 +27,14 @@ pub struct SweepCommand {
     /// The directory of the study [default: studies/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Runs at a time [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
     /// Do only part i of n; the parts may share a directory, or be put together by equilux merge
     #[arg(long, value_name = "i/n")]
     shard: Option<String>,
-    /// Try runs again that failed
-    #[arg(long)]
-    retry_failed: bool,
     /// Check everything and say how many runs there are, but do none
     #[arg(long)]
     dry_run: bool,
-    /// Write a Slurm job array that does the sweep, and run nothing here
-    #[arg(long, value_name = "OUT.sbatch", conflicts_with_all = ["shard", "dry_run", "retry_failed"])]
-    slurm: Option<PathBuf>,
-    /// Tasks of the job array
-    #[arg(long, value_name = "N", default_value_t = 8, requires = "slurm", value_parser = clap::value_parser!(u16).range(1..))]
-    tasks: u16,
+    #[command(flatten)]
+    many: ManyRuns,
 }
 
 /// Put together the parts of a study that ran in directories of their own
@@ -72,24 +62,14 @@ pub(super) fn run(command: &SweepCommand, json: bool) -> Result<()> {
             format!("{runs} runs into {}", out.display())
         });
     }
-    if let Some(script) = &command.slurm {
+    if let Some(script) = &command.many.slurm {
         return slurm(command, &study, script, &out, json);
     }
-    let jobs = command.jobs.map_or_else(rayon::current_num_threads, usize::from);
-    let retry_failed = command.retry_failed;
+    let jobs = command.many.jobs();
+    let retry_failed = command.many.retry_failed;
     let options = Options { jobs, shard, retry_failed, kept: &crate::report::rewrite_run };
-    // The bar is silent where standard error is no terminal.
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} runs{msg}  {eta} left") {
-        bar.set_style(style);
-    }
-    let mut watch = |progress: Progress| {
-        bar.set_length(progress.runs as u64);
-        bar.set_position(progress.ended as u64);
-        if progress.failed > 0 {
-            bar.set_message(format!(", {} failed", progress.failed));
-        }
-    };
+    let bar = progress_bar("");
+    let mut watch = |progress: Progress| advance(&bar, progress);
     let swept = sweep(&study, || StudyDirectory::for_study(&out, &study), &options, &mut watch)?;
     bar.finish_and_clear();
     tell(&study, &out, &swept.table, swept.runs, Some(swept.ran), json)
@@ -114,16 +94,11 @@ fn slurm(
     json: bool,
 ) -> Result<()> {
     let runs = study.runs()?.len();
-    let program = std::env::current_exe()
-        .map_err(|e| Error::Machine(format!("where this program is: {e}")))?;
-    let absolute = |path: &Path| std::path::absolute(path).map_err(Error::reading(path));
-    let (study, out) = (absolute(&command.study)?, absolute(out)?);
-    let job = slurm_script(&program, &["sweep"], &study, &out, command.tasks)?;
-    crate::file::write_text(script, &job)?;
+    let out = command.many.write_script(script, &["sweep"], [&command.study, out])?;
     if json {
         return print(&json!({ "study": out, "runs": runs, "slurm": script }).to_string());
     }
-    print(&format!("{runs} runs in {} tasks: sbatch {}", command.tasks, script.display()))
+    print(&format!("{runs} runs in {} tasks: sbatch {}", command.many.tasks, script.display()))
 }
 
 /// What a user reads at the end: every point's result, what failed, where the tables are.

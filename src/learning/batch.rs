@@ -125,6 +125,11 @@ pub(super) fn keep(used: &mut [bool], others: &[bool]) {
     used.iter_mut().zip(others).for_each(|(own, other)| *own &= *other);
 }
 
+/// How many samples are used though they are `truncated`.
+pub(super) fn count_truncated(used: &[bool], truncated: &[bool]) -> usize {
+    used.iter().zip(truncated).filter(|(used, truncated)| **used && **truncated).count()
+}
+
 fn unsettled(used: &[bool]) -> usize {
     used.iter().filter(|used| !**used).count()
 }

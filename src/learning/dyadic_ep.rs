@@ -17,6 +17,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::batch::count_truncated;
 use super::{Batch, Common, Estimate, Rule, Signal, Traits};
 use crate::Result;
 use crate::arithmetic::Real;
@@ -64,8 +65,7 @@ impl<T: Real> Rule<T> for DyadicEp {
         let two_copies = || no_such_phase(&system.describe(), "couple two copies of itself");
         let difference = dyadic.difference.take().ok_or_else(two_copies)?;
         let used = free.used_with(&dyadic);
-        let cut = |sample: &usize| free.is_truncated(*sample) || dyadic.is_truncated(*sample);
-        let truncated = (0..used.len()).filter(|sample| used[*sample]).filter(cut).count();
+        let truncated = count_truncated(&used, &free.truncated_with(&dyadic));
         let signal = Signal { d: difference / T::of(self.beta), at: dyadic.values };
         let estimate = Estimate::of_signal(system, batch, free, &used, signal);
         Ok(Estimate { truncated, ..estimate })

@@ -4,7 +4,7 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 use super::Batch;
-use super::batch::keep;
+use super::batch::{count_truncated, keep};
 use crate::Result;
 use crate::arithmetic::Real;
 use crate::arithmetic::simd::{self, vectorised};
@@ -55,8 +55,7 @@ impl<T: Real> Contrast<T> {
     /// Compares two states that `nudge` lies between.
     fn between(plus: Measurement<T>, minus: Measurement<T>, nudge: f64) -> Self {
         let used = plus.used_with(&minus);
-        let truncated =
-            (0..used.len()).map(|s| plus.is_truncated(s) || minus.is_truncated(s)).collect();
+        let truncated = plus.truncated_with(&minus);
         let left = plus.left_with(&minus);
         let (mut d, mut midpoint) = (plus.values, minus.values);
         compare(d.as_mut_slice(), midpoint.as_mut_slice(), T::of(1.0 / nudge));
@@ -65,7 +64,7 @@ impl<T: Real> Contrast<T> {
 
     /// How many of the samples that are used had not settled in every phase.
     pub fn truncated(&self) -> usize {
-        self.used.iter().zip(&self.truncated).filter(|(used, cut)| **used && **cut).count()
+        count_truncated(&self.used, &self.truncated)
     }
 
     /// What this and the contrast at `twice` the nudge say of none (Richardson): errors of second

@@ -154,6 +154,11 @@ impl<T: Real> Measurement<T> {
     pub fn is_truncated(&self, sample: usize) -> bool {
         self.truncated && !self.settled[sample]
     }
+
+    /// The samples that are used of this measurement or of `other` without having settled.
+    pub fn truncated_with(&self, other: &Self) -> Vec<bool> {
+        (0..self.settled.len()).map(|s| self.is_truncated(s) || other.is_truncated(s)).collect()
+    }
 }
 
 /// The free steady state of a simulated machine, where its learning phases start.

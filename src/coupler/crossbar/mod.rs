@@ -189,13 +189,13 @@ impl<T: Real> Memory<T> {
             let [cells, asked] = [nothing(), nothing()];
             return work(&Held { cells, asked, weights, compensation: 1.0 });
         }
-        let asked = |wanted: bool| if wanted { self.asked(device, chip) } else { nothing() };
         let programmed = self.programmed(device, chip);
         if as_written {
-            let asked = asked(!device.follows(Path::EvenNoise));
+            let even = device.follows(Path::EvenNoise);
+            let asked = if even { nothing() } else { self.asked(device, chip) };
             return work(&Held { cells: programmed, asked, weights, compensation: 1.0 });
         }
-        let asked = asked(true);
+        let asked = self.asked(device, chip);
         let sum = |cells: &[DMatrix<f64>; 2]| cells.iter().map(|cells| cells.sum()).sum::<f64>();
         let then = sum(&programmed);
         let cells = chip.age(device, programmed, &asked);

@@ -26,10 +26,11 @@ pub(super) fn read<T: Real>(
     let (nodes, count) = readers.shape();
     let (samples, wanted) = (read.values.ncols(), read.wanted.len());
     scratch.clear();
-    scratch.resize((nodes + count + wanted) * samples + 2 * count, T::zero());
+    scratch.resize((nodes + count + wanted) * samples + 2 * count + wanted, T::zero());
     let (fields, rest) = scratch.split_at_mut(nodes * samples);
     let (overlaps, rest) = rest.split_at_mut(count * samples);
-    let (forces, frames) = rest.split_at_mut(wanted * samples);
+    let (forces, rest) = rest.split_at_mut(wanted * samples);
+    let (frames, errors) = rest.split_at_mut(2 * count);
     let mut fields = ViewMut::from_slice_generic(fields, Dyn(nodes), Dyn(samples));
     let mut overlaps = ViewMut::from_slice_generic(overlaps, Dyn(count), Dyn(samples));
     let mut forces = ViewMut::from_slice_generic(forces, Dyn(wanted), Dyn(samples));
@@ -74,11 +75,11 @@ pub(super) fn read<T: Real>(
 
     let deviation = noise * (shown.weights.norm() * shown.inverse_count()).f64();
     let field = |value: f64| T::of(gauge.field(value));
-    let mut errors = vec![T::zero(); if by_overlap || noise == 0.0 { 0 } else { wanted }];
+    let errors = if by_overlap || noise == 0.0 { &mut [] } else { errors };
     for column in 0..samples {
         if !errors.is_empty() {
             errors.fill(T::zero());
-            read.streams.key(column).add_normals(&mut errors, T::of(deviation));
+            read.streams.key(column).add_normals(errors, T::of(deviation));
         }
         for (row, node) in read.wanted.clone().enumerate() {
             let gain = read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);

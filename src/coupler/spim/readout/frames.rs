@@ -32,6 +32,18 @@ pub struct Pair {
     pub scale: f64,
 }
 
+impl Pair {
+    /// A node moved by an eighth of a turn either way, (v +- g) / sqrt 2; the difference times `scale`
+    /// is the force where both values can be shown.
+    pub(super) fn eighth_turn(&Wanted { value, gain, .. }: &Wanted, scale: f64) -> Self {
+        // Both values must be on the circle: |v| + h <= sqrt 2.
+        let h = gain.min(2f64.sqrt() - value.abs());
+        let part = if h > 0.0 { gain / h } else { 1.0 };
+        let [up, down] = [value + h, value - h].map(|value| value * 0.5f64.sqrt());
+        Self { up, down, scale: part * scale }
+    }
+}
+
 pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMut<T>) {
     let readout = spim.device.readout.get();
     let mut aperture = Aperture::new(spim, read.port);

@@ -24,11 +24,7 @@ impl Readout for QuarterShift {
         2.0 * pair
     }
 
-    fn pair(&self, &Wanted { value, gain, .. }: &Wanted) -> Option<Pair> {
-        // Both values must be on the circle: |v| + h <= sqrt 2.
-        let h = gain.min(2f64.sqrt() - value.abs());
-        let part = if h > 0.0 { gain / h } else { 1.0 };
-        let [up, down] = [value + h, value - h].map(|value| value * 0.5f64.sqrt());
-        Some(Pair { up, down, scale: part / 2.0 })
+    fn pair(&self, wanted: &Wanted) -> Option<Pair> {
+        Some(Pair::eighth_turn(wanted, 1.0 / 2.0))
     }
 }

@@ -23,11 +23,7 @@ impl Readout for UnscaledShift {
         Shares { others: 0.5f64.sqrt(), own: 0.5 }
     }
 
-    fn pair(&self, &Wanted { value, gain, .. }: &Wanted) -> Option<Pair> {
-        // Both values must be on the circle: |v| + h <= sqrt 2.
-        let h = gain.min(2f64.sqrt() - value.abs());
-        let part = if h > 0.0 { gain / h } else { 1.0 };
-        let [up, down] = [value + h, value - h].map(|value| value * 0.5f64.sqrt());
-        Some(Pair { up, down, scale: part / 4.0 })
+    fn pair(&self, wanted: &Wanted) -> Option<Pair> {
+        Some(Pair::eighth_turn(wanted, 1.0 / 4.0))
     }
 }
