@@ -1,5 +1,6 @@
 //! `equilux sweep` and `equilux merge`: the runs of a study, here or on many machines.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -69,7 +70,10 @@ pub(super) fn run(command: &SweepCommand, json: bool) -> Result<()> {
     let retry_failed = command.many.retry_failed;
     let options = Options { jobs, shard, retry_failed, kept: &crate::report::rewrite_run };
     let bar = progress_bar("");
-    let mut watch = |progress: Progress| advance(&bar, progress);
+    let mut watch = |progress: Progress| {
+        advance(&bar, progress);
+        ControlFlow::Continue(())
+    };
     let swept = sweep(&study, || StudyDirectory::for_study(&out, &study), &options, &mut watch)?;
     bar.finish_and_clear();
     tell(&study, &out, &swept.table, swept.runs, Some(swept.ran), json)

@@ -1,5 +1,6 @@
 //! Runs in parallel, each on one core.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -84,7 +85,8 @@ pub struct Swept {
 }
 
 /// Does the runs of `study` that `directory` does not have yet; `watch` hears of every run that
-/// ends. A killed sweep has lost no more than the runs it was at.
+/// ends, and may break the sweep off. One that is broken off has lost no more than the runs it was
+/// at.
 ///
 /// # Errors
 /// When a run is not valid or its data set is not there, before any runs; when a file cannot be
@@ -93,7 +95,7 @@ pub fn sweep(
     study: &Study,
     directory: impl FnOnce() -> Result<StudyDirectory>,
     options: &Options,
-    watch: &mut dyn FnMut(Progress),
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Swept> {
     let runs = study.runs()?;
     let datasets = Datasets::load(&runs).map_err(|error| study.located(error))?;
@@ -102,9 +104,10 @@ pub fn sweep(
     let mut log = directory.log(&format!("{}-of-{}", shard.index, shard.of))?;
     let wanted = wanted(&runs, &directory.records()?, options);
     let mut progress = Progress { runs: wanted.len(), ended: 0, failed: 0 };
-    watch(progress);
+    let mut broken_off = watch(progress).is_break();
     let mut written = Instant::now();
-    in_parallel(
+    let wanted = if broken_off { Vec::new() } else { wanted };
+    let done = in_parallel(
         options.jobs,
         &wanted,
         |run| record(study, run, &datasets, &directory, options),
@@ -112,14 +115,20 @@ pub fn sweep(
             log.append(&record)?;
             progress.ended += 1;
             progress.failed += usize::from(matches!(record.outcome, Outcome::Error(_)));
-            watch(progress);
+            if watch(progress).is_break() {
+                broken_off = true;
+                return Err(Error::Machine("the sweep was broken off".into()));
+            }
             if written.elapsed() > TABLES_EVERY {
                 directory.write_tables(study, &runs)?;
                 written = Instant::now();
             }
             Ok(())
         },
-    )?;
+    );
+    if !broken_off {
+        done?;
+    }
     let table = directory.write_tables(study, &runs)?;
     Ok(Swept { table, runs: runs.len(), ran: progress.ended })
 }

@@ -1,5 +1,6 @@
 //! The training loop.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -292,6 +293,22 @@ impl<T: Real> Trainer<T> {
     /// # Errors
     /// When no sample of the first mini-batches settles, training diverges, or the machine fails.
     pub fn epoch(&mut self, progress: &mut dyn FnMut(usize)) -> Result<&EpochMetrics> {
+        let mut go_on = |done| {
+            progress(done);
+            ControlFlow::Continue(())
+        };
+        Ok(self.try_epoch(&mut go_on)?.expect("nobody breaks it off"))
+    }
+
+    /// [`epoch`](Self::epoch) that `progress` may break off after any update: then there are no
+    /// metrics, and the trainer stands where no run goes on from; its last checkpoint does.
+    ///
+    /// # Errors
+    /// Those of [`epoch`](Self::epoch).
+    pub fn try_epoch(
+        &mut self,
+        progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Option<&EpochMetrics>> {
         let epoch = self.metrics.len();
         let rate_factor = self.plan.schedule.factor(epoch, self.plan.epochs);
         let mut order: Vec<usize> = (0..self.data.train.len()).collect();
@@ -306,7 +323,9 @@ impl<T: Real> Trainer<T> {
             unsettled += of_batch.unsettled;
             left += of_batch.left;
             truncated += of_batch.truncated;
-            progress(seen.samples);
+            if progress(seen.samples).is_break() {
+                return Ok(None);
+            }
             if unsettled == seen.samples && (batch == HOPELESS_BATCHES || batch == last) {
                 return Err(Error::Machine(format!(
                     "epoch {}: none of the first {} samples settled in every phase {}",
@@ -343,7 +362,7 @@ impl<T: Real> Trainer<T> {
             lab_seconds: self.spent.seconds,
             non_reciprocity: self.system.non_reciprocity(),
         });
-        Ok(&self.metrics[epoch])
+        Ok(Some(&self.metrics[epoch]))
     }
 
     /// One update from the samples `indices`; returns how many had not settled.
