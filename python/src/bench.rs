@@ -78,6 +78,9 @@ impl Made {
     }
 }
 
+/// Currents, and the voltages of the word and bit lines' nodes.
+type Solved = (Py<PyAny>, Option<(Py<PyAny>, Py<PyAny>)>);
+
 /// Currents of an array behind its wires, and the voltages of its nodes if they are asked for.
 #[pyfunction]
 pub fn solve(
@@ -86,7 +89,7 @@ pub fn solve(
     volts: &Bound<PyAny>,
     reversed: bool,
     voltages: bool,
-) -> PyResult<(Py<PyAny>, Option<(Py<PyAny>, Py<PyAny>)>)> {
+) -> PyResult<Solved> {
     let (made, volts) = (array.read()?, vector(volts, "volts")?);
     let port = if reversed { Port::Reversed } else { Port::Forward };
     let (currents, nodes) = call(py, || made.array()?.solve("volts", &volts, port, voltages))?;
@@ -188,17 +191,14 @@ pub fn frame(py: Python, modulator: Modulator, mask: Shown, sight: Sight) -> PyR
     };
     let (mut seen, photograph) = call(py, || {
         let (device, chip) = modulator.open()?;
-        let (name, read): (String, Box<dyn FnOnce(u32, Option<(usize, usize)>) -> Result<Mask>>) =
-            match shown {
-                Err(path) => (
-                    path.display().to_string(),
-                    Box::new(move |bits, size| Mask::read(&path, bits, size)),
-                ),
-                Ok((levels, own)) => {
-                    let read = move |bits: u32, size| mask_of(&levels, own, bits, size);
-                    ("mask".into(), Box::new(read))
-                }
-            };
+        let name = match &shown {
+            Err(path) => path.display().to_string(),
+            Ok(_) => "mask".into(),
+        };
+        let read = |bits, size| match &shown {
+            Err(path) => Mask::read(path, bits, size),
+            Ok((levels, own)) => mask_of(levels, *own, bits, size),
+        };
         let mut seen = bench::frame(device, chip, &name, read, &look)?;
         let photograph = seen.photograph();
         Ok((seen, photograph))
