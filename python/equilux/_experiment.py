@@ -176,4 +176,7 @@ def experiment(
         raise ValueError(
             f"config = {config!r}: expected the name of an experiment, a path or a dictionary"
         )
-    return made if device is None else made.on_device(device)
+    if device is None:
+        return made
+    # A sheet's numbers replace those of the experiment; settings stand above both.
+    return Experiment(made.on_device(device)._content.with_settings(listed), made.name)

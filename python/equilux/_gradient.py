@@ -101,9 +101,7 @@ class Gradient(dict):
         own = self.trained
         others = exact.trained if isinstance(exact, Gradient) else dict(exact)
         if list(own) != list(others):
-            raise ValueError(
-                f"a gradient of {', '.join(others)}: expected one of {', '.join(own)}"
-            )
+            raise ValueError(f"a gradient of {', '.join(others)}: expected one of {', '.join(own)}")
         return _lib.fidelity(list(own.values()), list(others.values()))
 
     def cosine(self, exact: Gradient) -> float:
@@ -127,7 +125,9 @@ class Gradient(dict):
         return f"<Gradient of {shapes}; |g| = {norm:.4g}>"
 
 
-def gradient_of(names: Iterable[str], arrays: Iterable[np.ndarray], fixed: Iterable[str]) -> Gradient:
+def gradient_of(
+    names: Iterable[str], arrays: Iterable[np.ndarray], fixed: Iterable[str]
+) -> Gradient:
     made = Gradient(zip(names, arrays))
     made._fixed = frozenset(fixed)
     return made

@@ -73,3 +73,15 @@ def read_classes(texts: Sequence[str]) -> list[Any]:
         return [number(text) for text in texts]
     except ValueError:
         return list(texts)
+
+
+def array_of(classes: Sequence[Any]) -> np.ndarray:
+    """Classes as an array: of numbers or texts where all are of one such type, else of objects."""
+    if len({type(label) for label in classes}) == 1 and isinstance(
+        classes[0], (bool, int, float, str)
+    ):
+        return np.asarray(classes)
+    array = np.empty(len(classes), dtype=object)
+    for at, label in enumerate(classes):
+        array[at] = label
+    return array

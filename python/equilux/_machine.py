@@ -15,6 +15,7 @@ from ._experiment import Experiment, experiment, settings_of
 from ._gradient import Gradient, Measurement, gradient_of
 
 if TYPE_CHECKING:
+    from ._lib import Learning
     from ._open import Rule
 
 
@@ -133,7 +134,7 @@ class Instruments:
             return Measurement(self._content.settle(X))
         if targets is None or free is None:
             raise ValueError("a nudge needs targets and the free measurement of the same inputs")
-        asked = {
+        asked: Learning = {
             "dyadic": dyadic,
             "beta": _number(beta, "beta"),
             "cost": cost,
@@ -181,6 +182,11 @@ class Machine(Instruments):
     first, as ``run.scale`` does.
     """
 
+    #: The experiment that it is of.
+    experiment: Experiment
+    #: The label of each output, if it was trained.
+    classes: list[Any] | None
+
     def __init__(
         self,
         config: str | os.PathLike | Mapping[str, Any] | Experiment,
@@ -197,10 +203,8 @@ class Machine(Instruments):
             name = os.path.basename(os.path.normpath(config))
             self.experiment = Experiment(_lib.Experiment.of_toml(toml), name)
             return
-        #: The experiment that it is of.
         self.experiment = experiment(config, device=device, set=set, **settings)
-        #: The label of each output, if it was trained on data that were given.
-        self.classes: list[Any] | None = None
+        self.classes = None
         self._content = _lib.Machine.build(self.experiment._content)
 
     @classmethod
@@ -260,8 +264,8 @@ class Machine(Instruments):
 
         own = rule if isinstance(rule, Rule) else None
         named = {"rule": None if own else rule, "beta": beta, "nudging": nudging, "cost": cost}
-        changes = {key: value for key, value in named.items() if value is not None}
-        learning = self.experiment.changed(**changes)
+        changes: dict[str, Any] = {key: v for key, v in named.items() if v is not None}
+        learning = self.experiment.changed(None, **changes)
         arrays, free, counts = self._content.estimate(
             X, self.targets(y), learning._content, own, update
         )
@@ -271,9 +275,11 @@ class Machine(Instruments):
         return found
 
     def predict(self, X: Any) -> np.ndarray:
-        """The class of each sample of inputs ``X`` (samples x inputs): that of its largest output."""
+        """The class of each sample of inputs ``X``, samples x inputs: that of its largest output."""
+        from ._labels import array_of
+
         found = np.asarray(self._content.predict(X))
-        return found if self.classes is None else np.asarray(self.classes)[found]
+        return found if self.classes is None else array_of(self.classes)[found]
 
     def program(self, values: Mapping[str, Any]) -> None:
         """Programs parameters by name; those that are not named stay as they were programmed.

@@ -117,15 +117,16 @@ class Phase:
 
     def force(self, outputs: np.ndarray) -> np.ndarray:
         """The nudge -beta dC/dv at values of the outputs, samples x outputs."""
+        if self.targets is None:
+            raise ValueError("a free phase has no nudge")
         return -self.beta * _lib.cost_slopes(self.cost, outputs, self.targets)
 
 
 class System:
     """A machine of one's own. It says what it is, settles, and forms its local product.
 
-    ``inputs`` and ``outputs`` (columns of the nodes' values: a number of last ones is not enough,
-    so a pair of start and stop) describe it. A phase that it has not is refused by an exception.
-    It has no state for checkpoints: runs of it are kept in memory.
+    A phase that it has not is refused by an exception. It has no state for checkpoints: runs of it
+    are kept in memory. The tests of the package have one whole: two nodes and a diode.
     """
 
     #: The number of driven inputs.

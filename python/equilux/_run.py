@@ -114,7 +114,9 @@ class Run:
         """How well the trained machine does, as it is or on another device or noise; a summary, as
         ``equilux evaluate`` prints it."""
         listed = settings_of(set, settings)
-        return json.loads(_lib.reopen(self._at(), listed, device, True)[2])
+        _, _, summary = _lib.reopen(self._at(), listed, device, True)
+        assert summary is not None, "it was asked for"
+        return json.loads(summary)
 
     def export(self, out: str | os.PathLike, to: str, **options: Any) -> dict[str, Any]:
         """Writes the trained machine for a device: see :func:`export`."""

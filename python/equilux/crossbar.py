@@ -1,7 +1,7 @@
 """One resistive array on the bench, behind its wires.
 
-Cells are word lines x bit lines. Word lines are driven at their left ends and every bit line ends at
-the bottom in a virtual ground; reversed, bit lines are driven and word lines are read.
+Cells are word lines x bit lines. Word lines are driven at their left ends and every bit line ends
+at the bottom in a virtual ground; reversed, bit lines are driven and word lines are read.
 """
 
 from __future__ import annotations

@@ -72,11 +72,11 @@ def encode(
     """The masks that show node ``values`` (one a node, in [-1, 1]) through ``patterns`` (nodes x
     patterns, in [-1, 1]; default: one of ones) on the modulator of a datasheet.
 
-    ``reference`` is the phase of the reference of homodyne readout, ``"zero"`` or ``"pi"``. Settings
-    change numbers of the sheet: ``panel__macro_pixel_px=16``.
+    ``reference`` is the phase of the reference of homodyne readout, ``"zero"`` or ``"pi"``.
+    Settings change numbers of the sheet: ``panel__macro_pixel_px=16``.
     """
     if reference not in ("zero", "pi"):
-        raise ValueError(f"reference = {reference!r}: expected \"zero\" or \"pi\"")
+        raise ValueError(f'reference = {reference!r}: expected "zero" or "pi"')
     modulator = _modulator(device, seed, chip, set, settings)
     masks, bits = _lib.encode(modulator, values, patterns, reference == "pi")
     made = Masks(masks)
@@ -101,9 +101,9 @@ def frame(
     """Shows a mask on the modulator of a datasheet and looks at the focal plane.
 
     ``mask`` is a file (grey PNG, ``.npy``, ``.csv``) or an array of levels of so many ``bits``
-    (default: 8, or as many as the largest level needs). ``at`` are points of the focal plane, cycles
-    a pixel down and across (default: the zero order and the Nyquist orders). ``tier`` is
-    ``"wave"``; ``"effective"`` and ``"analytic"`` see the zero order of masks that show node values.
+    (default: 8, or as many as the largest level needs). ``at`` are points of the focal plane,
+    cycles a pixel down and across (default: the zero order and the Nyquist orders). ``tier`` is
+    ``"wave"``; ``"effective"`` and ``"analytic"`` see the zero order of masks of node values.
     """
     if not isinstance(mask, (str, os.PathLike)):
         levels = np.asarray(mask)

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::{Mutex, PoisonError, TryLockError};
+use std::time::Instant;
 
 use equilux::coupler::Domain;
 use equilux::experiment::Precision;
@@ -416,6 +417,17 @@ impl Machine {
         })
     }
 
+    fn seconds_in<T: Number>(&self, py: Python, x: &Bound<PyAny>, times: u32) -> PyResult<f64> {
+        let inputs = self.inputs_of::<T>(x)?;
+        self.with::<T, _>(py, |system| {
+            let begin = Instant::now();
+            for _ in 0..times {
+                system.settle(&inputs, &Phase::Free)?;
+            }
+            Ok(begin.elapsed().as_secs_f64() / f64::from(times.max(1)))
+        })
+    }
+
     fn facts_in<T: Number>(&self, py: Python) -> PyResult<String> {
         self.with::<T, _>(py, |system| {
             let expense = system.expense();
@@ -542,6 +554,11 @@ impl Machine {
     /// Puts back what `to_bytes` gave, or the parameters of it alone.
     fn restore(&self, py: Python, bytes: &[u8], same_hardware: bool) -> PyResult<()> {
         in_precision!(self, restore_in(py, bytes, same_hardware))
+    }
+
+    /// Seconds of one settling, as the library takes them, for `benches/python.py`.
+    fn seconds_of_settling(&self, py: Python, x: &Bound<PyAny>, times: u32) -> PyResult<f64> {
+        in_precision!(self, seconds_in(py, x, times))
     }
 
     fn facts(&self, py: Python) -> PyResult<String> {

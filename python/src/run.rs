@@ -305,10 +305,7 @@ pub fn reopen(
     }
     call(py, || {
         let run = RunDirectory::open(&directory)?;
-        let mut experiment = run.experiment(&settings)?;
-        if let Some(device) = &device {
-            experiment = experiment.on_device(device)?;
-        }
+        let experiment = run.experiment_on(device.as_deref(), &settings)?;
         match experiment.precision {
             Precision::F32 => with::<f32>(&run, experiment, evaluate),
             Precision::F64 => with::<f64>(&run, experiment, evaluate),

@@ -23,9 +23,15 @@ X = np.zeros((4, 13))
         (np.zeros((2, 2, 13)), r"X: an array of 3 dimensions"),
         (np.zeros((0, 13)), r"X: an array of 0 x 13: expected samples x 13 inputs, at least one"),
         (np.zeros((4, 0)), r"X: an array of 4 x 0"),
-        (np.where(np.arange(52).reshape(4, 13) == 20, np.nan, 0), r"X: row 1, column 7: .*found NaN"),
+        (
+            np.where(np.arange(52).reshape(4, 13) == 20, np.nan, 0),
+            r"X: row 1, column 7: .*found NaN",
+        ),
         (np.full((4, 13), np.inf), r"X: row 0, column 0: expected a finite number"),
-        (np.full((4, 13), 1e300), r"X: row 0, column 0: expected a finite number \(f32\), found inf"),
+        (
+            np.full((4, 13), 1e300),
+            r"X: row 0, column 0: expected a finite number \(f32\), found inf",
+        ),
         (X.astype(complex), r"X: an array of dtype complex128: expected real numbers"),
         (X.astype(object), r"X: an array of dtype object"),
         (X.astype(str), r"X: an array of dtype <U"),
@@ -80,10 +86,16 @@ def test_phases(machine):
     for options, words in [
         ({"targets": targets}, "beta: expected a nudge"),
         ({"beta": 0.1}, "a nudge needs targets and the free measurement"),
-        ({"beta": 0.1, "targets": targets, "free": machine.settle(X[:2])}, "free: 2 samples, X has 4"),
+        (
+            {"beta": 0.1, "targets": targets, "free": machine.settle(X[:2])},
+            "free: 2 samples, X has 4",
+        ),
         ({"beta": 0.1, "targets": targets[:3], "free": free}, "targets: 3 samples"),
         ({"beta": 0, "targets": targets, "free": free}, "beta = 0: expected a number other than 0"),
-        ({"beta": 0.1, "targets": targets, "free": free, "correction": "model"}, "correction = model"),
+        (
+            {"beta": 0.1, "targets": targets, "free": free, "correction": "model"},
+            "correction = model",
+        ),
         (
             {"beta": 0.1, "targets": targets, "free": free, "correction": np.zeros((4, 3))},
             "correction: an array of 4 x 3: expected samples x 11 nodes",
@@ -168,7 +180,10 @@ POINTS = np.arange(20.0).reshape(10, 2)
 )
 def test_data_of_ones_own(X, y, words, tmp_path):
     if words is None:
-        assert eq.train(SMALL, X=X, y=[(i % 2,) for i in range(10)], out=False).classes == [(0,), (1,)]
+        assert eq.train(SMALL, X=X, y=[(i % 2,) for i in range(10)], out=False).classes == [
+            (0,),
+            (1,),
+        ]
         return
     for out in (False, tmp_path / "run"):
         with pytest.raises(ValueError, match=words):
@@ -177,11 +192,16 @@ def test_data_of_ones_own(X, y, words, tmp_path):
     eq.train(SMALL, X=POINTS, y=[0, 1] * 5, out=tmp_path / "run", progress=False)
 
 
-@pytest.mark.parametrize("labels", [[True, False], [(1, 2), "b"], [b"x", b"y"], [-1, 10], [1.5, 2.5]])
+@pytest.mark.parametrize(
+    "labels", [[True, False], [(1, 2), "b"], [b"x", b"y"], [-1, 10], [1.5, 2.5]]
+)
 def test_labels_of_any_hashable_kind(labels):
     run = eq.train(SMALL, X=POINTS, y=labels * 5, out=False)
     assert set(run.classes) == set(labels)
     assert all(type(label) in map(type, labels) for label in run.classes)
+    found = run.predict(POINTS)
+    assert found.shape == (10,) and set(found.tolist()) <= set(labels)
+    assert 0 <= run.score(POINTS, labels * 5) <= 1
 
 
 def test_directories(tmp_path, small):

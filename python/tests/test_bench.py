@@ -46,7 +46,13 @@ def test_the_same_as_the_command_line(tmp_path):
     np.save(tmp_path / "volts.npy", V)
     options = ["--device", "pcm-joshi", "--at", "1 h", "--seed", 4, "--unit", "uS"]
     told = command(
-        "crossbar", "solve", "--cells", tmp_path / "cells.npy", "--volts", tmp_path / "volts.npy", *options
+        "crossbar",
+        "solve",
+        "--cells",
+        tmp_path / "cells.npy",
+        "--volts",
+        tmp_path / "volts.npy",
+        *options,
     )
     found = eq.crossbar.solve(G * 1e6, V, unit="uS", device="pcm-joshi", at="1 h", seed=4)
     assert told["currents_A"] == found.tolist()
@@ -57,12 +63,12 @@ def test_the_same_as_the_command_line(tmp_path):
     [
         ((G, V[:4]), {}, "volts: expected 6 voltages, one a word line, found 4"),
         ((-G, V), {}, "cells: row 1, column 1: expected a conductance of at least 0 S"),
-        ((G, V), {"unit": "siemens"}, "unit = \"siemens\": expected one of nS"),
+        ((G, V), {"unit": "siemens"}, 'unit = "siemens": expected one of nS'),
         ((G, V), {"r_word": -1.0}, "--r-word -1: expected a resistance of at least 0 ohm"),
         ((G, V), {"device": "spim-generic"}, "describes no crossbar"),
         ((G * 1e6, V), {"device": "pcm-joshi"}, "out of the device's range"),
         ((G, V), {"at": "1 h"}, "only a device drifts"),
-        ((G, V), {"device": "pcm-joshi", "at": "soon"}, "at = \"soon\""),
+        ((G, V), {"device": "pcm-joshi", "at": "soon"}, 'at = "soon"'),
         ((G * np.nan, V), {}, "cells: row 0, column 0"),
         ((G.astype(str), V), {}, "cells: an array of dtype"),
         ((G, "volts"), {}, "volts: an array of dtype"),
@@ -89,7 +95,9 @@ def test_masks_show_values():
     assert effective.zero_order == pytest.approx(seen.zero_order, rel=1e-6)
     image = eq.spim.frame(masks[0], image=True, at=[(0, 0), (0.25, -0.1)], **SHEET)
     assert image.image.shape == masks[0].shape and image.photograph.shape == masks[0].shape
-    assert image.image[masks[0].shape[0] // 2, masks[0].shape[1] // 2] == pytest.approx(seen.zero_order)
+    assert image.image[masks[0].shape[0] // 2, masks[0].shape[1] // 2] == pytest.approx(
+        seen.zero_order
+    )
     assert list(image.intensities) == [(0.0, 0.0), (0.25, -0.1)]
     assert np.asarray(image).shape == masks[0].shape and "zero order" in repr(image)
 
@@ -100,7 +108,14 @@ def test_masks_are_those_of_the_command_line(tmp_path):
     np.save(tmp_path / "xi.npy", patterns)
     options = ["--device", "hamamatsu-x15213", "--seed", 3, "--chip", 2]
     told = command(
-        "spim", "encode", tmp_path / "v.csv", "--patterns", tmp_path / "xi.npy", "--out", tmp_path / "m.png", *options
+        "spim",
+        "encode",
+        tmp_path / "v.csv",
+        "--patterns",
+        tmp_path / "xi.npy",
+        "--out",
+        tmp_path / "m.png",
+        *options,
     )
     masks = eq.spim.encode(VALUES, patterns, device="hamamatsu-x15213", seed=3, chip=2)
     assert len(told["files"]) == len(masks) == 2

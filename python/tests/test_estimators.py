@@ -33,7 +33,11 @@ def test_grid_search_over_a_pipeline(wine):
 
 def test_labels_of_any_kind_keep_their_order(wine):
     X, y = wine
-    for labels in (np.array(["c", "a", "b"])[y], np.array([10, 9, 100])[y], np.array(["10", "9", "x"])[y]):
+    for labels in (
+        np.array(["c", "a", "b"])[y],
+        np.array([10, 9, 100])[y],
+        np.array(["10", "9", "x"])[y],
+    ):
         model = eq.EPClassifier(hidden=(8,), epochs=10, random_state=0).fit(X, labels)
         assert np.array_equal(model.classes_, np.unique(labels))
         assert model.score(X, labels) > 0.95
@@ -82,5 +86,7 @@ def test_wrong_parameters_are_named(wine):
 def test_nothing_else_needs_scikit_learn():
     import subprocess
 
-    code = "import sys, equilux; assert 'sklearn' not in sys.modules and 'pandas' not in sys.modules"
+    code = (
+        "import sys, equilux; assert 'sklearn' not in sys.modules and 'pandas' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,7 +11,9 @@ import equilux as eq
 
 @pytest.fixture
 def machine(small):
-    return eq.Machine(small, precision="f64", relaxation__tolerance=1e-10, relaxation__max_steps=500)
+    return eq.Machine(
+        small, precision="f64", relaxation__tolerance=1e-10, relaxation__max_steps=500
+    )
 
 
 def test_a_feedforward_network_settles_to_its_forward_pass(machine, inputs):
@@ -93,7 +95,8 @@ def test_phases_by_hand_are_those_of_the_rule(machine, inputs):
     free = machine.settle(X)
     held = machine.held_current(X, free)
     plus, minus = (
-        machine.settle(X, beta=b, targets=targets, free=free, correction=held) for b in (beta, -beta)
+        machine.settle(X, beta=b, targets=targets, free=free, correction=held)
+        for b in (beta, -beta)
     )
     d = (plus.values - minus.values) / (2 * beta)
     by_hand = machine.local_product(X, d / len(X), free.values)
@@ -117,7 +120,9 @@ def test_parameters_are_programmed(machine, inputs):
 
 def test_devices_are_put_on(inputs):
     m = eq.Machine("wine-spim", device="spim-laboratory", seed=1, chip=2)
-    assert m.experiment["chip"] == 2 and m.experiment["device"]["spim"]["sheet"] == "spim-laboratory"
+    assert (
+        m.experiment["chip"] == 2 and m.experiment["device"]["spim"]["sheet"] == "spim-laboratory"
+    )
     assert m.dtype == np.float64 and m.inputs == 13 and m.outputs == 3
     assert "21" in repr(m) or "13-5-3" in repr(m)
     noisy = eq.Machine("digits-crossbar")

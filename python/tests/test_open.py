@@ -57,7 +57,9 @@ def test_it_learns_on_a_device():
 
 
 def test_gradients_of_a_rule_of_ones_own(small, inputs):
-    machine = eq.Machine(small, precision="f64", relaxation__tolerance=1e-12, relaxation__max_steps=500)
+    machine = eq.Machine(
+        small, precision="f64", relaxation__tolerance=1e-12, relaxation__max_steps=500
+    )
     expected = machine.gradient(*inputs, rule="asym-ep", beta=0.1)
     for rule in (CentredNudge(), Handed()):
         found = machine.gradient(*inputs, rule=rule)
@@ -89,7 +91,10 @@ def test_what_a_rule_raises_comes_out_as_it_was(small):
         (lambda free: eq.Signal(free.values, free.values, free, [True]), "used: 1 of True"),
         (lambda free: ({}, free), "no gradient of 0-1.weights"),
         (
-            lambda free: ({n: np.zeros((1, 1)) for n in ("0-1.weights", "1-2.weights", "bias")}, free),
+            lambda free: (
+                {n: np.zeros((1, 1)) for n in ("0-1.weights", "1-2.weights", "bias")},
+                free,
+            ),
             "a gradient of other shapes",
         ),
     ],

@@ -30,7 +30,9 @@ def test_a_study_is_swept_and_read(tmp_path):
     assert list(rows["device.crossbar.read_noise.sd_uS"]) == [0.0, 0.0, 0.5, 0.5]
     points = study.points()
     for _, point in points.iterrows():
-        of = rows[rows["device.crossbar.read_noise.sd_uS"] == point["device.crossbar.read_noise.sd_uS"]]
+        of = rows[
+            rows["device.crossbar.read_noise.sd_uS"] == point["device.crossbar.read_noise.sd_uS"]
+        ]
         assert point["mean"] == pytest.approx(of["test_accuracy"].mean())
         assert point["deviation"] == pytest.approx(of["test_accuracy"].std())
     again = eq.read_study(tmp_path / "out")
@@ -71,9 +73,9 @@ def test_a_run_is_exported_and_verified(tmp_path):
     broken = eq.verify(tmp_path / "maps")
     assert not broken["ok"] and os.path.basename(mask) in " ".join(broken["problems"])
     for options, words in [
-        ({"to": "plotter"}, "to = \"plotter\": expected one of crossbar, slm"),
+        ({"to": "plotter"}, 'to = "plotter": expected one of crossbar, slm'),
         ({"to": "crossbar"}, "--to crossbar: this run is on"),
-        ({"to": "slm", "sign": "up"}, "sign = \"up\""),
+        ({"to": "slm", "sign": "up"}, 'sign = "up"'),
         ({"to": "slm", "carrier": (0.9, 0)}, "carrier = "),
     ]:
         with pytest.raises(ValueError, match=words):

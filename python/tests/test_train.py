@@ -18,7 +18,10 @@ import equilux as eq
 def command(*arguments, cwd=None):
     """The command line, as the wheel brings it."""
     done = subprocess.run(
-        [sys.executable, "-m", "equilux", *map(str, arguments)], cwd=cwd, capture_output=True, text=True
+        [sys.executable, "-m", "equilux", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
     )
     return done
 

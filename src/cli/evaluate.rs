@@ -26,10 +26,7 @@ pub struct EvaluateCommand {
 
 pub(super) fn run(command: &EvaluateCommand, json: bool) -> Result<()> {
     let directory = RunDirectory::open(&command.run)?;
-    let mut experiment = directory.experiment(&command.settings)?;
-    if let Some(device) = &command.device {
-        experiment = experiment.on_device(device)?;
-    }
+    let experiment = directory.experiment_on(command.device.as_deref(), &command.settings)?;
     let summary = in_precision!(experiment, evaluated(&directory, &experiment))?;
     if json {
         return print(&serde_json::to_string(&summary).expect("names and finite numbers"));

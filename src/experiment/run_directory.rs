@@ -156,6 +156,19 @@ impl RunDirectory {
         Experiment::load(&self.config(), settings)
     }
 
+    /// [`experiment`](Self::experiment) on the `device` of a datasheet, if one is named: its numbers
+    /// replace those of the run, and `settings` stand above both.
+    ///
+    /// # Errors
+    /// Those of [`Experiment::load`] and [`Experiment::on_device`].
+    pub fn experiment_on(&self, device: Option<&str>, settings: &[String]) -> Result<Experiment> {
+        let experiment = self.experiment(settings)?;
+        match device {
+            None => Ok(experiment),
+            Some(device) => experiment.on_device(device)?.with_settings(settings),
+        }
+    }
+
     /// Whether `experiment` can go on with this run: it differs in nothing but the number of
     /// epochs, and the files that it names hold what they held.
     ///
