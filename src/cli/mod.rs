@@ -20,7 +20,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::stop::Stop;
 use crate::{Error, Result};
+
+/// The exit status of what Ctrl-C ended.
+const STOPPED: i32 = 130;
 
 /// Simulates analog and photonic hardware that learns by Equilibrium Propagation
 #[derive(Debug, Parser)]
@@ -94,6 +98,20 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Spim(command) => spim::run(&command, json),
         Command::Data(command) => data::run(command, json),
     })
+}
+
+/// What Ctrl-C, or the end of a job's time, sets in place of ending the program: once. The second
+/// time it ends at once.
+fn stop_on_signals() -> Stop {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::flag::{register, register_conditional_shutdown};
+    let stop = Stop::default();
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first time, the flag is not yet set. Without them the signal ends it.
+        let _ = register_conditional_shutdown(signal, STOPPED, stop.flag())
+            .and_then(|_| register(signal, stop.flag()));
+    }
+    stop
 }
 
 /// Prints a line on standard error, if it can be: text from files does not drive the terminal.

@@ -7,17 +7,18 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print;
-use crate::Result;
 use crate::arithmetic::Real;
 use crate::experiment::{Experiment, RunDirectory, Session, in_precision};
 use crate::report::{self, format};
 use crate::training::{Summary, Trainer};
+use crate::{Error, Result};
 
 /// Train a machine as an experiment says
 ///
 /// Writes a run directory with the resolved experiment, metrics, a checkpoint after every epoch,
 /// plots and a report. A run that was stopped goes on with --resume to the same bits as one that
-/// was not.
+/// was not. Ctrl-C ends the mini-batch, writes all that and says how to go on; a second one ends at
+/// once.
 #[derive(Debug, Args)]
 pub struct TrainCommand {
     /// The experiment, a TOML file
@@ -48,16 +49,32 @@ fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -
     for warning in session.trainer.doubts()?.into_iter().chain(session.trainer.seam()) {
         super::tell(&format!("warning: {warning}"));
     }
-    run_epochs(&mut session.trainer, &directory)?;
+    session.trainer.stop_with(super::stop_on_signals());
+    let stopped = match run_epochs(&mut session.trainer, &directory) {
+        Err(Error::Stopped(when)) => Some(when),
+        ended => ended.map(|()| None)?,
+    };
+    if let Some(when) = &stopped {
+        directory.save(&session.trainer)?;
+        super::tell(&format!("{when}; the checkpoint is written"));
+    }
     let summary = session.summary(&directory)?;
     directory.write_summary(&summary)?;
     let (trainer, experiment) = (&session.trainer, Some(&session.experiment));
     let system = Some(trainer.system());
     report::write_run(directory.path(), &summary, trainer.metrics(), system, experiment)?;
     if json {
-        return print(&serde_json::to_string(&summary).expect("names and finite numbers"));
+        print(&serde_json::to_string(&summary).expect("names and finite numbers"))?;
+    } else {
+        print(&describe(&summary))?;
     }
-    print(&describe(&summary))
+    let place = directory.path().display();
+    match stopped {
+        None => Ok(()),
+        Some(when) => Err(Error::Stopped(format!(
+            "{when}; the same command with --out {place} --resume goes on"
+        ))),
+    }
 }
 
 /// The directory of a new run, or of the one to go on with.

@@ -127,12 +127,12 @@ impl<'a> Ledger<'a> {
                 && let Ok(Some(record)) = read_all(directory).map(|mut known| known.remove(id))
                 && matches!(record.outcome, Outcome::Results(_))
             {
-                return (false, record);
+                return Ok((false, record));
             }
             let start = Instant::now();
-            let outcome = outcome(subject.run(factors, *replicate));
+            let outcome = outcome(subject.run(factors, *replicate))?;
             let seconds = start.elapsed().as_secs_f64();
-            (true, Record { id: id.clone(), outcome, seconds })
+            Ok((true, Record { id: id.clone(), outcome, seconds }))
         };
         in_parallel(conduct.jobs, &wanted, work, |(own, record)| {
             if own {
