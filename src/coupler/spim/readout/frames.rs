@@ -53,9 +53,7 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
     let mut lag = Lag::new(&spim.device, aperture.nodes);
     let reference: &[f64] =
         if readout.reads_overlaps() { aperture.light.reference_values() } else { &[] };
-    let unit = spim.sides[read.port.index()].unit;
-    let weight = spim.shown.inverse_count().f64() * aperture.light.brightening() * unit;
-    let weights: Vec<f64> = spim.shown.weights.iter().map(|l| l.f64() * weight).collect();
+    let weights = weights(spim, read.port);
     let missing = missing_share(spim);
     let (mut wanted, mut forces) = (Vec::new(), Vec::new());
     for column in 0..read.values.ncols() {
@@ -89,6 +87,14 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
     }
     let (frames, at_limit) = exposure.readings();
     spim.camera.add(frames, at_limit);
+}
+
+/// lambda_k / K, made up for the compensation of the light and in the unit of light as it was
+/// measured.
+pub(super) fn weights<T: Real>(spim: &Spim<T>, port: Port) -> Vec<f64> {
+    let side = &spim.sides[port.index()];
+    let weight = spim.shown.inverse_count().f64() * side.light.brightening() * side.unit;
+    spim.shown.weights.iter().map(|lambda| lambda.f64() * weight).collect()
 }
 
 /// What the macro-pixels show of one sample, pattern by pattern.

@@ -7,6 +7,7 @@
 //!
 //! One readout a file, one line in the list below.
 
+mod batched;
 mod cross_term;
 mod dense;
 mod finite_difference;
@@ -174,12 +175,12 @@ impl ReadoutChoice {
 pub(super) fn read<T: Real>(
     spim: &Spim<T>,
     read: &Read<T>,
-    currents: ViewMut<T>,
+    mut currents: ViewMut<T>,
     scratch: &mut Vec<T>,
 ) {
     if spim.is_dense {
         dense::read(spim, read, currents, scratch)
-    } else {
+    } else if !batched::read(spim, read, &mut currents) {
         frames::read(spim, read, currents)
     }
 }
