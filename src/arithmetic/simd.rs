@@ -190,6 +190,11 @@ vectorised! {
         }
     }
 
+    /// Whether all numbers of `x` are from `low` to `high`.
+    pub(crate) fn all_within<T: Real>(x: &[T], low: T, high: T) -> bool {
+        side_by_side(x, |x| if x >= low && x <= high { T::zero() } else { T::one() }, |any, x| if x > any { x } else { any }) == T::zero()
+    }
+
     /// The sum of the squares of `x`, in an order of its own.
     pub(crate) fn sum_of_squares<T: Real>(x: &[T]) -> T {
         side_by_side(x, |x| x * x, |sum, x| sum + x)
@@ -246,6 +251,10 @@ mod tests {
             }
         }
         assert_eq!(largest::<f64>(&[]), 0.0);
+        assert!(all_within(&[0.0, 0.5, 1.0], 0.0, 1.0) && all_within::<f32>(&[], 1.0, 2.0));
+        for outside in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
+            assert!(!all_within(&[0.5, outside], 0.0, 1.0));
+        }
     }
 
     #[test]

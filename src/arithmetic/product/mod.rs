@@ -71,6 +71,8 @@ const PANEL: usize = 3;
 /// Numbers that are laid out at a time at least: fewer are not worth another thread.
 const PARALLEL: usize = 1 << 14;
 
+/// Rows and columns of a block that is transposed at a time.
+const SQUARE: usize = 8;
 /// Columns of a panel that are worked through before the next rows: what the second cache holds
 /// well.
 const DEPTH: usize = 1024;
@@ -98,35 +100,38 @@ impl<T: Real> Packed<T> {
         packed
     }
 
+    /// Lays out `matrix` on this thread alone. Whoever holds a lock must: a thread that waits for
+    /// others takes up work meanwhile, which may want the lock.
+    pub fn on_this_thread(matrix: &Factor<T>) -> Self {
+        let mut packed = Self { rows: 0, depth: 0, panels: Vec::new() };
+        packed.make_room(matrix);
+        let (size, all) = (packed.panel_size(), packed.rows);
+        let panels = packed.panels.chunks_mut(size);
+        panels.enumerate().for_each(|(index, panel)| pack_panel(panel, index, all, matrix));
+        packed
+    }
+
     /// Lays out another matrix in the same place.
     pub fn pack(&mut self, matrix: &Factor<T>) {
+        self.make_room(matrix);
+        let (size, all) = (self.panel_size(), self.rows);
+        let panels = self.panels.par_chunks_mut(size).with_min_len(PARALLEL.div_ceil(size));
+        panels.enumerate().for_each(|(index, panel)| pack_panel(panel, index, all, matrix));
+    }
+
+    /// Takes the shape of `matrix`; what is beyond its last row is zero.
+    fn make_room(&mut self, matrix: &Factor<T>) {
         (self.rows, self.depth) = matrix.shape();
         let padded = self.rows.next_multiple_of(lanes::<T>());
         if padded != self.rows || self.panels.len() != padded * self.depth {
             self.panels.clear();
             self.panels.resize(padded * self.depth, T::zero());
         }
-        let (full, depth, all) = (PANEL * lanes::<T>(), self.depth, self.rows);
-        let panels = self
-            .panels
-            .par_chunks_mut((full * depth).max(1))
-            .with_min_len(PARALLEL.div_ceil((full * depth).max(1)));
-        panels.enumerate().for_each(|(index, panel)| {
-            let (height, start) = (panel.len() / depth, index * full);
-            let rows = height.min(all - start);
-            match matrix {
-                Factor::Plain(view) => pack_columns(panel, height, &view.rows(start, rows)),
-                Factor::Transposed(view) => {
-                    for (row, source) in view.columns(start, rows).column_iter().enumerate() {
-                        panel[row..]
-                            .iter_mut()
-                            .step_by(height)
-                            .zip(source.as_slice())
-                            .for_each(|(to, from)| *to = *from);
-                    }
-                }
-            }
-        });
+    }
+
+    /// Numbers in a full panel, at least 1.
+    fn panel_size(&self) -> usize {
+        (PANEL * lanes::<T>() * self.depth).max(1)
     }
 
     /// The matrix itself, rows x depth.
@@ -149,32 +154,40 @@ impl<T: Real> Packed<T> {
     ///
     /// # Panics
     /// When the shapes do not chain.
-    pub fn multiply(
+    pub fn multiply(&self, rows: &Range<usize>, b: &Factor<T>, alpha: T, keep: T, c: ViewMut<T>) {
+        self.multiply_part(rows, &(0..self.depth), b, alpha, keep, c);
+    }
+
+    /// The same for these `columns` of A alone, which are all rows of B.
+    ///
+    /// # Panics
+    /// When the shapes do not chain.
+    pub fn multiply_part(
         &self,
         rows: &Range<usize>,
+        columns: &Range<usize>,
         b: &Factor<T>,
         alpha: T,
         keep: T,
         mut c: ViewMut<T>,
     ) {
-        let (depth, columns) = self.check(rows, b, &c);
-        if depth == 0 {
+        assert!(columns.end <= self.depth, "columns of a product");
+        let across = self.check(rows, columns.len(), b, &c);
+        if columns.is_empty() {
             c.apply(|entry| *entry = if keep == T::zero() { keep } else { keep * *entry });
         }
         let entries = b.entries();
-        for depths in self.depths() {
-            let scales = [alpha, if depths.start == 0 { keep } else { T::one() }];
-            for (panel, block) in self.panels(rows, &depths, 0..columns, &mut c) {
-                // SAFETY: `check` compared the shapes. `depths` are rows of B, of which `entries` is
-                // the first, so the sum stays within B, and the panel has as many columns. The rows
-                // of a block are rows both of its panel and of C (`panels`), its columns are all of
-                // C's, which are as many as B's. `c` is borrowed mutably, `b` and `self` are
-                // borrowed, so it overlaps neither.
+        for depths in Self::depths(columns) {
+            let first = depths.start - columns.start;
+            let scales = [alpha, if first == 0 { keep } else { T::one() }];
+            for (panel, block) in self.panels(rows, &depths, 0..across, &mut c) {
+                // SAFETY: `check` compared the shapes. `depths` are columns of this matrix, and of B
+                // as many rows from `first` on, so the sum stays within B, and the panel has as many
+                // columns. The rows of a block are rows both of its panel and of C (`panels`), its
+                // columns are all of C's, which are as many as B's. `c` is borrowed mutably, `b` and
+                // `self` are borrowed, so it overlaps neither.
                 unsafe {
-                    let b = Entries {
-                        first: entries.first.add(depths.start * entries.down),
-                        ..entries
-                    };
+                    let b = Entries { first: entries.first.add(first * entries.down), ..entries };
                     T::multiply(&panel, scales, b, &block);
                 }
             }
@@ -194,12 +207,12 @@ impl<T: Real> Packed<T> {
         keep: T,
         mut c: ViewMut<T>,
     ) {
-        let (depth, columns) = self.check(rows, b, &c);
-        if depth == 0 {
+        let columns = self.check(rows, self.depth, b, &c);
+        if self.depth == 0 {
             return self.multiply(rows, b, alpha, keep, c);
         }
         let mut kept = Kept::default();
-        for depths in self.depths() {
+        for depths in Self::depths(&(0..self.depth)) {
             let scales = [alpha, if depths.start == 0 { keep } else { T::one() }];
             for first in (0..columns).step_by(WIDTH) {
                 kept.gather(b, &depths, first);
@@ -214,19 +227,20 @@ impl<T: Real> Packed<T> {
         }
     }
 
-    /// The shape of `b`, which must chain with `rows` of this matrix and with `c`.
-    fn check(&self, rows: &Range<usize>, b: &Factor<T>, c: &ViewMut<T>) -> (usize, usize) {
-        let (depth, columns) = b.shape();
-        assert_eq!(self.depth, depth, "inner dimensions of a product");
+    /// Checks that `b` chains with these rows and so many columns of this matrix, and with `c`;
+    /// gives the columns of both.
+    fn check(&self, rows: &Range<usize>, depth: usize, b: &Factor<T>, c: &ViewMut<T>) -> usize {
+        let (found, columns) = b.shape();
+        assert_eq!(depth, found, "inner dimensions of a product");
         assert!(rows.end <= self.rows, "rows of a product");
         assert_eq!((rows.len(), columns), c.shape(), "shape of a product");
-        (depth, columns)
+        columns
     }
 
-    /// Columns of this matrix that are worked through one after another.
-    fn depths(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
-        let depth = self.depth;
-        (0..depth).step_by(DEPTH).map(move |start| start..depth.min(start + DEPTH))
+    /// Parts of `columns` that are worked through one after another.
+    fn depths(columns: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let Range { start, end } = *columns;
+        (start..end).step_by(DEPTH).map(move |start| start..end.min(start + DEPTH))
     }
 
     /// The panels that hold any of `rows`, their columns `depths` only, each with the block of C
@@ -259,6 +273,16 @@ impl<T: Real> Packed<T> {
     }
 }
 
+/// Lays out the rows of `matrix`, which has `all`, that are the panel numbered `index`.
+fn pack_panel<T: Real>(panel: &mut [T], index: usize, all: usize, matrix: &Factor<T>) {
+    let (height, start) = (panel.len() / matrix.shape().1, index * PANEL * lanes::<T>());
+    let rows = height.min(all - start);
+    match matrix {
+        Factor::Plain(view) => pack_columns(panel, height, &view.rows(start, rows)),
+        Factor::Transposed(view) => pack_rows(panel, height, &view.columns(start, rows)),
+    }
+}
+
 vectorised! {
     /// Copies the columns of `rows` to a panel.
     fn pack_columns<T: Real>(panel: &mut [T], height: usize, rows: &View<T>) {
@@ -276,6 +300,30 @@ vectorised! {
             for (to, from) in rest.zip(vectors.remainder()) {
                 *to = *from;
             }
+        }
+    }
+}
+
+vectorised! {
+    /// Copies `columns` to the rows of a panel, in squares that fit the registers.
+    fn pack_rows<T: Real>(panel: &mut [T], height: usize, columns: &View<T>) {
+        let (depth, rows) = columns.shape();
+        let (high, deep) = (rows - rows % SQUARE, depth - depth % SQUARE);
+        for row in (0..high).step_by(SQUARE) {
+            let sources: [_; SQUARE] = std::array::from_fn(|j| columns.column(row + j));
+            let sources = sources.each_ref().map(|source| source.as_slice());
+            for first in (0..deep).step_by(SQUARE) {
+                let square: [[T; SQUARE]; SQUARE] = std::array::from_fn(|j| std::array::from_fn(|i| sources[j][first..first + SQUARE][i]));
+                let turned: [[T; SQUARE]; SQUARE] = std::array::from_fn(|i| std::array::from_fn(|j| square[j][i]));
+                for (i, values) in turned.into_iter().enumerate() {
+                    panel[(first + i) * height + row..][..SQUARE].copy_from_slice(&values);
+                }
+            }
+        }
+        for (row, source) in columns.column_iter().enumerate() {
+            let from = if row < high { deep } else { 0 };
+            let to = panel.iter_mut().skip(from * height + row).step_by(height);
+            to.zip(&source.as_slice()[from..]).for_each(|(to, from)| *to = *from);
         }
     }
 }
@@ -615,6 +663,23 @@ mod tests {
         packed.multiply(&(0..50), &Factor::Plain(b.as_view()), 1.0, 1.0, c.as_view_mut());
         assert_eq!(packed.unpack(), a);
         assert_eq!(c, a * b);
+    }
+
+    #[test]
+    fn some_columns_are_a_part_of_the_sum() {
+        let (a, b) = (
+            DMatrix::from_fn(70, 2060, |i, j| ((i + 3 * j) % 7) as f64),
+            DMatrix::from_fn(2060, 9, |i, j| ((i + j) % 5) as f64 - 2.0),
+        );
+        let packed = Packed::new(&Factor::Plain(a.as_view()));
+        for columns in [0..2060, 0..1, 5..1500, 1030..2060, 40..40] {
+            let (left, right) = (a.columns_range(columns.clone()), b.rows_range(columns.clone()));
+            let part = right.clone_owned();
+            let mut c = DMatrix::from_element(70, 9, 1.0);
+            let factor = Factor::Plain(part.as_view());
+            packed.multiply_part(&(0..70), &columns, &factor, 2.0, 3.0, c.as_view_mut());
+            assert_eq!(c, (left * right * 2.0).add_scalar(3.0), "{columns:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! that differs.
 
 use super::lag::Lag;
-use super::own_current;
+use super::missing_share;
 use crate::arithmetic::random::Stream;
 use crate::arithmetic::{Real, ViewMut};
 use crate::coupler::spim::Spim;
@@ -56,6 +56,7 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
     let unit = spim.sides[read.port.index()].unit;
     let weight = spim.shown.inverse_count().f64() * aperture.light.brightening() * unit;
     let weights: Vec<f64> = spim.shown.weights.iter().map(|l| l.f64() * weight).collect();
+    let missing = missing_share(spim);
     let (mut wanted, mut forces) = (Vec::new(), Vec::new());
     for column in 0..read.values.ncols() {
         let gain = |row: usize| read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
@@ -80,7 +81,9 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
         forces.resize(wanted.len(), 0.0);
         readout.add_forces(&mut frames, &wanted, &mut forces);
         for (row, (node, force)) in read.wanted.clone().zip(&forces).enumerate() {
-            let own = own_current(spim, node, |node| read.values[(node, column)]);
+            let own = missing.map_or(T::zero(), |share| {
+                share * spim.self_coupling[node] * read.values[(node, column)]
+            });
             currents[(row, column)] += T::of(*force) + gain(row) * own;
         }
     }
