@@ -8,6 +8,7 @@ pub(crate) mod simd;
 mod statistics;
 
 pub use interval::wilson;
+pub use simd::Unit;
 pub use statistics::{Statistics, student};
 
 use nalgebra::{DMatrixView, DMatrixViewMut, Dyn, RealField, U1};

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::arithmetic::Unit;
 use crate::stop::Stop;
 use crate::{Error, Result};
 
@@ -65,7 +66,10 @@ enum Command {
 /// Runs the program with the process's arguments; errors go to standard error and into the exit
 /// status.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(&error),
+    };
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -75,7 +79,20 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Says what is wrong with the arguments, or what was asked of them.
+fn explain(error: &clap::Error) -> ExitCode {
+    let given = |word: std::ffi::OsString| word.to_string_lossy().chars().any(drives);
+    if std::env::args_os().any(given) {
+        tell(error.to_string().trim_end());
+    } else {
+        // In colours, where it can be said at all.
+        let _ = error.print();
+    }
+    ExitCode::from(error.exit_code() as u8)
+}
+
 fn run(arguments: Arguments) -> Result<()> {
+    Unit::asked()?;
     let threads = arguments.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| Error::Machine(format!("--threads {threads}: {e}")))?;
@@ -119,19 +136,34 @@ fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{}", printable(line));
 }
 
-/// `text` with control characters, but for line breaks and tabs, as escapes.
-fn printable(text: &str) -> String {
-    let shown = |c: char| match c {
-        '\n' | '\t' => c.to_string(),
-        c if c.is_control() => c.escape_default().to_string(),
-        c => c.to_string(),
-    };
-    text.chars().map(shown).collect()
+/// Whether a character would drive the terminal: one of control, but for line breaks and tabs, or one
+/// that turns the direction of what follows.
+fn drives(c: char) -> bool {
+    let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || (c.is_control() && !matches!(c, '\n' | '\t'))
 }
 
-/// Prints a line on standard output; a reader that has gone away is none of our concern.
+/// `text` with what would drive the terminal as escapes, as JSON writes them too.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if drives(c) {
+            shown += &format!("\\u{:04x}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Prints a line on standard output, which text from files does not drive either; a reader that has
+/// gone away is none of our concern.
 fn print(line: &str) -> Result<()> {
-    match writeln!(io::stdout(), "{line}") {
+    let write = |mut out: io::Stdout| {
+        writeln!(out, "{}", printable(line))?;
+        out.flush()
+    };
+    match write(io::stdout()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::writing(Path::new("standard output"))(error))
         }

@@ -8,6 +8,7 @@ use super::{Outcome, Procedure, Run, Study, StudyDirectory};
 use crate::arithmetic::Real;
 use crate::data::Dataset;
 use crate::experiment::{Device, Experiment, RunDirectory, Session, in_precision};
+use crate::file::disk;
 use crate::stop::Stop;
 use crate::training::{EpochMetrics, Summary};
 use crate::{Error, Result};
@@ -125,7 +126,7 @@ fn in_loop<T: Real>(
 /// Writes the directory of a run, in place of what an interruption may have left of it.
 fn keep<T: Real>(path: &Path, session: &Session<T>, summary: &Summary) -> Result<()> {
     if path.exists() {
-        std::fs::remove_dir_all(path).map_err(Error::writing(path))?;
+        disk::remove_directory(path).map_err(Error::writing(path))?;
     }
     let (directory, trainer) = (RunDirectory::create(path, &session.experiment)?, &session.trainer);
     directory.write_metrics(trainer.metrics())?;

@@ -181,8 +181,11 @@ impl<T: Real> Packed<T> {
             let first = depths.start - columns.start;
             let scales = [alpha, if first == 0 { keep } else { T::one() }];
             for (panel, block) in self.panels(rows, &depths, 0..across, &mut c) {
-                // SAFETY: the shapes agree, so every entry of these blocks is one of its matrix's;
-                // `c` is borrowed mutably, so it overlaps none.
+                // SAFETY: `check` compared the shapes. `depths` are columns of this matrix, and of B
+                // as many rows from `first` on, so the sum stays within B, and the panel has as many
+                // columns. The rows of a block are rows both of its panel and of C (`panels`), its
+                // columns are all of C's, which are as many as B's. `c` is borrowed mutably, `b` and
+                // `self` are borrowed, so it overlaps neither.
                 unsafe {
                     let b = Entries { first: entries.first.add(first * entries.down), ..entries };
                     T::multiply(&panel, scales, b, &block);
@@ -216,7 +219,8 @@ impl<T: Real> Packed<T> {
                 for (panel, block) in
                     self.panels(rows, &depths, first..columns.min(first + WIDTH), &mut c)
                 {
-                    // SAFETY: as in `multiply`.
+                    // SAFETY: as in `multiply`, for the columns from `first` on; the rows that are
+                    // kept are some of `depths`, counted from its start.
                     unsafe { T::multiply_kept(&panel, scales, &kept, &block) }
                 }
             }
@@ -285,11 +289,15 @@ vectorised! {
         for (column, source) in panel.chunks_exact_mut(height).zip(rows.column_iter()) {
             // A vector at a time: for so few numbers a call of memcpy costs more than the copy.
             let (source, lanes) = (source.as_slice(), const { lanes::<T>() });
-            let (vectors, whole) = (source.len() / lanes, source.len() - source.len() % lanes);
-            for vector in 0..vectors {
-                column[vector * lanes..][..lanes].copy_from_slice(&source[vector * lanes..][..lanes]);
+            let mut vectors = source.chunks_exact(lanes);
+            let mut places = column.chunks_exact_mut(lanes);
+            // The source first: the one that ends does not take from the other.
+            for (from, to) in vectors.by_ref().zip(places.by_ref()) {
+                to.copy_from_slice(from);
             }
-            for (to, from) in column[whole..].iter_mut().zip(&source[whole..]) {
+            // A panel is of whole vectors: the rest of the source lies in the next one.
+            let rest = places.next().into_iter().flatten();
+            for (to, from) in rest.zip(vectors.remainder()) {
                 *to = *from;
             }
         }
@@ -356,6 +364,9 @@ pub trait Kernel: Sized {
 }
 
 /// [`Kernel::multiply`], M rows by N columns of C at a time; M divides the panel's height.
+///
+/// # Safety
+/// That of [`Kernel::multiply`].
 #[inline(always)]
 unsafe fn multiply_blocks<T: Real, const M: usize, const N: usize, const FUSED: bool>(
     panel: &Panel<T>,
@@ -365,7 +376,8 @@ unsafe fn multiply_blocks<T: Real, const M: usize, const N: usize, const FUSED: 
 ) {
     for row in (c.rows.start / M * M..c.rows.end).step_by(M) {
         let wide = c.columns - c.columns % N;
-        // SAFETY: the caller's; blocks end where C does.
+        // SAFETY: the caller's. M divides the panel's height and `row`, which is below the height, so
+        // M rows from there are the panel's; `column` and N - 1 after it are columns of C, so of B.
         unsafe {
             for column in (0..wide).step_by(N) {
                 multiply_block::<T, M, N, FUSED>(panel, row, scales, b, c, column);
@@ -378,6 +390,10 @@ unsafe fn multiply_blocks<T: Real, const M: usize, const N: usize, const FUSED: 
 }
 
 /// One block of C, in registers while the panel passes by.
+///
+/// # Safety
+/// That of [`Kernel::multiply`]; the panel has the M rows from `row` on, C and B the N columns from
+/// `column` on.
 #[inline(always)]
 unsafe fn multiply_block<T: Real, const M: usize, const N: usize, const FUSED: bool>(
     panel: &Panel<T>,
@@ -389,14 +405,18 @@ unsafe fn multiply_block<T: Real, const M: usize, const N: usize, const FUSED: b
 ) {
     let product = |x: T, y: T, sum: T| if FUSED { x.mul_add(y, sum) } else { sum + x * y };
     let mut sums = [[T::zero(); M]; N];
-    // SAFETY: the caller's.
+    // SAFETY: step l reads M numbers from `row` of column l of the panel, of which there are
+    // entries / height, and row l of B, of which there are as many; both pointers move on without
+    // being read behind the last one. An array of M numbers is aligned as a number is.
     unsafe {
         let mut left = panel.entries.as_ptr().add(row);
         let mut right = b.first.add(column * b.across);
+        // Entries of B, which fit into memory: where they are does not wrap.
+        let places: [usize; N] = std::array::from_fn(|j| j.wrapping_mul(b.across));
         for _ in 0..panel.entries.len() / panel.height {
             let a = left.cast::<[T; M]>().read();
-            for (j, sums) in sums.iter_mut().enumerate() {
-                let factor = right.add(j * b.across).read();
+            for (sums, place) in sums.iter_mut().zip(places) {
+                let factor = right.add(place).read();
                 for i in 0..M {
                     sums[i] = product(a[i], factor, sums[i]);
                 }
@@ -410,6 +430,9 @@ unsafe fn multiply_block<T: Real, const M: usize, const N: usize, const FUSED: b
 
 /// [`Kernel::multiply_kept`], M rows by N columns of C at a time; M divides the panel's height and
 /// N the width of what is kept.
+///
+/// # Safety
+/// That of [`Kernel::multiply_kept`].
 #[inline(always)]
 unsafe fn multiply_kept_blocks<T: Real, const M: usize, const N: usize, const FUSED: bool>(
     panel: &Panel<T>,
@@ -421,14 +444,18 @@ unsafe fn multiply_kept_blocks<T: Real, const M: usize, const N: usize, const FU
     for row in (c.rows.start / M * M..c.rows.end).step_by(M) {
         for column in (0..c.columns).step_by(N) {
             let mut sums = [[T::zero(); M]; N];
-            // SAFETY: the caller's; no column of C is written that is not there.
+            // SAFETY: a row that is kept is a column of the panel, of which M numbers from `row` on
+            // are read: M divides the height and `row`, which is below the height. `write_block`
+            // is given columns of C only.
             unsafe {
                 let left = panel.entries.as_ptr().add(row);
                 for (kept, factors) in b.rows.iter().zip(&b.values) {
-                    let a = left.add(*kept as usize * panel.height).cast::<[T; M]>().read();
-                    for (j, sums) in sums.iter_mut().enumerate() {
+                    // A place in the panel, which fits into memory: it does not wrap.
+                    let place = (*kept as usize).wrapping_mul(panel.height);
+                    let a = left.add(place).cast::<[T; M]>().read();
+                    for (sums, factor) in sums.iter_mut().zip(&factors[column..]) {
                         for i in 0..M {
-                            sums[i] = product(a[i], factors[column + j], sums[i]);
+                            sums[i] = product(a[i], *factor, sums[i]);
                         }
                     }
                 }
@@ -445,6 +472,10 @@ unsafe fn multiply_kept_blocks<T: Real, const M: usize, const N: usize, const FU
 }
 
 /// C <- keep C + alpha sums, for the rows of C from `row` on and its `columns`.
+///
+/// # Safety
+/// `c` must be a block that may be written, with a row from `row` to `row` + M - 1, and have the
+/// `columns`, N of them at most.
 #[inline(always)]
 unsafe fn write_block<T: Real, const M: usize, const N: usize, const FUSED: bool>(
     sums: [[T; M]; N],
@@ -455,7 +486,8 @@ unsafe fn write_block<T: Real, const M: usize, const N: usize, const FUSED: bool
 ) {
     let product = |x: T, y: T, sum: T| if FUSED { x.mul_add(y, sum) } else { sum + x * y };
     let rows = c.rows.start.max(row)..c.rows.end.min(row + M);
-    // SAFETY: the caller's.
+    // SAFETY: `rows` and `columns` are C's, so every target is an entry of C: M x N of them from the
+    // first on if they are all there, else one by one.
     unsafe {
         let target = c.first.add(rows.start - c.rows.start + columns.start * c.across);
         if rows.len() == M && columns.len() == N {
@@ -530,7 +562,8 @@ macro_rules! kernel {
                     // SAFETY: the caller's.
                     unsafe { $blocks::<_, $lanes, 4, true>(panel, scales, b, c) }
                 }
-                // SAFETY: the caller's, and this processor has what the function was compiled for.
+                // SAFETY: the caller's; and `has_avx512` and `has_avx2` say no more than what was
+                // detected of this processor.
                 unsafe {
                     if simd::has_avx512() {
                         return avx512(panel, scales, b, c);

@@ -101,6 +101,7 @@ impl<'a> Ledger<'a> {
     /// with its error and stops nothing.
     pub fn complete(&mut self, runs: &[(Factors, u64)]) -> Result<()> {
         let mut wanted: Vec<(String, &Factors, u64)> = Vec::new();
+        let mut seen = BTreeSet::new();
         for (factors, replicate) in runs {
             let id = self.identity(factors, *replicate)?;
             self.asked.insert(id.clone());
@@ -109,7 +110,7 @@ impl<'a> Ledger<'a> {
                 Some(Outcome::Error(_)) => !self.conduct.retry_failed || self.ran.contains(&id),
                 None => false,
             };
-            if !ended && wanted.iter().all(|(other, ..)| *other != id) {
+            if !ended && seen.insert(id.clone()) {
                 wanted.push((id, factors, *replicate));
             }
         }
