@@ -75,6 +75,7 @@ pub mod quantity;
 #[cfg(feature = "plots")]
 pub mod report;
 pub mod state;
+pub mod stop;
 pub mod study;
 pub mod system;
 pub mod training;

@@ -181,7 +181,7 @@ def train(
     ``machine`` a :class:`System`: such runs are kept in memory, as no file could run them again.
 
     ``callback`` is called with each :class:`Epoch`; what it raises ends training, as Ctrl-C does:
-    the directory then holds the checkpoint of the last whole epoch to go on from, to the same bits.
+    the directory then holds a checkpoint of where it stopped to go on from, to the same bits.
     ``progress`` shows a bar of tqdm (default: if it is installed and output is a terminal or a
     notebook).
     """
@@ -251,15 +251,13 @@ def conduct(content, made_of, back, callback, progress, machine=None) -> Run:
             bar.refresh()
 
     try:
-        whole = content.train(hear)
-        assert whole, "only an exception breaks it off"
+        content.train(hear)
         summary = json.loads(content.finish())
     except KeyboardInterrupt:
-        done = len(json.loads(content.facts().metrics))
-        where = facts.directory
+        done, where = len(json.loads(content.facts().metrics)), facts.directory
         kept = (
-            f"{where} holds the checkpoint after it: eq.train(..., out={str(where)!r}, "
-            "resume=True) goes on to the same bits"
+            f"{where} holds the checkpoint: eq.train(..., out={str(where)!r}, resume=True) goes on "
+            "to the same bits"
             if where is not None
             else "it was kept in memory, and nothing of it is left"
         )
@@ -310,7 +308,7 @@ def read_run(
     chip, whatever it is read with and when. Classes that are numbers are read as numbers."""
     facts, content, toml, classes, summary = reopened(directory, settings_of(set, settings), device)
     if summary is None:
-        raise ValueError(f"{directory}: this run has not ended: it has no summary.json")
+        raise ValueError(f"{directory}: this run has no checkpoint: it ended in its first epoch")
     summary = json.loads(summary)
     name = os.path.basename(os.path.normpath(directory))
     made_of = Experiment(_lib.Experiment.of_toml(toml), name)

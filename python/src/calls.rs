@@ -4,11 +4,12 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use equilux::stop::Stop;
 use equilux::{Error, Result};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -121,30 +122,28 @@ struct Told {
 }
 
 /// The way from a long call back to Python.
-pub struct Teller<'a> {
+pub struct Teller {
     sender: Sender<Told>,
-    stop: &'a AtomicBool,
+    stop: Stop,
 }
 
-impl Teller<'_> {
-    /// Tells Python, and waits until it has heard; says whether to go on.
-    pub fn tell(&self, what: &'static str, content: String) -> bool {
+impl Teller {
+    /// Tells Python, and waits until it has heard.
+    pub fn tell(&self, what: &'static str, content: String) {
         let (heard, wait) = channel();
         if self.sender.send(Told { what, content, heard: Some(heard) }).is_ok() {
             let _ = wait.recv();
         }
-        self.goes_on()
     }
 
-    /// Tells Python without waiting; says whether to go on.
-    pub fn mention(&self, what: &'static str, content: String) -> bool {
+    /// Tells Python without waiting.
+    pub fn mention(&self, what: &'static str, content: String) {
         let _ = self.sender.send(Told { what, content, heard: None });
-        self.goes_on()
     }
 
-    /// Whether nobody has broken it off.
-    pub fn goes_on(&self) -> bool {
-        !self.stop.load(Ordering::Acquire)
+    /// What an exception in Python asks to stop by.
+    pub fn stop(&self) -> Stop {
+        self.stop.clone()
     }
 }
 
@@ -156,13 +155,14 @@ pub fn long_call<R: Send>(
     work: impl FnOnce(&Teller) -> Result<R> + Send,
 ) -> PyResult<R> {
     let pool = pool()?;
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     let (done, raised) = py.detach(|| {
         let (sender, receiver) = channel();
         std::thread::scope(|scope| {
-            let stopped = &stop;
+            let teller = Teller { sender, stop: stop.clone() };
             let worker = scope.spawn(move || {
-                let teller = Teller { sender, stop: stopped };
+                // Gone with the work, so that whoever listens knows that it is done.
+                let teller = teller;
                 catch_unwind(AssertUnwindSafe(|| pool.install(|| work(&teller))))
             });
             let mut raised: Option<PyErr> = None;
@@ -178,7 +178,7 @@ pub fn long_call<R: Send>(
                 });
                 if let Err(error) = looked {
                     raised = Some(error);
-                    stop.store(true, Ordering::Release);
+                    stop.ask();
                 }
             };
             loop {

@@ -1,5 +1,7 @@
 //! Experiments: from a name, a path or a dictionary, with settings.
 
+use std::path::PathBuf;
+
 use equilux::Error;
 use equilux::experiment::Experiment as Content;
 use pyo3::prelude::*;
@@ -16,8 +18,8 @@ pub struct Experiment {
 impl Experiment {
     /// One that comes with the program, by name, or the TOML file of that path.
     #[staticmethod]
-    fn find(name: &str, settings: Vec<String>) -> PyResult<Self> {
-        let content = Content::find(name, &settings).map_err(exception)?;
+    fn find(name: PathBuf, settings: Vec<String>) -> PyResult<Self> {
+        let content = Content::find(&name, &settings).map_err(exception)?;
         Ok(Self { content })
     }
 

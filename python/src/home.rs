@@ -1,6 +1,5 @@
 //! What users take home: studies, exports, reports, datasheets; and the program itself.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use equilux::experiment::{RunDirectory, Sheet};
@@ -50,13 +49,11 @@ pub fn sweep(
         let shard = shard.as_deref().map_or(Ok(Shard::ALL), str::parse)?;
         let study = Study::load(&study)?;
         let jobs = jobs.unwrap_or_else(rayon::current_num_threads);
-        let options = Options { jobs, shard, retry_failed, kept: &rewrite_run };
+        let stop = teller.stop();
+        let options = Options { jobs, shard, retry_failed, kept: &rewrite_run, stop: &stop };
         let mut watch = |Progress { runs, ended, failed }| {
             let far = json!({ "runs": runs, "ended": ended, "failed": failed });
-            match teller.mention("runs", far.to_string()) {
-                true => ControlFlow::Continue(()),
-                false => ControlFlow::Break(()),
-            }
+            teller.mention("runs", far.to_string());
         };
         let directory = || StudyDirectory::for_study(&out, &study);
         let done = swept(&study, directory, &options, &mut watch)?;

@@ -404,6 +404,7 @@ impl Machine {
                 updates: 0,
                 spent,
                 metrics: Vec::new(),
+                begun: None,
             },
             origin: String::new(),
         };

@@ -1,6 +1,5 @@
 //! Training runs: an experiment with its data, machine and rule, or those of Python.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -8,6 +7,7 @@ use std::time::{Duration, Instant};
 use equilux::data::Dataset;
 use equilux::experiment::{
     Experiment as Content, Given, Moment, Place, Precision, RunDirectory, Session, TrainingRun,
+    outcome,
 };
 use equilux::report::write_training_run;
 use equilux::training::{EpochMetrics, Summary};
@@ -194,7 +194,7 @@ impl Run {
     }
 
     /// Trains; `listener` hears ("update", JSON of epoch and samples) and ("epoch", JSON of a row).
-    fn train(&self, py: Python, listener: Py<PyAny>) -> PyResult<bool> {
+    fn train(&self, py: Python, listener: Py<PyAny>) -> PyResult<()> {
         let mut run = self
             .run
             .try_lock()
@@ -202,19 +202,19 @@ impl Run {
         let run = &mut *run;
         long_call(py, &listener, |teller| {
             let mut told = Instant::now();
-            let mut watch = |moment: Moment| {
-                let goes_on = match moment {
-                    Moment::Epoch(row) => teller.tell("epoch", json(row)),
-                    Moment::Update { epoch, samples } if told.elapsed() > TELL_EVERY => {
-                        told = Instant::now();
-                        let far = serde_json::json!({ "epoch": epoch, "samples": samples });
-                        teller.mention("update", far.to_string())
-                    }
-                    Moment::Update { .. } => teller.goes_on(),
-                };
-                if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            let mut watch = |moment: Moment| match moment {
+                Moment::Epoch(row) => teller.tell("epoch", json(row)),
+                Moment::Update { epoch, samples } if told.elapsed() > TELL_EVERY => {
+                    told = Instant::now();
+                    let far = serde_json::json!({ "epoch": epoch, "samples": samples });
+                    teller.mention("update", far.to_string());
+                }
+                Moment::Update { .. } => {}
             };
-            either!(run, run => run.train(&mut watch))
+            either!(run, run => {
+                run.session.trainer.stop_with(teller.stop());
+                run.train(&mut watch)
+            })
         })
     }
 
@@ -297,7 +297,7 @@ pub fn reopen(
         let mut session = Session::<T>::reopen(run, experiment)?;
         let summary = match evaluate {
             true => Some(session.summary(run)?),
-            false => run.summary().ok(),
+            false => outcome(run)?,
         };
         let machine = machine_of(&session)?;
         let facts = Facts::of(&session, Some(run.path().to_owned()));

@@ -1,27 +1,27 @@
 //! `equilux train`: one training run.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print;
-use crate::Result;
 use crate::arithmetic::Real;
 use crate::experiment::{Experiment, Given, Moment, Place, TrainingRun, in_precision};
 use crate::report::{self, format};
 use crate::training::{EpochMetrics, Summary};
+use crate::{Error, Result};
 
 /// Train a machine as an experiment says
 ///
 /// Writes a run directory with the resolved experiment, metrics, a checkpoint after every epoch,
 /// plots and a report. A run that was stopped goes on with --resume to the same bits as one that
-/// was not.
+/// was not. Ctrl-C ends the mini-batch, writes all that and says how to go on; a second one ends at
+/// once.
 #[derive(Debug, Args)]
 pub struct TrainCommand {
     /// The experiment: a TOML file, or the name of one that comes with the program
-    config: String,
+    config: PathBuf,
     /// Where the run is written [default: runs/NAME, or runs/NAME-2...]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -45,18 +45,33 @@ fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -
     for warning in run.warnings()? {
         super::tell(&format!("warning: {warning}"));
     }
-    run_epochs(&mut run)?;
+    run.session.trainer.stop_with(super::stop_on_signals());
+    let stopped = match run_epochs(&mut run) {
+        Err(Error::Stopped(when)) => Some(when),
+        ended => ended.map(|()| None)?,
+    };
+    if let Some(when) = &stopped {
+        super::tell(&format!("{when}; the checkpoint is written"));
+    }
     let summary = run.finish()?;
     report::write_training_run(&run, &summary)?;
     if json {
-        return print(&serde_json::to_string(&summary).expect("names and finite numbers"));
+        print(&serde_json::to_string(&summary).expect("names and finite numbers"))?;
+    } else {
+        print(&describe(&summary))?;
     }
-    print(&describe(&summary))
+    let place = summary.run;
+    match stopped {
+        None => Ok(()),
+        Some(when) => Err(Error::Stopped(format!(
+            "{when}; the same command with --out {place} --resume goes on"
+        ))),
+    }
 }
 
 /// What the run of the experiment `config` is called: by its file.
-fn run_name(config: &str) -> String {
-    Path::new(config).file_stem().unwrap_or_default().to_string_lossy().into_owned()
+fn run_name(config: &Path) -> String {
+    config.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Trains until all epochs are done, and shows how far it is.
@@ -74,14 +89,11 @@ fn run_epochs<T: Real>(run: &mut TrainingRun<T>) -> Result<()> {
         bar.set_message(format!("epoch {epoch}/{epochs}{last}"));
     };
     begins(trainer.metrics().len() + 1, trainer.metrics().last());
-    run.train(&mut |moment| {
-        match moment {
-            Moment::Update { epoch, samples: done } => {
-                bar.set_position(((epoch - 1) * samples + done) as u64)
-            }
-            Moment::Epoch(row) => begins((row.epoch + 1).min(epochs), Some(row)),
+    run.train(&mut |moment| match moment {
+        Moment::Update { epoch, samples: done } => {
+            bar.set_position(((epoch - 1) * samples + done) as u64)
         }
-        ControlFlow::Continue(())
+        Moment::Epoch(row) => begins((row.epoch + 1).min(epochs), Some(row)),
     })?;
     bar.finish_and_clear();
     Ok(())

@@ -24,6 +24,9 @@ const FILES: &str = "files.json";
 /// The data that a run was given in place of a set that has a name.
 const DATA: &str = "data.csv";
 
+/// The outcome.
+const SUMMARY: &str = "summary.json";
+
 /// A run's directory: `config.toml`, `files.json` where there are any, `metrics.csv`,
 /// `checkpoint.safetensors`, `summary.json`, `plots/` and `report.html`.
 #[derive(Clone, Debug)]
@@ -290,12 +293,17 @@ impl RunDirectory {
         rows.map_err(|e| Error::input(format!("{}: not the metrics of a run: {e}", path.display())))
     }
 
+    /// Whether there is a `summary.json`: a run that was killed may have none.
+    pub fn has_summary(&self) -> bool {
+        self.path.join(SUMMARY).exists()
+    }
+
     /// The outcome in `summary.json`.
     ///
     /// # Errors
     /// When there is none, as of a run that has not ended, or it is damaged.
     pub fn summary(&self) -> Result<Summary> {
-        let path = self.path.join("summary.json");
+        let path = self.path.join(SUMMARY);
         let text = read_text(&path)?;
         serde_json::from_str(&text)
             .map_err(|e| Error::input(format!("{}: not the summary of a run: {e}", path.display())))
@@ -307,7 +315,7 @@ impl RunDirectory {
     /// When the file cannot be written.
     pub fn write_summary(&self, summary: &Summary) -> Result<()> {
         let json = serde_json::to_string_pretty(summary).expect("names and numbers");
-        let path = self.path.join("summary.json");
+        let path = self.path.join(SUMMARY);
         // JSON has no infinity: what cannot be read again is not written.
         if let Err(error) = serde_json::from_str::<Summary>(&json) {
             let path = path.display();

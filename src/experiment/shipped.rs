@@ -1,5 +1,7 @@
 //! The experiments that come with the program, by name.
 
+use std::path::Path;
+
 use super::Experiment;
 use crate::error::did_you_mean;
 use crate::{Error, Result};
@@ -26,18 +28,19 @@ impl Experiment {
     ///
     /// # Errors
     /// When there is none (with the nearest name), or those of [`load`](Self::load).
-    pub fn find(name: &str, settings: &[String]) -> Result<Self> {
-        if let Some((_, text)) = SHIPPED.iter().find(|(known, _)| *known == name) {
-            return Self::parse(text, name, settings);
+    pub fn find(name: &Path, settings: &[String]) -> Result<Self> {
+        let word = name.to_string_lossy();
+        if let Some((_, text)) = SHIPPED.iter().find(|(known, _)| *known == word) {
+            return Self::parse(text, &word, settings);
         }
-        let is_path = name.ends_with(".toml") || name.contains(std::path::is_separator);
-        if is_path || std::path::Path::new(name).exists() {
-            return Self::load(std::path::Path::new(name), settings);
+        let is_path = name.components().count() > 1 || name.extension().is_some();
+        if is_path || name.exists() {
+            return Self::load(name, settings);
         }
-        let near = did_you_mean(name, Self::shipped());
+        let near = did_you_mean(&word, Self::shipped());
         Err(Error::input(format!(
-            "{name}: there is no such file, and no experiment of that name comes with the program; \
-             expected a path ending in .toml or one of {}{near}",
+            "{word}: there is no such file, and no experiment of that name comes with the program; \
+             expected a path or one of {}{near}",
             Self::shipped().collect::<Vec<_>>().join(", ")
         )))
     }
@@ -73,9 +76,9 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names, Experiment::shipped().collect::<Vec<_>>());
-        let wine = Experiment::find("wine-spim", &["seed=7".into()]).unwrap();
+        let wine = Experiment::find(Path::new("wine-spim"), &["seed=7".into()]).unwrap();
         assert_eq!((wine.seed, wine.network.layers), (7, vec![13, 5, 3]));
-        let refused = Experiment::find("wine-spin", &[]).unwrap_err().to_string();
+        let refused = Experiment::find(Path::new("wine-spin"), &[]).unwrap_err().to_string();
         assert!(refused.contains("did you mean `wine-spim`?"), "{refused}");
     }
 }

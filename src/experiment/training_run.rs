@@ -1,13 +1,12 @@
 //! A training run: a session, and the directory that takes what comes of it.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Experiment, Given, RunDirectory, Session};
-use crate::Result;
 use crate::arithmetic::Real;
 use crate::training::{EpochMetrics, Summary};
+use crate::{Error, Result};
 
 /// Where a run goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,18 +36,14 @@ pub enum Moment<'a> {
 /// A session with the directory of its run.
 ///
 /// ```
-/// use std::ops::ControlFlow;
 /// use equilux::experiment::{Experiment, Given, Moment, Place, TrainingRun};
 ///
 /// let text = "data.set = 'wine'\nnetwork.layers = [13, 8, 3]\ntraining.epochs = 3\n";
 /// let experiment = Experiment::parse(text, "an example", &[])?;
 /// let mut run = TrainingRun::<f64>::open(experiment, Given::default(), "example", &Place::Memory)?;
 /// let mut epochs = 0;
-/// let whole = run.train(&mut |moment| {
-///     epochs += usize::from(matches!(moment, Moment::Epoch(_)));
-///     ControlFlow::Continue(())
-/// })?;
-/// assert!(whole && epochs == 3);
+/// run.train(&mut |moment| epochs += usize::from(matches!(moment, Moment::Epoch(_))))?;
+/// assert_eq!(epochs, 3);
 /// # Ok::<(), equilux::Error>(())
 /// ```
 pub struct TrainingRun<T: Real> {
@@ -116,44 +111,35 @@ impl<T: Real> TrainingRun<T> {
         Ok(trainer.doubts()?.into_iter().chain(trainer.seam()).collect())
     }
 
-    /// Trains until all epochs are done, or `watch` breaks it off; says whether they are done.
-    /// Metrics and checkpoint are written after each epoch. A run that is broken off has the
-    /// checkpoint of its last whole epoch, or of its start, to go on from to the same bits.
+    /// Trains until all epochs are done, or the trainer is asked to
+    /// [stop](crate::training::Trainer::stop_with). Metrics and checkpoint are written after each
+    /// epoch, and the checkpoint where it stops; `watch` hears how far it is.
     ///
     /// # Errors
-    /// When no sample settles, training diverges, the machine fails, or a file cannot be written.
-    pub fn train(&mut self, watch: &mut dyn FnMut(Moment) -> ControlFlow<()>) -> Result<bool> {
+    /// When no sample settles, training diverges, the machine fails, or a file cannot be written;
+    /// [`Error::Stopped`] when it was asked to stop.
+    pub fn train(&mut self, watch: &mut dyn FnMut(Moment)) -> Result<()> {
         let Self { session: Session { trainer, .. }, directory, .. } = self;
-        let start = match directory {
-            Some(directory) if !directory.checkpoint().exists() => {
-                Some((directory.checkpoint(), trainer.checkpoint(directory.origin()?)))
-            }
-            _ => None,
-        };
-        let whole = wide_awake(|| {
+        wide_awake(|| {
             while !trainer.is_finished() {
                 let epoch = trainer.metrics().len() + 1;
-                let mut within = |samples| watch(Moment::Update { epoch, samples });
-                if trainer.try_epoch(&mut within)?.is_none() {
-                    return Ok(false);
+                let ended = trainer.epoch(&mut |samples| watch(Moment::Update { epoch, samples }));
+                match (ended, &*directory) {
+                    (Ok(_), None) => {}
+                    (Ok(_), Some(directory)) => {
+                        directory.write_metrics(trainer.metrics())?;
+                        directory.save(trainer)?;
+                    }
+                    (Err(Error::Stopped(when)), Some(directory)) => {
+                        directory.save(trainer)?;
+                        return Err(Error::Stopped(when));
+                    }
+                    (Err(error), _) => return Err(error),
                 }
-                if let Some(directory) = directory {
-                    directory.write_metrics(trainer.metrics())?;
-                    directory.save(trainer)?;
-                }
-                let last = trainer.metrics().last().expect("an epoch is over");
-                if watch(Moment::Epoch(last)).is_break() && !trainer.is_finished() {
-                    return Ok(false);
-                }
+                watch(Moment::Epoch(trainer.metrics().last().expect("an epoch is over")));
             }
-            Ok(true)
-        })?;
-        if let (false, Some((path, start))) = (whole, start)
-            && !path.exists()
-        {
-            start.write(&path)?;
-        }
-        Ok(whole)
+            Ok(())
+        })
     }
 
     /// Evaluates the machine as it is now, and writes `summary.json`.

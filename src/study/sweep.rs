@@ -1,6 +1,5 @@
 //! Runs in parallel, each on one core.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -9,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::procedure::{Datasets, execute};
 use super::record::Records;
 use super::{Outcome, Record, Run, Study, StudyDirectory, Table};
+use crate::stop::Stop;
 use crate::{Error, Result};
 
 /// How often the tables are written while a sweep goes on.
@@ -60,6 +60,8 @@ pub struct Options<'a> {
     pub retry_failed: bool,
     /// What is done with the directory of each run that is kept, once it is whole: a report.
     pub kept: &'a (dyn Fn(&Path) -> Result<()> + Sync),
+    /// Asks it to stop: runs that have ended are kept, those that it is at are not.
+    pub stop: &'a Stop,
 }
 
 /// How far a sweep is.
@@ -85,17 +87,17 @@ pub struct Swept {
 }
 
 /// Does the runs of `study` that `directory` does not have yet; `watch` hears of every run that
-/// ends, and may break the sweep off. One that is broken off has lost no more than the runs it was
-/// at.
+/// ends. A killed sweep has lost no more than the runs it was at.
 ///
 /// # Errors
 /// When a run is not valid or its data set is not there, before any runs; when a file cannot be
-/// written. A run that fails is recorded with its error and stops nothing.
+/// written; [`Error::Stopped`] when it was asked to stop. A run that fails is recorded with its error
+/// and stops nothing.
 pub fn sweep(
     study: &Study,
     directory: impl FnOnce() -> Result<StudyDirectory>,
     options: &Options,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    watch: &mut dyn FnMut(Progress),
 ) -> Result<Swept> {
     let runs = study.runs()?;
     let datasets = Datasets::load(&runs).map_err(|error| study.located(error))?;
@@ -104,10 +106,9 @@ pub fn sweep(
     let mut log = directory.log(&format!("{}-of-{}", shard.index, shard.of))?;
     let wanted = wanted(&runs, &directory.records()?, options);
     let mut progress = Progress { runs: wanted.len(), ended: 0, failed: 0 };
-    let mut broken_off = watch(progress).is_break();
+    watch(progress);
     let mut written = Instant::now();
-    let wanted = if broken_off { Vec::new() } else { wanted };
-    let done = in_parallel(
+    let ended = in_parallel(
         options.jobs,
         &wanted,
         |run| record(study, run, &datasets, &directory, options),
@@ -115,10 +116,7 @@ pub fn sweep(
             log.append(&record)?;
             progress.ended += 1;
             progress.failed += usize::from(matches!(record.outcome, Outcome::Error(_)));
-            if watch(progress).is_break() {
-                broken_off = true;
-                return Err(Error::Machine("the sweep was broken off".into()));
-            }
+            watch(progress);
             if written.elapsed() > TABLES_EVERY {
                 directory.write_tables(study, &runs)?;
                 written = Instant::now();
@@ -126,10 +124,8 @@ pub fn sweep(
             Ok(())
         },
     );
-    if !broken_off {
-        done?;
-    }
     let table = directory.write_tables(study, &runs)?;
+    ended?;
     Ok(Swept { table, runs: runs.len(), ran: progress.ended })
 }
 
@@ -152,18 +148,19 @@ fn record(
     datasets: &Datasets,
     directory: &StudyDirectory,
     options: &Options<'_>,
-) -> Record {
+) -> Result<Record> {
     let start = Instant::now();
-    let outcome = execute(study, run, datasets, directory, options.kept);
-    Record { id: run.id.clone(), outcome, seconds: start.elapsed().as_secs_f64() }
+    let outcome = execute(study, run, datasets, directory, (options.kept, options.stop))?;
+    Ok(Record { id: run.id.clone(), outcome, seconds: start.elapsed().as_secs_f64() })
 }
 
 /// Does `work` on every item, `jobs` at a time, each on one thread of its own, and hands what comes
-/// out to `take` as it comes. An error of `take` ends it all.
+/// out to `take` as it comes. An error of `take` ends it all; after one of `work`, what others are at
+/// is still taken.
 pub(super) fn in_parallel<I: Sync, O: Send>(
     jobs: usize,
     items: &[I],
-    work: impl Fn(&I) -> O + Sync,
+    work: impl Fn(&I) -> Result<O> + Sync,
     mut take: impl FnMut(O) -> Result<()>,
 ) -> Result<()> {
     let pools = (0..jobs.min(items.len()).max(1))
@@ -180,7 +177,12 @@ pub(super) fn in_parallel<I: Sync, O: Send>(
                 // A machine computes on the threads of the pool it is called in: here one.
                 pool.install(|| {
                     while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if stopped.load(Ordering::Relaxed) || sender.send(work(item)).is_err() {
+                        if stopped.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        let done = work(item);
+                        stopped.fetch_or(done.is_err(), Ordering::Relaxed);
+                        if sender.send(done).is_err() {
                             break;
                         }
                     }
@@ -188,9 +190,16 @@ pub(super) fn in_parallel<I: Sync, O: Send>(
             });
         }
         drop(sender);
-        let taken = receiver.iter().try_for_each(&mut take);
+        let mut failure = None;
+        let taken = receiver.iter().try_for_each(|done| match done {
+            Ok(done) => take(done),
+            Err(error) => {
+                failure.get_or_insert(error);
+                Ok(())
+            }
+        });
         stopped.store(true, Ordering::Relaxed);
-        taken
+        taken.and(failure.map_or(Ok(()), Err))
     })
 }
 
@@ -219,7 +228,7 @@ mod tests {
         in_parallel(
             3,
             &items,
-            |item| *item,
+            |item| Ok(*item),
             |item| {
                 taken.push(item);
                 Ok(())
@@ -232,12 +241,19 @@ mod tests {
         let stop = in_parallel(
             3,
             &items,
-            |item| *item,
+            |item| Ok(*item),
             |_| {
                 count += 1;
                 Err(Error::input("full"))
             },
         );
         assert!(stop.is_err() && count == 1);
+        let mut count = 0;
+        let work = |item: &usize| if *item == 50 { Err(Error::input("50")) } else { Ok(*item) };
+        let stop = in_parallel(3, &items, work, |_| {
+            count += 1;
+            Ok(())
+        });
+        assert!(stop.unwrap_err().to_string() == "50" && (50..=52).contains(&count), "{count}");
     }
 }

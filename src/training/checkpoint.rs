@@ -13,7 +13,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
-use super::EpochMetrics;
+use super::{EpochMetrics, Evaluation};
 use crate::arithmetic::Real;
 use crate::coupler::Expense;
 use crate::file::matrix::row_by_row;
@@ -36,6 +36,24 @@ pub struct Progress {
     pub spent: Expense,
     /// One entry an epoch.
     pub metrics: Vec<EpochMetrics>,
+    /// The part of an epoch that was done when training was asked to stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Begun>,
+}
+
+/// An epoch that was stopped between two mini-batches.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Begun {
+    /// Its free phases.
+    pub seen: Evaluation,
+    /// Samples that did not settle and took no part in the gradient.
+    pub unsettled: usize,
+    /// Samples among them that left the basin of their free steady state.
+    pub left: usize,
+    /// Samples that took part though a phase was over before they had settled.
+    pub truncated: usize,
+    /// What the machine had cost when the epoch began.
+    pub before: Expense,
 }
 
 /// The content of a checkpoint.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::arithmetic::Real;
@@ -86,7 +87,7 @@ fn largest<T: Real>(values: &[T]) -> usize {
 }
 
 /// How well a machine does on some examples.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Samples.
     pub samples: usize,

@@ -1,13 +1,12 @@
 //! The training loop.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 
-use super::checkpoint::{Checkpoint, Progress};
+use super::checkpoint::{Begun, Checkpoint, Progress};
 use super::metrics::fraction;
 use super::optimiser::{Bop, Descent, Optimiser};
 use super::{EpochMetrics, Evaluation, LabSummary, Objective, Schedule, Summary};
@@ -16,6 +15,7 @@ use crate::arithmetic::random::Key;
 use crate::coupler::{Expense, Parameter, Saturation};
 use crate::data::Parts;
 use crate::learning::{Batch, Estimate, Rule};
+use crate::stop::Stop;
 use crate::system::{Phase, System};
 use crate::{Error, Result};
 
@@ -57,6 +57,8 @@ pub struct Trainer<T: Real> {
     updates: u64,
     spent: Expense,
     metrics: Vec<EpochMetrics>,
+    begun: Option<Begun>,
+    stop: Stop,
     training_time: Duration,
     trained_samples: usize,
 }
@@ -114,9 +116,16 @@ impl<T: Real> Trainer<T> {
             updates: 0,
             spent: Expense::default(),
             metrics: Vec::new(),
+            begun: None,
+            stop: Stop::default(),
             training_time: Duration::ZERO,
             trained_samples: 0,
         })
+    }
+
+    /// Stops training between two mini-batches when `stop` asks for it.
+    pub fn stop_with(&mut self, stop: Stop) {
+        self.stop = stop;
     }
 
     /// Metrics of the epochs so far.
@@ -243,6 +252,10 @@ impl<T: Real> Trainer<T> {
     /// # Errors
     /// When the machine does not take the examples.
     pub fn summary(&mut self, run: String) -> Result<Summary> {
+        let spent = match &self.begun {
+            Some(begun) => self.spent.plus(&self.system.expense(), &begun.before),
+            None => self.spent,
+        };
         let (objective, system) = (self.plan.objective, self.system.as_mut());
         let start = Instant::now();
         let unread = system.saturation();
@@ -257,7 +270,7 @@ impl<T: Real> Trainer<T> {
             Some(examples) => Some(objective.evaluate(system, examples)?.accuracy()),
             None => None,
         };
-        let lab = LabSummary::new(&self.spent, &inference, test.samples);
+        let lab = LabSummary::new(&spent, &inference, test.samples);
         Ok(Summary {
             run,
             rule: self.rule.name().into(),
@@ -288,44 +301,48 @@ impl<T: Real> Trainer<T> {
         self.metrics.len() >= self.plan.epochs
     }
 
-    /// Trains one epoch and evaluates it; `progress` hears how many samples of the epoch are done.
+    /// Trains one epoch, or the rest of one that was stopped, and evaluates it; `progress` hears how
+    /// many samples of the epoch are done.
     ///
     /// # Errors
-    /// When no sample of the first mini-batches settles, training diverges, or the machine fails.
+    /// When no sample of the first mini-batches settles, training diverges, or the machine fails;
+    /// [`Error::Stopped`] when it was asked to stop before the last mini-batch. This then goes on
+    /// from there, as does what resumes from the [`checkpoint`](Self::checkpoint).
     pub fn epoch(&mut self, progress: &mut dyn FnMut(usize)) -> Result<&EpochMetrics> {
-        let mut go_on = |done| {
-            progress(done);
-            ControlFlow::Continue(())
-        };
-        Ok(self.try_epoch(&mut go_on)?.expect("nobody breaks it off"))
-    }
-
-    /// [`epoch`](Self::epoch) that `progress` may break off after any update: then there are no
-    /// metrics, and the trainer stands where no run goes on from; its last checkpoint does.
-    ///
-    /// # Errors
-    /// Those of [`epoch`](Self::epoch).
-    pub fn try_epoch(
-        &mut self,
-        progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Option<&EpochMetrics>> {
         let epoch = self.metrics.len();
         let rate_factor = self.plan.schedule.factor(epoch, self.plan.epochs);
         let mut order: Vec<usize> = (0..self.data.train.len()).collect();
         order.shuffle(&mut Key::new(self.plan.seed, "shuffle").with(epoch as u64).stream());
-        let before = self.system.expense();
-        let (start, mut seen) = (Instant::now(), Evaluation::default());
-        let (mut unsettled, mut left, mut truncated) = (0, 0, 0);
-        let batches = order.chunks(self.plan.batch);
-        let last = batches.len();
-        for (batch, indices) in (1..).zip(batches) {
+        let fresh = || Begun { before: self.system.expense(), ..Begun::default() };
+        let begun = self.begun.take().unwrap_or_else(fresh);
+        let Begun { mut seen, mut unsettled, mut left, mut truncated, before } = begun;
+        let (start, first) = (Instant::now(), seen.samples);
+        let rest = order.get(first..).ok_or_else(|| {
+            let (set, all) = (&self.data.name, order.len());
+            Error::input(format!("{first} samples of an epoch are done, {set} has {all} to train"))
+        })?;
+        let done = first.div_ceil(self.plan.batch);
+        let batches = rest.chunks(self.plan.batch);
+        let last = done + batches.len();
+        for (batch, indices) in (done + 1..).zip(batches) {
+            if self.stop.asked() {
+                self.training_time += start.elapsed();
+                self.trained_samples += seen.samples - first;
+                let message = format!(
+                    "stopped in epoch {} of {}, after {} of its {} samples",
+                    epoch + 1,
+                    self.plan.epochs,
+                    seen.samples,
+                    order.len()
+                );
+                self.begun = Some(Begun { seen, unsettled, left, truncated, before });
+                return Err(Error::Stopped(message));
+            }
             let of_batch = self.update(indices, rate_factor, &mut seen)?;
             unsettled += of_batch.unsettled;
             left += of_batch.left;
             truncated += of_batch.truncated;
-            if progress(seen.samples).is_break() {
-                return Ok(None);
-            }
+            progress(seen.samples);
             if unsettled == seen.samples && (batch == HOPELESS_BATCHES || batch == last) {
                 return Err(Error::Machine(format!(
                     "epoch {}: none of the first {} samples settled in every phase {}",
@@ -336,7 +353,7 @@ impl<T: Real> Trainer<T> {
             }
         }
         self.training_time += start.elapsed();
-        self.trained_samples += seen.samples;
+        self.trained_samples += seen.samples - first;
         self.spent = self.spent.plus(&self.system.expense(), &before);
         let (objective, system) = (self.plan.objective, self.system.as_mut());
         let validation_accuracy = match &self.data.validation {
@@ -362,7 +379,7 @@ impl<T: Real> Trainer<T> {
             lab_seconds: self.spent.seconds,
             non_reciprocity: self.system.non_reciprocity(),
         });
-        Ok(Some(&self.metrics[epoch]))
+        Ok(&self.metrics[epoch])
     }
 
     /// One update from the samples `indices`; returns how many had not settled.
@@ -408,6 +425,7 @@ impl<T: Real> Trainer<T> {
                 updates: self.updates,
                 spent: self.spent,
                 metrics: self.metrics.clone(),
+                begun: self.begun.clone(),
             },
             origin,
         }
@@ -453,6 +471,8 @@ impl<T: Real> Trainer<T> {
         self.updates = checkpoint.progress.updates;
         self.spent = checkpoint.progress.spent;
         self.metrics = checkpoint.progress.metrics.clone();
+        // Its counters are those of this hardware.
+        self.begun = checkpoint.progress.begun.clone().filter(|_| same_hardware);
         Ok(())
     }
 }

@@ -29,6 +29,7 @@ mod device;
 pub mod optics;
 mod patterns;
 mod picture;
+mod products;
 pub mod readout;
 mod side;
 mod wandered;
@@ -38,6 +39,7 @@ use std::sync::{Arc, OnceLock};
 
 use nalgebra::DMatrix;
 
+use self::products::Products;
 use self::side::Side;
 use self::wandered::Wandered;
 use super::{
@@ -74,6 +76,8 @@ pub struct Spim<T: Real> {
     quiet_sides: OnceLock<[Arc<Side>; 2]>,
     /// Whether forces are products with the patterns.
     is_dense: bool,
+    /// The patterns as they are shown, once products with them are asked for.
+    products: OnceLock<Products<T>>,
     /// Names what is fixed in its hardware.
     chip: Key,
     /// What wanders.
@@ -119,6 +123,7 @@ impl<T: Real> Spim<T> {
             sides: [forward, reversed],
             quiet_sides: OnceLock::new(),
             is_dense: readout::is_dense(&device),
+            products: OnceLock::new(),
             chip,
             wandered: Wandered::new(&device),
             self_coupling: shown.diagonal(),
@@ -182,6 +187,9 @@ impl<T: Real> Coupler<T> for Spim<T> {
         }
         self.shown = self.latent.shown(self.device.patterns.bits);
         self.self_coupling = self.shown.diagonal();
+        if let Some(products) = self.products.get_mut() {
+            products.set(&self.shown);
+        }
         self.wandered.write(&self.device, key);
         Ok(())
     }

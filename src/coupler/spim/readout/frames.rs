@@ -2,7 +2,7 @@
 //! that differs.
 
 use super::lag::Lag;
-use super::own_current;
+use super::missing_share;
 use crate::arithmetic::random::Stream;
 use crate::arithmetic::{Real, ViewMut};
 use crate::coupler::spim::Spim;
@@ -53,9 +53,8 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
     let mut lag = Lag::new(&spim.device, aperture.nodes);
     let reference: &[f64] =
         if readout.reads_overlaps() { aperture.light.reference_values() } else { &[] };
-    let unit = spim.sides[read.port.index()].unit;
-    let weight = spim.shown.inverse_count().f64() * aperture.light.brightening() * unit;
-    let weights: Vec<f64> = spim.shown.weights.iter().map(|l| l.f64() * weight).collect();
+    let weights = weights(spim, read.port);
+    let missing = missing_share(spim);
     let (mut wanted, mut forces) = (Vec::new(), Vec::new());
     for column in 0..read.values.ncols() {
         let gain = |row: usize| read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
@@ -80,12 +79,22 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMu
         forces.resize(wanted.len(), 0.0);
         readout.add_forces(&mut frames, &wanted, &mut forces);
         for (row, (node, force)) in read.wanted.clone().zip(&forces).enumerate() {
-            let own = own_current(spim, node, |node| read.values[(node, column)]);
+            let own = missing.map_or(T::zero(), |share| {
+                share * spim.self_coupling[node] * read.values[(node, column)]
+            });
             currents[(row, column)] += T::of(*force) + gain(row) * own;
         }
     }
     let (frames, at_limit) = exposure.readings();
     spim.camera.add(frames, at_limit);
+}
+
+/// lambda_k / K, made up for the compensation of the light and in the unit of light as it was
+/// measured.
+pub(super) fn weights<T: Real>(spim: &Spim<T>, port: Port) -> Vec<f64> {
+    let side = &spim.sides[port.index()];
+    let weight = spim.shown.inverse_count().f64() * side.light.brightening() * side.unit;
+    spim.shown.weights.iter().map(|lambda| lambda.f64() * weight).collect()
 }
 
 /// What the macro-pixels show of one sample, pattern by pattern.
