@@ -159,3 +159,17 @@ def test_the_command_line_comes_along(tmp_path):
     wrong = command("train", "wine-spin", cwd=tmp_path)
     assert wrong.returncode == 2 and "did you mean `wine-spim`?" in wrong.stderr
     assert command("--help").returncode == 0
+
+
+def test_an_installed_package_brings_the_console_command():
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        scripts = distribution("equilux-sim").entry_points
+    except PackageNotFoundError:
+        pytest.skip("the package is not installed, only on the path")
+    assert any(script.name == "equilux" for script in scripts)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "equilux", "--version"], capture_output=True, text=True
+    )
+    assert done.returncode == 0 and eq.__version__ in done.stdout
