@@ -65,12 +65,12 @@ class Instruments:
     @property
     def inputs(self) -> int:
         """The number of driven inputs."""
-        return self._content.shape()[0]
+        return self._content.shape[0]
 
     @property
     def outputs(self) -> int:
         """The number of output nodes."""
-        _, start, stop = self._content.shape()
+        _, start, stop = self._content.shape
         return stop - start
 
     @property
