@@ -275,7 +275,7 @@ class Machine(Instruments):
         return found
 
     def predict(self, X: Any) -> np.ndarray:
-        """The class of each sample of inputs ``X``, samples x inputs: that of its largest output."""
+        """The class of each sample of inputs ``X`` (samples x inputs): its largest output."""
         from ._labels import array_of
 
         found = np.asarray(self._content.predict(X))
