@@ -98,21 +98,21 @@ fn moments_are_heard_in_order() {
 #[test]
 fn samples_that_are_none_are_refused() {
     let features = |columns: usize| DMatrix::from_fn(2, columns, |i, j| (i + j) as f64);
-    let refused = |features: DMatrix<f64>, labels: &[&str]| {
+    let refused = |features: DMatrix<f64>, labels: Vec<&str>| {
         let labels: Vec<String> = labels.iter().map(|label| label.to_string()).collect();
         Dataset::of_samples("x", features, &labels).unwrap_err().to_string()
     };
     let mut infinite = features(2);
     infinite[(1, 1)] = f64::INFINITY;
     for (features, labels, words) in [
-        (DMatrix::zeros(0, 2), &["a", "b"][..], "x: 2 samples of 0 features"),
-        (DMatrix::zeros(2, 0), &[], "x: 0 samples of 2 features"),
-        (features(3), &["a", "b"], "x: 2 labels of 3 samples"),
-        (infinite, &["a", "b"], "x: sample 1, feature 1: expected a finite number, found inf"),
-        (features(2), &["a", "a"], "x: every label is `a`"),
-        (features(2), &["a", " b"], "x: label \" b\""),
-        (features(2), &["a", ""], "x: label \"\""),
-        (features(2), &["1", "1.0"], "are the same number"),
+        (DMatrix::zeros(0, 2), vec!["a", "b"], "x: 2 samples of 0 features"),
+        (DMatrix::zeros(2, 0), vec![], "x: 0 samples of 2 features"),
+        (features(3), vec!["a", "b"], "x: 2 labels of 3 samples"),
+        (infinite, vec!["a", "b"], "x: sample 1, feature 1: expected a finite number, found inf"),
+        (features(2), vec!["a", "a"], "x: every label is `a`"),
+        (features(2), vec!["a", " b"], "x: label \" b\""),
+        (features(2), vec!["a", ""], "x: label \"\""),
+        (features(2), vec!["1", "1.0"], "are the same number"),
     ] {
         let refusal = refused(features, labels);
         assert!(refusal.contains(words), "{refusal}");
