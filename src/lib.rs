@@ -78,6 +78,7 @@ pub mod state;
 pub mod study;
 pub mod system;
 pub mod training;
+pub mod wire;
 
 pub use error::{Error, Result};
 pub use {nalgebra, rand};
