@@ -22,6 +22,10 @@ pub struct EvaluateCommand {
     /// Program the parameters into this device: a datasheet's name or path, or `exact`
     #[arg(long, value_name = "SHEET")]
     device: Option<String>,
+    /// Evaluate on the instrument of a laboratory: its address HOST:PORT, or the command that talks
+    /// to it on its standard input and output
+    #[arg(long, value_name = "COMMAND|ADDRESS")]
+    laboratory: Option<String>,
 }
 
 pub(super) fn run(command: &EvaluateCommand, json: bool) -> Result<()> {
@@ -30,6 +34,7 @@ pub(super) fn run(command: &EvaluateCommand, json: bool) -> Result<()> {
     if let Some(device) = &command.device {
         experiment = experiment.on_device(device)?;
     }
+    let experiment = super::train::in_laboratory(experiment, command.laboratory.as_deref())?;
     let summary = in_precision!(experiment, evaluated(&directory, &experiment))?;
     if json {
         return print(&serde_json::to_string(&summary).expect("names and finite numbers"));

@@ -7,11 +7,11 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print;
-use crate::Result;
 use crate::arithmetic::Real;
 use crate::experiment::{Experiment, RunDirectory, Session, in_precision};
 use crate::report::{self, format};
 use crate::training::{Summary, Trainer};
+use crate::{Error, Result, wire};
 
 /// Train a machine as an experiment says
 ///
@@ -31,11 +31,31 @@ pub struct TrainCommand {
     /// Go on with the run in --out, or in runs/NAME
     #[arg(long)]
     resume: bool,
+    /// Train on the instrument of a laboratory: its address HOST:PORT, or the command that talks to
+    /// it on its standard input and output
+    #[arg(long, value_name = "COMMAND|ADDRESS")]
+    laboratory: Option<String>,
 }
 
 pub(super) fn run(command: &TrainCommand, json: bool) -> Result<()> {
     let experiment = Experiment::load(&command.config, &command.settings)?;
+    let experiment = in_laboratory(experiment, command.laboratory.as_deref())?;
     in_precision!(experiment, train(command, &experiment, json))
+}
+
+/// `experiment` in the laboratory of the command line, if there is one; Ctrl-C then ends the request
+/// in flight first.
+pub(super) fn in_laboratory(experiment: Experiment, place: Option<&str>) -> Result<Experiment> {
+    let experiment = match place {
+        Some(place) => experiment.in_laboratory(place)?,
+        None => experiment,
+    };
+    experiment.check_laboratory()?;
+    if experiment.laboratory.is_some() {
+        // A handler that is there already is this one.
+        let _ = ctrlc::set_handler(wire::stop);
+    }
+    Ok(experiment)
 }
 
 fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -> Result<()> {
@@ -45,10 +65,16 @@ fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -
         let checkpoint = directory.read_checkpoint()?;
         session.trainer.resume_from(&checkpoint, &directory.checkpoint())?;
     }
-    for warning in session.trainer.doubts()?.into_iter().chain(session.trainer.seam()) {
+    // A laboratory's frames are dear: it is not asked before it has to be.
+    let in_laboratory = session.trainer.system().is_in_a_laboratory();
+    let doubts = if in_laboratory { None } else { session.trainer.doubts()? };
+    for warning in doubts.into_iter().chain(session.trainer.seam()) {
         super::tell(&format!("warning: {warning}"));
     }
-    run_epochs(&mut session.trainer, &directory)?;
+    run_epochs(&mut session.trainer, &directory).map_err(|error| match in_laboratory {
+        true => saved(error, &session.trainer, &directory),
+        false => error,
+    })?;
     let summary = session.summary(&directory)?;
     directory.write_summary(&summary)?;
     let (trainer, experiment) = (&session.trainer, Some(&session.experiment));
@@ -58,6 +84,22 @@ fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -
         return print(&serde_json::to_string(&summary).expect("names and finite numbers"));
     }
     print(&describe(&summary))
+}
+
+/// The `error` that ended a run in a laboratory, with how to go on: what was learnt is saved.
+fn saved<T: Real>(error: Error, trainer: &Trainer<T>, directory: &RunDirectory) -> Error {
+    if let Err(unsaved) = directory.save(trainer) {
+        return Error::Machine(format!("{error}; the run could not be saved: {unsaved}"));
+    }
+    let path = directory.path().display();
+    let message = format!(
+        "{error}\nwhat was learnt is saved in {path}: go on with `equilux train ... --out {path} \
+         --resume`"
+    );
+    match error {
+        Error::Input(_) => Error::Input(message),
+        _ => Error::Machine(message),
+    }
 }
 
 /// The directory of a new run, or of the one to go on with.

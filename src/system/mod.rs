@@ -311,6 +311,12 @@ pub trait System<T: Real>: Send {
         "its parameters".into()
     }
 
+    /// Whether an instrument does its work that may be lost at any moment. What it has learnt is then
+    /// kept after every update.
+    fn is_in_a_laboratory(&self) -> bool {
+        false
+    }
+
     /// The largest relative difference between an array's effective matrix and what it should have
     /// been; see [`Coupler::staleness`](crate::coupler::Coupler::staleness).
     fn staleness(&self) -> f64 {

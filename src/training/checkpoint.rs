@@ -13,7 +13,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
-use super::EpochMetrics;
+use super::{EpochMetrics, Evaluation};
 use crate::arithmetic::Real;
 use crate::coupler::Expense;
 use crate::file::matrix::row_by_row;
@@ -36,6 +36,24 @@ pub struct Progress {
     pub spent: Expense,
     /// One entry an epoch.
     pub metrics: Vec<EpochMetrics>,
+    /// What was done of an epoch that has not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Within>,
+}
+
+/// What was done of an epoch: its first mini-batches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Within {
+    /// Mini-batches that are done.
+    pub batches: usize,
+    /// What their free phases said.
+    pub seen: Evaluation,
+    /// Samples that had not settled and took no part.
+    pub unsettled: usize,
+    /// Samples among them that left their basin.
+    pub left: usize,
+    /// Samples that took part without having settled.
+    pub truncated: usize,
 }
 
 /// The content of a checkpoint.

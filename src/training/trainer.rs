@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 
-use super::checkpoint::{Checkpoint, Progress};
+use super::checkpoint::{Checkpoint, Progress, Within};
 use super::metrics::fraction;
 use super::optimiser::{Bop, Descent, Optimiser};
 use super::{EpochMetrics, Evaluation, LabSummary, Objective, Schedule, Summary};
@@ -15,6 +15,7 @@ use crate::arithmetic::random::Key;
 use crate::coupler::{Expense, Parameter, Saturation};
 use crate::data::Parts;
 use crate::learning::{Batch, Estimate, Rule};
+use crate::state::State;
 use crate::system::{Phase, System};
 use crate::{Error, Result};
 
@@ -37,13 +38,6 @@ pub struct Plan {
     pub seed: u64,
 }
 
-/// Samples of an update that had not settled: those that took no part, and those that did.
-struct NotSettled {
-    unsettled: usize,
-    left: usize,
-    truncated: usize,
-}
-
 /// A machine in training.
 pub struct Trainer<T: Real> {
     system: Box<dyn System<T>>,
@@ -56,6 +50,10 @@ pub struct Trainer<T: Real> {
     updates: u64,
     spent: Expense,
     metrics: Vec<EpochMetrics>,
+    /// The epoch that has begun and not ended, and the state of a laboratory's machine after what is
+    /// done of it.
+    within: Option<Within>,
+    kept: Option<State<T>>,
     training_time: Duration,
     trained_samples: usize,
 }
@@ -113,6 +111,8 @@ impl<T: Real> Trainer<T> {
             updates: 0,
             spent: Expense::default(),
             metrics: Vec::new(),
+            within: None,
+            kept: None,
             training_time: Duration::ZERO,
             trained_samples: 0,
         })
@@ -287,47 +287,33 @@ impl<T: Real> Trainer<T> {
         self.metrics.len() >= self.plan.epochs
     }
 
-    /// Trains one epoch and evaluates it; `progress` hears how many samples of the epoch are done.
+    /// Trains one epoch and evaluates it; `progress` hears how many samples of the epoch are done. An
+    /// epoch that failed goes on after its last whole update.
     ///
     /// # Errors
     /// When no sample of the first mini-batches settles, training diverges, or the machine fails.
     pub fn epoch(&mut self, progress: &mut dyn FnMut(usize)) -> Result<&EpochMetrics> {
         let epoch = self.metrics.len();
-        let rate_factor = self.plan.schedule.factor(epoch, self.plan.epochs);
-        let mut order: Vec<usize> = (0..self.data.train.len()).collect();
-        order.shuffle(&mut Key::new(self.plan.seed, "shuffle").with(epoch as u64).stream());
         let before = self.system.expense();
-        let (start, mut seen) = (Instant::now(), Evaluation::default());
-        let (mut unsettled, mut left, mut truncated) = (0, 0, 0);
-        let batches = order.chunks(self.plan.batch);
-        let last = batches.len();
-        for (batch, indices) in (1..).zip(batches) {
-            let of_batch = self.update(indices, rate_factor, &mut seen)?;
-            unsettled += of_batch.unsettled;
-            left += of_batch.left;
-            truncated += of_batch.truncated;
-            progress(seen.samples);
-            if unsettled == seen.samples && (batch == HOPELESS_BATCHES || batch == last) {
-                return Err(Error::Machine(format!(
-                    "epoch {}: none of the first {} samples settled in every phase {}",
-                    epoch + 1,
-                    seen.samples,
-                    self.system.patience()
-                )));
-            }
-        }
+        let start = Instant::now();
+        let so_far = self.within.map_or(0, |within| within.seen.samples);
+        self.keep();
+        let trained = self.updates_of_epoch(progress);
         self.training_time += start.elapsed();
-        self.trained_samples += seen.samples;
+        let within = self.within.unwrap_or_default();
+        self.trained_samples += within.seen.samples - so_far;
         self.spent = self.spent.plus(&self.system.expense(), &before);
+        trained?;
         let (objective, system) = (self.plan.objective, self.system.as_mut());
         let validation_accuracy = match &self.data.validation {
             Some(examples) => Some(objective.evaluate(system, examples)?.accuracy()),
             None => None,
         };
         let test = objective.evaluate(system, &self.data.test)?;
+        let Within { seen, unsettled, left, truncated, .. } = within;
         self.metrics.push(EpochMetrics {
             epoch: epoch + 1,
-            rate_factor,
+            rate_factor: self.plan.schedule.factor(epoch, self.plan.epochs),
             train_cost: seen.mean_cost(),
             train_accuracy: seen.accuracy(),
             validation_accuracy,
@@ -343,30 +329,66 @@ impl<T: Real> Trainer<T> {
             lab_seconds: self.spent.seconds,
             non_reciprocity: self.system.non_reciprocity(),
         });
+        (self.within, self.kept) = (None, None);
         Ok(&self.metrics[epoch])
     }
 
-    /// One update from the samples `indices`; returns how many had not settled.
-    fn update(
-        &mut self,
-        indices: &[usize],
-        rate_factor: f64,
-        seen: &mut Evaluation,
-    ) -> Result<NotSettled> {
+    /// Keeps the state of a machine in a laboratory, which may be lost in the midst of what follows.
+    fn keep(&mut self) {
+        self.kept = self.system.is_in_a_laboratory().then(|| self.system.state());
+    }
+
+    /// The updates that are left of this epoch.
+    fn updates_of_epoch(&mut self, progress: &mut dyn FnMut(usize)) -> Result<()> {
+        let epoch = self.metrics.len();
+        let rate_factor = self.plan.schedule.factor(epoch, self.plan.epochs);
+        let mut order: Vec<usize> = (0..self.data.train.len()).collect();
+        order.shuffle(&mut Key::new(self.plan.seed, "shuffle").with(epoch as u64).stream());
+        let batches = order.chunks(self.plan.batch);
+        let last = batches.len();
+        let done = self.within.get_or_insert_default().batches;
+        for (batch, indices) in (1..).zip(batches).skip(done) {
+            self.update(indices, rate_factor)?;
+            let Within { seen, unsettled, .. } = self.within.unwrap_or_default();
+            progress(seen.samples);
+            if unsettled == seen.samples && (batch == HOPELESS_BATCHES || batch == last) {
+                return Err(Error::Machine(format!(
+                    "epoch {}: none of the first {} samples settled in every phase {}",
+                    epoch + 1,
+                    seen.samples,
+                    self.system.patience()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// One update from the samples `indices`, counted in the epoch that has begun.
+    fn update(&mut self, indices: &[usize], rate_factor: f64) -> Result<()> {
         let (inputs, labels) = self.data.train.batch(indices);
         let (objective, outputs) = (self.plan.objective, self.system.outputs());
         let targets = objective.class_targets(&labels, outputs.len());
         let cost = objective.cost;
         let batch = Batch { inputs: &inputs, targets: &targets, cost, update: self.updates };
         let estimate = self.rule.estimate(self.system.as_mut(), &batch)?;
-        seen.count(&outputs, &estimate.free, &labels, &targets, cost);
-        self.updates += 1;
         let Estimate { unsettled, left, truncated, .. } = estimate;
         if unsettled < indices.len() {
             self.descent.step(&mut self.values, &estimate.gradient, rate_factor)?;
-            self.system.program(&mut self.values)?;
         }
-        Ok(NotSettled { unsettled, left, truncated })
+        // The update is made, whatever becomes of the machine.
+        self.updates += 1;
+        let within = self.within.get_or_insert_default();
+        within.batches += 1;
+        within.seen.count(&outputs, &estimate.free, &labels, &targets, cost);
+        within.unsettled += unsettled;
+        within.left += left;
+        within.truncated += truncated;
+        let programmed = match unsettled < indices.len() {
+            true => self.system.program(&mut self.values),
+            false => Ok(()),
+        };
+        self.keep();
+        programmed
     }
 
     /// Writes a checkpoint, whole or not at all.
@@ -382,13 +404,14 @@ impl<T: Real> Trainer<T> {
         let parameters = self.names.iter().cloned().zip(self.values.iter().cloned());
         Checkpoint {
             parameters: parameters.collect(),
-            machine: self.system.state(),
+            machine: self.kept.clone().unwrap_or_else(|| self.system.state()),
             optimiser: self.descent.state(),
             progress: Progress {
                 precision: T::NAME.into(),
                 updates: self.updates,
                 spent: self.spent,
                 metrics: self.metrics.clone(),
+                within: self.within,
             },
             origin,
         }
@@ -434,6 +457,7 @@ impl<T: Real> Trainer<T> {
         self.updates = checkpoint.progress.updates;
         self.spent = checkpoint.progress.spent;
         self.metrics = checkpoint.progress.metrics.clone();
+        self.within = checkpoint.progress.within;
         Ok(())
     }
 }

@@ -177,44 +177,48 @@ impl Laboratory {
     /// # Errors
     /// When the laboratory is lost, cannot do it, or everything is to stop.
     pub fn ask(&self, request: &Arc<Message>, question: &Question) -> Result<Message> {
-        match self.ask_saturated(request, question)? {
-            Some(answer) => Ok(answer),
-            None => Err(self.refusal(question, "saturated", "")),
-        }
+        let answer = self.ask_unless(&[], request, question)?;
+        answer.map_err(|code| self.refusal(question, &code, ""))
     }
 
-    /// [`ask`](Self::ask), with nothing for an answer that all readings were saturated.
+    /// [`ask`](Self::ask), with the code for an answer where the laboratory refuses by one of
+    /// `codes`.
     ///
     /// # Errors
     /// Those of [`ask`](Self::ask).
-    pub fn ask_saturated(
+    pub fn ask_unless(
         &self,
+        codes: &[&str],
         request: &Arc<Message>,
         question: &Question,
-    ) -> Result<Option<Message>> {
+    ) -> Result<std::result::Result<Message, String>> {
         let line = &mut *self.line();
         let mut retries = 0;
         loop {
             if is_stopped() {
-                return Err(Error::Machine(format!("stopped before the next request: {}", question.what)));
+                let what = &question.what;
+                return Err(Error::Machine(format!("stopped before the next request: {what}")));
             }
             let (code, message, wait) = match self.exchange(line, request, question)? {
-                Outcome::Done(answer) => return Ok(Some(answer)),
+                Outcome::Done(answer) => return Ok(Ok(answer)),
                 Outcome::Refused { code, message, retry_after_s } => (code, message, retry_after_s),
             };
-            match &*code {
-                "saturated" => return Ok(None),
-                "busy" if question.again && retries < self.table.retries => {}
-                _ => {
-                    let tried = if retries > 0 { format!(" (asked {} times)", retries + 1) } else { String::new() };
-                    return Err(self.refusal(question, &code, &(message + &tried)));
-                }
+            if codes.contains(&&*code) {
+                return Ok(Err(code));
+            }
+            if code != "busy" || !question.again || retries == self.table.retries {
+                let tried = match retries {
+                    0 => String::new(),
+                    _ => format!(" (asked {} times)", retries + 1),
+                };
+                return Err(self.refusal(question, &code, &(message + &tried)));
             }
             retries += 1;
             line.spent.retries += 1;
             let until = Instant::now() + Duration::from_secs_f64(wait.clamp(0.0, LONGEST_WAIT_S));
             while Instant::now() < until && !is_stopped() {
-                thread::sleep(Duration::from_millis(20).min(until - Instant::now()));
+                let left = until.saturating_duration_since(Instant::now());
+                thread::sleep(left.min(Duration::from_millis(20)));
             }
         }
     }

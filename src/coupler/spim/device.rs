@@ -449,6 +449,10 @@ impl Family for SpimDevice {
         let most = site.inputs.max(site.outputs);
         limits::NUMBERS.product(&[most, self.patterns.count]).map_err(large)?;
         let patterns = Patterns::random(&self.patterns, nodes, site.same_nodes, key);
+        if let Some(laboratory) = site.laboratory {
+            let spim = Spim::in_laboratory(self.clone(), patterns, laboratory.clone(), site.index)?;
+            return Ok(Box::new(spim));
+        }
         let chip = Self::chip(site.seed, site.chip, site.index);
         Ok(Box::new(Spim::on_chip(self.clone(), patterns, chip)?))
     }

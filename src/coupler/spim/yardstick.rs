@@ -68,6 +68,7 @@ impl<T: Real> Spim<T> {
             camera: Tally::default(),
             chip: self.chip,
             wandered: self.wandered.clone(),
+            bench: None,
         }
     }
 

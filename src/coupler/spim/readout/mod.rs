@@ -25,6 +25,7 @@ pub use self::finite_difference::FiniteDifference;
 pub use self::frames::{Frames, Pair, Wanted};
 use super::optics::Path;
 use super::{Spim, Tier};
+use crate::Result;
 use crate::arithmetic::{Real, ViewMut};
 use crate::coupler::Read;
 use crate::quantity::choice::choices;
@@ -159,17 +160,20 @@ impl ReadoutChoice {
 }
 
 /// Adds `gain * (W v)` of the wanted nodes to `currents`.
+///
+/// # Errors
+/// When the laboratory fails.
 pub(super) fn read<T: Real>(
     spim: &Spim<T>,
     read: &Read<T>,
     currents: ViewMut<T>,
     scratch: &mut Vec<T>,
-) {
-    if spim.is_dense {
-        dense::read(spim, read, currents, scratch)
-    } else {
-        frames::read(spim, read, currents)
+) -> Result<()> {
+    if !spim.is_dense {
+        return frames::read(spim, read, currents);
     }
+    dense::read(spim, read, currents, scratch);
+    Ok(())
 }
 
 /// Whether a force is a product with W through the gauge's fields, plus a normal deviate; or, read
