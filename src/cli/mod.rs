@@ -10,6 +10,7 @@ mod export;
 mod gradient;
 mod many_runs;
 mod report;
+mod serve;
 mod spim;
 mod sweep;
 mod train;
@@ -52,6 +53,7 @@ enum Command {
     #[command(subcommand)]
     Crossbar(crossbar::CrossbarCommand),
     Devices(devices::DevicesCommand),
+    Serve(serve::ServeCommand),
     /// Bench instruments of a spatial photonic Ising machine
     Spim(spim::SpimCommand),
     /// List, fetch and import data sets
@@ -91,6 +93,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Import(command) => export::run_import(&command, json),
         Command::Crossbar(command) => crossbar::run(&command, json),
         Command::Devices(command) => devices::run(&command, json),
+        Command::Serve(command) => serve::run(&command),
         Command::Spim(command) => spim::run(&command, json),
         Command::Data(command) => data::run(command, json),
     })

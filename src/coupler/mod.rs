@@ -288,6 +288,15 @@ pub trait Coupler<T: Real>: Send + Sync {
     /// When the hardware cannot take the values.
     fn program(&mut self, values: &mut [DMatrix<T>], key: Key) -> Result<()>;
 
+    /// Makes an instrument ready that has not been programmed since it was reached: it gets the values
+    /// that [`parameters`](Self::parameters) gives. Simulated hardware is born ready.
+    ///
+    /// # Errors
+    /// When the instrument fails.
+    fn begin(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// The W that was asked for: a digital model of the device, blind to its imperfections. Outputs
     /// x inputs.
     fn intended(&self) -> DMatrix<T>;

@@ -36,6 +36,7 @@ use crate::wire::LaboratoryTable;
 pub use case::Case;
 pub use device::{Device, EffectOn};
 pub use files::NamedFiles;
+pub use laboratory::LaboratoryMachine;
 pub use learning::LearningConfig;
 pub use machine::Machine;
 pub use network::{CouplingConfig, NetworkConfig, NetworkMachine, Topology};

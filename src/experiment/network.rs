@@ -188,6 +188,11 @@ impl NetworkConfig {
         DMatrix::from_fn(outputs, inputs, |_, _| deviation * T::normal(&mut stream))
     }
 
+    /// Outputs and inputs of each array.
+    pub(super) fn shapes(&self) -> Vec<(usize, usize)> {
+        self.arrays().iter().map(|array| (array.to.len(), array.from.len())).collect()
+    }
+
     fn arrays(&self) -> Vec<Array> {
         let rows = |layer: usize| {
             let start = self.layers[..layer].iter().sum();

@@ -21,8 +21,10 @@
 
 mod activation;
 mod cost;
+mod instrument;
 mod local_product;
 mod network;
+mod remote;
 
 use std::ops::Range;
 
@@ -35,11 +37,13 @@ use crate::{Error, Result};
 
 pub use activation::Activation;
 pub use cost::Cost;
+pub use instrument::SimulatedSystem;
 pub use local_product::{GradientPart, LocalProduct};
 pub use network::{
     AnalogNetwork, Coupling, CouplingKind, Dynamics, Instruments, Layer, NetworkDescription,
     Relaxation, RelaxationMethod,
 };
+pub use remote::RemoteSystem;
 
 /// A force -beta dC/dv on the outputs.
 #[derive(Clone, Copy, Debug)]

@@ -29,6 +29,9 @@ pub fn is_stopped() -> bool {
 /// How long a laboratory may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How long an instrument that is busy while it is programmed is left alone.
+const GRACE: Duration = Duration::from_millis(100);
+
 /// The longest that a laboratory may ask us to wait before a retry, seconds.
 const LONGEST_WAIT_S: f64 = 600.0;
 
@@ -84,6 +87,17 @@ struct Line {
     spent: Spent,
     /// Why it is lost, if it is.
     lost: Option<String>,
+    held: Held,
+}
+
+/// What an instrument has been asked to hold.
+#[derive(Default)]
+struct Held {
+    revision: u64,
+    /// Rows and columns that are spoken for.
+    taken: [usize; 2],
+    /// Targets of all its cells, row by row.
+    targets: Vec<f64>,
 }
 
 /// What became of a request.
@@ -120,7 +134,8 @@ impl Laboratory {
             recorder.hello(&fields)?;
         }
         let (id, exchanges, spent) = (1, 0, Spent::default());
-        let line = Line { far_end, recorder, id, exchanges, spent, lost: None };
+        let (lost, held) = (None, Held::default());
+        let line = Line { far_end, recorder, id, exchanges, spent, lost, held };
         Ok(Arc::new(Self { name, table: table.clone(), hello, line: Mutex::new(line) }))
     }
 
@@ -162,6 +177,104 @@ impl Laboratory {
         }
         if let FarEnd::Replay(replay) = &mut line.far_end {
             replay.seek(count);
+        }
+        Ok(())
+    }
+
+    /// The corner of a block of so many rows and columns that nobody else has, on an array of `all`;
+    /// none where there is no room. Blocks share no row and no column.
+    pub fn claim(&self, block: [usize; 2], all: [usize; 2]) -> Option<[usize; 2]> {
+        let held = &mut self.line().held;
+        let corner = held.taken;
+        let end = [corner[0] + block[0], corner[1] + block[1]];
+        (end[0] <= all[0] && end[1] <= all[1]).then(|| {
+            held.taken = end;
+            corner
+        })
+    }
+
+    /// The number of the next write, and the targets of all `cells` as `change` leaves them, `lowest`
+    /// where nobody asked for anything.
+    pub fn revise(
+        &self,
+        cells: usize,
+        lowest: f64,
+        change: impl FnOnce(&mut [f64]),
+    ) -> (u64, Vec<f64>) {
+        let held = &mut self.line().held;
+        held.targets.resize(cells, lowest);
+        change(&mut held.targets);
+        held.revision += 1;
+        (held.revision, held.targets.clone())
+    }
+
+    /// The number of the last write.
+    pub fn revision(&self) -> u64 {
+        self.line().held.revision
+    }
+
+    /// Numbers writes from `revision` on.
+    pub fn go_on_from(&self, revision: u64) {
+        self.line().held.revision = revision;
+    }
+
+    /// Whether the instrument still holds what was programmed in `session` as `revision`. What a
+    /// record says is not asked.
+    ///
+    /// # Errors
+    /// When the laboratory is lost.
+    pub fn holds(&self, session: &str, revision: u64) -> Result<bool> {
+        if session != self.hello.session {
+            return Ok(false);
+        }
+        let line = &mut *self.line();
+        let FarEnd::Link(link) = &mut line.far_end else { return Ok(true) };
+        line.id += 1;
+        let state = Arc::new(Message::request("state"));
+        let heard = converse(link, line.id, &state, 0, patience(&self.table, 0.0));
+        let answer = heard.map_err(|problem| {
+            let error = self.lost(&problem);
+            line.lost = Some(format!("state: {problem}"));
+            error
+        })?;
+        Ok(answer.field("revision").and_then(Value::as_u64) == Some(revision))
+    }
+
+    /// Programs: asked again only if the instrument does not hold `revision` already.
+    ///
+    /// # Errors
+    /// Those of [`ask`](Self::ask).
+    pub fn program(&self, request: &Arc<Message>, revision: u64, what: &str) -> Result<()> {
+        let question = |what: &str, again: bool| Question {
+            what: what.to_owned(),
+            seconds: 0.0,
+            answer_bytes: 1024,
+            again,
+        };
+        for retry in 0.. {
+            let answer = self.ask_unless(&["busy"], request, &question(what, false))?;
+            let Ok(answer) = answer else {
+                if retry == self.table.retries {
+                    let message = format!("(asked {} times)", retry + 1);
+                    return Err(self.refusal(&question(what, false), "busy", &message));
+                }
+                self.line().spent.retries += 1;
+                thread::sleep(GRACE);
+                let state = Arc::new(Message::request("state"));
+                let state = self.ask(&state, &question("state", true))?;
+                if state.field("revision").and_then(Value::as_u64) == Some(revision) {
+                    return Ok(());
+                }
+                continue;
+            };
+            let found = answer.field("revision").cloned().unwrap_or(Value::Null);
+            return match found.as_u64() == Some(revision) {
+                true => Ok(()),
+                false => {
+                    Err(self
+                        .wrong(what, &format!("it holds revision {found}: expected {revision}")))
+                }
+            };
         }
         Ok(())
     }

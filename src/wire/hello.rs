@@ -114,6 +114,14 @@ pub struct SystemParameter {
     pub shape: [usize; 2],
     /// `real`, `binary` or `[-1,1]`.
     pub domain: Value,
+    /// The first row that it reaches and the one after the last, of inputs and then nodes; absent is
+    /// all nodes.
+    pub to: Option<[usize; 2]>,
+    /// The rows that drive it; absent is what its columns say, if they do.
+    pub from: Option<[usize; 2]>,
+    /// Whether it acts both ways, W and back W^T.
+    #[serde(default)]
+    pub both_ways: bool,
 }
 
 impl Kind {
@@ -211,6 +219,11 @@ impl Hello {
                 )));
             }
         };
-        Ok(Self { name: required("name")?, serial: text("serial")?, session: required("session")?, kind })
+        Ok(Self {
+            name: required("name")?,
+            serial: text("serial")?,
+            session: required("session")?,
+            kind,
+        })
     }
 }

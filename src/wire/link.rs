@@ -84,7 +84,8 @@ impl Link {
                 match TcpStream::connect_timeout(&place, patience) {
                     Ok(stream) => {
                         stream.set_nodelay(true).map_err(unreachable)?;
-                        let [from, to, far_end] = [stream.try_clone(), stream.try_clone(), Ok(stream)];
+                        let [from, to, far_end] =
+                            [stream.try_clone(), stream.try_clone(), Ok(stream)];
                         let (from, to) = (from.map_err(unreachable)?, to.map_err(unreachable)?);
                         let far_end = FarEnd::Tcp(far_end.map_err(unreachable)?);
                         return Ok(Self::new(from, to, far_end));

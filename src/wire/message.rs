@@ -71,11 +71,7 @@ impl Array {
     }
 
     /// Numbers in double precision.
-    pub fn of_numbers(
-        name: &str,
-        shape: &[usize],
-        numbers: impl IntoIterator<Item = f64>,
-    ) -> Self {
+    pub fn of_numbers(name: &str, shape: &[usize], numbers: impl IntoIterator<Item = f64>) -> Self {
         let bytes = numbers.into_iter().flat_map(f64::to_le_bytes).collect();
         Self { name: name.into(), dtype: Dtype::F8, shape: shape.into(), bytes }
     }
@@ -174,9 +170,7 @@ impl Message {
         let mut line = Map::from_iter([("id".to_owned(), json!(id))]);
         line.extend(self.fields.clone());
         if !self.arrays.is_empty() {
-            let announced = |array: &Array| {
-                json!({"name": array.name, "dtype": array.dtype.name(), "shape": array.shape})
-            };
+            let announced = |array: &Array| json!({"name": array.name, "dtype": array.dtype.name(), "shape": array.shape});
             line.insert("arrays".into(), self.arrays.iter().map(announced).collect());
             let bytes: usize = self.arrays.iter().map(|array| array.bytes.len()).sum();
             line.insert("bytes".into(), json!(bytes));

@@ -24,9 +24,6 @@ use super::{Array, MOST_OF_ARRAYS, Message};
 use crate::file::{hexadecimal, open};
 use crate::{Error, Result};
 
-/// Exchanges of a run that may go on with a record before it says so.
-const PATIENCE: usize = 256;
-
 /// What tells a request from others: its fields, and the check sums of its arrays.
 fn told(request: &Message) -> Map<String, Value> {
     let sum = |array: &Array| {
@@ -93,9 +90,6 @@ pub(super) struct Recorder {
     held: u64,
     /// Whether what is appended goes on with what the file held.
     goes_on: bool,
-    /// Exchanges since, where that is not known yet: a run that goes on programs what it has learnt
-    /// once more, which belongs to no record.
-    waiting: usize,
 }
 
 impl Recorder {
@@ -108,7 +102,7 @@ impl Recorder {
         let held = if begun { read(path)?.exchanges.len() as u64 } else { 0 };
         let file = OpenOptions::new().create(true).append(true).open(path);
         let file = BufWriter::new(file.map_err(Error::writing(path))?);
-        Ok(Self { path: path.to_owned(), file, entries: 0, held, goes_on: !begun, waiting: 0 })
+        Ok(Self { path: path.to_owned(), file, entries: 0, held, goes_on: !begun })
     }
 
     fn write(&mut self, entry: &Message) -> Result<()> {
@@ -123,10 +117,6 @@ impl Recorder {
 
     /// Writes an exchange.
     pub fn exchange(&mut self, request: &Message, answer: &Message) -> Result<()> {
-        if !self.goes_on && self.waiting < PATIENCE {
-            self.waiting += 1;
-            return Ok(());
-        }
         if !self.goes_on {
             return Err(Error::input(format!(
                 "laboratory.record = \"{}\": it holds {} exchanges of another run: expected a new \
@@ -174,11 +164,9 @@ impl Replay {
     /// When there is none, or it is damaged.
     pub fn open(path: &Path) -> Result<(Self, Map<String, Value>)> {
         let Content { hello, exchanges } = read(path)?;
-        let hello = hello.ok_or_else(|| {
-            Error::input(format!("{}: a record without a hello", path.display()))
-        })?;
-        let mut replay =
-            Self { path: path.to_owned(), exchanges, left: HashMap::new(), next: 0 };
+        let hello = hello
+            .ok_or_else(|| Error::input(format!("{}: a record without a hello", path.display())))?;
+        let mut replay = Self { path: path.to_owned(), exchanges, left: HashMap::new(), next: 0 };
         replay.seek(0);
         Ok((replay, hello))
     }
@@ -276,9 +264,6 @@ mod tests {
 
         // Another run does not write into it; this one goes on, and what was lost is left out.
         let mut recorder = Recorder::open(&path).unwrap();
-        for _ in 0..PATIENCE {
-            recorder.exchange(&request(3, 1.0), &answer(0.4)).unwrap();
-        }
         let refused = recorder.exchange(&request(3, 1.0), &answer(0.4)).unwrap_err().to_string();
         assert!(refused.contains("holds 3 exchanges of another run"), "{refused}");
         recorder.seek(2).unwrap();

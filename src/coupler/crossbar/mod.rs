@@ -40,9 +40,11 @@ mod dissection;
 mod effects;
 mod heat;
 mod hook;
+mod instrument;
 mod periphery;
 mod pulsed;
 mod read;
+mod remote;
 mod settings;
 mod tile;
 mod writer;
@@ -71,6 +73,8 @@ pub use circuit::{Solution, solve};
 pub use dissection::effective;
 pub use effects::*;
 pub use hook::{ArrayEffect, Conversions, Lines, Load, Making, Path, Stage, Write};
+pub use instrument::SimulatedArray;
+pub use remote::RemoteArray;
 pub use settings::{Age, Cost, Drive, Mapping, Noise, Pairs, TileSum, Tiles};
 
 /// Where the weights are.

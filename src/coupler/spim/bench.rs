@@ -193,7 +193,13 @@ impl Bench {
     /// Shows masks of `values` (frames x regions x macro-pixels) and returns the intensities, frames
     /// x regions; not-a-number where a reading was saturated or none. A `tentative` exposure may be
     /// out of the laboratory's range: then all are.
-    fn show(&self, side: usize, values: &[f64], exposure: f64, tentative: bool) -> Result<Vec<f64>> {
+    fn show(
+        &self,
+        side: usize,
+        values: &[f64],
+        exposure: f64,
+        tentative: bool,
+    ) -> Result<Vec<f64>> {
         let canvas = &self.canvases[side];
         let (regions, height, width) = (canvas.regions, canvas.layout.height, canvas.layout.width);
         let each = height * width * canvas.bytes;
@@ -274,12 +280,12 @@ impl Bench {
     pub fn restore<T: Real>(&self, state: &State<T>) -> Result<()> {
         // A machine that was trained in simulation knows of no laboratory.
         let Ok(session) = state.text("session") else { return Ok(()) };
-        let (numbers, counts) = (state.numbers("unit of light", 4)?, state.counts("laboratory", 2)?);
+        let (numbers, counts) =
+            (state.numbers("unit of light", 4)?, state.counts("laboratory", 2)?);
         if session == self.laboratory.hello().session {
-            let unit = |n: &[f64]| {
-                (n[0] > 0.0).then(|| Unit { exposure: n[0], per_square: n[1] })
-            };
-            *self.units() = Units { updates: counts[0], of: [unit(&numbers[..2]), unit(&numbers[2..])] };
+            let unit = |n: &[f64]| (n[0] > 0.0).then(|| Unit { exposure: n[0], per_square: n[1] });
+            *self.units() =
+                Units { updates: counts[0], of: [unit(&numbers[..2]), unit(&numbers[2..])] };
         }
         self.laboratory.seek(counts[1])
     }
@@ -367,7 +373,8 @@ impl Canvas {
         let Optics { layout, levels, .. } = optics;
         let shift = panel_bits - levels.bits();
         let bytes = if panel_bits > 8 { 2 } else { 1 };
-        let colour = |row: usize, column: usize| (row / layout.checker + column / layout.checker) % 2;
+        let colour =
+            |row: usize, column: usize| (row / layout.checker + column / layout.checker) % 2;
         let of_node = |node: usize| {
             let mut pixels = [Vec::new(), Vec::new()];
             for (row, column, at) in layout.pixels(&layout.regions[0], node) {
@@ -379,7 +386,16 @@ impl Canvas {
         let pixels = if regions == 1 { (0..all).map(of_node).collect() } else { Vec::new() };
         let (nodes, background) = (layout.nodes, Vec::new());
         let mut canvas = Self {
-            layout, levels, shift, bytes, nodes, all, regions, reference, background, pixels,
+            layout,
+            levels,
+            shift,
+            bytes,
+            nodes,
+            all,
+            regions,
+            reference,
+            background,
+            pixels,
         };
         let blank = vec![0.0; regions * all];
         let mut background = Vec::new();

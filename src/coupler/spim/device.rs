@@ -352,6 +352,12 @@ impl SpimDevice {
         if self.frames.multiplexing == Multiplexing::FocalPlane { self.patterns.count } else { 1 }
     }
 
+    /// Macro-pixels of an array of so many `inputs` and `outputs`, driven forward and reversed.
+    pub fn apertures(&self, inputs: usize, outputs: usize) -> [usize; 2] {
+        let both = self.readout.get().shows_writers();
+        [inputs, outputs].map(|driven| if both { inputs + outputs } else { driven })
+    }
+
     /// The camera before an aperture of `nodes` macro-pixels, its region of interest included.
     pub fn detector(&self, nodes: usize) -> Detector {
         self.camera.detector(&self.region, nodes, self.field_in_phase(nodes))

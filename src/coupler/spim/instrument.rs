@@ -64,7 +64,9 @@ impl SimulatedFrames {
             ));
         }
         if tier == Some(Tier::Analytic) {
-            return Err(Error::input("the analytic tier knows no masks: expected wave or effective"));
+            return Err(Error::input(
+                "the analytic tier knows no masks: expected wave or effective",
+            ));
         }
         let mut device = device.clone();
         // A camera looks at every frame by itself.
@@ -136,11 +138,7 @@ impl SimulatedFrames {
     }
 
     /// Shows masks and returns intensities and whether they were saturated, frames x regions.
-    fn show(
-        &mut self,
-        masks: &[Mask],
-        exposure: f64,
-    ) -> Result<(Vec<f64>, Vec<u8>), Refusal> {
+    fn show(&mut self, masks: &[Mask], exposure: f64) -> Result<(Vec<f64>, Vec<u8>), Refusal> {
         let standing = self.pass(masks.len());
         let optics = &self.optics;
         let wave = Wave::new(optics);
@@ -152,16 +150,18 @@ impl SimulatedFrames {
             let mut exposures = start.at(number as u64);
             let regions = optics.layout.regions.len();
             if let Some(light) = &self.light {
-                let shown = mask.decode(&optics.layout, &optics.levels).map_err(|e| {
-                    Refusal::unsupported(format!("{e}; serve with --tier wave"))
-                })?;
+                let shown = mask
+                    .decode(&optics.layout, &optics.levels)
+                    .map_err(|e| Refusal::unsupported(format!("{e}; serve with --tier wave")))?;
                 let fields = shown.iter().map(|values| light.zero_order(values, &[]));
                 let see = |field| exposures.effective(field, exposure, &mut stream);
                 return Ok(fields.map(see).collect());
             }
             let moment = Moment { flicker: exposures.phase_change(), pixel_key: Some(key) };
             (0..regions)
-                .map(|region| Ok(exposures.wave(&wave, mask, moment, region, exposure, &mut stream)?))
+                .map(|region| {
+                    Ok(exposures.wave(&wave, mask, moment, region, exposure, &mut stream)?)
+                })
                 .collect()
         };
         let seen: Result<Vec<_>, Refusal> = masks.par_iter().enumerate().map(of_frame).collect();
@@ -268,12 +268,7 @@ impl<'a> Exposures<'a> {
     }
 
     /// A `field` of node values, in units of a node's in phase, by the effective tier.
-    fn effective(
-        &mut self,
-        field: Field,
-        exposure: f64,
-        stream: &mut Stream,
-    ) -> (f64, bool) {
+    fn effective(&mut self, field: Field, exposure: f64, stream: &mut Stream) -> (f64, bool) {
         let (_, camera) = &mut self.pixels[0];
         let nodes = self.optics.layout.nodes as f64;
         let arriving = camera.arriving(field, Some(stream)).norm_sqr();
@@ -318,9 +313,11 @@ impl Instrument for SimulatedFrames {
         }
         let exposure = match request.field("exposure") {
             None => 1.0,
-            Some(value) => value.as_f64().filter(|e| e.is_finite() && *e > 0.0).ok_or_else(|| {
-                Refusal::range(format!("exposure {value}: expected a number above 0"))
-            })?,
+            Some(value) => {
+                value.as_f64().filter(|e| e.is_finite() && *e > 0.0).ok_or_else(|| {
+                    Refusal::range(format!("exposure {value}: expected a number above 0"))
+                })?
+            }
         };
         let masks = self.masks(request)?;
         let (seen, saturated) = self.show(&masks, exposure)?;

@@ -110,15 +110,12 @@ impl<T: Real> Spim<T> {
     pub fn on_chip(device: SpimDevice, patterns: Patterns<T>, chip: Key) -> Result<Self> {
         let checked = device.check().and_then(|()| device.check_site(patterns.writers.is_none()));
         checked.map_err(|message| Error::input(format!("device.spim.{message}")))?;
-        let readout = device.readout.get();
-        let (inputs, outputs) = (patterns.readers.nrows(), patterns.writers().nrows());
-        let aperture =
-            |driven: usize| if readout.shows_writers() { inputs + outputs } else { driven };
-        let forward = Arc::new(Side::new(&device, aperture(inputs), chip)?);
-        let reversed = if aperture(inputs) == aperture(outputs) {
+        let apertures = device.apertures(patterns.readers.nrows(), patterns.writers().nrows());
+        let forward = Arc::new(Side::new(&device, apertures[0], chip)?);
+        let reversed = if apertures[0] == apertures[1] {
             forward.clone()
         } else {
-            Arc::new(Side::new(&device, aperture(outputs), chip)?)
+            Arc::new(Side::new(&device, apertures[1], chip)?)
         };
         let shown = patterns.shown(device.patterns.bits);
         Ok(Self {

@@ -1,9 +1,9 @@
 //! One side of a mask: the aperture that sends light to a camera when one port is driven.
 
-use super::{SpimDevice, Tier};
 use super::optics::Optics;
 use super::optics::camera::Detector;
 use super::optics::light::Light;
+use super::{SpimDevice, Tier};
 use crate::Result;
 use crate::arithmetic::random::Key;
 

@@ -251,6 +251,7 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
 
     fn settle(&mut self, inputs: &DMatrix<T>, phase: &Phase<T>) -> Result<Measurement<T>> {
         self.check(inputs, phase)?;
+        self.network.made_of.couplings.iter_mut().try_for_each(|each| each.coupler.begin())?;
         let key = self.next_key("settling");
         let task = Task::new(&self.network, phase, key);
         let (nodes, samples) = (self.network.nodes, inputs.ncols());

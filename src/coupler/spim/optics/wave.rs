@@ -240,7 +240,8 @@ impl<'a> Wave<'a> {
                 let along = |turns: &Vec<Field>| row.iter().zip(turns).map(|(a, b)| a * b).sum();
                 along_x.iter().map(along).collect()
             };
-            let rows: Vec<Vec<Field>> = plane.par_chunks(width).with_min_len(16).map(of_row).collect();
+            let rows: Vec<Vec<Field>> =
+                plane.par_chunks(width).with_min_len(16).map(of_row).collect();
             let sum = |turns: &Vec<Field>, x: usize| {
                 turns.iter().zip(&rows).map(|(turn, row)| turn * row[x]).sum::<Field>()
             };
@@ -254,7 +255,8 @@ impl<'a> Wave<'a> {
                 *total += factor(at / across.len(), at % across.len()) * sum / self.light;
             }
         };
-        let envelopes = |f: &[f64]| -> Vec<_> { f.iter().map(|f| self.envelopes(planes, *f)).collect() };
+        let envelopes =
+            |f: &[f64]| -> Vec<_> { f.iter().map(|f| self.envelopes(planes, *f)).collect() };
         let (ey, ex) = (envelopes(down), envelopes(across));
         for (point, plane) in near.planes.iter().enumerate() {
             add(sums(plane), &|y, x| ey[y][point / POINTS] * ex[x][point % POINTS]);

@@ -3,9 +3,9 @@
 
 use super::lag::Lag;
 use super::own_current;
+use crate::Result;
 use crate::arithmetic::random::Stream;
 use crate::arithmetic::{Real, ViewMut};
-use crate::Result;
 use crate::coupler::spim::Spim;
 use crate::coupler::spim::bench::Roll;
 use crate::coupler::spim::optics::exposure::{Exposure, Field};
@@ -64,35 +64,36 @@ pub(super) fn read<T: Real>(
     let weights: Vec<f64> = spim.shown.weights.iter().map(|l| l.f64() * weight).collect();
     let (mut wanted, mut forces) = (Vec::new(), Vec::new());
     // Adds the forces of one sample to its currents, where its frames are not only noted.
-    let mut read_sample = |column: usize, roll: Option<&mut Roll>, currents: Option<&mut ViewMut<T>>| {
-        let gain = |row: usize| read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
-        aperture.show(spim, read.port, |node| read.values[(node, column)].f64());
-        let mut stream = read.streams.stream(column);
-        exposure.begin(&mut stream);
-        if let Some(lag) = &mut lag {
-            lag.begin(&aperture.values, reference);
-        }
-        let (aperture, weights, lag) = (&aperture, &weights[..], lag.as_mut());
-        let moved = Vec::new();
-        let exposure = &mut exposure;
-        let mut frames = Frames { aperture, exposure, weights, stream, moved, lag, roll };
-        wanted.clear();
-        wanted.extend(read.wanted.clone().enumerate().map(|(row, node)| {
-            // A writer beside the readers starts from nothing.
-            let beside = readout.shows_writers();
-            let own = read.values.get((node, column)).filter(|_| !beside);
-            let value = own.map_or(0.0, |value| value.f64());
-            Wanted { node, value, gain: gain(row).f64() }
-        }));
-        forces.clear();
-        forces.resize(wanted.len(), 0.0);
-        readout.add_forces(&mut frames, &wanted, &mut forces);
-        let Some(currents) = currents else { return };
-        for (row, (node, force)) in read.wanted.clone().zip(&forces).enumerate() {
-            let own = own_current(spim, node, |node| read.values[(node, column)]);
-            currents[(row, column)] += T::of(*force) + gain(row) * own;
-        }
-    };
+    let mut read_sample =
+        |column: usize, roll: Option<&mut Roll>, currents: Option<&mut ViewMut<T>>| {
+            let gain = |row: usize| read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
+            aperture.show(spim, read.port, |node| read.values[(node, column)].f64());
+            let mut stream = read.streams.stream(column);
+            exposure.begin(&mut stream);
+            if let Some(lag) = &mut lag {
+                lag.begin(&aperture.values, reference);
+            }
+            let (aperture, weights, lag) = (&aperture, &weights[..], lag.as_mut());
+            let moved = Vec::new();
+            let exposure = &mut exposure;
+            let mut frames = Frames { aperture, exposure, weights, stream, moved, lag, roll };
+            wanted.clear();
+            wanted.extend(read.wanted.clone().enumerate().map(|(row, node)| {
+                // A writer beside the readers starts from nothing.
+                let beside = readout.shows_writers();
+                let own = read.values.get((node, column)).filter(|_| !beside);
+                let value = own.map_or(0.0, |value| value.f64());
+                Wanted { node, value, gain: gain(row).f64() }
+            }));
+            forces.clear();
+            forces.resize(wanted.len(), 0.0);
+            readout.add_forces(&mut frames, &wanted, &mut forces);
+            let Some(currents) = currents else { return };
+            for (row, (node, force)) in read.wanted.clone().zip(&forces).enumerate() {
+                let own = own_current(spim, node, |node| read.values[(node, column)]);
+                currents[(row, column)] += T::of(*force) + gain(row) * own;
+            }
+        };
     let columns = 0..read.values.ncols();
     let Some(bench) = &spim.bench else {
         columns.into_iter().for_each(|column| read_sample(column, None, Some(&mut currents)));
