@@ -114,22 +114,21 @@ fn served_optics_are_those_in_the_process() {
         ],
         &[
             "device.spim.frames.multiplexing=focal-plane",
-            "device.spim.panel.macro_pixel_px=16",
+            "device.spim.panel.macro_pixel_px=4",
             "device.spim.quantisation.bits=16",
-            "device.spim.panel.width_px=640",
-            "device.spim.panel.height_px=320",
             "device.spim.readout=homodyne",
-            "device.spim.patterns.count=2",
         ],
     ] {
         println!("{settings:?}");
         let all = [&CONTINUOUS[..], settings].concat();
         let here = experiment(OPTICAL, &all);
         let instrument = here.clone();
-        // A carrier's phase is rounded to levels; nothing else is other than rounding.
+        // Orders look into each other by the wave tier, and a carrier's phase is rounded to levels;
+        // nothing else is other than rounding.
         let carriers = settings.iter().any(|setting| setting.contains("focal"));
-        let address = served(move || instrument.frames(None).unwrap());
-        agree(here, &address, if carriers { 2e-3 } else { 1e-9 });
+        let tier = carriers.then_some(equilux::coupler::spim::Tier::Effective);
+        let address = served(move || instrument.frames(tier).unwrap());
+        agree(here, &address, if carriers { 1e-3 } else { 1e-9 });
     }
 }
 
@@ -141,7 +140,9 @@ fn the_effective_tier_serves_what_the_wave_tier_does() {
         let address = served(move || instrument.frames(tier).unwrap());
         trained(here.in_laboratory(&address).unwrap())
     });
-    assert_eq!(wave.0, effective.0, "the same signs");
+    for (a, b) in wave.0.iter().zip(&effective.0) {
+        assert!((a - b).abs() < 1e-9, "{a} {b}");
+    }
     assert!((wave.1[0] - effective.1[0]).abs() < 1e-9, "{} {}", wave.1[0], effective.1[0]);
 }
 
@@ -315,7 +316,7 @@ fn faulty(mut instrument: impl Instrument, fault: Fault, at: usize, stream: TcpS
 
 #[test]
 fn two_hundred_faults_end_in_an_error_or_a_counted_retry() {
-    let here = experiment(OPTICAL, &["laboratory.timeout_s=0.1"]);
+    let here = experiment(OPTICAL, &["laboratory.timeout_s=0.1", "device.spim.frames.rate_Hz=1e5"]);
     let run = |fault: Fault, at: usize| {
         let instrument = here.clone();
         let address = on_a_thread(move |stream| {
@@ -395,6 +396,9 @@ fn another_laboratory_than_the_experiments_is_refused() {
             let mut from = BufReader::new(stream.try_clone().unwrap());
             let _ = Message::read(&mut from, || 0);
             let _ = stream.write_all(&bytes);
+            if bytes.is_empty() {
+                return;
+            }
             let _ = Message::read(&mut from, || usize::MAX);
         });
         let arguments = ["train", "x.toml", "--out", "run", "--laboratory", &address];

@@ -32,7 +32,7 @@ pub struct TrainCommand {
     #[arg(long)]
     resume: bool,
     /// Train on the instrument of a laboratory: its address HOST:PORT, or the command that talks to
-    /// it on its standard input and output
+    /// it on its standard input and output; `none` simulates
     #[arg(long, value_name = "COMMAND|ADDRESS")]
     laboratory: Option<String>,
 }
@@ -47,11 +47,13 @@ pub(super) fn run(command: &TrainCommand, json: bool) -> Result<()> {
 /// in flight first.
 pub(super) fn in_laboratory(experiment: Experiment, place: Option<&str>) -> Result<Experiment> {
     let experiment = match place {
+        Some("none") => Experiment { laboratory: None, ..experiment },
         Some(place) => experiment.in_laboratory(place)?,
         None => experiment,
     };
     experiment.check_laboratory()?;
-    if experiment.laboratory.is_some() {
+    if let Some(table) = &experiment.laboratory {
+        table.check_place()?;
         // A handler that is there already is this one.
         let _ = ctrlc::set_handler(wire::stop);
     }
@@ -75,7 +77,10 @@ fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -
         true => saved(error, &session.trainer, &directory),
         false => error,
     })?;
-    let summary = session.summary(&directory)?;
+    let summary = session.summary(&directory).map_err(|error| match in_laboratory {
+        true => saved(error, &session.trainer, &directory),
+        false => error,
+    })?;
     directory.write_summary(&summary)?;
     let (trainer, experiment) = (&session.trainer, Some(&session.experiment));
     let system = Some(trainer.system());
@@ -88,7 +93,9 @@ fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -
 
 /// The `error` that ended a run in a laboratory, with how to go on: what was learnt is saved.
 fn saved<T: Real>(error: Error, trainer: &Trainer<T>, directory: &RunDirectory) -> Error {
-    if let Err(unsaved) = directory.save(trainer) {
+    // After the last epoch the checkpoint is written, and what failed is an evaluation.
+    let unsaved = if trainer.is_finished() { None } else { directory.save(trainer).err() };
+    if let Some(unsaved) = unsaved {
         return Error::Machine(format!("{error}; the run could not be saved: {unsaved}"));
     }
     let path = directory.path().display();

@@ -112,7 +112,7 @@ impl Laboratory {
     /// # Errors
     /// When it cannot be reached, is no laboratory, or speaks another protocol.
     pub fn connect(table: &LaboratoryTable) -> Result<Arc<Self>> {
-        table.check()?;
+        table.check_place()?;
         let name = table.name();
         let mut recorder = match &table.record {
             Some(path) => Some(Recorder::open(Path::new(path))?),

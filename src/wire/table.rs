@@ -73,21 +73,16 @@ impl LaboratoryTable {
         Ok(Self { command, ..base })
     }
 
-    /// Checks that it names one laboratory.
+    /// Checks that it names one laboratory at most.
     ///
     /// # Errors
-    /// When it names none, or more than one.
+    /// When it names more than one, or none that there could be.
     pub fn check(&self) -> Result<()> {
-        let named = [
-            ("command", !self.command.is_empty()),
-            ("address", self.address.is_some()),
-            ("replay", self.replay.is_some()),
-        ];
-        let named: Vec<&str> = named.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
-        if named.len() != 1 {
-            let found = if named.is_empty() { "none".into() } else { named.join(" and ") };
+        let named = self.named();
+        if named.len() > 1 {
             return Err(Error::input(format!(
-                "[laboratory]: expected one of command, address and replay, found {found}"
+                "[laboratory]: expected one of command, address and replay, found {}",
+                named.join(" and ")
             )));
         }
         if let Some(address) = self.address.as_ref().filter(|address| !is_address(address)) {
@@ -102,6 +97,30 @@ impl LaboratoryTable {
             ));
         }
         Ok(())
+    }
+
+    /// Checks that it names a laboratory.
+    ///
+    /// # Errors
+    /// When it names none, or more than one.
+    pub fn check_place(&self) -> Result<()> {
+        self.check()?;
+        match self.named().len() {
+            1 => Ok(()),
+            _ => Err(Error::input(
+                "[laboratory]: expected one of command, address and replay, found none; or \
+                 --laboratory",
+            )),
+        }
+    }
+
+    fn named(&self) -> Vec<&'static str> {
+        let named = [
+            ("command", !self.command.is_empty()),
+            ("address", self.address.is_some()),
+            ("replay", self.replay.is_some()),
+        ];
+        named.into_iter().filter(|(_, is)| *is).map(|(name, _)| name).collect()
     }
 
     /// What it is called in errors.
@@ -132,6 +151,12 @@ mod tests {
         assert_eq!(at("[::1]:80").address.as_deref(), Some("[::1]:80"));
         assert_eq!(at("python3 'my bench.py' -v").command, ["python3", "my bench.py", "-v"]);
         assert!(LaboratoryTable::default().at("python3 'open").is_err());
-        assert!(LaboratoryTable::default().check().unwrap_err().to_string().contains("found none"));
+        assert!(
+            LaboratoryTable::default()
+                .check_place()
+                .unwrap_err()
+                .to_string()
+                .contains("found none")
+        );
     }
 }

@@ -13,7 +13,7 @@ use super::optics::exposure::{Exposure, Field};
 use super::optics::fourier::sinc;
 use super::optics::light::Light;
 use super::optics::mask::Mask;
-use super::optics::wave::{Moment, Wave};
+use super::optics::wave::{Moment, Wave, focal_plane};
 use super::optics::{Optics, Path};
 use super::wandered::{Standing, Wandered};
 use super::{Multiplexing, SpimDevice, Tier};
@@ -138,7 +138,12 @@ impl SimulatedFrames {
     }
 
     /// Shows masks and returns intensities and whether they were saturated, frames x regions.
-    fn show(&mut self, masks: &[Mask], exposure: f64) -> Result<(Vec<f64>, Vec<u8>), Refusal> {
+    fn show(
+        &mut self,
+        masks: &[Mask],
+        exposure: f64,
+        orders: &[(f64, f64)],
+    ) -> Result<(Vec<f64>, Vec<u8>), Refusal> {
         let standing = self.pass(masks.len());
         let optics = &self.optics;
         let wave = Wave::new(optics);
@@ -148,7 +153,6 @@ impl SimulatedFrames {
             let key = self.key.with(self.requests).with(1 + number as u64);
             let mut stream = key.stream();
             let mut exposures = start.at(number as u64);
-            let regions = optics.layout.regions.len();
             if let Some(light) = &self.light {
                 let shown = mask
                     .decode(&optics.layout, &optics.levels)
@@ -158,11 +162,10 @@ impl SimulatedFrames {
                 return Ok(fields.map(see).collect());
             }
             let moment = Moment { flicker: exposures.phase_change(), pixel_key: Some(key) };
-            (0..regions)
-                .map(|region| {
-                    Ok(exposures.wave(&wave, mask, moment, region, exposure, &mut stream)?)
-                })
-                .collect()
+            let mut see = |(region, order): (usize, &(f64, f64))| {
+                Ok(exposures.wave(&wave, mask, moment, (region, *order), exposure, &mut stream)?)
+            };
+            orders.iter().enumerate().map(&mut see).collect()
         };
         let seen: Result<Vec<_>, Refusal> = masks.par_iter().enumerate().map(of_frame).collect();
         self.frames += masks.len() as u64;
@@ -225,20 +228,20 @@ impl<'a> Exposures<'a> {
         count * brightest / detector.pixel_full_scale()
     }
 
-    /// The order of `region` by the wave tier.
+    /// The light at `order` (cycles a pixel, down and across), relative to all nodes of `region` in
+    /// phase, by the wave tier.
     fn wave(
         &mut self,
         wave: &Wave,
         mask: &Mask,
         moment: Moment,
-        region: usize,
+        (region, (fy, fx)): (usize, (f64, f64)),
         exposure: f64,
         stream: &mut Stream,
     ) -> Result<(f64, bool)> {
         let (layout, roi) = (&self.optics.layout, &self.optics.device.region);
         let still = self.optics.device.pixel_flicker.is_off();
         let moment = Moment { pixel_key: moment.pixel_key.filter(|_| !still), ..moment };
-        let (fy, fx) = layout.regions[region].carrier;
         let scale = self.optics.light() / self.optics.light_on_nodes(region);
         let fields = if self.places.len() == 1 && (fy, fx) == (0.0, 0.0) {
             vec![wave.zero_order(mask, moment)?]
@@ -281,6 +284,32 @@ impl<'a> Exposures<'a> {
     }
 }
 
+impl SimulatedFrames {
+    /// The focal plane of each mask, zero order in the middle, as camera pixels see it: frames x
+    /// height x width, in units of the camera's full scale.
+    fn images(&self, masks: &[Mask], exposure: f64) -> Result<Array, Refusal> {
+        if self.light.is_some() {
+            return Err(Refusal::unsupported("images: serve with --tier wave"));
+        }
+        let (layout, detector) = (&self.optics.layout, &self.optics.detector);
+        let scale = (self.optics.light() / self.optics.light_on_nodes(0)).powi(2);
+        let mut bytes = Vec::new();
+        for (number, mask) in masks.iter().enumerate() {
+            let mut wave = Wave::new(&self.optics);
+            let near = wave.near_field(mask, Moment::default())?;
+            let image = focal_plane(layout, wave.far_field(near));
+            let key = self.key.with(self.requests).with(u64::MAX - number as u64);
+            let mut stream = key.stream();
+            for pixel in image.transpose().iter() {
+                let seen = detector.pixel(pixel * scale * exposure, &mut stream);
+                bytes.extend(((seen / detector.pixel_full_scale()) as f32).to_le_bytes());
+            }
+        }
+        let shape = vec![masks.len(), layout.height, layout.width];
+        Ok(Array { name: "images".into(), dtype: Dtype::F4, shape, bytes })
+    }
+}
+
 impl Instrument for SimulatedFrames {
     fn hello(&self) -> Map<String, Value> {
         let (device, layout) = (&self.optics.device, &self.optics.layout);
@@ -320,10 +349,25 @@ impl Instrument for SimulatedFrames {
             }
         };
         let masks = self.masks(request)?;
-        let (seen, saturated) = self.show(&masks, exposure)?;
+        let own = self.optics.layout.regions.iter().map(|region| region.carrier);
+        let orders: Vec<(f64, f64)> = match request.field("region") {
+            None => own.collect(),
+            Some(asked) => serde_json::from_value(asked.clone()).map_err(|e| {
+                Refusal::range(format!("region: {e}; expected [[fy, fx], ...], cycles a pixel"))
+            })?,
+        };
+        if orders.len() != self.optics.layout.regions.len() {
+            let (found, expected) = (orders.len(), self.optics.layout.regions.len());
+            return Err(Refusal::range(format!("{found} regions: expected {expected}")));
+        }
+        let (seen, saturated) = self.show(&masks, exposure, &orders)?;
         let shape = [masks.len(), self.optics.layout.regions.len()];
-        Ok(Message::ok()
+        let answer = Message::ok()
             .with_array(Array::of_numbers("intensities", &shape, seen))
-            .with_array(Array::of_bytes("saturated", &shape, saturated)))
+            .with_array(Array::of_bytes("saturated", &shape, saturated));
+        match request.field("images") {
+            Some(Value::Bool(true)) => Ok(answer.with_array(self.images(&masks, exposure)?)),
+            _ => Ok(answer),
+        }
     }
 }
