@@ -32,6 +32,9 @@ pub enum Error {
     /// The machine did not do what was asked of it, for example no sample settled.
     #[error("{0}")]
     Machine(String),
+    /// Somebody asked to stop, and what was done until then is kept.
+    #[error("{0}")]
+    Stopped(String),
     /// A plot could not be drawn.
     #[error("a plot could not be drawn: {0}")]
     Plot(String),
@@ -53,7 +56,8 @@ impl Error {
         move |source| Self::Write { path: path.to_owned(), source }
     }
 
-    /// The process's exit status: 2 when what the user gave is wrong, 1 for anything else.
+    /// The process's exit status: 2 when what the user gave is wrong, 130 when it was asked to
+    /// stop (128 and the number of the signal of Ctrl-C), 1 for anything else.
     pub fn exit_status(&self) -> u8 {
         use io::ErrorKind::{
             AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied,
@@ -66,6 +70,7 @@ impl Error {
                 | ReadOnlyFilesystem => 2,
                 _ => 1,
             },
+            Self::Stopped(_) => 130,
             Self::Machine(_) | Self::Plot(_) => 1,
         }
     }

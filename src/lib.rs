@@ -70,11 +70,13 @@ pub mod error;
 pub mod experiment;
 pub mod export;
 pub mod file;
+pub mod laboratory;
 pub mod learning;
 pub mod quantity;
 #[cfg(feature = "plots")]
 pub mod report;
 pub mod state;
+pub mod stop;
 pub mod study;
 pub mod system;
 pub mod training;

@@ -1,10 +1,10 @@
-//! Every number that an experiment can state, at its extremes: refused with a message, or it works. The
-//! keys are those that the code itself writes, so that a new one is covered by itself.
+//! Every number that an experiment can state, at its extremes: refused with a message, or it works, and
+//! every file that a run writes reads back. The keys are those that the code itself writes, so that a new one is covered by itself.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use equilux::experiment::{Experiment, Session};
+use equilux::experiment::{Experiment, RunDirectory, Session};
 use toml::{Table, Value};
 
 /// Small machines whose tables hold every key.
@@ -48,9 +48,39 @@ fn tried(text: &str, setting: &str) -> Result<(), String> {
         return Ok(());
     }
     let Ok(summary) = session.trainer.summary("extreme".into()) else { return Ok(()) };
-    let path = tempfile::NamedTempFile::new().unwrap();
-    if session.trainer.save(path.path()).is_ok() {
-        session.trainer.resume(path.path()).map_err(|e| format!("its checkpoint: {e}"))?;
+    let place = tempfile::tempdir().unwrap();
+    let Ok(run) = RunDirectory::create(&place.path().join("run"), &session.experiment) else {
+        return Err("its directory is not made".into());
+    };
+    // What is written reads back; what could not is not written.
+    let unread = |what: &str, error: equilux::Error| Err(format!("its {what}: {error}"));
+    match run.experiment(&[]) {
+        Ok(read) if read == session.experiment => {}
+        read => return Err(format!("its config.toml: {:?}", read.err())),
+    }
+    let trainer = &mut session.trainer;
+    if run.write_metrics(trainer.metrics()).is_ok() {
+        match run.metrics() {
+            // No number is itself, but for its text.
+            Ok(read) if format!("{read:?}") == format!("{:?}", trainer.metrics()) => {}
+            Ok(read) => return Err(format!("its metrics: {read:?}, not {:?}", trainer.metrics())),
+            Err(error) => return unread("metrics", error),
+        }
+    }
+    if run.save(trainer).is_ok() {
+        match run.read_checkpoint() {
+            Ok(read) => trainer
+                .resume_from(&read, &run.checkpoint())
+                .or_else(|e| unread("checkpoint", e))?,
+            Err(error) => return unread("checkpoint", error),
+        }
+    }
+    if run.write_summary(&summary).is_ok() {
+        match run.summary() {
+            Ok(read) if read == summary => {}
+            Ok(read) => return Err(format!("its summary: {read:?}, not {summary:?}")),
+            Err(error) => return unread("summary", error),
+        }
     }
     if summary.test_accuracy.is_finite() && summary.train_accuracy.is_finite() {
         Ok(())

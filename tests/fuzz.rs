@@ -1,18 +1,25 @@
-//! Mutations of valid files for every reader: a result or a message, never a panic, and soon.
+//! Mutations of valid files for every reader: a result or a message, never a panic, soon, and in
+//! bounded memory.
 //!
-//! A few hundred inputs a reader each time; `EQUILUX_FUZZ=100000 cargo test --release --test fuzz` for
+//! A few hundred inputs a reader each time; `EQUILUX_FUZZ=1000000 cargo test --release --test fuzz` for
 //! as many as wanted. What fails is kept by its number: the same number makes the same input.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use equilux::coupler::spim::optics::mask::Mask;
 use equilux::data::{Store, import_csv, import_directory};
-use equilux::experiment::{Case, Experiment, RunDirectory, Sheet};
+use equilux::experiment::{Case, Experiment, RunDirectory, Session, Sheet};
+use equilux::export::{ExportOptions, MaskOptions, Target, export, verify};
 use equilux::file::matrix::{read_matrix, write_matrix};
-use equilux::study::Study;
+use equilux::study::budget::BudgetDirectory;
+use equilux::study::{Options, Shard, Study, StudyDirectory, Table, sweep};
 use equilux::training::Checkpoint;
 use nalgebra::DMatrix;
 use rand::{Rng, RngExt, SeedableRng};
@@ -71,22 +78,68 @@ fn mutated(seed: &[u8], random: &mut Xoshiro256PlusPlus) -> Vec<u8> {
     content
 }
 
+/// Bytes that a reader may take whatever it reads: a panel of 2^26 pixels, and what it unpacks to.
+const MEMORY: usize = 1 << 28;
+/// And for each byte of the file.
+const MEMORY_A_BYTE: usize = 200;
+
+/// The system's allocator, which counts.
+struct Counting;
+
+static USED: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: all is done by the system's allocator, as it is asked; counting touches no memory of its.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let used = USED.fetch_add(layout.size(), Relaxed) + layout.size();
+        MOST.fetch_max(used, Relaxed);
+        // SAFETY: the caller's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        USED.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller's.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let used = USED.fetch_add(layout.size(), Relaxed) + layout.size();
+        MOST.fetch_max(used, Relaxed);
+        // SAFETY: the caller's.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// One reader at a time, so that the memory is its own.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// Reads mutations of `seed` under `name` by `read`.
 fn fuzz(name: &str, seed: &[u8], mut read: impl FnMut(&Path)) {
     let count: u64 = std::env::var("EQUILUX_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(name);
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     // The seed itself is read, or nothing behind its first bytes would be.
     fs::write(&path, seed).unwrap();
     read(&path);
     for number in 0..count {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(number);
-        fs::write(&path, mutated(seed, &mut random)).unwrap();
-        let start = Instant::now();
+        let content = mutated(seed, &mut random);
+        fs::write(&path, &content).unwrap();
+        let (start, before) = (Instant::now(), USED.load(Relaxed));
+        MOST.store(before, Relaxed);
         let outcome = catch_unwind(AssertUnwindSafe(|| read(&path)));
         assert!(outcome.is_ok(), "{name}: input {number} makes a panic");
         let taken = start.elapsed();
         assert!(taken < Duration::from_secs(10), "{name}: input {number} takes {taken:?}");
+        let used = MOST.load(Relaxed).saturating_sub(before);
+        let most = MEMORY + MEMORY_A_BYTE * content.len();
+        assert!(used <= most, "{name}: input {number} takes {used} bytes, {most} at most");
     }
 }
 
@@ -173,7 +226,7 @@ fn data_sets() {
 fn what_a_run_leaves() {
     let text = "[data]\nset = 'wine'\n[network]\nlayers = [13, 3]\n[training]\nepochs = 1\n";
     let experiment = Experiment::parse(text, "x.toml", &[]).unwrap();
-    let mut session = equilux::experiment::Session::<f32>::new(experiment.clone()).unwrap();
+    let mut session = Session::<f32>::new(experiment.clone()).unwrap();
     session.trainer.train().unwrap();
     let seed = written("c.safetensors", |path| session.trainer.save(path).unwrap());
     fuzz("c.safetensors", &seed, |path| {
@@ -193,4 +246,149 @@ fn what_a_run_leaves() {
         });
         fs::write(&own, seed).unwrap();
     }
+}
+
+#[test]
+fn measured_tables() {
+    let text = |table: &str| {
+        format!(
+            "[data]\nset = 'wine'\n[network]\nlayers = [13, 3]\ntopology = 'all-to-all'\n[device.spim]\n\
+             quantisation.bits = 3\n{table}\n"
+        )
+    };
+    let phases = DMatrix::from_fn(8, 1, |level, _| 0.7 * level as f64);
+    let kernel = DMatrix::from_fn(3, 3, |i, j| if (i, j) == (1, 1) { 0.6 } else { 0.05 });
+    let light = DMatrix::from_fn(32, 32, |i, j| 1.0 + 0.01 * (i + j) as f64);
+    for (key, matrix) in
+        [("response.table", phases), ("fringing.kernel", kernel), ("illumination.image", light)]
+    {
+        for extension in ["csv", "npy"] {
+            let name = format!("t.{extension}");
+            let seed = written(&name, |path| write_matrix(path, &matrix).unwrap());
+            let mut built = 0;
+            fuzz(&name, &seed, |path| {
+                let text = text(&format!("{key} = '{}'", path.display()));
+                let experiment = Experiment::parse(&text, "x.toml", &[]);
+                built += usize::from(experiment.is_ok_and(|x| x.machine::<f32>().is_ok()));
+            });
+            assert!(built > 0, "{key}: the seed itself is refused");
+        }
+    }
+}
+
+/// `content` with a seal that fits, as far as it has a place for one.
+fn sealed(content: &[u8]) -> Vec<u8> {
+    let mut content = content.to_vec();
+    let name = b"\"seal\": \"";
+    let Some(at) = content.windows(name.len()).position(|window| window == name) else {
+        return content;
+    };
+    let digits = at + name.len()..at + name.len() + 64;
+    if content.len() < digits.end {
+        return content;
+    }
+    content[digits.clone()].fill(b'0');
+    let sum = sha(&content);
+    content[digits].copy_from_slice(sum.as_bytes());
+    content
+}
+
+fn sha(content: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn exports() {
+    let device = |name: &str| match name {
+        "slm" => "topology = 'all-to-all'\n[device.spim]\npatterns.count = 1\n",
+        _ => "[device.crossbar]\nsheet = 'crossbar-generic'\n",
+    };
+    for (name, target) in [
+        ("slm", Target::Slm),
+        ("crossbar", Target::Crossbar),
+        ("safetensors", Target::Safetensors),
+        ("npz", Target::Npz),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        let text = format!(
+            "[data]\nset = 'wine'\ntest_fraction = 0.05\nscaling = 'unit-range'\nclip = 1.0\n[network]\n\
+             layers = [13, 3]\n{}",
+            device(name)
+        );
+        let experiment = Experiment::parse(&text, "x.toml", &[]).unwrap();
+        let session = Session::<f32>::new(experiment.clone()).unwrap();
+        let run = RunDirectory::create(&place.path().join("run"), &experiment).unwrap();
+        run.save(&session.trainer).unwrap();
+        let masks = MaskOptions {
+            bits: Some(8),
+            falling: false,
+            correction: None,
+            carrier: (0.0, 0.0),
+            phases: true,
+        };
+        let options =
+            ExportOptions { target, device: None, clip: true, masks, contact_sheet: None };
+        let maps = place.path().join("maps");
+        export(run.path(), &options, &maps).unwrap();
+        assert!(verify(&maps).unwrap().ok, "{name}");
+        let manifest = fs::read(maps.join("manifest.json")).unwrap();
+        // A manifest that says it is whole.
+        fuzz("manifest.json", &manifest, |path| {
+            fs::write(maps.join("manifest.json"), sealed(&fs::read(path).unwrap())).unwrap();
+            let _ = verify(&maps);
+        });
+        // Files of which a manifest says that they are whole.
+        let listed: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+        for entry in listed["files"].as_array().unwrap() {
+            let file = entry["file"].as_str().unwrap();
+            let seed = fs::read(maps.join(file)).unwrap();
+            let sum = entry["sha256"].as_str().unwrap();
+            fuzz(file, &seed, |path| {
+                let content = fs::read(path).unwrap();
+                fs::write(maps.join(file), &content).unwrap();
+                let text = String::from_utf8_lossy(&manifest).replace(sum, &sha(&content));
+                fs::write(maps.join("manifest.json"), sealed(text.as_bytes())).unwrap();
+                let _ = verify(&maps);
+            });
+            fs::write(maps.join(file), seed).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_a_study_leaves() {
+    let place = tempfile::tempdir().unwrap();
+    let text = "seeds = 2\n[experiment.data]\nset = 'wine'\n[experiment.network]\nlayers = [13, 3]\n\
+                [experiment.training]\nepochs = 1\n[[axis]]\nkey = 'learning.beta'\nvalues = [0.1, 0.2]\n";
+    fs::write(place.path().join("study.toml"), text).unwrap();
+    let study = Study::load(&place.path().join("study.toml")).unwrap();
+    let (stop, path) = (equilux::stop::Stop::default(), place.path().join("study"));
+    let kept = |_: &Path| Ok(());
+    let options =
+        Options { jobs: 1, shard: Shard::ALL, retry_failed: false, kept: &kept, stop: &stop };
+    let directory = || StudyDirectory::for_study(&path, &study);
+    sweep(&study, directory, &options, &mut |_| ()).unwrap();
+    let (directory, _) = StudyDirectory::open(&path).unwrap();
+    let runs = study.runs().unwrap();
+    let table = fs::read(directory.results()).unwrap();
+    fuzz("results.csv", &table, |path| drop(Table::read(path, &study.keys())));
+    for name in ["records/1-of-1.jsonl", "study.toml"] {
+        let own = path.join(name);
+        let seed = fs::read(&own).unwrap();
+        fuzz("mutated", &seed, |mutated| {
+            fs::copy(mutated, &own).unwrap();
+            let _ = (StudyDirectory::open(&path), directory.write_tables(&study, &runs));
+        });
+        fs::write(&own, seed).unwrap();
+    }
+    let budget = path.join("budget.json");
+    fuzz(
+        "budget.json",
+        br#"{"baseline": 0.5, "effects": [], "full": {}, "pairs": []}"#,
+        |mutated| {
+            fs::copy(mutated, &budget).unwrap();
+            let _ = BudgetDirectory::open(&path);
+        },
+    );
 }

@@ -478,13 +478,37 @@ fn errors_do_not_drive_the_terminal() {
     let place = Place::new();
     let output = place.run(&["train", "\x1b]0;owned\x07\x1b[31m.toml"]);
     let message = refusal(&output, 2);
-    assert!(message.contains("\\u{1b}]0;owned"), "{message}");
+    assert!(message.contains("\\u001b]0;owned"), "{message}");
     assert!(!message.contains(['\x1b', '\x07']));
+    let message = refusal(&place.run(&["train", "x.toml", "\x1b[31m"]), 2);
+    assert!(!message.contains('\x1b'), "{message}");
+    // What is printed does not either, and JSON stays what it is.
+    place.file("small.toml", SMALL);
+    let run = "run-\x1b[31m\u{9b}31m\u{202e}";
+    let train = ["train", "small.toml", "--set", "training.epochs=1", "--out", run];
+    let said = place.printed(&train);
+    assert!(said.contains("run-\\u001b[31m\\u009b31m\\u202e"), "{said}");
+    assert!(!said.contains(['\x1b', '\u{9b}', '\u{202e}']));
+    assert_eq!(place.json(&["evaluate", run])["run"], run);
     // Nobody to tell is no reason to panic.
     let program = env!("CARGO_BIN_EXE_equilux");
-    let script = format!("{program} train absent.toml 2>/dev/full; exit $?");
-    let status = Command::new("bash").current_dir(place.path("")).args(["-c", &script]).status();
-    assert_eq!(status.unwrap().code(), Some(2));
+    for (command, expected) in [
+        ("train absent.toml 2>/dev/full", 2),
+        ("train absent.toml 2>&-", 2),
+        ("train --no-such-option 2>/dev/full", 2),
+        ("train small.toml --out d --set training.epochs=1 >/dev/full 2>/dev/full", 1),
+        ("train small.toml --out e --set training.epochs=1 >&- 2>&-", 0),
+        ("devices >/dev/full", 1),
+        ("evaluate d --json >/dev/full", 1),
+        ("--help >/dev/full", 0),
+    ] {
+        let script = format!("{program} {command}; exit $?");
+        let mut bash = Command::new("bash");
+        let output = bash.current_dir(place.path("")).args(["-c", &script]).output().unwrap();
+        refusal(&output, expected);
+    }
+    // The run is there all the same.
+    assert!(place.path("d/summary.json").exists() && place.path("e/summary.json").exists());
 }
 
 #[test]

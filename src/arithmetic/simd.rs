@@ -3,9 +3,13 @@
 //! [`vectorised!`] compiles one plain loop three times, for any processor, for AVX2 and for
 //! AVX-512, and picks at run time. Products and sums are fused only where the code says `mul_add`,
 //! so element-wise results have the same bits whichever is picked; without fused instructions (x86
-//! before 2013) they are slow.
+//! before 2013) they are slow. `EQUILUX_VECTORS` picks a narrower [`Unit`] than there is, so that one
+//! machine can test all three.
+
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::arithmetic::Real;
+use crate::{Error, Result};
 
 /// Defines functions whose body is also compiled for wider vector units, and chosen between at run
 /// time.
@@ -27,11 +31,12 @@ macro_rules! vectorised {
                     body($($argument),*)
                 }
                 if $crate::arithmetic::simd::has_avx512() {
-                    // SAFETY: this processor has what the function was compiled for.
+                    // SAFETY: the function is safe but for what it was compiled for, and `has_avx512`
+                    // says no more than what was detected of this processor.
                     return unsafe { avx512($($argument),*) };
                 }
                 if $crate::arithmetic::simd::has_avx2() {
-                    // SAFETY: as above.
+                    // SAFETY: as above, with `has_avx2`.
                     return unsafe { avx2($($argument),*) };
                 }
             }
@@ -41,18 +46,108 @@ macro_rules! vectorised {
 }
 pub(crate) use vectorised;
 
-/// Whether the processor has all parts of AVX-512 that [`vectorised!`] compiles for.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn has_avx512() -> bool {
-    use std::arch::is_x86_feature_detected as detected;
-    detected!("avx512f") && detected!("avx512bw") && detected!("avx512dq") && detected!("avx512vl")
+/// The vector unit that loops are run on.
+static WIDEST: AtomicU8 = AtomicU8::new(UNKNOWN);
+const UNKNOWN: u8 = u8::MAX;
+
+/// The environment variable that asks for a narrower unit than there is.
+const VARIABLE: &str = "EQUILUX_VECTORS";
+
+/// A vector unit, narrowest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unit {
+    /// What every processor of its family has. On x86 products and sums of matrices are not fused.
+    Portable,
+    /// AVX2 and fused products, of x86.
+    Avx2,
+    /// AVX-512 F, BW, DQ and VL, of x86.
+    Avx512,
 }
 
-/// Whether the processor has AVX2 and fused products.
+/// All units with their names, narrowest first.
+const UNITS: [(Unit, &str); 3] =
+    [(Unit::Portable, "portable"), (Unit::Avx2, "avx2"), (Unit::Avx512, "avx512")];
+
+impl Unit {
+    /// What it is called in `EQUILUX_VECTORS`.
+    pub fn name(self) -> &'static str {
+        UNITS[self as usize].1
+    }
+
+    /// The widest that this processor has.
+    pub fn of_processor() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::is_x86_feature_detected as detected;
+            // Each is what the functions of `vectorised!` and of products are compiled for.
+            let avx2 = detected!("avx2") && detected!("fma");
+            let avx512 = detected!("avx512f")
+                && detected!("avx512bw")
+                && detected!("avx512dq")
+                && detected!("avx512vl");
+            if avx512 && avx2 {
+                return Self::Avx512;
+            }
+            if avx2 {
+                return Self::Avx2;
+            }
+        }
+        Self::Portable
+    }
+
+    /// The one that is computed with: the widest that this processor has, or the narrower one that
+    /// the environment variable `EQUILUX_VECTORS` names.
+    ///
+    /// # Errors
+    /// When that names none, or one that this processor has not. Computing goes on with the widest.
+    pub fn asked() -> Result<Self> {
+        let widest = Self::of_processor();
+        let Some(asked) = std::env::var_os(VARIABLE).filter(|asked| !asked.is_empty()) else {
+            return Ok(widest);
+        };
+        let asked = asked.to_string_lossy();
+        let have: Vec<&str> =
+            UNITS.iter().filter(|(unit, _)| *unit <= widest).map(|(_, name)| *name).collect();
+        match UNITS.iter().find(|(unit, name)| *name == asked && *unit <= widest) {
+            Some((unit, _)) => Ok(*unit),
+            None => {
+                let have = have.join(", ");
+                let message = format!("{VARIABLE}={asked}: expected one that is here: {have}");
+                Err(Error::input(message))
+            }
+        }
+    }
+}
+
+/// The unit that is computed with; asked once a process.
+#[inline]
+fn current() -> u8 {
+    match WIDEST.load(Ordering::Relaxed) {
+        UNKNOWN => find(),
+        unit => unit,
+    }
+}
+
+#[cold]
+fn find() -> u8 {
+    let unit = Unit::asked().unwrap_or_else(|_| Unit::of_processor()) as u8;
+    WIDEST.store(unit, Ordering::Relaxed);
+    unit
+}
+
+/// Whether to compute with AVX-512, which this processor then has.
 #[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn has_avx512() -> bool {
+    current() == Unit::Avx512 as u8
+}
+
+/// Whether to compute with AVX2 and fused products, which this processor then has; it has those too
+/// where it has AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[inline]
 pub(crate) fn has_avx2() -> bool {
-    use std::arch::is_x86_feature_detected as detected;
-    detected!("avx2") && detected!("fma")
+    current() >= Unit::Avx2 as u8
 }
 
 /// Numbers that are compared or added side by side.
@@ -93,6 +188,11 @@ vectorised! {
             let raised = if *y < low { low } else { *y };
             *y = if raised > high { high } else { raised };
         }
+    }
+
+    /// Whether all numbers of `x` are from `low` to `high`.
+    pub(crate) fn all_within<T: Real>(x: &[T], low: T, high: T) -> bool {
+        side_by_side(x, |x| if x >= low && x <= high { T::zero() } else { T::one() }, |any, x| if x > any { x } else { any }) == T::zero()
     }
 
     /// The sum of the squares of `x`, in an order of its own.
@@ -151,6 +251,10 @@ mod tests {
             }
         }
         assert_eq!(largest::<f64>(&[]), 0.0);
+        assert!(all_within(&[0.0, 0.5, 1.0], 0.0, 1.0) && all_within::<f32>(&[], 1.0, 2.0));
+        for outside in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
+            assert!(!all_within(&[0.5, outside], 0.0, 1.0));
+        }
     }
 
     #[test]

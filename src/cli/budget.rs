@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::many_runs::{ManyRuns, advance, progress_bar};
+use super::many_runs::{ManyRuns, advance, how_to_go_on, progress_bar};
 use super::print;
 use crate::experiment::Experiment;
 use crate::report::{describe_budget, write_budget};
@@ -92,6 +92,7 @@ pub(super) fn run(command: &BudgetCommand, json: bool) -> Result<()> {
             }
             other => other,
         })?;
+    let subject = subject.stopping_with(super::stop_on_signals());
     if command.dry_run || command.many.slurm.is_some() {
         let runs = first_runs(&subject, &options)?;
         if let Some(script) = &command.many.slurm {
@@ -110,7 +111,8 @@ pub(super) fn run(command: &BudgetCommand, json: bool) -> Result<()> {
     // Options are checked before anything is written.
     first_runs(&subject, &options)?;
     let directory = BudgetDirectory::for_experiment(&out, &experiment)?;
-    let found = budget(&subject, &directory, &options, conduct, &mut watch)?;
+    let found = budget(&subject, &directory, &options, conduct, &mut watch);
+    let found = found.map_err(how_to_go_on)?;
     bar.finish_and_clear();
     write_budget(&directory, &found, Some(&experiment))?;
     if gradient.is_some() && found.full.costs.cosine.is_none() {

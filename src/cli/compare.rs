@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::print;
 use crate::Result;
-use crate::experiment::{Experiment, RunDirectory};
+use crate::experiment::{Experiment, RunDirectory, outcome};
 use crate::report::{aligned, format};
 use crate::training::Summary;
 
@@ -40,7 +40,7 @@ pub(super) fn run(command: &CompareCommand, json: bool) -> Result<()> {
     for path in &command.runs {
         let directory = RunDirectory::open(path)?;
         configs.push(keys(&Experiment::load(&directory.config(), &[])?));
-        summaries.push(directory.summary()?);
+        summaries.push(outcome(&directory)?);
     }
     let differing = differing(&configs);
     if json {
@@ -68,7 +68,9 @@ pub(super) fn run(command: &CompareCommand, json: bool) -> Result<()> {
     }
     rows.push(Vec::new());
     rows.extend(RESULTS.iter().map(|(label, read)| {
-        std::iter::once((*label).to_owned()).chain(summaries.iter().map(read)).collect()
+        // A run that was killed in its first epoch has none.
+        let result = |summary: &Option<Summary>| summary.as_ref().map_or("-".into(), read);
+        std::iter::once((*label).to_owned()).chain(summaries.iter().map(result)).collect()
     }));
     print(&aligned(&rows).join("\n"))
 }

@@ -67,3 +67,13 @@ pub(super) fn advance(bar: &ProgressBar, progress: Progress) {
         bar.set_message(format!(", {} failed", progress.failed));
     }
 }
+
+/// An error that tells, where it is one of being stopped, what goes on.
+pub(super) fn how_to_go_on(error: Error) -> Error {
+    match error {
+        Error::Stopped(_) => Error::Stopped(
+            "stopped; runs that had ended are kept, and the same command does the others".into(),
+        ),
+        other => other,
+    }
+}

@@ -8,6 +8,7 @@ mod devices;
 mod evaluate;
 mod export;
 mod gradient;
+mod laboratory;
 mod many_runs;
 mod report;
 mod serve;
@@ -21,7 +22,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::arithmetic::Unit;
+use crate::stop::Stop;
 use crate::{Error, Result};
+
+/// The exit status of what Ctrl-C ended.
+const STOPPED: i32 = 130;
 
 /// Simulates analog and photonic hardware that learns by Equilibrium Propagation
 #[derive(Debug, Parser)]
@@ -54,6 +60,8 @@ enum Command {
     Crossbar(crossbar::CrossbarCommand),
     Devices(devices::DevicesCommand),
     Serve(serve::ServeCommand),
+    #[command(subcommand)]
+    Laboratory(laboratory::LaboratoryCommand),
     /// Bench instruments of a spatial photonic Ising machine
     Spim(spim::SpimCommand),
     /// List, fetch and import data sets
@@ -63,7 +71,10 @@ enum Command {
 /// Runs the program with the process's arguments; errors go to standard error and into the exit
 /// status.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(&error),
+    };
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -73,7 +84,20 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Says what is wrong with the arguments, or what was asked of them.
+fn explain(error: &clap::Error) -> ExitCode {
+    let given = |word: std::ffi::OsString| word.to_string_lossy().chars().any(drives);
+    if std::env::args_os().any(given) {
+        tell(error.to_string().trim_end());
+    } else {
+        // In colours, where it can be said at all.
+        let _ = error.print();
+    }
+    ExitCode::from(error.exit_code() as u8)
+}
+
 fn run(arguments: Arguments) -> Result<()> {
+    Unit::asked()?;
     let threads = arguments.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| Error::Machine(format!("--threads {threads}: {e}")))?;
@@ -94,9 +118,24 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Crossbar(command) => crossbar::run(&command, json),
         Command::Devices(command) => devices::run(&command, json),
         Command::Serve(command) => serve::run(&command),
+        Command::Laboratory(command) => laboratory::run(&command, json),
         Command::Spim(command) => spim::run(&command, json),
         Command::Data(command) => data::run(command, json),
     })
+}
+
+/// What Ctrl-C, or the end of a job's time, sets in place of ending the program: once. The second
+/// time it ends at once.
+fn stop_on_signals() -> Stop {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::flag::{register, register_conditional_shutdown};
+    let stop = Stop::default();
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first time, the flag is not yet set. Without them the signal ends it.
+        let _ = register_conditional_shutdown(signal, STOPPED, stop.flag())
+            .and_then(|_| register(signal, stop.flag()));
+    }
+    stop
 }
 
 /// Prints a line on standard error, if it can be: text from files does not drive the terminal.
@@ -104,19 +143,34 @@ fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{}", printable(line));
 }
 
-/// `text` with control characters, but for line breaks and tabs, as escapes.
-fn printable(text: &str) -> String {
-    let shown = |c: char| match c {
-        '\n' | '\t' => c.to_string(),
-        c if c.is_control() => c.escape_default().to_string(),
-        c => c.to_string(),
-    };
-    text.chars().map(shown).collect()
+/// Whether a character would drive the terminal: one of control, but for line breaks and tabs, or one
+/// that turns the direction of what follows.
+fn drives(c: char) -> bool {
+    let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || (c.is_control() && !matches!(c, '\n' | '\t'))
 }
 
-/// Prints a line on standard output; a reader that has gone away is none of our concern.
+/// `text` with what would drive the terminal as escapes, as JSON writes them too.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if drives(c) {
+            shown += &format!("\\u{:04x}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Prints a line on standard output, which text from files does not drive either; a reader that has
+/// gone away is none of our concern.
 fn print(line: &str) -> Result<()> {
-    match writeln!(io::stdout(), "{line}") {
+    let write = |mut out: io::Stdout| {
+        writeln!(out, "{}", printable(line))?;
+        out.flush()
+    };
+    match write(io::stdout()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::writing(Path::new("standard output"))(error))
         }

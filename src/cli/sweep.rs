@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::many_runs::{ManyRuns, advance, progress_bar};
+use super::many_runs::{ManyRuns, advance, how_to_go_on, progress_bar};
 use super::print;
 use crate::Result;
 use crate::report::{describe_points, format};
@@ -67,10 +67,13 @@ pub(super) fn run(command: &SweepCommand, json: bool) -> Result<()> {
     }
     let jobs = command.many.jobs();
     let retry_failed = command.many.retry_failed;
-    let options = Options { jobs, shard, retry_failed, kept: &crate::report::rewrite_run };
+    let stop = super::stop_on_signals();
+    let options =
+        Options { jobs, shard, retry_failed, kept: &crate::report::rewrite_run, stop: &stop };
     let bar = progress_bar("");
     let mut watch = |progress: Progress| advance(&bar, progress);
-    let swept = sweep(&study, || StudyDirectory::for_study(&out, &study), &options, &mut watch)?;
+    let directory = || StudyDirectory::for_study(&out, &study);
+    let swept = sweep(&study, directory, &options, &mut watch).map_err(how_to_go_on)?;
     bar.finish_and_clear();
     tell(&study, &out, &swept.table, swept.runs, Some(swept.ran), json)
 }

@@ -17,7 +17,8 @@ use crate::{Error, Result, wire};
 ///
 /// Writes a run directory with the resolved experiment, metrics, a checkpoint after every epoch,
 /// plots and a report. A run that was stopped goes on with --resume to the same bits as one that
-/// was not.
+/// was not. Ctrl-C ends the mini-batch, writes all that and says how to go on; a second one ends at
+/// once.
 #[derive(Debug, Args)]
 pub struct TrainCommand {
     /// The experiment, a TOML file
@@ -43,8 +44,7 @@ pub(super) fn run(command: &TrainCommand, json: bool) -> Result<()> {
     in_precision!(experiment, train(command, &experiment, json))
 }
 
-/// `experiment` in the laboratory of the command line, if there is one; Ctrl-C then ends the request
-/// in flight first.
+/// `experiment` in the laboratory of the command line, if there is one.
 pub(super) fn in_laboratory(experiment: Experiment, place: Option<&str>) -> Result<Experiment> {
     let experiment = match place {
         Some("none") => Experiment { laboratory: None, ..experiment },
@@ -54,8 +54,6 @@ pub(super) fn in_laboratory(experiment: Experiment, place: Option<&str>) -> Resu
     experiment.check_laboratory()?;
     if let Some(table) = &experiment.laboratory {
         table.check_place()?;
-        // A handler that is there already is this one.
-        let _ = ctrlc::set_handler(wire::stop);
     }
     Ok(experiment)
 }
@@ -73,10 +71,20 @@ fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -
     for warning in doubts.into_iter().chain(session.trainer.seam()) {
         super::tell(&format!("warning: {warning}"));
     }
-    run_epochs(&mut session.trainer, &directory).map_err(|error| match in_laboratory {
-        true => saved(error, &session.trainer, &directory),
-        false => error,
-    })?;
+    let stop = super::stop_on_signals();
+    wire::stop_with(stop.clone());
+    session.trainer.stop_with(stop);
+    let stopped = match run_epochs(&mut session.trainer, &directory) {
+        Err(error) if in_laboratory => {
+            return Err(saved(error, &session.trainer, &directory));
+        }
+        Err(Error::Stopped(when)) => Some(when),
+        ended => ended.map(|()| None)?,
+    };
+    if let Some(when) = &stopped {
+        directory.save(&session.trainer)?;
+        super::tell(&format!("{when}; the checkpoint is written"));
+    }
     let summary = session.summary(&directory).map_err(|error| match in_laboratory {
         true => saved(error, &session.trainer, &directory),
         false => error,
@@ -86,9 +94,17 @@ fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -
     let system = Some(trainer.system());
     report::write_run(directory.path(), &summary, trainer.metrics(), system, experiment)?;
     if json {
-        return print(&serde_json::to_string(&summary).expect("names and finite numbers"));
+        print(&serde_json::to_string(&summary).expect("names and finite numbers"))?;
+    } else {
+        print(&describe(&summary))?;
     }
-    print(&describe(&summary))
+    let place = directory.path().display();
+    match stopped {
+        None => Ok(()),
+        Some(when) => Err(Error::Stopped(format!(
+            "{when}; the same command with --out {place} --resume goes on"
+        ))),
+    }
 }
 
 /// The `error` that ended a run in a laboratory, with how to go on: what was learnt is saved.
@@ -105,6 +121,7 @@ fn saved<T: Real>(error: Error, trainer: &Trainer<T>, directory: &RunDirectory) 
     );
     match error {
         Error::Input(_) => Error::Input(message),
+        Error::Stopped(_) => Error::Stopped(message),
         _ => Error::Machine(message),
     }
 }

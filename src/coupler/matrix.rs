@@ -22,6 +22,12 @@ impl<T: Real> TwoWayMatrix<T> {
         Self { forward: Packed::new(&Factor::Plain(weights)), reversed: OnceLock::new() }
     }
 
+    /// The same, laid out on this thread alone: [`Packed::on_this_thread`].
+    pub fn on_this_thread(weights: View<T>) -> Self {
+        let forward = Packed::on_this_thread(&Factor::Plain(weights));
+        Self { forward, reversed: OnceLock::new() }
+    }
+
     /// Outputs and inputs.
     pub fn shape(&self) -> (usize, usize) {
         self.forward.shape()
@@ -43,9 +49,9 @@ impl<T: Real> TwoWayMatrix<T> {
     fn packed(&self, port: Port) -> &Packed<T> {
         match port {
             Port::Forward => &self.forward,
-            Port::Reversed => self
-                .reversed
-                .get_or_init(|| Packed::new(&Factor::Transposed(self.weights().as_view()))),
+            Port::Reversed => self.reversed.get_or_init(|| {
+                Packed::on_this_thread(&Factor::Transposed(self.weights().as_view()))
+            }),
         }
     }
 
@@ -59,6 +65,18 @@ impl<T: Real> TwoWayMatrix<T> {
         currents: ViewMut<T>,
     ) {
         self.packed(port).multiply(wanted, &Factor::Plain(values), T::one(), T::one(), currents);
+    }
+
+    /// The same of what these `ports` alone are driven with, ports x samples.
+    pub fn add_part(
+        &self,
+        port: Port,
+        ports: &Range<usize>,
+        values: View<T>,
+        currents: ViewMut<T>,
+    ) {
+        let (packed, all) = (self.packed(port), 0..currents.nrows());
+        packed.multiply_part(&all, ports, &Factor::Plain(values), T::one(), T::one(), currents);
     }
 
     /// Adds what the values of `read` drive, whatever it multiplies its currents by.

@@ -22,6 +22,7 @@ mod saturation;
 pub mod spim;
 
 use std::ops::Range;
+use std::sync::Mutex;
 
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
@@ -120,6 +121,20 @@ pub struct Read<'a, T: Real> {
     pub streams: Streams<'a>,
     /// For how long its currents act.
     pub span: Span,
+    /// What is driven with the same values in every read of a settling, if anything is.
+    pub held: Option<Held<'a, T>>,
+}
+
+/// The first ports of a coupler, driven with the same values from read to read, and what the coupler
+/// found of them: it may look there in place of reading them again, where that is the same.
+#[derive(Clone, Copy)]
+pub struct Held<'a, T> {
+    /// How many ports.
+    pub ports: usize,
+    /// The sample that is counted from in `found`.
+    pub first_sample: usize,
+    /// Empty in the first read, which is one of all samples; then whatever the coupler has written.
+    pub found: &'a Mutex<Vec<T>>,
 }
 
 impl<'a, T: Real> Read<'a, T> {
@@ -130,7 +145,8 @@ impl<'a, T: Real> Read<'a, T> {
         wanted: Range<usize>,
         streams: Streams<'a>,
     ) -> Self {
-        Self { port, values, gain: None, foreground: None, wanted, streams, span: Span::default() }
+        let (gain, foreground, held, span) = (None, None, None, Span::default());
+        Self { port, values, gain, foreground, wanted, streams, span, held }
     }
 
     /// The same with currents that act for a `span`.
@@ -143,6 +159,12 @@ impl<'a, T: Real> Read<'a, T> {
     #[must_use]
     pub fn with_gain(self, gain: Option<View<'a, T>>) -> Self {
         Self { gain, ..self }
+    }
+
+    /// The same with values that are held from read to read.
+    #[must_use]
+    pub(crate) fn with_held(self, held: Option<Held<'a, T>>) -> Self {
+        Self { held, ..self }
     }
 
     /// The same with its values taken apart.

@@ -1,11 +1,11 @@
 //! Brings a set into the store: copied from a mirror, checked, then put in place all at once.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::content::Content;
 use super::mirror::{Mirror, Progress};
 use super::{Source, Store, idx};
+use crate::file::disk;
 use crate::{Error, Result};
 
 /// What [`fetch`] did.
@@ -78,7 +78,7 @@ fn fetch_file(
             Ok(gzipped) => {
                 let name = if gzipped { format!("{file}.gz") } else { file.to_owned() };
                 let path = staging.join(&name);
-                fs::rename(&part, &path).map_err(Error::writing(&path))?;
+                disk::rename(&part, &path).map_err(Error::writing(&path))?;
                 return Ok(name);
             }
             Err(error @ Error::Write { .. }) => return Err(error),
@@ -110,6 +110,8 @@ fn check(path: &Path, file: &str, sum: &str) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use flate2::{Compression, write::GzEncoder};
     use std::collections::HashMap;

@@ -1,10 +1,11 @@
 //! Places that copies of a set's files can be taken from.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::idx;
+use crate::file::disk::{self, Filling};
 use crate::file::{limits, open};
 use crate::{Error, Result};
 
@@ -127,7 +128,7 @@ fn pour(
     target: &Path,
     mut progress: impl FnMut(u64),
 ) -> Result<io::Result<u64>> {
-    let mut file = File::create(target).map_err(Error::writing(target))?;
+    let mut file = Filling(disk::create(target).map_err(Error::writing(target))?);
     let mut buffer = vec![0; 1 << 16];
     let mut received = 0;
     loop {
@@ -145,7 +146,7 @@ fn pour(
             Err(error) => return Ok(Err(error)),
         }
     }
-    file.sync_all().map_err(Error::writing(target))?;
+    disk::sync(&file.0).map_err(Error::writing(target))?;
     Ok(Ok(received))
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::{Dataset, csv, embedded, idx, source};
 use crate::error::did_you_mean;
 use crate::file::lock::Lock;
-use crate::file::{create_directory, sync_directory};
+use crate::file::{TEMPORARY, create_directory, disk, sync_directory};
 use crate::{Error, Result};
 
 /// The label column of every CSV in the store.
@@ -136,7 +136,9 @@ impl Store {
         let target = self.images(name);
         let replaced = self.replaced(name);
         let failure = || Error::writing(&target);
-        let staging = tempfile::Builder::new().prefix(".equilux-").tempdir_in(&self.directory);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(TEMPORARY);
+        let staging = disk::temporary_directory(&builder, &self.directory);
         let staging = staging.map_err(Error::writing(&self.directory))?;
         let new = staging.path().join("new");
         create_directory(&new)?;
@@ -145,14 +147,14 @@ impl Store {
         // Between the two renames the set is found where it was put aside.
         if target.exists() {
             if replaced.exists() {
-                fs::remove_dir_all(&replaced).map_err(failure())?;
+                disk::remove_directory(&replaced).map_err(failure())?;
             }
-            fs::rename(&target, &replaced).map_err(failure())?;
+            disk::rename(&target, &replaced).map_err(failure())?;
         }
-        fs::rename(&new, &target).map_err(failure())?;
+        disk::rename(&new, &target).map_err(failure())?;
         sync_directory(&self.directory).map_err(failure())?;
         if replaced.exists() {
-            fs::remove_dir_all(&replaced).map_err(failure())?;
+            disk::remove_directory(&replaced).map_err(failure())?;
         }
         Ok(target)
     }

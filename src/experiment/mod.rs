@@ -41,7 +41,7 @@ pub use learning::LearningConfig;
 pub use machine::Machine;
 pub use network::{CouplingConfig, NetworkConfig, NetworkMachine, Topology};
 pub use run_directory::RunDirectory;
-pub use session::Session;
+pub use session::{Session, outcome};
 pub(crate) use setting::{located, set_value};
 pub use sheet::{Number, Sheet};
 pub use training::TrainingConfig;

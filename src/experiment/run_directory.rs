@@ -20,6 +20,9 @@ const CONFIG: &str = "config.toml";
 /// What the files that it names held when the run began.
 const FILES: &str = "files.json";
 
+/// The outcome.
+const SUMMARY: &str = "summary.json";
+
 /// A run's directory: `config.toml`, `files.json` where there are any, `metrics.csv`,
 /// `checkpoint.safetensors`, `summary.json`, `plots/` and `report.html`.
 #[derive(Clone, Debug)]
@@ -232,12 +235,17 @@ impl RunDirectory {
         rows.map_err(|e| Error::input(format!("{}: not the metrics of a run: {e}", path.display())))
     }
 
+    /// Whether there is a `summary.json`: a run that was killed may have none.
+    pub fn has_summary(&self) -> bool {
+        self.path.join(SUMMARY).exists()
+    }
+
     /// The outcome in `summary.json`.
     ///
     /// # Errors
     /// When there is none, as of a run that has not ended, or it is damaged.
     pub fn summary(&self) -> Result<Summary> {
-        let path = self.path.join("summary.json");
+        let path = self.path.join(SUMMARY);
         let text = read_text(&path)?;
         serde_json::from_str(&text)
             .map_err(|e| Error::input(format!("{}: not the summary of a run: {e}", path.display())))
@@ -249,7 +257,7 @@ impl RunDirectory {
     /// When the file cannot be written.
     pub fn write_summary(&self, summary: &Summary) -> Result<()> {
         let json = serde_json::to_string_pretty(summary).expect("names and numbers");
-        let path = self.path.join("summary.json");
+        let path = self.path.join(SUMMARY);
         // JSON has no infinity: what cannot be read again is not written.
         if let Err(error) = serde_json::from_str::<Summary>(&json) {
             let path = path.display();

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use nalgebra::DMatrix;
 
-use super::{Experiment, RunDirectory};
+use super::{Experiment, RunDirectory, in_precision};
 use crate::arithmetic::Real;
 use crate::data::{Dataset, Parts};
 use crate::training::{Summary, Trainer};
@@ -103,6 +103,31 @@ impl<T: Real> Session<T> {
     pub fn summary(&mut self, directory: &RunDirectory) -> Result<Summary> {
         self.trainer.summary(directory.path().display().to_string())
     }
+}
+
+/// What came of the run in `directory`: its summary, or, where it was killed before it wrote one, that
+/// of its last checkpoint, worked out anew; none where it was killed in its first epoch.
+///
+/// # Errors
+/// When a file is damaged, or the data of a run that was killed cannot be had.
+pub fn outcome(directory: &RunDirectory) -> Result<Option<Summary>> {
+    let epochs = directory.metrics()?.len();
+    if directory.has_summary() {
+        let summary = directory.summary()?;
+        // A run that went on and was killed left that of its first end.
+        if summary.epochs >= epochs {
+            return Ok(Some(summary));
+        }
+    }
+    if !directory.checkpoint().exists() {
+        return Ok(None);
+    }
+    let experiment = directory.experiment(&[])?;
+    in_precision!(experiment, last(directory, experiment)).map(Some)
+}
+
+fn last<T: Real>(directory: &RunDirectory, experiment: Experiment) -> Result<Summary> {
+    Session::<T>::reopen(directory, experiment)?.summary(directory)
 }
 
 /// Checks that what tests in `experiment` was not trained in `trained`.

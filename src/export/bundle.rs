@@ -3,11 +3,14 @@
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
+use crate::file::disk::{self, Filling};
+use crate::file::lock::Lock;
 use crate::file::matrix::write_matrix;
 use crate::file::{create_directory, read_bytes, sha256, sync_directory, write_whole};
 use crate::{Error, Result};
@@ -28,9 +31,33 @@ pub struct FileEntry {
     pub sha256: String,
 }
 
+/// How the names of directories on their way begin.
+const STAGING: &str = ".equilux-export-";
+
+/// How old such a directory is before another process takes it for one that was left: its owner has
+/// locked it by then.
+const OLD: Duration = Duration::from_secs(60);
+
+/// Removes what killed exports left in `parent`, as far as it can be.
+fn sweep(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let age = entry.metadata().ok().and_then(|found| found.modified().ok()?.elapsed().ok());
+        let old = age.is_some_and(|age| age > OLD);
+        if entry.file_name().to_string_lossy().starts_with(STAGING) && path.is_dir() && old {
+            if let Ok(lock) = Lock::take(&path) {
+                drop(lock);
+                let _ = disk::remove_directory(&path);
+            }
+        }
+    }
+}
+
 /// Files on their way into a directory.
 pub(super) struct Bundle {
     target: PathBuf,
+    /// Says that the directory is in use; let go before that is removed.
+    lock: Lock,
     directory: TempDir,
     files: Vec<FileEntry>,
 }
@@ -71,12 +98,13 @@ impl Bundle {
             .filter(|parent| !parent.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         create_directory(parent)?;
-        let directory = tempfile::Builder::new()
-            .prefix(".equilux-export-")
-            .permissions(new_directory())
-            .tempdir_in(parent)
-            .map_err(Error::writing(target))?;
-        Ok(Self { target: target.to_owned(), directory, files: Vec::new() })
+        sweep(parent);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(STAGING).permissions(new_directory());
+        let directory = disk::temporary_directory(&builder, parent);
+        let directory = directory.map_err(Error::writing(target))?;
+        let lock = Lock::take(directory.path())?;
+        Ok(Self { target: target.to_owned(), lock, directory, files: Vec::new() })
     }
 
     /// Where the files are for now.
@@ -112,10 +140,10 @@ impl Bundle {
     ) -> Result<()> {
         let path = self.path().join(name);
         let write = || {
-            let mut file = BufWriter::new(fs::File::create(&path)?);
+            let mut file = BufWriter::new(Filling(disk::create(&path)?));
             fill(&mut file)?;
             file.flush()?;
-            file.get_ref().sync_all()
+            disk::sync(&file.get_ref().0)
         };
         write().map_err(Error::writing(&self.target.join(name)))?;
         self.add(name, what, unit, &[])
@@ -150,16 +178,17 @@ impl Bundle {
         let target = self.target;
         if target.is_dir() {
             // Empty, or it would have been refused.
-            fs::remove_dir(&target).map_err(Error::writing(&target))?;
+            disk::remove_empty(&target).map_err(Error::writing(&target))?;
         }
+        drop(self.lock);
         let path = self.directory.keep();
         let appear = || {
             sync_directory(&path)?;
-            fs::rename(&path, &target)?;
+            disk::rename(&path, &target)?;
             sync_directory(target.parent().unwrap_or(Path::new("")))
         };
         appear().map_err(|error| {
-            let _ = fs::remove_dir_all(&path);
+            let _ = disk::remove_directory(&path);
             Error::writing(&target)(error)
         })
     }

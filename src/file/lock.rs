@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use super::disk::{self, Filling};
 use super::{TEMPORARY, sync_directory};
 use crate::{Error, Result};
 
@@ -27,7 +28,7 @@ impl Lock {
         loop {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
-            let file = options.open(&path).map_err(Error::writing(&path))?;
+            let file = disk::open_with(&path, &options).map_err(Error::writing(&path))?;
             let mut lock = Self { file, path: path.clone() };
             match lock.file.try_lock() {
                 Ok(()) => {}
@@ -62,7 +63,7 @@ impl Lock {
     fn sign(&mut self) -> std::io::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;
-        writeln!(self.file, "{}", std::process::id())?;
+        writeln!(Filling(&mut self.file), "{}", std::process::id())?;
         self.file.flush()
     }
 
@@ -85,7 +86,7 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         // Removed while it is held: whoever opened it before sees that it is gone.
-        let _ = std::fs::remove_file(&self.path);
+        let _ = disk::remove_file(&self.path);
     }
 }
 
@@ -99,7 +100,7 @@ fn sweep(directory: &Path) -> Result<()> {
         let Ok(kind) = entry.file_type() else { continue };
         if temporary {
             let path = entry.path();
-            let remove = if kind.is_dir() { std::fs::remove_dir_all } else { std::fs::remove_file };
+            let remove = if kind.is_dir() { disk::remove_directory } else { disk::remove_file };
             remove(&path).map_err(Error::writing(&path))?;
             swept = true;
         }

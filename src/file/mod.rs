@@ -1,5 +1,6 @@
 //! Files are written whole or not at all: into a temporary neighbour, then renamed.
 
+pub mod disk;
 pub mod grey;
 pub mod limits;
 pub(crate) mod lock;
@@ -14,6 +15,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
+use self::disk::Filling;
 use crate::{Error, Result};
 
 /// How names of temporary files begin.
@@ -26,7 +28,7 @@ pub(crate) fn write_whole(
 ) -> Result<()> {
     let write = || {
         let mut file = temporary_neighbour(path)?;
-        let mut buffered = BufWriter::new(file.as_file_mut());
+        let mut buffered = BufWriter::new(Filling(file.as_file_mut()));
         fill(&mut buffered)?;
         buffered.flush()?;
         drop(buffered);
@@ -44,6 +46,8 @@ pub(crate) fn write_whole_by_name(
 ) -> Result<()> {
     let write = || {
         let file = temporary_neighbour(path)?;
+        // What fills it goes its own way to the disk: it is one step here.
+        Filling(io::sink()).write_all(&[0])?;
         fill(file.path())?;
         publish(file, path)
     };
@@ -66,13 +70,13 @@ fn temporary_neighbour(path: &Path) -> io::Result<NamedTempFile> {
         // As any new file: the user's umask takes from these.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(directory)
+    disk::temporary(&builder, directory)
 }
 
 /// Makes the finished `file` appear as `path`.
 fn publish(file: NamedTempFile, path: &Path) -> io::Result<()> {
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
+    disk::sync(file.as_file())?;
+    disk::persist(file, path)?;
     sync_directory(path.parent().unwrap_or(Path::new("")))
 }
 
@@ -80,7 +84,7 @@ fn publish(file: NamedTempFile, path: &Path) -> io::Result<()> {
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     // Other systems do not open directories.
-    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+    if cfg!(unix) { disk::sync(&disk::open(directory)?) } else { Ok(()) }
 }
 
 /// Writes `content` to `path`, whole or not at all.
@@ -90,7 +94,7 @@ pub(crate) fn write_text(path: &Path, content: &str) -> Result<()> {
 
 /// Creates the directory `path` and its parents.
 pub(crate) fn create_directory(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(Error::writing(path))
+    disk::create_directory(path).map_err(Error::writing(path))
 }
 
 /// Opens `path` to be read: a regular file, or a link to one. A pipe could keep us waiting for ever,
@@ -103,7 +107,7 @@ pub(crate) fn open(path: &Path) -> Result<File> {
             path.display()
         )));
     }
-    File::open(path).map_err(Error::reading(path))
+    disk::open(path).map_err(Error::reading(path))
 }
 
 /// What `path` holds.

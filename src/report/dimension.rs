@@ -45,9 +45,10 @@ impl Dimension {
                     values.push(value.to_vec());
                 }
             }
+            let named = axis.named();
             let mut names: Vec<String> = values
                 .iter()
-                .map(|value| axis.name_of(value).unwrap_or_else(|| plain(value)))
+                .map(|value| named.get(value).map_or_else(|| plain(value), |name| (*name).into()))
                 .collect();
             let number =
                 |name: &String| name.parse::<f64>().ok().filter(|number| number.is_finite());

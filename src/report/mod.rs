@@ -30,14 +30,14 @@ pub use learning_curves::{learning_curves, learning_curves_png};
 pub use page::page;
 pub use points::{aligned, describe_points};
 
-use crate::Result;
 use crate::arithmetic::Real;
-use crate::experiment::{Experiment, RunDirectory, in_precision};
+use crate::experiment::{Experiment, RunDirectory, in_precision, outcome};
 use crate::file::{create_directory, write_text};
 use crate::study::budget::{Budget, BudgetDirectory};
 use crate::study::{Study, StudyDirectory, Table};
 use crate::system::System;
 use crate::training::{EpochMetrics, Summary};
+use crate::{Error, Result};
 
 /// Writes what shows a run into its `directory`: `report.html`, and, where there are epochs,
 /// `plots/learning-curves.svg` and `plots/learning-curves.png`. Each file is written whole or not
@@ -89,7 +89,7 @@ fn section(title: &str, figures: &str) -> String {
 /// Writes the report of the run in `directory` anew, from its files.
 ///
 /// # Errors
-/// When it is no run that has ended, or those of [`write_run`].
+/// When it is no run with a trained epoch, or those of [`write_run`].
 pub fn rewrite_run(directory: &Path) -> Result<()> {
     let run = RunDirectory::open(directory)?;
     let experiment = run.experiment(&[])?;
@@ -97,6 +97,12 @@ pub fn rewrite_run(directory: &Path) -> Result<()> {
 }
 
 fn rewrite<T: Real>(run: &RunDirectory, experiment: &Experiment) -> Result<()> {
+    let summary = outcome(run)?.ok_or_else(|| {
+        Error::input(format!(
+            "{}: a run that ended in its first epoch: there is nothing to report",
+            run.path().display()
+        ))
+    })?;
     let path = run.checkpoint();
     let mut system = None;
     if path.exists() {
@@ -105,7 +111,7 @@ fn rewrite<T: Real>(run: &RunDirectory, experiment: &Experiment) -> Result<()> {
         system = Some(machine);
     }
     let system = system.as_deref();
-    write_run(run.path(), &run.summary()?, &run.metrics()?, system, Some(experiment))
+    write_run(run.path(), &summary, &run.metrics()?, system, Some(experiment))
 }
 
 /// Writes what shows a study into its `directory`: `report.html`, and its figures in `plots/`, each

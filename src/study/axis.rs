@@ -1,5 +1,7 @@
 //! One axis of a study: the keys it changes together, and the values they take.
 
+#[cfg(feature = "plots")]
+use std::collections::HashMap;
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
@@ -113,13 +115,15 @@ impl Axis {
         Ok(())
     }
 
-    /// What a value, as tables show it, is called.
+    /// What values, as tables show them, are called; none where they have no names.
     #[cfg(feature = "plots")]
-    pub(crate) fn name_of(&self, value: &[String]) -> Option<String> {
-        let points = self.points()?;
-        let place =
-            points.iter().position(|point| point.iter().map(text).eq(value.iter().cloned()))?;
-        self.names.get(place).cloned()
+    pub(crate) fn named(&self) -> HashMap<Vec<String>, &str> {
+        if self.names.is_empty() {
+            return HashMap::new();
+        }
+        let values = self.points().unwrap_or_default();
+        let shown = values.iter().map(|point| point.iter().map(text).collect());
+        shown.zip(self.names.iter().map(String::as_str)).collect()
     }
 
     /// How many values it has, as it says, before any is made; 0 for a range without steps.

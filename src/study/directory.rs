@@ -1,11 +1,11 @@
 //! The directory of a study: what was asked, and what came of it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::record::{self, Log, Records};
 use super::{Run, Study, Table};
-use crate::file::{TEMPORARY, create_directory, write_text};
+use crate::file::{TEMPORARY, create_directory, disk, write_text};
 use crate::{Error, Result};
 
 /// A study's directory: `study.toml`, `records/`, `results.csv`, `summary.csv`, and, where runs are
@@ -104,12 +104,25 @@ impl StudyDirectory {
     /// When a file cannot be read or written.
     pub fn write_tables(&self, study: &Study, runs: &[Run]) -> Result<Table> {
         let path = self.records_directory().join("tables.lock");
-        let turn = File::create(&path).map_err(Error::writing(&path))?;
+        let turn = disk::create(&path).map_err(Error::writing(&path))?;
         turn.lock().map_err(Error::writing(&path))?;
+        self.sweep()?;
         let table = Table::new(study, runs, &self.records()?);
         table.write(&self.results())?;
         table.write_summary(&self.summary())?;
         Ok(table)
+    }
+
+    /// Removes tables that killed processes were writing: whoever has the turn is alone at it.
+    fn sweep(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.path).map_err(Error::reading(&self.path))? {
+            let path = entry.map_err(Error::reading(&self.path))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(TEMPORARY) && name.ends_with(".csv") {
+                disk::remove_file(&path).map_err(Error::writing(&path))?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds all records of `other`, another directory of the same study.

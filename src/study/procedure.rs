@@ -8,6 +8,8 @@ use super::{Outcome, Procedure, Run, Study, StudyDirectory};
 use crate::arithmetic::Real;
 use crate::data::Dataset;
 use crate::experiment::{Device, Experiment, RunDirectory, Session, in_precision};
+use crate::file::disk;
+use crate::stop::Stop;
 use crate::training::{EpochMetrics, Summary};
 use crate::{Error, Result};
 
@@ -47,45 +49,55 @@ impl Datasets {
 }
 
 /// Does `run`; a failure is an outcome like any other.
+///
+/// # Errors
+/// [`Error::Stopped`] when it was asked to stop, which is none.
 pub(super) fn execute(
     study: &Study,
     run: &Run,
     datasets: &Datasets,
     directory: &StudyDirectory,
-    kept: Kept,
-) -> Outcome {
+    (kept, stop): (Kept, &Stop),
+) -> Result<Outcome> {
+    stop.check()?;
     let experiment = &run.experiment;
     let results = datasets.of(experiment).and_then(|dataset| match run.procedure {
         Procedure::InLoop => {
-            in_precision!(experiment, in_loop(study, run, dataset, directory, kept))
+            in_precision!(experiment, in_loop(study, run, dataset, directory, (kept, stop)))
         }
-        Procedure::Transfer => in_precision!(experiment, transfer(experiment, dataset)),
+        Procedure::Transfer => in_precision!(experiment, transfer(experiment, dataset, stop)),
         Procedure::Gradient => gradient(study, run, dataset),
     });
     outcome(results)
 }
 
-/// Results as they are recorded: what is no number is none.
-pub(super) fn outcome(results: Result<Results>) -> Outcome {
-    match results {
+/// Results as they are recorded: what is no number is none. To be stopped is no outcome.
+pub(super) fn outcome(results: Result<Results>) -> Result<Outcome> {
+    Ok(match results {
         Ok(results) => Outcome::Results(
             results
                 .into_iter()
                 .map(|(name, value)| (name, value.filter(|value| value.is_finite())))
                 .collect(),
         ),
+        Err(error @ Error::Stopped(_)) => return Err(error),
         Err(error) => Outcome::Error(error.to_string()),
-    }
+    })
 }
 
 /// What training `experiment` gives.
-pub(super) fn train<T: Real>(experiment: &Experiment, dataset: &Dataset) -> Result<Results> {
-    let summary = trained::<T>(experiment, dataset)?.trainer.summary(String::new())?;
+pub(super) fn train<T: Real>(
+    experiment: &Experiment,
+    dataset: &Dataset,
+    stop: &Stop,
+) -> Result<Results> {
+    let summary = trained::<T>(experiment, dataset, stop)?.trainer.summary(String::new())?;
     Ok(accuracies(&summary))
 }
 
-fn trained<T: Real>(experiment: &Experiment, dataset: &Dataset) -> Result<Session<T>> {
+fn trained<T: Real>(experiment: &Experiment, dataset: &Dataset, stop: &Stop) -> Result<Session<T>> {
     let mut session = Session::with_data(experiment.clone(), dataset.clone())?;
+    session.trainer.stop_with(stop.clone());
     session.trainer.train()?;
     Ok(session)
 }
@@ -95,9 +107,9 @@ fn in_loop<T: Real>(
     run: &Run,
     dataset: &Dataset,
     directory: &StudyDirectory,
-    kept: Kept,
+    (kept, stop): (Kept, &Stop),
 ) -> Result<Results> {
-    let mut session = trained::<T>(&run.experiment, dataset)?;
+    let mut session = trained::<T>(&run.experiment, dataset, stop)?;
     let path = directory.run(run);
     let summary = session.trainer.summary(path.display().to_string())?;
     if study.keep {
@@ -114,7 +126,7 @@ fn in_loop<T: Real>(
 /// Writes the directory of a run, in place of what an interruption may have left of it.
 fn keep<T: Real>(path: &Path, session: &Session<T>, summary: &Summary) -> Result<()> {
     if path.exists() {
-        std::fs::remove_dir_all(path).map_err(Error::writing(path))?;
+        disk::remove_directory(path).map_err(Error::writing(path))?;
     }
     let (directory, trainer) = (RunDirectory::create(path, &session.experiment)?, &session.trainer);
     directory.write_metrics(trainer.metrics())?;
@@ -163,9 +175,9 @@ fn to_target(metrics: &[EpochMetrics], target: f64) -> Results {
     ]
 }
 
-fn transfer<T: Real>(experiment: &Experiment, dataset: &Dataset) -> Result<Results> {
+fn transfer<T: Real>(experiment: &Experiment, dataset: &Dataset, stop: &Stop) -> Result<Results> {
     let ideal = Experiment { device: Device::default(), ..experiment.clone() };
-    let mut ideal = trained::<T>(&ideal, dataset)?;
+    let mut ideal = trained::<T>(&ideal, dataset, stop)?;
     let before = ideal.trainer.summary(String::new())?;
     let mut machine = experiment.machine::<T>()?;
     machine.program(&mut ideal.trainer.values().to_vec())?;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::file::disk::{self, Filling};
 use crate::file::read_text;
 use crate::{Error, Result};
 
@@ -83,8 +84,9 @@ impl Log {
     /// # Errors
     /// When it cannot be opened, or another process writes it.
     pub fn open(path: &Path) -> Result<Self> {
-        let open = || OpenOptions::new().read(true).append(true).create(true).open(path);
-        let mut file = open().map_err(Error::writing(path))?;
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
+        let mut file = disk::open_with(path, &options).map_err(Error::writing(path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -106,8 +108,8 @@ impl Log {
     pub fn append(&mut self, record: &Record) -> Result<()> {
         let line = serde_json::to_string(record).expect("names and finite numbers") + "\n";
         let mut write = || {
-            self.file.write_all(line.as_bytes())?;
-            self.file.sync_data()
+            Filling(&mut self.file).write_all(line.as_bytes())?;
+            disk::sync(&self.file)
         };
         write().map_err(Error::writing(&self.path))
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::procedure::{Datasets, execute};
 use super::record::Records;
 use super::{Outcome, Record, Run, Study, StudyDirectory, Table};
+use crate::stop::Stop;
 use crate::{Error, Result};
 
 /// How often the tables are written while a sweep goes on.
@@ -59,6 +60,8 @@ pub struct Options<'a> {
     pub retry_failed: bool,
     /// What is done with the directory of each run that is kept, once it is whole: a report.
     pub kept: &'a (dyn Fn(&Path) -> Result<()> + Sync),
+    /// Asks it to stop: runs that have ended are kept, those that it is at are not.
+    pub stop: &'a Stop,
 }
 
 /// How far a sweep is.
@@ -88,7 +91,8 @@ pub struct Swept {
 ///
 /// # Errors
 /// When a run is not valid or its data set is not there, before any runs; when a file cannot be
-/// written. A run that fails is recorded with its error and stops nothing.
+/// written; [`Error::Stopped`] when it was asked to stop. A run that fails is recorded with its error
+/// and stops nothing.
 pub fn sweep(
     study: &Study,
     directory: impl FnOnce() -> Result<StudyDirectory>,
@@ -104,7 +108,7 @@ pub fn sweep(
     let mut progress = Progress { runs: wanted.len(), ended: 0, failed: 0 };
     watch(progress);
     let mut written = Instant::now();
-    in_parallel(
+    let ended = in_parallel(
         options.jobs,
         &wanted,
         |run| record(study, run, &datasets, &directory, options),
@@ -119,8 +123,9 @@ pub fn sweep(
             }
             Ok(())
         },
-    )?;
+    );
     let table = directory.write_tables(study, &runs)?;
+    ended?;
     Ok(Swept { table, runs: runs.len(), ran: progress.ended })
 }
 
@@ -143,18 +148,19 @@ fn record(
     datasets: &Datasets,
     directory: &StudyDirectory,
     options: &Options<'_>,
-) -> Record {
+) -> Result<Record> {
     let start = Instant::now();
-    let outcome = execute(study, run, datasets, directory, options.kept);
-    Record { id: run.id.clone(), outcome, seconds: start.elapsed().as_secs_f64() }
+    let outcome = execute(study, run, datasets, directory, (options.kept, options.stop))?;
+    Ok(Record { id: run.id.clone(), outcome, seconds: start.elapsed().as_secs_f64() })
 }
 
 /// Does `work` on every item, `jobs` at a time, each on one thread of its own, and hands what comes
-/// out to `take` as it comes. An error of `take` ends it all.
+/// out to `take` as it comes. An error of `take` ends it all; after one of `work`, what others are at
+/// is still taken.
 pub(super) fn in_parallel<I: Sync, O: Send>(
     jobs: usize,
     items: &[I],
-    work: impl Fn(&I) -> O + Sync,
+    work: impl Fn(&I) -> Result<O> + Sync,
     mut take: impl FnMut(O) -> Result<()>,
 ) -> Result<()> {
     let pools = (0..jobs.min(items.len()).max(1))
@@ -171,7 +177,12 @@ pub(super) fn in_parallel<I: Sync, O: Send>(
                 // A machine computes on the threads of the pool it is called in: here one.
                 pool.install(|| {
                     while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if stopped.load(Ordering::Relaxed) || sender.send(work(item)).is_err() {
+                        if stopped.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        let done = work(item);
+                        stopped.fetch_or(done.is_err(), Ordering::Relaxed);
+                        if sender.send(done).is_err() {
                             break;
                         }
                     }
@@ -179,9 +190,16 @@ pub(super) fn in_parallel<I: Sync, O: Send>(
             });
         }
         drop(sender);
-        let taken = receiver.iter().try_for_each(&mut take);
+        let mut failure = None;
+        let taken = receiver.iter().try_for_each(|done| match done {
+            Ok(done) => take(done),
+            Err(error) => {
+                failure.get_or_insert(error);
+                Ok(())
+            }
+        });
         stopped.store(true, Ordering::Relaxed);
-        taken
+        taken.and(failure.map_or(Ok(()), Err))
     })
 }
 
@@ -210,7 +228,7 @@ mod tests {
         in_parallel(
             3,
             &items,
-            |item| *item,
+            |item| Ok(*item),
             |item| {
                 taken.push(item);
                 Ok(())
@@ -223,12 +241,19 @@ mod tests {
         let stop = in_parallel(
             3,
             &items,
-            |item| *item,
+            |item| Ok(*item),
             |_| {
                 count += 1;
                 Err(Error::input("full"))
             },
         );
         assert!(stop.is_err() && count == 1);
+        let mut count = 0;
+        let work = |item: &usize| if *item == 50 { Err(Error::input("50")) } else { Ok(*item) };
+        let stop = in_parallel(3, &items, work, |_| {
+            count += 1;
+            Ok(())
+        });
+        assert!(stop.unwrap_err().to_string() == "50" && (50..=52).contains(&count), "{count}");
     }
 }

@@ -251,7 +251,7 @@ fn is_formula(cell: &str) -> bool {
 }
 
 /// A cell that spreadsheets show and do not run: an apostrophe before what they would.
-fn as_text(cell: &str) -> String {
+pub(super) fn as_text(cell: &str) -> String {
     if is_formula(cell.trim_start_matches('\'')) { format!("'{cell}") } else { cell.to_owned() }
 }
 

@@ -36,24 +36,24 @@ pub struct Progress {
     pub spent: Expense,
     /// One entry an epoch.
     pub metrics: Vec<EpochMetrics>,
-    /// What was done of an epoch that has not ended.
+    /// The part of an epoch that was done when training was asked to stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub within: Option<Within>,
+    pub begun: Option<Begun>,
 }
 
-/// What was done of an epoch: its first mini-batches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Within {
-    /// Mini-batches that are done.
-    pub batches: usize,
-    /// What their free phases said.
+/// An epoch that was stopped between two mini-batches.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Begun {
+    /// Its free phases.
     pub seen: Evaluation,
-    /// Samples that had not settled and took no part.
+    /// Samples that did not settle and took no part in the gradient.
     pub unsettled: usize,
-    /// Samples among them that left their basin.
+    /// Samples among them that left the basin of their free steady state.
     pub left: usize,
-    /// Samples that took part without having settled.
+    /// Samples that took part though a phase was over before they had settled.
     pub truncated: usize,
+    /// What the machine had cost when the epoch began.
+    pub before: Expense,
 }
 
 /// The content of a checkpoint.

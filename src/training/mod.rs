@@ -8,7 +8,7 @@ pub mod optimiser;
 pub mod schedule;
 mod trainer;
 
-pub use checkpoint::{Checkpoint, Progress, Within};
+pub use checkpoint::{Begun, Checkpoint, Progress};
 pub use metrics::{EpochMetrics, LabSummary, Summary};
 pub use objective::{Evaluation, Objective, predict};
 pub use schedule::Schedule;

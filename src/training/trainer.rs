@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 
-use super::checkpoint::{Checkpoint, Progress, Within};
+use super::checkpoint::{Begun, Checkpoint, Progress};
 use super::metrics::fraction;
 use super::optimiser::{Bop, Descent, Optimiser};
 use super::{EpochMetrics, Evaluation, LabSummary, Objective, Schedule, Summary};
@@ -16,6 +16,7 @@ use crate::coupler::{Expense, Parameter, Saturation};
 use crate::data::Parts;
 use crate::learning::{Batch, Estimate, Rule};
 use crate::state::State;
+use crate::stop::Stop;
 use crate::system::{Phase, System};
 use crate::{Error, Result};
 
@@ -38,6 +39,13 @@ pub struct Plan {
     pub seed: u64,
 }
 
+/// Samples of an update that had not settled: those that took no part, and those that did.
+struct NotSettled {
+    unsettled: usize,
+    left: usize,
+    truncated: usize,
+}
+
 /// A machine in training.
 pub struct Trainer<T: Real> {
     system: Box<dyn System<T>>,
@@ -50,10 +58,10 @@ pub struct Trainer<T: Real> {
     updates: u64,
     spent: Expense,
     metrics: Vec<EpochMetrics>,
-    /// The epoch that has begun and not ended, and the state of a laboratory's machine after what is
-    /// done of it.
-    within: Option<Within>,
+    begun: Option<Begun>,
+    /// The state of a machine in a laboratory after its last whole update.
     kept: Option<State<T>>,
+    stop: Stop,
     training_time: Duration,
     trained_samples: usize,
 }
@@ -111,11 +119,17 @@ impl<T: Real> Trainer<T> {
             updates: 0,
             spent: Expense::default(),
             metrics: Vec::new(),
-            within: None,
+            begun: None,
             kept: None,
+            stop: Stop::default(),
             training_time: Duration::ZERO,
             trained_samples: 0,
         })
+    }
+
+    /// Stops training between two mini-batches when `stop` asks for it.
+    pub fn stop_with(&mut self, stop: Stop) {
+        self.stop = stop;
     }
 
     /// Metrics of the epochs so far.
@@ -242,6 +256,10 @@ impl<T: Real> Trainer<T> {
     /// # Errors
     /// When the machine does not take the examples.
     pub fn summary(&mut self, run: String) -> Result<Summary> {
+        let spent = match &self.begun {
+            Some(begun) => self.spent.plus(&self.system.expense(), &begun.before),
+            None => self.spent,
+        };
         let (objective, system) = (self.plan.objective, self.system.as_mut());
         let start = Instant::now();
         let unread = system.saturation();
@@ -256,7 +274,7 @@ impl<T: Real> Trainer<T> {
             Some(examples) => Some(objective.evaluate(system, examples)?.accuracy()),
             None => None,
         };
-        let lab = LabSummary::new(&self.spent, &inference, test.samples);
+        let lab = LabSummary::new(&spent, &inference, test.samples);
         Ok(Summary {
             run,
             rule: self.rule.name().into(),
@@ -287,69 +305,59 @@ impl<T: Real> Trainer<T> {
         self.metrics.len() >= self.plan.epochs
     }
 
-    /// Trains one epoch and evaluates it; `progress` hears how many samples of the epoch are done. An
-    /// epoch that failed goes on after its last whole update.
+    /// Trains one epoch, or the rest of one that was stopped, and evaluates it; `progress` hears how
+    /// many samples of the epoch are done.
     ///
     /// # Errors
-    /// When no sample of the first mini-batches settles, training diverges, or the machine fails.
+    /// When no sample of the first mini-batches settles, training diverges, or the machine fails;
+    /// [`Error::Stopped`] when it was asked to stop before the last mini-batch. This then goes on
+    /// from there, as does what resumes from the [`checkpoint`](Self::checkpoint).
     pub fn epoch(&mut self, progress: &mut dyn FnMut(usize)) -> Result<&EpochMetrics> {
-        let epoch = self.metrics.len();
-        let before = self.system.expense();
-        let start = Instant::now();
-        let so_far = self.within.map_or(0, |within| within.seen.samples);
-        self.keep();
-        let trained = self.updates_of_epoch(progress);
-        self.training_time += start.elapsed();
-        let within = self.within.unwrap_or_default();
-        self.trained_samples += within.seen.samples - so_far;
-        self.spent = self.spent.plus(&self.system.expense(), &before);
-        trained?;
-        let (objective, system) = (self.plan.objective, self.system.as_mut());
-        let validation_accuracy = match &self.data.validation {
-            Some(examples) => Some(objective.evaluate(system, examples)?.accuracy()),
-            None => None,
-        };
-        let test = objective.evaluate(system, &self.data.test)?;
-        let Within { seen, unsettled, left, truncated, .. } = within;
-        self.metrics.push(EpochMetrics {
-            epoch: epoch + 1,
-            rate_factor: self.plan.schedule.factor(epoch, self.plan.epochs),
-            train_cost: seen.mean_cost(),
-            train_accuracy: seen.accuracy(),
-            validation_accuracy,
-            test_accuracy: test.accuracy(),
-            unsettled,
-            left,
-            truncated,
-            test_unsettled: test.unsettled,
-            test_truncated: test.truncated,
-            inference_steps: test.mean_steps(),
-            frames: self.spent.frames,
-            conversions: self.spent.conversions,
-            lab_seconds: self.spent.seconds,
-            non_reciprocity: self.system.non_reciprocity(),
-        });
-        (self.within, self.kept) = (None, None);
-        Ok(&self.metrics[epoch])
-    }
-
-    /// Keeps the state of a machine in a laboratory, which may be lost in the midst of what follows.
-    fn keep(&mut self) {
-        self.kept = self.system.is_in_a_laboratory().then(|| self.system.state());
-    }
-
-    /// The updates that are left of this epoch.
-    fn updates_of_epoch(&mut self, progress: &mut dyn FnMut(usize)) -> Result<()> {
         let epoch = self.metrics.len();
         let rate_factor = self.plan.schedule.factor(epoch, self.plan.epochs);
         let mut order: Vec<usize> = (0..self.data.train.len()).collect();
         order.shuffle(&mut Key::new(self.plan.seed, "shuffle").with(epoch as u64).stream());
-        let batches = order.chunks(self.plan.batch);
-        let last = batches.len();
-        let done = self.within.get_or_insert_default().batches;
-        for (batch, indices) in (1..).zip(batches).skip(done) {
-            self.update(indices, rate_factor)?;
-            let Within { seen, unsettled, .. } = self.within.unwrap_or_default();
+        let fresh = || Begun { before: self.system.expense(), ..Begun::default() };
+        let begun = self.begun.take().unwrap_or_else(fresh);
+        let Begun { mut seen, mut unsettled, mut left, mut truncated, before } = begun;
+        let (start, first) = (Instant::now(), seen.samples);
+        self.keep();
+        let rest = order.get(first..).ok_or_else(|| {
+            let (set, all) = (&self.data.name, order.len());
+            Error::input(format!("{first} samples of an epoch are done, {set} has {all} to train"))
+        })?;
+        let done = first.div_ceil(self.plan.batch);
+        let batches = rest.chunks(self.plan.batch);
+        let last = done + batches.len();
+        for (batch, indices) in (done + 1..).zip(batches) {
+            if self.stop.asked() {
+                self.training_time += start.elapsed();
+                self.trained_samples += seen.samples - first;
+                let message = format!(
+                    "stopped in epoch {} of {}, after {} of its {} samples",
+                    epoch + 1,
+                    self.plan.epochs,
+                    seen.samples,
+                    order.len()
+                );
+                self.begun = Some(Begun { seen, unsettled, left, truncated, before });
+                return Err(Error::Stopped(message));
+            }
+            let of_batch = match self.update(indices, rate_factor, &mut seen) {
+                Ok(of_batch) => of_batch,
+                Err(error) => {
+                    self.training_time += start.elapsed();
+                    self.trained_samples += seen.samples - first;
+                    // Of a laboratory that is lost nothing is but this mini-batch.
+                    let begun = Begun { seen, unsettled, left, truncated, before };
+                    self.begun = self.kept.is_some().then_some(begun);
+                    return Err(error);
+                }
+            };
+            self.keep();
+            unsettled += of_batch.unsettled;
+            left += of_batch.left;
+            truncated += of_batch.truncated;
             progress(seen.samples);
             if unsettled == seen.samples && (batch == HOPELESS_BATCHES || batch == last) {
                 return Err(Error::Machine(format!(
@@ -360,35 +368,67 @@ impl<T: Real> Trainer<T> {
                 )));
             }
         }
-        Ok(())
+        self.training_time += start.elapsed();
+        self.trained_samples += seen.samples - first;
+        // Until the epoch has been evaluated it is not over.
+        self.begun =
+            self.kept.is_some().then(|| Begun { seen, unsettled, left, truncated, before });
+        let spent = self.spent.plus(&self.system.expense(), &before);
+        let (objective, system) = (self.plan.objective, self.system.as_mut());
+        let validation_accuracy = match &self.data.validation {
+            Some(examples) => Some(objective.evaluate(system, examples)?.accuracy()),
+            None => None,
+        };
+        let test = objective.evaluate(system, &self.data.test)?;
+        self.metrics.push(EpochMetrics {
+            epoch: epoch + 1,
+            rate_factor,
+            train_cost: seen.mean_cost(),
+            train_accuracy: seen.accuracy(),
+            validation_accuracy,
+            test_accuracy: test.accuracy(),
+            unsettled,
+            left,
+            truncated,
+            test_unsettled: test.unsettled,
+            test_truncated: test.truncated,
+            inference_steps: test.mean_steps(),
+            frames: spent.frames,
+            conversions: spent.conversions,
+            lab_seconds: spent.seconds,
+            non_reciprocity: self.system.non_reciprocity(),
+        });
+        self.spent = spent;
+        (self.begun, self.kept) = (None, None);
+        Ok(&self.metrics[epoch])
     }
 
-    /// One update from the samples `indices`, counted in the epoch that has begun.
-    fn update(&mut self, indices: &[usize], rate_factor: f64) -> Result<()> {
+    /// Keeps the state of a machine in a laboratory, which may be lost in the midst of what follows.
+    fn keep(&mut self) {
+        self.kept = self.system.is_in_a_laboratory().then(|| self.system.state());
+    }
+
+    /// One update from the samples `indices`; returns how many had not settled.
+    fn update(
+        &mut self,
+        indices: &[usize],
+        rate_factor: f64,
+        seen: &mut Evaluation,
+    ) -> Result<NotSettled> {
         let (inputs, labels) = self.data.train.batch(indices);
         let (objective, outputs) = (self.plan.objective, self.system.outputs());
         let targets = objective.class_targets(&labels, outputs.len());
         let cost = objective.cost;
         let batch = Batch { inputs: &inputs, targets: &targets, cost, update: self.updates };
         let estimate = self.rule.estimate(self.system.as_mut(), &batch)?;
+        seen.count(&outputs, &estimate.free, &labels, &targets, cost);
+        self.updates += 1;
         let Estimate { unsettled, left, truncated, .. } = estimate;
         if unsettled < indices.len() {
             self.descent.step(&mut self.values, &estimate.gradient, rate_factor)?;
+            self.system.program(&mut self.values)?;
         }
-        // The update is made, whatever becomes of the machine.
-        self.updates += 1;
-        let within = self.within.get_or_insert_default();
-        within.batches += 1;
-        within.seen.count(&outputs, &estimate.free, &labels, &targets, cost);
-        within.unsettled += unsettled;
-        within.left += left;
-        within.truncated += truncated;
-        let programmed = match unsettled < indices.len() {
-            true => self.system.program(&mut self.values),
-            false => Ok(()),
-        };
-        self.keep();
-        programmed
+        Ok(NotSettled { unsettled, left, truncated })
     }
 
     /// Writes a checkpoint, whole or not at all.
@@ -411,7 +451,7 @@ impl<T: Real> Trainer<T> {
                 updates: self.updates,
                 spent: self.spent,
                 metrics: self.metrics.clone(),
-                within: self.within,
+                begun: self.begun.clone(),
             },
             origin,
         }
@@ -457,7 +497,8 @@ impl<T: Real> Trainer<T> {
         self.updates = checkpoint.progress.updates;
         self.spent = checkpoint.progress.spent;
         self.metrics = checkpoint.progress.metrics.clone();
-        self.within = checkpoint.progress.within;
+        // Its counters are those of this hardware.
+        self.begun = checkpoint.progress.begun.clone().filter(|_| same_hardware);
         Ok(())
     }
 }

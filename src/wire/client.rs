@@ -1,8 +1,7 @@
 //! The client: one laboratory, asked one thing at a time.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,19 +10,21 @@ use serde_json::{Map, Value};
 use super::link::Link;
 use super::record::{Recorder, Replay};
 use super::{Hello, LaboratoryTable, Message, PROTOCOL};
+use crate::stop::Stop;
 use crate::{Error, Result};
 
-/// Whether somebody wants everything to stop after the request in flight.
-static STOPPED: AtomicBool = AtomicBool::new(false);
+/// What stops every laboratory after the request in flight.
+static STOP: OnceLock<Stop> = OnceLock::new();
 
-/// Stops every laboratory after the request in flight: what is asked next fails.
-pub fn stop() {
-    STOPPED.store(true, Ordering::Relaxed);
+/// Stops every laboratory after the request in flight once `stop` is asked for: what is asked next
+/// fails. The first one of a program counts.
+pub fn stop_with(stop: Stop) {
+    let _ = STOP.set(stop);
 }
 
-/// Whether [`stop`] was called.
-pub fn is_stopped() -> bool {
-    STOPPED.load(Ordering::Relaxed)
+/// Whether everything is to stop.
+fn is_stopped() -> bool {
+    STOP.get().is_some_and(Stop::asked)
 }
 
 /// How long a laboratory may take to say goodbye.
@@ -310,7 +311,7 @@ impl Laboratory {
         loop {
             if is_stopped() {
                 let what = &question.what;
-                return Err(Error::Machine(format!("stopped before the next request: {what}")));
+                return Err(Error::Stopped(format!("stopped before the next request: {what}")));
             }
             let (code, message, wait) = match self.exchange(line, request, question)? {
                 Outcome::Done(answer) => return Ok(Ok(answer)),

@@ -15,7 +15,7 @@ mod record;
 mod server;
 mod table;
 
-pub use client::{Laboratory, Question, Spent, is_stopped, stop};
+pub use client::{Laboratory, Question, Spent, stop_with};
 pub use hello::{ArrayKind, FramesKind, Hello, Kind, SystemKind, SystemParameter};
 pub use message::{Array, Dtype, Message};
 pub use server::{Instrument, Refusal, listen, serve};

@@ -71,6 +71,8 @@ const PANEL: usize = 3;
 /// Numbers that are laid out at a time at least: fewer are not worth another thread.
 const PARALLEL: usize = 1 << 14;
 
+/// Rows and columns of a block that is transposed at a time.
+const SQUARE: usize = 8;
 /// Columns of a panel that are worked through before the next rows: what the second cache holds
 /// well.
 const DEPTH: usize = 1024;
@@ -98,35 +100,38 @@ impl<T: Real> Packed<T> {
         packed
     }
 
+    /// Lays out `matrix` on this thread alone. Whoever holds a lock must: a thread that waits for
+    /// others takes up work meanwhile, which may want the lock.
+    pub fn on_this_thread(matrix: &Factor<T>) -> Self {
+        let mut packed = Self { rows: 0, depth: 0, panels: Vec::new() };
+        packed.make_room(matrix);
+        let (size, all) = (packed.panel_size(), packed.rows);
+        let panels = packed.panels.chunks_mut(size);
+        panels.enumerate().for_each(|(index, panel)| pack_panel(panel, index, all, matrix));
+        packed
+    }
+
     /// Lays out another matrix in the same place.
     pub fn pack(&mut self, matrix: &Factor<T>) {
+        self.make_room(matrix);
+        let (size, all) = (self.panel_size(), self.rows);
+        let panels = self.panels.par_chunks_mut(size).with_min_len(PARALLEL.div_ceil(size));
+        panels.enumerate().for_each(|(index, panel)| pack_panel(panel, index, all, matrix));
+    }
+
+    /// Takes the shape of `matrix`; what is beyond its last row is zero.
+    fn make_room(&mut self, matrix: &Factor<T>) {
         (self.rows, self.depth) = matrix.shape();
         let padded = self.rows.next_multiple_of(lanes::<T>());
         if padded != self.rows || self.panels.len() != padded * self.depth {
             self.panels.clear();
             self.panels.resize(padded * self.depth, T::zero());
         }
-        let (full, depth, all) = (PANEL * lanes::<T>(), self.depth, self.rows);
-        let panels = self
-            .panels
-            .par_chunks_mut((full * depth).max(1))
-            .with_min_len(PARALLEL.div_ceil((full * depth).max(1)));
-        panels.enumerate().for_each(|(index, panel)| {
-            let (height, start) = (panel.len() / depth, index * full);
-            let rows = height.min(all - start);
-            match matrix {
-                Factor::Plain(view) => pack_columns(panel, height, &view.rows(start, rows)),
-                Factor::Transposed(view) => {
-                    for (row, source) in view.columns(start, rows).column_iter().enumerate() {
-                        panel[row..]
-                            .iter_mut()
-                            .step_by(height)
-                            .zip(source.as_slice())
-                            .for_each(|(to, from)| *to = *from);
-                    }
-                }
-            }
-        });
+    }
+
+    /// Numbers in a full panel, at least 1.
+    fn panel_size(&self) -> usize {
+        (PANEL * lanes::<T>() * self.depth).max(1)
     }
 
     /// The matrix itself, rows x depth.
@@ -149,29 +154,40 @@ impl<T: Real> Packed<T> {
     ///
     /// # Panics
     /// When the shapes do not chain.
-    pub fn multiply(
+    pub fn multiply(&self, rows: &Range<usize>, b: &Factor<T>, alpha: T, keep: T, c: ViewMut<T>) {
+        self.multiply_part(rows, &(0..self.depth), b, alpha, keep, c);
+    }
+
+    /// The same for these `columns` of A alone, which are all rows of B.
+    ///
+    /// # Panics
+    /// When the shapes do not chain.
+    pub fn multiply_part(
         &self,
         rows: &Range<usize>,
+        columns: &Range<usize>,
         b: &Factor<T>,
         alpha: T,
         keep: T,
         mut c: ViewMut<T>,
     ) {
-        let (depth, columns) = self.check(rows, b, &c);
-        if depth == 0 {
+        assert!(columns.end <= self.depth, "columns of a product");
+        let across = self.check(rows, columns.len(), b, &c);
+        if columns.is_empty() {
             c.apply(|entry| *entry = if keep == T::zero() { keep } else { keep * *entry });
         }
         let entries = b.entries();
-        for depths in self.depths() {
-            let scales = [alpha, if depths.start == 0 { keep } else { T::one() }];
-            for (panel, block) in self.panels(rows, &depths, 0..columns, &mut c) {
-                // SAFETY: the shapes agree, so every entry of these blocks is one of its matrix's;
-                // `c` is borrowed mutably, so it overlaps none.
+        for depths in Self::depths(columns) {
+            let first = depths.start - columns.start;
+            let scales = [alpha, if first == 0 { keep } else { T::one() }];
+            for (panel, block) in self.panels(rows, &depths, 0..across, &mut c) {
+                // SAFETY: `check` compared the shapes. `depths` are columns of this matrix, and of B
+                // as many rows from `first` on, so the sum stays within B, and the panel has as many
+                // columns. The rows of a block are rows both of its panel and of C (`panels`), its
+                // columns are all of C's, which are as many as B's. `c` is borrowed mutably, `b` and
+                // `self` are borrowed, so it overlaps neither.
                 unsafe {
-                    let b = Entries {
-                        first: entries.first.add(depths.start * entries.down),
-                        ..entries
-                    };
+                    let b = Entries { first: entries.first.add(first * entries.down), ..entries };
                     T::multiply(&panel, scales, b, &block);
                 }
             }
@@ -191,38 +207,40 @@ impl<T: Real> Packed<T> {
         keep: T,
         mut c: ViewMut<T>,
     ) {
-        let (depth, columns) = self.check(rows, b, &c);
-        if depth == 0 {
+        let columns = self.check(rows, self.depth, b, &c);
+        if self.depth == 0 {
             return self.multiply(rows, b, alpha, keep, c);
         }
         let mut kept = Kept::default();
-        for depths in self.depths() {
+        for depths in Self::depths(&(0..self.depth)) {
             let scales = [alpha, if depths.start == 0 { keep } else { T::one() }];
             for first in (0..columns).step_by(WIDTH) {
                 kept.gather(b, &depths, first);
                 for (panel, block) in
                     self.panels(rows, &depths, first..columns.min(first + WIDTH), &mut c)
                 {
-                    // SAFETY: as in `multiply`.
+                    // SAFETY: as in `multiply`, for the columns from `first` on; the rows that are
+                    // kept are some of `depths`, counted from its start.
                     unsafe { T::multiply_kept(&panel, scales, &kept, &block) }
                 }
             }
         }
     }
 
-    /// The shape of `b`, which must chain with `rows` of this matrix and with `c`.
-    fn check(&self, rows: &Range<usize>, b: &Factor<T>, c: &ViewMut<T>) -> (usize, usize) {
-        let (depth, columns) = b.shape();
-        assert_eq!(self.depth, depth, "inner dimensions of a product");
+    /// Checks that `b` chains with these rows and so many columns of this matrix, and with `c`;
+    /// gives the columns of both.
+    fn check(&self, rows: &Range<usize>, depth: usize, b: &Factor<T>, c: &ViewMut<T>) -> usize {
+        let (found, columns) = b.shape();
+        assert_eq!(depth, found, "inner dimensions of a product");
         assert!(rows.end <= self.rows, "rows of a product");
         assert_eq!((rows.len(), columns), c.shape(), "shape of a product");
-        (depth, columns)
+        columns
     }
 
-    /// Columns of this matrix that are worked through one after another.
-    fn depths(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
-        let depth = self.depth;
-        (0..depth).step_by(DEPTH).map(move |start| start..depth.min(start + DEPTH))
+    /// Parts of `columns` that are worked through one after another.
+    fn depths(columns: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let Range { start, end } = *columns;
+        (start..end).step_by(DEPTH).map(move |start| start..end.min(start + DEPTH))
     }
 
     /// The panels that hold any of `rows`, their columns `depths` only, each with the block of C
@@ -255,19 +273,57 @@ impl<T: Real> Packed<T> {
     }
 }
 
+/// Lays out the rows of `matrix`, which has `all`, that are the panel numbered `index`.
+fn pack_panel<T: Real>(panel: &mut [T], index: usize, all: usize, matrix: &Factor<T>) {
+    let (height, start) = (panel.len() / matrix.shape().1, index * PANEL * lanes::<T>());
+    let rows = height.min(all - start);
+    match matrix {
+        Factor::Plain(view) => pack_columns(panel, height, &view.rows(start, rows)),
+        Factor::Transposed(view) => pack_rows(panel, height, &view.columns(start, rows)),
+    }
+}
+
 vectorised! {
     /// Copies the columns of `rows` to a panel.
     fn pack_columns<T: Real>(panel: &mut [T], height: usize, rows: &View<T>) {
         for (column, source) in panel.chunks_exact_mut(height).zip(rows.column_iter()) {
             // A vector at a time: for so few numbers a call of memcpy costs more than the copy.
             let (source, lanes) = (source.as_slice(), const { lanes::<T>() });
-            let (vectors, whole) = (source.len() / lanes, source.len() - source.len() % lanes);
-            for vector in 0..vectors {
-                column[vector * lanes..][..lanes].copy_from_slice(&source[vector * lanes..][..lanes]);
+            let mut vectors = source.chunks_exact(lanes);
+            let mut places = column.chunks_exact_mut(lanes);
+            // The source first: the one that ends does not take from the other.
+            for (from, to) in vectors.by_ref().zip(places.by_ref()) {
+                to.copy_from_slice(from);
             }
-            for (to, from) in column[whole..].iter_mut().zip(&source[whole..]) {
+            // A panel is of whole vectors: the rest of the source lies in the next one.
+            let rest = places.next().into_iter().flatten();
+            for (to, from) in rest.zip(vectors.remainder()) {
                 *to = *from;
             }
+        }
+    }
+}
+
+vectorised! {
+    /// Copies `columns` to the rows of a panel, in squares that fit the registers.
+    fn pack_rows<T: Real>(panel: &mut [T], height: usize, columns: &View<T>) {
+        let (depth, rows) = columns.shape();
+        let (high, deep) = (rows - rows % SQUARE, depth - depth % SQUARE);
+        for row in (0..high).step_by(SQUARE) {
+            let sources: [_; SQUARE] = std::array::from_fn(|j| columns.column(row + j));
+            let sources = sources.each_ref().map(|source| source.as_slice());
+            for first in (0..deep).step_by(SQUARE) {
+                let square: [[T; SQUARE]; SQUARE] = std::array::from_fn(|j| std::array::from_fn(|i| sources[j][first..first + SQUARE][i]));
+                let turned: [[T; SQUARE]; SQUARE] = std::array::from_fn(|i| std::array::from_fn(|j| square[j][i]));
+                for (i, values) in turned.into_iter().enumerate() {
+                    panel[(first + i) * height + row..][..SQUARE].copy_from_slice(&values);
+                }
+            }
+        }
+        for (row, source) in columns.column_iter().enumerate() {
+            let from = if row < high { deep } else { 0 };
+            let to = panel.iter_mut().skip(from * height + row).step_by(height);
+            to.zip(&source.as_slice()[from..]).for_each(|(to, from)| *to = *from);
         }
     }
 }
@@ -308,6 +364,9 @@ pub trait Kernel: Sized {
 }
 
 /// [`Kernel::multiply`], M rows by N columns of C at a time; M divides the panel's height.
+///
+/// # Safety
+/// That of [`Kernel::multiply`].
 #[inline(always)]
 unsafe fn multiply_blocks<T: Real, const M: usize, const N: usize, const FUSED: bool>(
     panel: &Panel<T>,
@@ -317,7 +376,8 @@ unsafe fn multiply_blocks<T: Real, const M: usize, const N: usize, const FUSED: 
 ) {
     for row in (c.rows.start / M * M..c.rows.end).step_by(M) {
         let wide = c.columns - c.columns % N;
-        // SAFETY: the caller's; blocks end where C does.
+        // SAFETY: the caller's. M divides the panel's height and `row`, which is below the height, so
+        // M rows from there are the panel's; `column` and N - 1 after it are columns of C, so of B.
         unsafe {
             for column in (0..wide).step_by(N) {
                 multiply_block::<T, M, N, FUSED>(panel, row, scales, b, c, column);
@@ -330,6 +390,10 @@ unsafe fn multiply_blocks<T: Real, const M: usize, const N: usize, const FUSED: 
 }
 
 /// One block of C, in registers while the panel passes by.
+///
+/// # Safety
+/// That of [`Kernel::multiply`]; the panel has the M rows from `row` on, C and B the N columns from
+/// `column` on.
 #[inline(always)]
 unsafe fn multiply_block<T: Real, const M: usize, const N: usize, const FUSED: bool>(
     panel: &Panel<T>,
@@ -341,14 +405,18 @@ unsafe fn multiply_block<T: Real, const M: usize, const N: usize, const FUSED: b
 ) {
     let product = |x: T, y: T, sum: T| if FUSED { x.mul_add(y, sum) } else { sum + x * y };
     let mut sums = [[T::zero(); M]; N];
-    // SAFETY: the caller's.
+    // SAFETY: step l reads M numbers from `row` of column l of the panel, of which there are
+    // entries / height, and row l of B, of which there are as many; both pointers move on without
+    // being read behind the last one. An array of M numbers is aligned as a number is.
     unsafe {
         let mut left = panel.entries.as_ptr().add(row);
         let mut right = b.first.add(column * b.across);
+        // Entries of B, which fit into memory: where they are does not wrap.
+        let places: [usize; N] = std::array::from_fn(|j| j.wrapping_mul(b.across));
         for _ in 0..panel.entries.len() / panel.height {
             let a = left.cast::<[T; M]>().read();
-            for (j, sums) in sums.iter_mut().enumerate() {
-                let factor = right.add(j * b.across).read();
+            for (sums, place) in sums.iter_mut().zip(places) {
+                let factor = right.add(place).read();
                 for i in 0..M {
                     sums[i] = product(a[i], factor, sums[i]);
                 }
@@ -362,6 +430,9 @@ unsafe fn multiply_block<T: Real, const M: usize, const N: usize, const FUSED: b
 
 /// [`Kernel::multiply_kept`], M rows by N columns of C at a time; M divides the panel's height and
 /// N the width of what is kept.
+///
+/// # Safety
+/// That of [`Kernel::multiply_kept`].
 #[inline(always)]
 unsafe fn multiply_kept_blocks<T: Real, const M: usize, const N: usize, const FUSED: bool>(
     panel: &Panel<T>,
@@ -373,14 +444,18 @@ unsafe fn multiply_kept_blocks<T: Real, const M: usize, const N: usize, const FU
     for row in (c.rows.start / M * M..c.rows.end).step_by(M) {
         for column in (0..c.columns).step_by(N) {
             let mut sums = [[T::zero(); M]; N];
-            // SAFETY: the caller's; no column of C is written that is not there.
+            // SAFETY: a row that is kept is a column of the panel, of which M numbers from `row` on
+            // are read: M divides the height and `row`, which is below the height. `write_block`
+            // is given columns of C only.
             unsafe {
                 let left = panel.entries.as_ptr().add(row);
                 for (kept, factors) in b.rows.iter().zip(&b.values) {
-                    let a = left.add(*kept as usize * panel.height).cast::<[T; M]>().read();
-                    for (j, sums) in sums.iter_mut().enumerate() {
+                    // A place in the panel, which fits into memory: it does not wrap.
+                    let place = (*kept as usize).wrapping_mul(panel.height);
+                    let a = left.add(place).cast::<[T; M]>().read();
+                    for (sums, factor) in sums.iter_mut().zip(&factors[column..]) {
                         for i in 0..M {
-                            sums[i] = product(a[i], factors[column + j], sums[i]);
+                            sums[i] = product(a[i], *factor, sums[i]);
                         }
                     }
                 }
@@ -397,6 +472,10 @@ unsafe fn multiply_kept_blocks<T: Real, const M: usize, const N: usize, const FU
 }
 
 /// C <- keep C + alpha sums, for the rows of C from `row` on and its `columns`.
+///
+/// # Safety
+/// `c` must be a block that may be written, with a row from `row` to `row` + M - 1, and have the
+/// `columns`, N of them at most.
 #[inline(always)]
 unsafe fn write_block<T: Real, const M: usize, const N: usize, const FUSED: bool>(
     sums: [[T; M]; N],
@@ -407,7 +486,8 @@ unsafe fn write_block<T: Real, const M: usize, const N: usize, const FUSED: bool
 ) {
     let product = |x: T, y: T, sum: T| if FUSED { x.mul_add(y, sum) } else { sum + x * y };
     let rows = c.rows.start.max(row)..c.rows.end.min(row + M);
-    // SAFETY: the caller's.
+    // SAFETY: `rows` and `columns` are C's, so every target is an entry of C: M x N of them from the
+    // first on if they are all there, else one by one.
     unsafe {
         let target = c.first.add(rows.start - c.rows.start + columns.start * c.across);
         if rows.len() == M && columns.len() == N {
@@ -482,7 +562,8 @@ macro_rules! kernel {
                     // SAFETY: the caller's.
                     unsafe { $blocks::<_, $lanes, 4, true>(panel, scales, b, c) }
                 }
-                // SAFETY: the caller's, and this processor has what the function was compiled for.
+                // SAFETY: the caller's; and `has_avx512` and `has_avx2` say no more than what was
+                // detected of this processor.
                 unsafe {
                     if simd::has_avx512() {
                         return avx512(panel, scales, b, c);
@@ -582,6 +663,23 @@ mod tests {
         packed.multiply(&(0..50), &Factor::Plain(b.as_view()), 1.0, 1.0, c.as_view_mut());
         assert_eq!(packed.unpack(), a);
         assert_eq!(c, a * b);
+    }
+
+    #[test]
+    fn some_columns_are_a_part_of_the_sum() {
+        let (a, b) = (
+            DMatrix::from_fn(70, 2060, |i, j| ((i + 3 * j) % 7) as f64),
+            DMatrix::from_fn(2060, 9, |i, j| ((i + j) % 5) as f64 - 2.0),
+        );
+        let packed = Packed::new(&Factor::Plain(a.as_view()));
+        for columns in [0..2060, 0..1, 5..1500, 1030..2060, 40..40] {
+            let (left, right) = (a.columns_range(columns.clone()), b.rows_range(columns.clone()));
+            let part = right.clone_owned();
+            let mut c = DMatrix::from_element(70, 9, 1.0);
+            let factor = Factor::Plain(part.as_view());
+            packed.multiply_part(&(0..70), &columns, &factor, 2.0, 3.0, c.as_view_mut());
+            assert_eq!(c, (left * right * 2.0).add_scalar(3.0), "{columns:?}");
+        }
     }
 
     #[test]

@@ -281,6 +281,10 @@ impl<T: Real> Coupler<T> for RemoteArray<T> {
         let (revision, exchanges) = (self.laboratory.revision(), self.laboratory.exchanges());
         State::default()
             .with("laboratory", vec![revision, exchanges, u64::from(self.programmed)])
+            .with(
+                "reads",
+                [&self.samples, &self.conversions].map(|n| n.load(Ordering::Relaxed)).to_vec(),
+            )
             .with("session", self.laboratory.hello().session.clone())
     }
 
@@ -290,6 +294,9 @@ impl<T: Real> Coupler<T> for RemoteArray<T> {
         let &[revision, exchanges, programmed] = state.counts("laboratory", 3)? else {
             return Ok(());
         };
+        let reads = state.counts("reads", 2)?;
+        self.samples.store(reads[0], Ordering::Relaxed);
+        self.conversions.store(reads[1], Ordering::Relaxed);
         self.laboratory.go_on_from(revision);
         self.laboratory.seek(exchanges)?;
         self.programmed = programmed == 1 && self.laboratory.holds(session, revision)?;

@@ -269,7 +269,8 @@ impl Bench {
         let units = *self.units();
         let of = |unit: Option<Unit>| unit.map_or([0.0; 2], |u| [u.exposure, u.per_square]);
         state.insert("unit of light", units.of.map(of).concat());
-        state.insert("laboratory", vec![units.updates, self.laboratory.exchanges()]);
+        let frames = self.frames.load(Ordering::Relaxed);
+        state.insert("laboratory", vec![units.updates, self.laboratory.exchanges(), frames]);
         state.insert("session", self.laboratory.hello().session.clone());
     }
 
@@ -281,12 +282,13 @@ impl Bench {
         // A machine that was trained in simulation knows of no laboratory.
         let Ok(session) = state.text("session") else { return Ok(()) };
         let (numbers, counts) =
-            (state.numbers("unit of light", 4)?, state.counts("laboratory", 2)?);
+            (state.numbers("unit of light", 4)?, state.counts("laboratory", 3)?);
         if session == self.laboratory.hello().session {
             let unit = |n: &[f64]| (n[0] > 0.0).then(|| Unit { exposure: n[0], per_square: n[1] });
             *self.units() =
                 Units { updates: counts[0], of: [unit(&numbers[..2]), unit(&numbers[2..])] };
         }
+        self.frames.store(counts[2], Ordering::Relaxed);
         self.laboratory.seek(counts[1])
     }
 }

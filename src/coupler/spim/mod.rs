@@ -30,6 +30,7 @@ mod instrument;
 pub mod optics;
 mod patterns;
 mod picture;
+mod products;
 pub mod readout;
 mod side;
 mod wandered;
@@ -40,6 +41,7 @@ use std::sync::{Arc, OnceLock};
 use nalgebra::DMatrix;
 
 use self::bench::Bench;
+use self::products::Products;
 use self::side::Side;
 use self::wandered::Wandered;
 use super::{
@@ -78,6 +80,8 @@ pub struct Spim<T: Real> {
     quiet_sides: OnceLock<[Arc<Side>; 2]>,
     /// Whether forces are products with the patterns.
     is_dense: bool,
+    /// The patterns as they are shown, once products with them are asked for.
+    products: OnceLock<Products<T>>,
     /// Names what is fixed in its hardware.
     chip: Key,
     /// What wanders.
@@ -122,6 +126,7 @@ impl<T: Real> Spim<T> {
             sides: [forward, reversed],
             quiet_sides: OnceLock::new(),
             is_dense: readout::is_dense(&device),
+            products: OnceLock::new(),
             chip,
             wandered: Wandered::new(&device),
             self_coupling: shown.diagonal(),
@@ -213,6 +218,9 @@ impl<T: Real> Coupler<T> for Spim<T> {
         }
         self.shown = self.latent.shown(self.device.patterns.bits);
         self.self_coupling = self.shown.diagonal();
+        if let Some(products) = self.products.get_mut() {
+            products.set(&self.shown);
+        }
         self.wandered.write(&self.device, key);
         if let Some(bench) = &self.bench {
             bench.updated();

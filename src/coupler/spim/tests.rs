@@ -1,12 +1,13 @@
 //! A machine against its matrix, its readouts against one another, noise against its moments.
 
 use std::ops::AddAssign;
+use std::sync::Mutex;
 
 use super::optics::light::Light;
 use super::readout::{CrossTerm, Homodyne, Spsa, UnscaledShift};
 use super::*;
 use crate::arithmetic::Real;
-use crate::coupler::{Span, Streams};
+use crate::coupler::{Held, Span, Streams};
 
 const NODES: usize = 7;
 
@@ -80,6 +81,34 @@ fn every_exact_readout_of_an_ideal_machine_is_the_dense_product() {
             (force(&spim, &values, Some(&gain), 0) - &forces).abs().max() < 1e-13,
             "{device:?}"
         );
+    }
+}
+
+#[test]
+fn what_is_held_is_found_once_and_is_the_same() {
+    for readout in readouts() {
+        let spim = spim(SpimDevice::default().with(|device| device.readout = readout.clone()));
+        let (found, gain) = (Mutex::new(Vec::new()), values(3).map(|v| 0.3 + 0.5 * v.abs()));
+        // Samples in any order, fewer in the end.
+        for (step, samples) in [vec![10, 11, 12], vec![12, 10, 11], vec![12]].iter().enumerate() {
+            // The first two ports show the same in all steps.
+            let moving = |i: usize| if i < 2 { 0.0 } else { step as f64 };
+            let value = |i: usize, j: usize| (0.7 * i as f64 + samples[j] as f64 + moving(i)).sin();
+            let values = DMatrix::from_fn(NODES, samples.len(), value);
+            let streams = Streams { key: Key::new(1, "test"), samples, step: step as u64 };
+            let gain = gain.view((2, 0), (5, samples.len()));
+            let held = Held { ports: 2, first_sample: 10, found: &found };
+            let [once, again] = [Some(held), None].map(|held| {
+                let mut out = DMatrix::zeros(5, samples.len());
+                let read = Read::new(Port::Forward, values.as_view(), 2..7, streams)
+                    .with_gain(Some(gain.as_view()))
+                    .with_held(held);
+                spim.read(&read, out.as_view_mut(), &mut Vec::new()).unwrap();
+                out
+            });
+            assert!((once - again).amax() < 1e-14, "{readout:?}");
+        }
+        assert_eq!(found.lock().unwrap().len(), if spim.is_dense { 15 } else { 0 });
     }
 }
 

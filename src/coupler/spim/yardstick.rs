@@ -6,7 +6,7 @@
 //! reads in all, O(N^2 K). What a lagging panel remembers of one pattern in the frames of the next
 //! is left out. That is no laboratory's method.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -65,6 +65,7 @@ impl<T: Real> Spim<T> {
             sides: self.sides.clone(),
             quiet_sides: self.quiet_sides.clone(),
             is_dense: self.is_dense,
+            products: OnceLock::new(),
             camera: Tally::default(),
             chip: self.chip,
             wandered: self.wandered.clone(),

@@ -101,6 +101,7 @@ impl<'a> Ledger<'a> {
     /// with its error and stops nothing.
     pub fn complete(&mut self, runs: &[(Factors, u64)]) -> Result<()> {
         let mut wanted: Vec<(String, &Factors, u64)> = Vec::new();
+        let mut seen = BTreeSet::new();
         for (factors, replicate) in runs {
             let id = self.identity(factors, *replicate)?;
             self.asked.insert(id.clone());
@@ -109,7 +110,7 @@ impl<'a> Ledger<'a> {
                 Some(Outcome::Error(_)) => !self.conduct.retry_failed || self.ran.contains(&id),
                 None => false,
             };
-            if !ended && wanted.iter().all(|(other, ..)| *other != id) {
+            if !ended && seen.insert(id.clone()) {
                 wanted.push((id, factors, *replicate));
             }
         }
@@ -127,12 +128,12 @@ impl<'a> Ledger<'a> {
                 && let Ok(Some(record)) = read_all(directory).map(|mut known| known.remove(id))
                 && matches!(record.outcome, Outcome::Results(_))
             {
-                return (false, record);
+                return Ok((false, record));
             }
             let start = Instant::now();
-            let outcome = outcome(subject.run(factors, *replicate));
+            let outcome = outcome(subject.run(factors, *replicate))?;
             let seconds = start.elapsed().as_secs_f64();
-            (true, Record { id: id.clone(), outcome, seconds })
+            Ok((true, Record { id: id.clone(), outcome, seconds }))
         };
         in_parallel(conduct.jobs, &wanted, work, |(own, record)| {
             if own {

@@ -8,6 +8,7 @@ use super::ranking::{interaction, order};
 use super::{Contrast, Options, Subject, Tolerance};
 use crate::arithmetic::Statistics;
 use crate::study::Outcome;
+use crate::study::table::as_text;
 
 /// An error budget. Accuracies and their differences are parts of 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -317,13 +318,13 @@ pub(super) fn runs(
     for (machine, factors) in &rows {
         for (at, outcome) in each(factors) {
             let error = match outcome {
-                Outcome::Error(error) => error.clone(),
+                Outcome::Error(error) => as_text(error),
                 Outcome::Results(_) => String::new(),
             };
             let value = |name: &String| {
                 ledger.value(factors, at, name).map_or(String::new(), |value| value.to_string())
             };
-            let cells = [machine.clone(), at.to_string()];
+            let cells = [as_text(machine), at.to_string()];
             let cells = cells.into_iter().chain(columns.iter().map(value)).chain([error]);
             writer.write_record(cells).expect("memory takes it");
         }

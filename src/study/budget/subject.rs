@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use crate::data::Dataset;
 use crate::experiment::{EffectOn, Experiment, NamedFiles, in_precision};
 use crate::file::hexadecimal;
+use crate::stop::Stop;
 use crate::study::gradient::judge_experiment;
 use crate::study::procedure::{Results, train};
 use crate::study::{GradientConfig, run};
@@ -56,6 +57,7 @@ pub struct ExperimentSubject {
     gradient: Option<GradientConfig>,
     dataset: Dataset,
     files: NamedFiles,
+    stop: Stop,
 }
 
 impl ExperimentSubject {
@@ -79,7 +81,14 @@ impl ExperimentSubject {
         let dataset = Dataset::load(&experiment.data)?;
         let size = dataset.size();
         experiment.check_data(size.features, size.classes)?;
-        Ok(Self { experiment, effects, gradient, dataset, files })
+        let stop = Stop::default();
+        Ok(Self { experiment, effects, gradient, dataset, files, stop })
+    }
+
+    /// The same, stopped between two mini-batches when `stop` asks for it.
+    #[must_use]
+    pub fn stopping_with(self, stop: Stop) -> Self {
+        Self { stop, ..self }
     }
 
     /// The experiment with effects `factors` times as large.
@@ -142,8 +151,9 @@ impl Subject for ExperimentSubject {
     }
 
     fn run(&self, factors: &[f64], replicate: u64) -> Result<Results> {
+        self.stop.check()?;
         let experiment = self.at(factors, replicate)?;
-        let mut results = in_precision!(experiment, train(&experiment, &self.dataset))?;
+        let mut results = in_precision!(experiment, train(&experiment, &self.dataset, &self.stop))?;
         if let Some(config) = self.gradient {
             // A machine whose gradient cannot be judged still has an accuracy.
             let judged = judge_experiment(&experiment, config, &self.dataset).ok();

@@ -31,6 +31,11 @@ trait Response {
         values.iter_mut().zip(states).for_each(|(value, state)| *value = Self::value(*state));
     }
 
+    /// f'(u) of many states.
+    fn slopes<T: Real>(states: &[T], slopes: &mut [T]) {
+        slopes.iter_mut().zip(states).for_each(|(slope, state)| *slope = Self::slope(*state));
+    }
+
     /// One step of additive nodes along their forces: u <- u + step force, v <- f(u), and the force
     /// that awaits the couplings' currents, constant - u.
     fn step<T: Real>(nodes: AdditiveNodes<T>, step: T) {
@@ -88,10 +93,7 @@ macro_rules! activations {
 
             /// f'(u) of many states.
             pub fn slopes<T: Real>(self, states: &[T], slopes: &mut [T]) {
-                let pairs = slopes.iter_mut().zip(states);
-                match self {
-                    $(Self::$name => pairs.for_each(|(s, u)| *s = $file::$name::slope(*u)),)+
-                }
+                match self { $(Self::$name => $file::$name::slopes(states, slopes),)+ }
             }
 
             /// One step of additive nodes along their forces.

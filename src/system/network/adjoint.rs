@@ -285,7 +285,7 @@ impl<T: Real> Network<T> {
         let driven = self.coupled(Port::Forward, lane.coupled.as_view(), None);
         let (order, scratch, counts) = (&lane.order[..], &mut lane.scratch, &mut lane.reads[..]);
         let (key, time, relaxing) = (Key::new(0, "none"), 0, false);
-        let context = ReadContext { order, key, time, relaxing, scratch, counts };
+        let context = ReadContext { order, key, time, relaxing, scratch, counts, held: None };
         self.read_couplings(&driven, &mut currents.as_view_mut(), context)?;
         Ok(currents)
     }

@@ -92,8 +92,9 @@ impl<T: Real> Network<T> {
         let mut force = lane.force.columns_mut(0, n);
         let driven = self.coupled(task.port, lane.coupled.columns(0, n), gain);
         let (order, scratch, counts) = (&lane.order[..n], &mut lane.scratch, &mut lane.reads[..]);
+        let held = Some(&lane.held_inputs);
         let (key, relaxing) = (task.key, true);
-        let context = ReadContext { order, key, time, relaxing, scratch, counts };
+        let context = ReadContext { order, key, time, relaxing, scratch, counts, held };
         self.read_couplings(&driven, &mut force, context)?;
         if let Some(model) = &task.model {
             // -(W_m - W_m^T)(v - v0): the model read forward at v0 - v, then reversed at v - v0.
@@ -151,7 +152,7 @@ impl<T: Real> Network<T> {
             let (order, scratch, counts) =
                 (&lane.order[..n], &mut lane.scratch, &mut lane.reads[..]);
             let (key, relaxing) = (task.key.with(DIFFERENCE).with(copy), true);
-            let context = ReadContext { order, key, time, relaxing, scratch, counts };
+            let context = ReadContext { order, key, time, relaxing, scratch, counts, held: None };
             self.read_couplings(&driven, &mut lane.difference_force.columns_mut(0, n), context)?;
             simd::scale(&mut lane.difference_force.as_mut_slice()[..currents], -T::one());
             simd::scale(&mut lane.difference_coupled.as_mut_slice()[..values], -T::one());

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use nalgebra::DMatrix;
 
-use super::reads::ReadCounts;
+use super::reads::{HeldInputs, ReadCounts};
 use super::task::Task;
 use super::watch::Watch;
 use crate::arithmetic::Real;
@@ -18,7 +18,7 @@ pub(super) const LANE: usize = 32;
 
 /// One lane of samples on their way to a steady state; every buffer is reused from settling to
 /// settling.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Lane<T: Real> {
     /// The sample in each column; settled ones are behind the first `active` columns.
     pub order: Vec<usize>,
@@ -66,6 +66,8 @@ pub(super) struct Lane<T: Real> {
     pub seen: Vec<T>,
     /// Sample-reads of each coupling.
     pub reads: Vec<ReadCounts>,
+    /// What couplers found of the inputs.
+    pub held_inputs: HeldInputs<T>,
 }
 
 /// Gives `matrix` a shape, keeping its allocation.
@@ -196,6 +198,7 @@ impl<T: Real> Lane<T> {
         self.steps.resize(samples, 0);
         self.reads.clear();
         self.reads.resize(couplings, [0; 4]);
+        self.held_inputs.clear(couplings, range.start);
     }
 
     /// Counts a step of every active sample, and moves those behind the others whose residual is

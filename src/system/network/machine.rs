@@ -150,7 +150,15 @@ impl<T: Real> AnalogNetwork<T> {
                     .map(|parts| [parts.rest(columns), parts.background()]),
             };
             let (time, relaxing) = (0, false);
-            let context = ReadContext { order, key, time, relaxing, scratch, counts: &mut counts };
+            let context = ReadContext {
+                order,
+                key,
+                time,
+                relaxing,
+                scratch,
+                counts: &mut counts,
+                held: None,
+            };
             let constant = ViewMut::from_slice_generic(constant, Dyn(nodes), Dyn(order.len()));
             this.network.read_drive(&driven, constant, context).map(|()| counts)
         };
@@ -319,8 +327,15 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
                 for time in 0..count {
                     let order = &lane.order[..];
                     let (scratch, counts) = (&mut lane.scratch, &mut lane.reads[..]);
-                    let context =
-                        ReadContext { order, key, time, relaxing: false, scratch, counts };
+                    let context = ReadContext {
+                        order,
+                        key,
+                        time,
+                        relaxing: false,
+                        scratch,
+                        counts,
+                        held: None,
+                    };
                     network.read_couplings(&driven, &mut current, context)?;
                 }
                 current.scale_mut(sign);

@@ -1,13 +1,14 @@
 //! Reads of all arrays of a network, and what they add to the forces on its nodes.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use super::Network;
 use crate::Result;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::simd;
 use crate::arithmetic::{Real, View, ViewMut};
-use crate::coupler::{Coupler, Exact, Port, Read, Streams};
+use crate::coupler::{Coupler, Exact, Held, Port, Read, Streams};
 
 /// The context of one read of all arrays.
 pub(super) struct ReadContext<'a, T> {
@@ -23,6 +24,28 @@ pub(super) struct ReadContext<'a, T> {
     pub scratch: &'a mut Vec<T>,
     /// Sample-reads of each coupling.
     pub counts: &'a mut [ReadCounts],
+    /// Of a lane whose inputs are held from read to read.
+    pub held: Option<&'a HeldInputs<T>>,
+}
+
+/// What couplers found of the inputs of a lane, which do not change in a settling.
+#[derive(Debug, Default)]
+pub(super) struct HeldInputs<T> {
+    /// The first sample of the lane.
+    first_sample: usize,
+    /// By coupling and side.
+    found: Vec<[Mutex<Vec<T>>; 2]>,
+}
+
+impl<T> HeldInputs<T> {
+    /// Forgets what was found, for `couplings` and a lane that begins with `first_sample`.
+    pub fn clear(&mut self, couplings: usize, first_sample: usize) {
+        self.first_sample = first_sample;
+        self.found.resize_with(couplings, Default::default);
+        for found in self.found.iter_mut().flatten() {
+            found.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
 }
 
 /// Sample-reads of one coupling: driven forward and reversed in reads by themselves, then in steps
@@ -90,7 +113,14 @@ impl<T: Real> Network<T> {
                     .foreground
                     .as_ref()
                     .map(|parts| parts.each_ref().map(|part| part.rows(first, driving.len())));
+                let ports = self.inputs().saturating_sub(driving.start).min(driving.len());
+                let held = context.held.map(|held| Held {
+                    ports,
+                    first_sample: held.first_sample,
+                    found: &held.found[index][side.index()],
+                });
                 let read = Read::new(side, values, wanted, streams)
+                    .with_held(held)
                     .lasting(self.relaxation().span(context.relaxing))
                     .with_gain(gain)
                     .with_foreground(foreground);
@@ -116,7 +146,7 @@ impl<T: Real> Network<T> {
         constant.column_iter_mut().for_each(|mut column| column.as_mut_slice().fill(T::zero()));
         for read in 0..count {
             let time = u64::MAX - read;
-            let context = ReadContext { order, key, time, relaxing, scratch, counts };
+            let context = ReadContext { order, key, time, relaxing, scratch, counts, held: None };
             let drives = |driving: &Range<usize>, _: &Range<usize>| self.is_drive(driving);
             self.read_selected(inputs, &mut constant, context, drives)?;
         }

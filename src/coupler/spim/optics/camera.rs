@@ -13,7 +13,7 @@ use super::region::CameraRegion;
 use super::sensor::Sensor;
 use crate::arithmetic::Real;
 use crate::arithmetic::random::{Key, Stream};
-use crate::arithmetic::simd::vectorised;
+use crate::arithmetic::simd::{self, vectorised};
 use crate::coupler::Effect;
 use crate::coupler::quantiser::{fewer_bits, rounding_error};
 use crate::coupler::spim::SpimDevice;
@@ -144,6 +144,13 @@ pub struct Detector {
 }
 
 vectorised! {
+    /// Adds deviates of this deviation.
+    fn add_scaled(intensities: &mut [f64], deviation: f64, deviates: &[f32]) {
+        for (intensity, deviate) in intensities.iter_mut().zip(deviates) {
+            *intensity += deviation * f64::from(*deviate);
+        }
+    }
+
     fn count_from<T: Real>(seen: &[T], limit: T) -> usize {
         seen.iter().map(|seen| usize::from(*seen >= limit)).sum()
     }
@@ -224,6 +231,24 @@ impl Detector {
             round_to_codes(intensities, T::of(self.full_scale), [T::of(step), T::of(per_step)]);
         }
         self.limit().map_or(0, |limit| count_from(intensities, T::of(limit)) as u64)
+    }
+
+    /// Replaces `intensities` by what a frame of each reports, the deviates of the read noise in
+    /// single precision; `deviates` is room for as many numbers. Returns how many are at the limit.
+    pub fn take_frames(&self, intensities: &mut [f64], deviates: &mut [f32], key: Key) -> u64 {
+        debug_assert!(self.takes_all_at_once());
+        if self.noise > 0.0 {
+            deviates.fill(0.0);
+            key.add_normals(deviates, 1.0);
+            add_scaled(intensities, self.noise, deviates);
+        }
+        if let Some((step, per_step)) = self.step {
+            round_to_codes(intensities, self.full_scale, [step, per_step]);
+        }
+        let below =
+            |limit: f64| simd::all_within(intensities, f64::NEG_INFINITY, limit.next_down());
+        let limit = self.limit().filter(|limit| !below(*limit));
+        limit.map_or(0, |limit| count_from(intensities, limit) as u64)
     }
 
     /// Whether the region is a single pixel.

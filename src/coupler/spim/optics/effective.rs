@@ -25,6 +25,7 @@ use super::fringing::{FringingKernel, POINTS};
 use super::layout::Layout;
 use super::levels::Levels;
 use super::response::PhaseResponse;
+use crate::arithmetic::simd::vectorised;
 
 type Field = Complex<f64>;
 
@@ -212,6 +213,31 @@ impl Effective {
         self.lit(node, self.of(value))
     }
 
+    /// Whether [`fields`](Self::fields) may be asked.
+    pub fn is_tabulated(&self) -> bool {
+        !self.of_nodes.is_empty() && self.borders.is_none()
+    }
+
+    /// The field of all that shows no node.
+    pub fn leak(&self) -> Field {
+        self.leak.0
+    }
+
+    /// [`node`](Self::node) for many `values`, which become the real parts, and without derivatives;
+    /// `entries` is room for as many numbers.
+    pub fn fields(
+        &self,
+        node: usize,
+        values: &mut [f64],
+        imaginary: &mut [f64],
+        entries: &mut [u32],
+    ) {
+        debug_assert!(self.is_tabulated());
+        self.levels.entries_of(values, entries);
+        let count = self.table.len();
+        look_up(&self.of_nodes[node * count..(node + 1) * count], entries, values, imaginary);
+    }
+
     /// What the light on node `node` makes of colours.
     fn lit(&self, node: usize, mut colours: Colours) -> (Field, Field) {
         let light = &self.light[node];
@@ -299,6 +325,17 @@ impl Effective {
     /// Sum of the squared amplitudes of all active pixels, in units of an average node's field.
     pub fn power(&self) -> f64 {
         self.power
+    }
+}
+
+vectorised! {
+    /// Fields at `entries` of a table.
+    fn look_up(table: &[(Field, Field)], entries: &[u32], real: &mut [f64], imaginary: &mut [f64]) {
+        for ((entry, real), imaginary) in entries.iter().zip(real).zip(imaginary) {
+            let (field, _) = table[*entry as usize];
+            *real = field.re;
+            *imaginary = field.im;
+        }
     }
 }
 

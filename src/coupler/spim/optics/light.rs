@@ -26,7 +26,54 @@ pub struct Aperture {
     display: Display,
 }
 
+/// What macro-pixels send where it is known from their values alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Shown {
+    /// Real fields.
+    Real,
+    /// Complex ones.
+    Complex,
+}
+
 impl Light {
+    /// What [`fields`](Self::fields) gives; none where it cannot be asked, because what a macro-pixel
+    /// sends depends on its neighbours or is not tabulated.
+    pub fn shown(&self) -> Option<Shown> {
+        match self {
+            Self::Analytic(_) => Some(Shown::Real),
+            Self::Effective(aperture) => {
+                aperture.effective.is_tabulated().then_some(Shown::Complex)
+            }
+        }
+    }
+
+    /// Replaces the `values` that node `node` is asked to show by the real parts of its fields, and
+    /// `imaginary` by the imaginary ones where there are any; `entries` is room for as many numbers.
+    pub fn fields(
+        &self,
+        node: usize,
+        values: &mut [f64],
+        imaginary: &mut [f64],
+        entries: &mut [u32],
+    ) {
+        match self {
+            Self::Analytic(gauge) => gauge.fields(values, entries),
+            Self::Effective(aperture) => {
+                aperture.effective.fields(node, values, imaginary, entries)
+            }
+        }
+    }
+
+    /// Replaces the numbers of `real` and `imaginary` by the field that there is without any node.
+    pub fn without_nodes(&self, real: &mut [f64], imaginary: &mut [f64]) {
+        let leak = match self {
+            Self::Analytic(_) => Complex::default(),
+            Self::Effective(aperture) => aperture.effective.leak(),
+        };
+        real.fill(leak.re);
+        imaginary.fill(leak.im);
+    }
+
     /// The light of all nodes of `optics` in `tier`.
     pub fn new(optics: &Optics, tier: Tier) -> Self {
         if tier == Tier::Analytic {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Optics;
 use super::levels::Levels;
 use crate::Result;
+use crate::arithmetic::simd::{self, vectorised};
 use crate::coupler::Effect;
 use crate::coupler::quantiser::{fewer_bits, rounding_error};
 use crate::coupler::spim::SpimDevice;
@@ -93,6 +94,25 @@ impl Gauge {
         match &self.levels {
             None => value.clamp(-1.0, 1.0),
             Some((levels, fields)) => fields[levels.entry(value)],
+        }
+    }
+}
+
+impl Gauge {
+    /// [`field`](Self::field) for many `values`, which become the fields; `entries` is room for as
+    /// many numbers.
+    pub fn fields(&self, values: &mut [f64], entries: &mut [u32]) {
+        let Some((levels, fields)) = &self.levels else { return simd::clamp(values, -1.0, 1.0) };
+        levels.entries_of(values, entries);
+        look_up(fields, entries, values);
+    }
+}
+
+vectorised! {
+    /// Numbers at `entries` of a table.
+    fn look_up(table: &[f64], entries: &[u32], numbers: &mut [f64]) {
+        for (entry, number) in entries.iter().zip(numbers) {
+            *number = table[*entry as usize];
         }
     }
 }

@@ -24,6 +24,10 @@ impl Readout for CrossTerm {
         true
     }
 
+    fn stays_in_range(&self) -> bool {
+        true
+    }
+
     fn pair(&self, wanted: &Wanted) -> Option<Pair> {
         Some(Pair { up: wanted.gain, down: -wanted.gain, scale: 0.25 })
     }

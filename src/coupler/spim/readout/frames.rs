@@ -2,7 +2,7 @@
 //! that differs.
 
 use super::lag::Lag;
-use super::own_current;
+use super::missing_share;
 use crate::Result;
 use crate::arithmetic::random::Stream;
 use crate::arithmetic::{Real, ViewMut};
@@ -59,9 +59,8 @@ pub(super) fn read<T: Real>(
     let mut lag = Lag::new(&spim.device, aperture.nodes).filter(|_| spim.bench.is_none());
     let reference: &[f64] =
         if readout.reads_overlaps() { aperture.light.reference_values() } else { &[] };
-    let unit = spim.sides[read.port.index()].unit;
-    let weight = spim.shown.inverse_count().f64() * aperture.light.brightening() * unit;
-    let weights: Vec<f64> = spim.shown.weights.iter().map(|l| l.f64() * weight).collect();
+    let weights = weights(spim, read.port);
+    let missing = missing_share(spim);
     let (mut wanted, mut forces) = (Vec::new(), Vec::new());
     // Adds the forces of one sample to its currents, where its frames are not only noted.
     let mut read_sample =
@@ -90,7 +89,9 @@ pub(super) fn read<T: Real>(
             readout.add_forces(&mut frames, &wanted, &mut forces);
             let Some(currents) = currents else { return };
             for (row, (node, force)) in read.wanted.clone().zip(&forces).enumerate() {
-                let own = own_current(spim, node, |node| read.values[(node, column)]);
+                let own = missing.map_or(T::zero(), |share| {
+                    share * spim.self_coupling[node] * read.values[(node, column)]
+                });
                 currents[(row, column)] += T::of(*force) + gain(row) * own;
             }
         };
@@ -122,6 +123,14 @@ pub(super) fn read<T: Real>(
         }
     }
     Ok(())
+}
+
+/// lambda_k / K, made up for the compensation of the light and in the unit of light as it was
+/// measured.
+pub(super) fn weights<T: Real>(spim: &Spim<T>, port: Port) -> Vec<f64> {
+    let side = &spim.sides[port.index()];
+    let weight = spim.shown.inverse_count().f64() * side.light.brightening() * side.unit;
+    spim.shown.weights.iter().map(|lambda| lambda.f64() * weight).collect()
 }
 
 /// What the macro-pixels show of one sample, pattern by pattern.

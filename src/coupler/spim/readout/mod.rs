@@ -7,6 +7,7 @@
 //!
 //! One readout a file, one line in the list below.
 
+mod batched;
 mod cross_term;
 mod dense;
 mod finite_difference;
@@ -78,6 +79,18 @@ pub trait Readout: Debug + Send + Sync {
     fn pair(&self, wanted: &Wanted) -> Option<Pair> {
         let _ = wanted;
         None
+    }
+
+    /// Whether both values of every [`pair`](Self::pair) can be shown, or are made up for, where
+    /// node values are in [-1, 1] and gains in [0, 1]: its forces are then products exactly.
+    fn stays_in_range(&self) -> bool {
+        false
+    }
+
+    /// The [`pair`](Self::pair) of each of `wanted`: of all of them or of none.
+    fn pair_of_each(&self, wanted: &[Wanted], pairs: &mut Vec<Pair>) {
+        pairs.clear();
+        pairs.extend(wanted.iter().filter_map(|wanted| self.pair(wanted)));
     }
 
     /// Pairs of frames of one pattern for the forces on `wanted` nodes.
@@ -166,13 +179,14 @@ impl ReadoutChoice {
 pub(super) fn read<T: Real>(
     spim: &Spim<T>,
     read: &Read<T>,
-    currents: ViewMut<T>,
+    mut currents: ViewMut<T>,
     scratch: &mut Vec<T>,
 ) -> Result<()> {
-    if !spim.is_dense {
+    if spim.is_dense {
+        dense::read(spim, read, currents, scratch);
+    } else if spim.bench.is_some() || !batched::read(spim, read, &mut currents) {
         return frames::read(spim, read, currents);
     }
-    dense::read(spim, read, currents, scratch);
     Ok(())
 }
 
@@ -185,15 +199,11 @@ pub(super) fn is_dense(device: &super::SpimDevice) -> bool {
         && device.follows(Path::Overlaps)
 }
 
-/// The part of a node's current that its coupling to itself makes, to be added to what the readout
-/// gives.
-fn own_current<T: Real>(spim: &Spim<T>, node: usize, value: impl Fn(usize) -> T) -> T {
+/// What is missing of a node's coupling to itself in what the readout gives; none where nothing is.
+fn missing_share<T: Real>(spim: &Spim<T>) -> Option<T> {
     let [wanted, read] =
         [spim.device.couplings().own, spim.device.readout.get().shares().own].map(T::of);
-    match spim.self_coupling.get(node) {
-        Some(own) if wanted != read => (wanted - read) * *own * value(node),
-        _ => T::zero(),
-    }
+    (wanted != read && !spim.self_coupling.is_empty()).then(|| wanted - read)
 }
 
 /// The standard deviation of a force's error at gain 1, from light, camera and the rounding of

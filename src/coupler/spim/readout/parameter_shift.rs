@@ -20,6 +20,10 @@ impl Readout for ParameterShift {
         Shares { others: 1.0, own: 0.0 }
     }
 
+    fn stays_in_range(&self) -> bool {
+        true
+    }
+
     fn pair(&self, wanted: &Wanted) -> Option<Pair> {
         Some(Pair { up: wanted.gain, down: -wanted.gain, scale: 0.25 })
     }

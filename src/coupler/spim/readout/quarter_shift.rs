@@ -24,6 +24,10 @@ impl Readout for QuarterShift {
         2.0 * pair
     }
 
+    fn stays_in_range(&self) -> bool {
+        true
+    }
+
     fn pair(&self, wanted: &Wanted) -> Option<Pair> {
         Some(Pair::eighth_turn(wanted, 1.0 / 2.0))
     }

@@ -23,6 +23,10 @@ impl Readout for UnscaledShift {
         Shares { others: 0.5f64.sqrt(), own: 0.5 }
     }
 
+    fn stays_in_range(&self) -> bool {
+        true
+    }
+
     fn pair(&self, wanted: &Wanted) -> Option<Pair> {
         Some(Pair::eighth_turn(wanted, 1.0 / 4.0))
     }

@@ -156,7 +156,7 @@ fn solve<T: Real>(
         }
         let (order, scratch, counts) = (&lane.order[..], &mut lane.scratch, &mut lane.reads[..]);
         let (key, time, relaxing) = (task.key, 0, false);
-        let context = ReadContext { order, key, time, relaxing, scratch, counts };
+        let context = ReadContext { order, key, time, relaxing, scratch, counts, held: None };
         let values = lane.coupled.as_view();
         let driven =
             Driven { port: task.port, first_row: inputs, values, gain: None, foreground: None };

@@ -104,8 +104,9 @@ fn step_additive<T: Real>(
         rest::watch(network, lane, task, time);
         let driven = network.coupled(task.port, lane.coupled.columns(0, n), None);
         let (order, scratch, counts) = (&lane.order[..n], &mut lane.scratch, &mut lane.reads[..]);
+        let held = Some(&lane.held_inputs);
         let (key, time, relaxing) = (task.key, time as u64, true);
-        let context = ReadContext { order, key, time, relaxing, scratch, counts };
+        let context = ReadContext { order, key, time, relaxing, scratch, counts, held };
         network.read_couplings(&driven, &mut lane.force.columns_mut(0, n), context)?;
         for column in 0..n {
             if let Some(nudge) = &task.nudge {
