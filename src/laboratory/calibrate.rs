@@ -7,8 +7,8 @@
 //! I = |m + c|^2,      m the mean of e^(i phi) over the beam, c what is not modulated
 //! ```
 //!
-//! - *Response*: two halves of the panel, in squares, show a reference level and another; four
-//!   references tell the phase of the other, c, and the halves' light.
+//! - *Response*: two halves of the panel show a reference level and another; four references tell the
+//!   phase of the other, c, and the halves' light.
 //! - *Illumination*: one block after another is turned in four phases against the rest.
 //! - *Crosstalk*: gratings of two levels and periods from 2 to 16 pixels; a kernel smears their edges,
 //!   and what is left in the zero order tells its width.
@@ -36,8 +36,8 @@ use crate::wire::Laboratory;
 
 /// Levels whose phase is measured.
 const LEVELS: usize = 48;
-/// Terms of the polynomial that goes through their phases.
-const TERMS: usize = 5;
+/// Terms of the polynomial that bends the formula through their phases.
+const TERMS: usize = 3;
 /// How often each frame of the response is shown.
 const REPEATS: usize = 8;
 /// Blocks along a side of the panel, for its illumination.
@@ -99,7 +99,7 @@ pub fn calibrate(laboratory: &Arc<Laboratory>) -> Result<Calibration> {
     let Response { phases, formula, constant, modulated } = response(&mut bench, exposure)?;
     let spent = bench.frames - before;
     let source =
-        format!("measured: two halves in squares at four reference levels, {spent} frames");
+        format!("measured: two halves of the panel, one at four reference levels, {spent} frames");
     if let Some([scale, gamma]) = formula {
         state("response.scale", scale, "1", source.clone());
         state("response.gamma", gamma, "1", source.clone());
@@ -113,7 +113,8 @@ pub fn calibrate(laboratory: &Arc<Laboratory>) -> Result<Calibration> {
     state("unmodulated.phase_rad", constant.arg(), "rad", source);
 
     let before = bench.frames;
-    let (radius, left) = illumination(&mut bench, exposure)?;
+    let all = modulated * (1.0 + constant).norm();
+    let (radius, left) = illumination(&mut bench, exposure, &phases, all)?;
     let spent = bench.frames - before;
     state(
         "illumination.radius",
@@ -169,73 +170,72 @@ struct Response {
     modulated: f64,
 }
 
-/// The phase of a level `part` of the way to a full turn of an ideal modulator.
-fn polynomial(terms: &[f64], part: f64) -> f64 {
-    TAU * terms.iter().rev().fold(0.0, |sum, term| (sum + term) * part)
+/// The phase of a level `part` of the way to a full turn of an ideal modulator: 2 pi s x^gamma, times
+/// 1 and what bends it further.
+fn phase(terms: &[f64], part: f64) -> f64 {
+    let further = terms[2..].iter().rev().fold(0.0, |sum, term| (sum + term) * part);
+    TAU * terms[0] * part.powf(terms[1]) * (1.0 + further)
+}
+
+/// What the light of the panel's halves, a reference level and another, depends on.
+const HALVES: usize = 6;
+
+/// The intensity of two halves at these phases. `p`: the light of each, how far the second is ahead,
+/// what is not modulated (real, imaginary), and the light of the seam, where phases go over from one
+/// to the other.
+fn of_halves(p: &[f64], [first, second]: [f64; 2]) -> f64 {
+    let (middle, half) = ((first + second) / 2.0, (second - first) / 2.0);
+    let seam = if half.abs() < 1e-9 { 1.0 } else { half.sin() / half };
+    (Complex::from_polar(p[0], first)
+        + Complex::from_polar(p[1], second + p[2])
+        + Complex::new(p[3], p[4])
+        + Complex::from_polar(p[5] * seam, middle))
+    .norm_sqr()
 }
 
 fn response(bench: &mut Bench, exposure: f64) -> Result<Response> {
-    let side = (bench.width().min(bench.height()) / 4).max(1);
-    let count = f64::from(bench.levels());
+    let (middle, count) = (bench.width() / 2, f64::from(bench.levels()));
     let parts: Vec<f64> = (0..LEVELS).map(|k| k as f64 / LEVELS as f64).collect();
-    let references = [0.0, 0.25, 0.5, 0.75];
-    let mut asked: Vec<(f64, f64)> = Vec::new();
-    for _ in 0..REPEATS {
-        asked.extend(references.iter().flat_map(|r| parts.iter().map(move |p| (*r, *p))));
+    let mut asked: Vec<[u16; 2]> = Vec::new();
+    for reference in [0.0, 0.25, 0.5, 0.75] {
+        let pairs = parts.iter().map(|part| [bench.level(reference), bench.level(*part)]);
+        asked.extend(pairs);
     }
+    let mut asked = asked.repeat(REPEATS);
     asked.shuffle(&mut rand_xoshiro::Xoshiro256PlusPlus::seed_from_u64(1));
-    let level = |part: f64| bench.level(part);
-    let masks: Vec<Vec<u16>> = asked
-        .iter()
-        .map(|(r, p)| {
-            let pair = [level(*r), level(*p)];
-            bench.mask(|row, column| pair[(row / side + column / side) % 2])
-        })
-        .collect();
-    let asked: Vec<[f64; 2]> =
-        asked.iter().map(|(r, p)| [r, p].map(|part| f64::from(level(*part)) / count)).collect();
+    let halves = |pair: &[u16; 2]| bench.mask(|_, column| pair[usize::from(column >= middle)]);
+    let masks: Vec<Vec<u16>> = asked.iter().map(halves).collect();
     let seen = bench.show(&masks, exposure, None)?;
-    // a, b: the halves' light; c: what is not modulated.
-    let predicted = |p: &[f64], [r, g]: [f64; 2]| {
-        let phase = |part| polynomial(&p[4..], part);
-        (Complex::from_polar(p[0], phase(r))
-            + Complex::from_polar(p[1], phase(g))
-            + Complex::new(p[2], p[3]))
-        .norm_sqr()
-    };
-    let half = 0.5 * seen.iter().copied().filter(|x| x.is_finite()).fold(0.0, f64::max).sqrt();
-    let mut start = vec![half, half, 0.0, 0.0, 1.0];
     let residuals = |p: &[f64]| -> Vec<f64> {
         let pairs = asked.iter().zip(&seen).filter(|(_, seen)| seen.is_finite());
-        pairs.map(|(asked, seen)| predicted(p, *asked) - seen).collect()
+        let of = |level: u16| phase(&p[HALVES..], f64::from(level) / count);
+        pairs.map(|(asked, seen)| of_halves(p, asked.map(of)) - seen).collect()
     };
+    let half = 0.5 * seen.iter().copied().filter(|x| x.is_finite()).fold(0.0, f64::max).sqrt();
     // A straight response first, then a curved one.
-    start = least_squares(&start, residuals);
-    start.resize(4 + TERMS, 0.0);
-    let found = least_squares(&start, residuals);
-    let levels = bench.levels();
-    let phases: Vec<f64> =
-        (0..levels).map(|g| polynomial(&found[4..], f64::from(g) / count)).collect();
-    let formula = |p: &[f64], part: f64| TAU * p[0] * part.powf(p[1]);
-    let fitted = least_squares(&[found[4], 1.0], |p| {
-        phases.iter().zip(0..).map(|(phase, g)| formula(p, f64::from(g) / count) - phase).collect()
-    });
-    let left = phases
-        .iter()
-        .zip(0..)
-        .map(|(phase, g)| (formula(&fitted, f64::from(g) / count) - phase).powi(2));
-    let left = (left.sum::<f64>() / count).sqrt();
-    let modulated = found[0] + found[1];
+    let mut found = vec![half, half, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0];
+    for terms in [0, TERMS] {
+        found.resize(HALVES + 2 + terms, 0.0);
+        found = least_squares(&found, residuals);
+    }
+    let part = |g: u32| f64::from(g) / count;
+    let phases: Vec<f64> = (0..bench.levels()).map(|g| phase(&found[HALVES..], part(g))).collect();
+    let apart = |p: &[f64]| -> Vec<f64> {
+        phases.iter().zip(0..).map(|(own, g)| phase(p, part(g)) - own).collect()
+    };
+    let fitted = least_squares(&[found[HALVES], 1.0], apart);
+    let square: f64 = apart(&fitted).iter().map(|x| x * x).sum();
+    let modulated = found[0] + found[1] + found[5];
     Ok(Response {
         phases,
-        formula: (left < FORMULA_RAD).then_some([fitted[0], fitted[1]]),
-        constant: Complex::new(found[2], found[3]) / modulated,
+        formula: ((square / count).sqrt() < FORMULA_RAD).then_some([fitted[0], fitted[1]]),
+        constant: Complex::new(found[3], found[4]) / modulated,
         modulated,
     })
 }
 
 /// The radius of the Gaussian beam that fits the light of blocks best, and what it leaves of it.
-fn illumination(bench: &mut Bench, exposure: f64) -> Result<(f64, f64)> {
+fn illumination(bench: &mut Bench, exposure: f64, phases: &[f64], all: f64) -> Result<(f64, f64)> {
     let (height, width) = (bench.height(), bench.width());
     let turns = [0.0, 0.25, 0.5, 0.75];
     let mut asked: Vec<(usize, usize)> = Vec::new();
@@ -248,7 +248,7 @@ fn illumination(bench: &mut Bench, exposure: f64) -> Result<(f64, f64)> {
     let masks: Vec<Vec<u16>> = asked
         .iter()
         .map(|(block, k)| {
-            let level = bench.level(turns[*k]);
+            let level = nearest(phases, turns[*k]);
             bench.mask(|row, column| if block_of(row, column) == *block { level } else { 0 })
         })
         .collect();
@@ -264,7 +264,9 @@ fn illumination(bench: &mut Bench, exposure: f64) -> Result<(f64, f64)> {
         .zip(&counts)
         .map(|(sums, counts)| {
             let mean = |k: usize| sums[k] / counts[k].max(1.0);
-            Complex::new(mean(0) - mean(2), mean(1) - mean(3)).norm()
+            // 4 B (T - B) of the block's field B and the whole one T.
+            let product = Complex::new(mean(0) - mean(2), mean(1) - mean(3)).norm();
+            (all - (all * all - product).max(0.0).sqrt()) / 2.0
         })
         .collect();
     let half = 0.5 * height.min(width) as f64;
@@ -297,6 +299,12 @@ fn illumination(bench: &mut Bench, exposure: f64) -> Result<(f64, f64)> {
     let [mean, _] = moments(&shares);
     let square: f64 = residuals(&[found]).iter().map(|x| x * x).sum();
     Ok((found.exp(), (square / shares.len() as f64).sqrt() / mean))
+}
+
+/// The level whose phase is nearest to so many turns.
+fn nearest(phases: &[f64], turns: f64) -> u16 {
+    let apart = |at: &usize| (phases[*at] - TAU * turns).abs();
+    (0..phases.len()).min_by(|a, b| apart(a).total_cmp(&apart(b))).unwrap_or(0) as u16
 }
 
 /// The width of the kernel that smears phases over neighbours.
@@ -371,13 +379,16 @@ fn noise(bench: &mut Bench, exposure: f64) -> Result<[f64; 3]> {
         let variance = apart.iter().map(|x| x * x).sum::<f64>() / (2.0 * apart.len() as f64);
         points.push((moments(&seen)[0], variance));
     }
-    // Each variance is known to the same part of itself.
+    // Each variance is known to the same part of itself, down to that of the camera's rounding.
+    let codes = 2f64.powi(bench.kind.camera.bits as i32) - 1.0;
+    let floor = 1.0 / (12.0 * codes * codes);
     let found = least_squares(&[1e-3f64.ln(), 1e-4f64.ln(), 3e-3f64.ln()], |p| {
         let of = |(mean, variance): &(f64, f64)| {
             let (read, shot, laser) = ((2.0 * p[0]).exp(), p[1].exp(), (2.0 * p[2]).exp());
-            ((read + shot * mean + laser * mean * mean) / variance).ln()
+            let model = read + shot * mean + laser * mean * mean;
+            ((model + floor) / (variance + floor)).ln()
         };
         points.iter().map(of).collect()
     });
-    Ok(found.iter().map(|x| x.exp()).collect::<Vec<_>>().try_into().unwrap_or_default())
+    Ok([found[0], found[1], found[2]].map(f64::exp))
 }

@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Array, MOST_OF_ARRAYS, Message};
-use crate::file::{hexadecimal, open};
+use crate::file::{disk, hexadecimal, open};
 use crate::{Error, Result};
 
 /// What tells a request from others: its fields, and the check sums of its arrays.
@@ -100,7 +100,7 @@ impl Recorder {
     pub fn open(path: &Path) -> Result<Self> {
         let begun = path.metadata().is_ok_and(|found| found.len() > 0);
         let held = if begun { read(path)?.exchanges.len() as u64 } else { 0 };
-        let file = OpenOptions::new().create(true).append(true).open(path);
+        let file = disk::open_with(path, OpenOptions::new().create(true).append(true));
         let file = BufWriter::new(file.map_err(Error::writing(path))?);
         Ok(Self { path: path.to_owned(), file, entries: 0, held, goes_on: !begun })
     }
