@@ -88,15 +88,17 @@ fn a_bench_of_slmsuite_both_ways() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     check(&place, "laboratory.py", &[&examples.display().to_string()]);
     // And a machine is trained on it.
-    let wine = include_str!("../configs/wine-spim.toml").replace("count = 32", "count = 2");
+    let wine = include_str!("../configs/wine-spim.toml").replace("count = 32", "count = 1");
     place.file("x.toml", wine);
     let bench = format!("python3 -B {}", examples.join("slmsuite_bench.py").display());
     let arguments = ["train", "x.toml", "--out", "run", "--laboratory", &bench];
     let settings = [
         "training.epochs=1",
         "data.test_fraction=0.9",
-        "relaxation.max_steps=3",
-        "relaxation.tolerance=0.5",
+        "network.layers=[13,3]",
+        "relaxation.step=0.5",
+        "relaxation.max_steps=12",
+        "relaxation.tolerance=1e-2",
         "measurement.samples=1",
     ];
     let settings = settings.iter().flat_map(|setting| ["--set", setting]);

@@ -108,6 +108,12 @@ impl Experiment {
         Ok(Self { laboratory: Some(table), ..self.clone() })
     }
 
+    /// The same on simulated hardware: what is exported and reported of a run in a laboratory.
+    #[must_use]
+    pub fn simulated(&self) -> Self {
+        Self { laboratory: None, ..self.clone() }
+    }
+
     /// Checks that there is one way to the laboratory, if there is one, and an instrument for it.
     ///
     /// # Errors

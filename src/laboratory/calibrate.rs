@@ -38,7 +38,7 @@ use crate::wire::Laboratory;
 const LEVELS: usize = 48;
 /// Terms of the polynomial that bends the formula through their phases.
 const TERMS: usize = 3;
-/// How often each frame of the response is shown.
+/// How often each frame is shown.
 const REPEATS: usize = 8;
 /// Blocks along a side of the panel, for its illumination.
 const BLOCKS: usize = 8;
@@ -239,7 +239,7 @@ fn illumination(bench: &mut Bench, exposure: f64, phases: &[f64], all: f64) -> R
     let (height, width) = (bench.height(), bench.width());
     let turns = [0.0, 0.25, 0.5, 0.75];
     let mut asked: Vec<(usize, usize)> = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..REPEATS {
         asked.extend((0..BLOCKS * BLOCKS).flat_map(|block| (0..4).map(move |k| (block, k))));
     }
     asked.shuffle(&mut rand_xoshiro::Xoshiro256PlusPlus::seed_from_u64(2));
@@ -259,13 +259,21 @@ fn illumination(bench: &mut Bench, exposure: f64, phases: &[f64], all: f64) -> R
         sums[*block][*k] += seen;
         counts[*block][*k] += 1.0;
     }
-    let light: Vec<f64> = sums
+    let turned: Vec<Complex<f64>> = sums
         .iter()
         .zip(&counts)
         .map(|(sums, counts)| {
             let mean = |k: usize| sums[k] / counts[k].max(1.0);
+            Complex::new(mean(0) - mean(2), mean(1) - mean(3))
+        })
+        .collect();
+    // Along the direction of all: a magnitude of its own would make light of noise.
+    let along = turned.iter().sum::<Complex<f64>>();
+    let light: Vec<f64> = turned
+        .iter()
+        .map(|turned| {
             // 4 B (T - B) of the block's field B and the whole one T.
-            let product = Complex::new(mean(0) - mean(2), mean(1) - mean(3)).norm();
+            let product = (turned * along.conj()).re / along.norm().max(f64::MIN_POSITIVE);
             (all - (all * all - product).max(0.0).sqrt()) / 2.0
         })
         .collect();

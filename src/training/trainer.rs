@@ -372,7 +372,7 @@ impl<T: Real> Trainer<T> {
         self.trained_samples += seen.samples - first;
         // Until the epoch has been evaluated it is not over.
         self.begun =
-            self.kept.is_some().then(|| Begun { seen, unsettled, left, truncated, before });
+            self.kept.is_some().then_some(Begun { seen, unsettled, left, truncated, before });
         let spent = self.spent.plus(&self.system.expense(), &before);
         let (objective, system) = (self.plan.objective, self.system.as_mut());
         let validation_accuracy = match &self.data.validation {

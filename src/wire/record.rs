@@ -217,8 +217,9 @@ fn difference(name: &str, recorded: &Value, asked: &Value) -> String {
         }
     }
     if let (Value::Array(recorded), Value::Array(asked)) = (recorded, asked) {
-        let pairs = recorded.iter().zip(asked).enumerate();
-        for (at, (recorded, asked)) in pairs.filter(|(_, (recorded, asked))| recorded != asked) {
+        let mut pairs = recorded.iter().zip(asked).enumerate();
+        let differs = pairs.find(|(_, (recorded, asked))| recorded != asked);
+        if let Some((at, (recorded, asked))) = differs {
             return difference(&format!("{name}[{at}]"), recorded, asked);
         }
     }
