@@ -23,17 +23,14 @@ pub struct EvaluateCommand {
     #[arg(long, value_name = "SHEET")]
     device: Option<String>,
     /// Evaluate on the instrument of a laboratory: its address HOST:PORT, or the command that talks
-    /// to it on its standard input and output
+    /// to it on its standard input and output; `none` simulates
     #[arg(long, value_name = "COMMAND|ADDRESS")]
     laboratory: Option<String>,
 }
 
 pub(super) fn run(command: &EvaluateCommand, json: bool) -> Result<()> {
     let directory = RunDirectory::open(&command.run)?;
-    let mut experiment = directory.experiment(&command.settings)?;
-    if let Some(device) = &command.device {
-        experiment = experiment.on_device(device)?;
-    }
+    let experiment = directory.experiment_on(command.device.as_deref(), &command.settings)?;
     let experiment = super::train::in_laboratory(experiment, command.laboratory.as_deref())?;
     let summary = in_precision!(experiment, evaluated(&directory, &experiment))?;
     if json {

@@ -16,9 +16,11 @@ mod spim;
 mod sweep;
 mod train;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::{Parser, Subcommand};
 
@@ -71,29 +73,51 @@ enum Command {
 /// Runs the program with the process's arguments; errors go to standard error and into the exit
 /// status.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    main_of(std::env::args_os()).into()
+}
+
+/// [`main`] of a program that another one carries: its `arguments`, its own path first. Returns the
+/// exit status.
+pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(program) = arguments.first() {
+        let _ = PROGRAM.set(program.into());
+    }
+    let arguments = match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => arguments,
-        Err(error) => return explain(&error),
+        Err(error) => return explain(&error, &arguments),
     };
     match run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             tell(&format!("error: {error}"));
-            error.exit_status().into()
+            error.exit_status()
         }
     }
 }
 
-/// Says what is wrong with the arguments, or what was asked of them.
-fn explain(error: &clap::Error) -> ExitCode {
-    let given = |word: std::ffi::OsString| word.to_string_lossy().chars().any(drives);
-    if std::env::args_os().any(given) {
+/// The path of the program as it was called.
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// Where this program is: in a file of its own, or carried by another.
+fn program() -> Result<PathBuf> {
+    let failed = |e: io::Error| Error::Machine(format!("where this program is: {e}"));
+    let own = std::env::current_exe().map_err(failed)?;
+    match PROGRAM.get().filter(|called| called.file_stem() != own.file_stem() && called.exists()) {
+        Some(called) => std::path::absolute(called).map_err(failed),
+        None => Ok(own),
+    }
+}
+
+/// Says what is wrong with the `arguments`, or what was asked of them.
+fn explain(error: &clap::Error, arguments: &[OsString]) -> u8 {
+    if arguments.iter().any(|word| word.to_string_lossy().chars().any(drives)) {
         tell(error.to_string().trim_end());
     } else {
         // In colours, where it can be said at all.
         let _ = error.print();
     }
-    ExitCode::from(error.exit_code() as u8)
+    error.exit_code() as u8
 }
 
 fn run(arguments: Arguments) -> Result<()> {

@@ -57,10 +57,7 @@ impl<T: Real> Quantiser<T> {
 
 vectorised! {
     fn beyond<T: Real>(values: &[T], range: T) -> usize {
-        // At most as many as there are values, so it does not wrap; a check would keep it from the
-        // vector unit.
-        let count = |count: usize, value: &T| count.wrapping_add(usize::from(value.abs() > range));
-        values.iter().fold(0, count)
+        values.iter().map(|value| usize::from(value.abs() > range)).sum()
     }
 
     fn apply_all<T: Real>(quantiser: &Quantiser<T>, values: &mut [T]) {

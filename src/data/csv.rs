@@ -4,6 +4,7 @@
 //! alphabet.
 
 use std::collections::{BTreeSet, HashMap};
+use std::io::Write;
 use std::path::Path;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
@@ -11,7 +12,7 @@ use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
 use super::Dataset;
 use crate::error::did_you_mean;
 use crate::file::matrix::column_by_column;
-use crate::file::read_bytes;
+use crate::file::{read_bytes, write_whole};
 use crate::{Error, Result};
 
 /// Reads the set at `path`, whose classes are in column `label`.
@@ -20,6 +21,26 @@ use crate::{Error, Result};
 /// [`Error::Read`] when the file cannot be read; [`Error::Input`] for what [`parse`] refuses.
 pub(super) fn read(path: &Path, label: &str) -> Result<Dataset> {
     parse(&read_bytes(path)?, path, label)
+}
+
+/// Writes `dataset` to `path`, its classes in column `label` behind the features.
+pub(super) fn write(dataset: &Dataset, path: &Path, label: &str) -> Result<()> {
+    write_whole(path, |file| {
+        let mut writer = csv::Writer::from_writer(file);
+        let names = dataset.feature_names.iter().map(String::as_str);
+        writer.write_record(names.chain([label]))?;
+        let mut number = Vec::new();
+        for (features, label) in dataset.features.column_iter().zip(&dataset.labels) {
+            for feature in &features {
+                number.clear();
+                write!(number, "{feature}")?;
+                writer.write_field(&number)?;
+            }
+            writer.write_field(&dataset.classes[*label])?;
+            writer.write_record(None::<&[u8]>)?;
+        }
+        writer.flush()
+    })
 }
 
 /// The set that `content`, read from `file`, holds; `label` is the column of classes.
@@ -115,7 +136,7 @@ fn number(field: &str) -> Result<f64, String> {
 }
 
 /// The class of each text, and the classes in order: of numbers, where all are numbers.
-fn sort_classes(texts: &[String]) -> Result<(Vec<usize>, Vec<String>), String> {
+pub(super) fn sort_classes(texts: &[String]) -> Result<(Vec<usize>, Vec<String>), String> {
     let mut classes: Vec<&str> =
         texts.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
     let value = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());

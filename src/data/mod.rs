@@ -43,7 +43,7 @@ use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// Labelled samples as they were published: neither split nor scaled.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,9 +78,9 @@ impl Dataset {
     /// [`Store`].
     ///
     /// # Errors
-    /// [`Error::Input`](crate::Error::Input) when there is no such set, saying what brings it or
+    /// [`Error::Input`] when there is no such set, saying what brings it or
     /// which name is near, and when its files are damaged, saying where;
-    /// [`Error::Read`](crate::Error::Read) when a file cannot be read.
+    /// [`Error::Read`] when a file cannot be read.
     pub fn load(config: &DataConfig) -> Result<Self> {
         let set = config.set.as_str();
         if set.ends_with(".csv") {
@@ -90,6 +90,58 @@ impl Dataset {
         } else {
             Store::open()?.load(set)
         }
+    }
+
+    /// A set `name` of samples at hand: `features`, features x samples, and a label each. Labels may
+    /// be any text; classes are sorted by number when all of them are numbers, else by alphabet, as
+    /// those of a CSV file.
+    ///
+    /// # Errors
+    /// When there is no feature or no sample, not a label for each, a feature that is not finite, a
+    /// label that a file could not tell from another, or only one class.
+    pub fn of_samples(name: &str, features: DMatrix<f64>, labels: &[String]) -> Result<Self> {
+        let wrong = |message: String| Error::input(format!("{name}: {message}"));
+        let (rows, samples) = features.shape();
+        if rows == 0 || samples == 0 {
+            return Err(wrong(format!(
+                "{samples} samples of {rows} features: expected at least one of both"
+            )));
+        }
+        if labels.len() != samples {
+            let found = labels.len();
+            return Err(wrong(format!("{found} labels of {samples} samples: expected one each")));
+        }
+        if let Some(at) = features.iter().position(|value| !value.is_finite()) {
+            let (sample, feature, value) = (at / rows, at % rows, features[at]);
+            return Err(wrong(format!(
+                "sample {sample}, feature {feature}: expected a finite number, found {value}"
+            )));
+        }
+        if let Some(label) = labels.iter().find(|label| label.trim() != **label || label.is_empty())
+        {
+            return Err(wrong(format!(
+                "label {label:?}: expected a text that neither is empty nor begins or ends in blanks"
+            )));
+        }
+        let (labels, classes) = csv::sort_classes(labels).map_err(wrong)?;
+        if classes.len() < 2 {
+            return Err(wrong(format!(
+                "every label is `{}`: expected at least two classes",
+                classes[0]
+            )));
+        }
+        let feature_names = (1..=rows).map(|feature| format!("x{feature}")).collect();
+        let name = name.to_owned();
+        Ok(Self { name, features, labels, classes, feature_names, test_from: None })
+    }
+
+    /// Writes the set to the CSV file `path`, its classes in column `label`: read back, it is the
+    /// same to the bit, but for its name and what it says of a test part.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_csv(&self, path: &Path, label: &str) -> Result<()> {
+        csv::write(self, path, label)
     }
 
     /// The files that hold the set of `config`; none of one that is built in or not there.

@@ -69,6 +69,14 @@ impl<T: Real> Parts<T> {
     /// # Errors
     /// [`Error::Input`] when a scaled input is too large for `T`, which takes an extreme gain.
     pub fn prepare(dataset: Dataset, config: &DataConfig, seed: u64) -> Result<Self> {
+        Ok(Self::scaled(dataset, config, seed)?.0)
+    }
+
+    /// [`prepare`](Self::prepare), with what scaled them: other samples are scaled alike by it.
+    ///
+    /// # Errors
+    /// Those of [`prepare`](Self::prepare).
+    pub fn scaled(dataset: Dataset, config: &DataConfig, seed: u64) -> Result<(Self, Scaler)> {
         let split = Split::new(&dataset, config, seed);
         let scaler =
             Scaler::fit(config.scaling, config.gain, config.clip, &dataset.features, &split.train);
@@ -90,14 +98,15 @@ impl<T: Real> Parts<T> {
         let validation =
             if split.validation.is_empty() { None } else { Some(examples(&split.validation)?) };
         let (train, test) = (examples(&split.train)?, examples(&split.test)?);
-        Ok(Self {
+        let parts = Self {
             name: dataset.name,
             train,
             validation,
             test,
             inputs: dataset.features.nrows(),
             classes: dataset.classes,
-        })
+        };
+        Ok((parts, scaler))
     }
 }
 

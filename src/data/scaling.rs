@@ -56,6 +56,31 @@ impl Scaler {
         Self { offset, factor: factor * gain, clip: clip.unwrap_or(f64::INFINITY) }
     }
 
+    /// The scaling input = (feature - `offset`) `factor`, clipped to [-`clip`, `clip`]; a number a
+    /// feature.
+    ///
+    /// # Panics
+    /// When there are not as many offsets as factors.
+    pub fn new(offset: DVector<f64>, factor: DVector<f64>, clip: f64) -> Self {
+        assert_eq!(offset.len(), factor.len(), "an offset and a factor for each feature");
+        Self { offset, factor, clip }
+    }
+
+    /// What is subtracted from each feature.
+    pub fn offset(&self) -> &DVector<f64> {
+        &self.offset
+    }
+
+    /// What each feature is multiplied by then, the gain included.
+    pub fn factor(&self) -> &DVector<f64> {
+        &self.factor
+    }
+
+    /// The size that no input exceeds; infinite where there is none.
+    pub fn clip(&self) -> f64 {
+        self.clip
+    }
+
     /// The inputs that the columns `samples` of `features` become: `features x samples.len()`.
     pub fn inputs<T: Real>(&self, features: &DMatrix<f64>, samples: &[usize]) -> DMatrix<T> {
         let rows = features.nrows();

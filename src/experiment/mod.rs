@@ -22,7 +22,9 @@ mod run_directory;
 mod session;
 mod setting;
 mod sheet;
+mod shipped;
 mod training;
+mod training_run;
 
 use serde::{Deserialize, Serialize};
 
@@ -41,10 +43,11 @@ pub use learning::LearningConfig;
 pub use machine::Machine;
 pub use network::{CouplingConfig, NetworkConfig, NetworkMachine, Topology};
 pub use run_directory::RunDirectory;
-pub use session::{Session, outcome};
+pub use session::{Given, Session, outcome};
 pub(crate) use setting::{located, set_value};
 pub use sheet::{Number, Sheet};
 pub use training::TrainingConfig;
+pub use training_run::{Moment, Place, TrainingRun};
 
 /// An experiment, as its TOML file states it. Every table and key has a default; an analog network
 /// needs its layers.

@@ -44,11 +44,10 @@ fn sweep(parent: &Path) {
         let path = entry.path();
         let age = entry.metadata().ok().and_then(|found| found.modified().ok()?.elapsed().ok());
         let old = age.is_some_and(|age| age > OLD);
-        if entry.file_name().to_string_lossy().starts_with(STAGING) && path.is_dir() && old {
-            if let Ok(lock) = Lock::take(&path) {
-                drop(lock);
-                let _ = disk::remove_directory(&path);
-            }
+        let staging = entry.file_name().to_string_lossy().starts_with(STAGING) && path.is_dir();
+        // Held by nobody: whoever wrote it is dead.
+        if staging && old && Lock::take(&path).is_ok() {
+            let _ = disk::remove_directory(&path);
         }
     }
 }

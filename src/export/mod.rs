@@ -43,6 +43,7 @@ pub use manifest::{Expected, Holder, Manifest, Target};
 pub use picture::{ContactSheet, Draw, Thumbnail};
 pub use slm::MaskOptions;
 pub use verify::{Verification, verify};
+pub use weights::read_tensor;
 
 /// What to export, and how.
 #[derive(Clone, Debug)]

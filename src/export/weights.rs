@@ -12,6 +12,7 @@ use zip::{CompressionMethod, ZipWriter};
 use super::bundle::{Bundle, file_name};
 use crate::arithmetic::Real;
 use crate::coupler::Parameter;
+use crate::error::did_you_mean;
 use crate::experiment::{Device, Experiment, Topology};
 use crate::file::matrix::{npy_bytes, row_by_row};
 use crate::file::read_bytes;
@@ -33,17 +34,24 @@ pub(super) fn write_plain(
 /// The file that holds all parameters as tensors.
 pub(super) const TENSORS: &str = "weights.safetensors";
 
-/// The parameter `name` as the file at `path` holds it.
+/// The tensor `name` of the safetensors file at `path`; one of a single dimension is a column.
 ///
 /// # Errors
 /// When it cannot be read, or holds no such matrix of floating-point numbers.
-pub(super) fn read_tensor(path: &Path, name: &str) -> Result<DMatrix<f64>> {
+pub fn read_tensor(path: &Path, name: &str) -> Result<DMatrix<f64>> {
     let bytes = read_bytes(path)?;
     let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| wrong(e.to_string()))?;
-    let tensor = tensors.tensor(name).map_err(|_| wrong(format!("no tensor {name}")))?;
-    let [rows, columns] = *tensor.shape() else {
-        return Err(wrong(format!("{name}: expected a matrix, found shape {:?}", tensor.shape())));
+    let tensor = tensors.tensor(name).map_err(|_| {
+        let (names, near) = (tensors.names(), did_you_mean(name, tensors.names()));
+        wrong(format!("no tensor {name}: it holds {}{near}", names.join(", ")))
+    })?;
+    let (rows, columns) = match *tensor.shape() {
+        [rows] => (rows, 1),
+        [rows, columns] => (rows, columns),
+        ref shape => {
+            return Err(wrong(format!("{name}: expected a matrix, found shape {shape:?}")));
+        }
     };
     let numbers: Vec<f64> = match tensor.dtype() {
         Dtype::F32 => floats(tensor.data(), |b: [u8; 4]| f32::from_le_bytes(b).into()),

@@ -133,10 +133,7 @@ impl<T: Real> Kept<T> {
     fn put(&mut self, count: usize, row: usize, values: [T; WIDTH]) -> usize {
         self.rows[count] = row as u32;
         self.values[count] = values;
-        // The index of an entry, and one more: it does not wrap.
-        count.wrapping_add(usize::from(
-            values.iter().fold(false, |any, value| any | (*value != T::zero())),
-        ))
+        count + usize::from(values.iter().fold(false, |any, value| any | (*value != T::zero())))
     }
 }
 
@@ -145,12 +142,10 @@ vectorised! {
         let (mut count, length) = (0, columns[0].len());
         let whole = length - length % WIDTH;
         for first in (0..whole).step_by(WIDTH) {
-            // Of the indices below `length`: none wraps.
-            let next = first.wrapping_add(WIDTH);
-            let square: [[T; WIDTH]; WIDTH] = std::array::from_fn(|j| std::array::from_fn(|i| columns[j][first..next][i]));
+            let square: [[T; WIDTH]; WIDTH] = std::array::from_fn(|j| std::array::from_fn(|i| columns[j][first..first + WIDTH][i]));
             let transposed: [[T; WIDTH]; WIDTH] = std::array::from_fn(|i| std::array::from_fn(|j| square[j][i]));
-            for (row, values) in (first..next).zip(transposed) {
-                count = kept.put(count, row, values);
+            for (i, values) in transposed.into_iter().enumerate() {
+                count = kept.put(count, first + i, values);
             }
         }
         (whole..length).for_each(|row| count = kept.put(count, row, columns.map(|column| column[row])));

@@ -289,15 +289,11 @@ vectorised! {
         for (column, source) in panel.chunks_exact_mut(height).zip(rows.column_iter()) {
             // A vector at a time: for so few numbers a call of memcpy costs more than the copy.
             let (source, lanes) = (source.as_slice(), const { lanes::<T>() });
-            let mut vectors = source.chunks_exact(lanes);
-            let mut places = column.chunks_exact_mut(lanes);
-            // The source first: the one that ends does not take from the other.
-            for (from, to) in vectors.by_ref().zip(places.by_ref()) {
-                to.copy_from_slice(from);
+            let (vectors, whole) = (source.len() / lanes, source.len() - source.len() % lanes);
+            for vector in 0..vectors {
+                column[vector * lanes..][..lanes].copy_from_slice(&source[vector * lanes..][..lanes]);
             }
-            // A panel is of whole vectors: the rest of the source lies in the next one.
-            let rest = places.next().into_iter().flatten();
-            for (to, from) in rest.zip(vectors.remainder()) {
+            for (to, from) in column[whole..].iter_mut().zip(&source[whole..]) {
                 *to = *from;
             }
         }
@@ -411,12 +407,10 @@ unsafe fn multiply_block<T: Real, const M: usize, const N: usize, const FUSED: b
     unsafe {
         let mut left = panel.entries.as_ptr().add(row);
         let mut right = b.first.add(column * b.across);
-        // Entries of B, which fit into memory: where they are does not wrap.
-        let places: [usize; N] = std::array::from_fn(|j| j.wrapping_mul(b.across));
         for _ in 0..panel.entries.len() / panel.height {
             let a = left.cast::<[T; M]>().read();
-            for (sums, place) in sums.iter_mut().zip(places) {
-                let factor = right.add(place).read();
+            for (j, sums) in sums.iter_mut().enumerate() {
+                let factor = right.add(j * b.across).read();
                 for i in 0..M {
                     sums[i] = product(a[i], factor, sums[i]);
                 }
@@ -450,12 +444,10 @@ unsafe fn multiply_kept_blocks<T: Real, const M: usize, const N: usize, const FU
             unsafe {
                 let left = panel.entries.as_ptr().add(row);
                 for (kept, factors) in b.rows.iter().zip(&b.values) {
-                    // A place in the panel, which fits into memory: it does not wrap.
-                    let place = (*kept as usize).wrapping_mul(panel.height);
-                    let a = left.add(place).cast::<[T; M]>().read();
-                    for (sums, factor) in sums.iter_mut().zip(&factors[column..]) {
+                    let a = left.add(*kept as usize * panel.height).cast::<[T; M]>().read();
+                    for (j, sums) in sums.iter_mut().enumerate() {
                         for i in 0..M {
-                            sums[i] = product(a[i], *factor, sums[i]);
+                            sums[i] = product(a[i], factors[column + j], sums[i]);
                         }
                     }
                 }

@@ -54,12 +54,10 @@ pub(crate) fn add_f64(values: &mut [f64], deviation: f64, key: u64) {
 #[inline(always)]
 fn block(key: u64, index: usize) -> [[f32; LANES]; 4] {
     let mut deviates = [[0.0; LANES]; 4];
-    // Below the number of values, of which a block has four a counter: it does not wrap.
-    let first = index.wrapping_mul(LANES);
     // By index: so the compiler sees that lanes are independent.
     #[allow(clippy::needless_range_loop)]
     for lane in 0..LANES {
-        let words = words(key, first.wrapping_add(lane) as u128);
+        let words = words(key, (index * LANES + lane) as u128);
         for pair in 0..2 {
             let u = ((words[2 * pair] >> 1) as i32 as f32 + 0.5) * (1.0 / STEPS) as f32;
             let radius = (-2.0 * logarithm(u)).sqrt();

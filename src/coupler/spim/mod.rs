@@ -24,7 +24,7 @@
 //! An effect is a struct in a file of `optics/` (its table, its title, its off-switch, the hooks of
 //! [`Optic`] at which it acts) and a line in the list of [`SpimDevice`]; a readout is a struct in a
 //! file of `readout/` and a line in the list there.
-mod bench;
+pub mod bench;
 mod device;
 mod instrument;
 pub mod optics;
@@ -32,6 +32,7 @@ mod patterns;
 mod picture;
 mod products;
 pub mod readout;
+mod remote;
 mod side;
 mod wandered;
 mod yardstick;
@@ -40,8 +41,8 @@ use std::sync::{Arc, OnceLock};
 
 use nalgebra::DMatrix;
 
-use self::bench::Bench;
 use self::products::Products;
+use self::remote::Bench;
 use self::side::Side;
 use self::wandered::Wandered;
 use super::{

@@ -7,9 +7,9 @@ use crate::Result;
 use crate::arithmetic::random::Stream;
 use crate::arithmetic::{Real, ViewMut};
 use crate::coupler::spim::Spim;
-use crate::coupler::spim::bench::Roll;
 use crate::coupler::spim::optics::exposure::{Exposure, Field};
 use crate::coupler::spim::optics::light::{Light, minus, plus, real};
+use crate::coupler::spim::remote::Roll;
 use crate::coupler::{Port, Read};
 
 /// A node whose force is wanted.
