@@ -86,7 +86,7 @@ fn exported<T: Real>(
 ) -> Result<Manifest> {
     let path = run.checkpoint();
     let checkpoint = run.read_checkpoint::<T>()?;
-    let mut session = Session::<T>::new(experiment.clone())?;
+    let mut session = Session::<T>::new(experiment.simulated())?;
     session.trainer.load(&checkpoint, false, &path)?;
     let parameters = session.trainer.system().parameters();
     for Parameter { name, values, .. } in &parameters {
@@ -116,7 +116,7 @@ fn exported<T: Real>(
     test_set::write(&mut bundle, test)?;
     // What a reader of these files will find: the machine as it is built from them.
     let (mut expected, classes) = expectation::<T>(bundle.path(), &manifest)?;
-    let mut own = run.experiment(&[])?.machine::<T>()?;
+    let mut own = run.experiment(&[])?.simulated().machine::<T>()?;
     checkpoint.program(own.as_mut(), false, &path)?;
     let as_trained = predict(own.as_mut(), test)?;
     expected.as_trained = as_trained.iter().zip(&classes).filter(|(a, b)| a == b).count();
@@ -259,7 +259,7 @@ fn values_held<T: Real>(
 /// of each test sample.
 fn expectation<T: Real>(directory: &Path, manifest: &Manifest) -> Result<(Expected, Vec<usize>)> {
     let experiment = manifest.experiment(directory)?;
-    let mut machine = experiment.machine::<T>()?;
+    let mut machine = experiment.simulated().machine::<T>()?;
     let test = test_set::read::<T>(directory, machine.inputs(), machine.outputs().len())?;
     machine.program(&mut values_held(directory, manifest, &machine.parameters())?)?;
     let classes = predict(machine.as_mut(), &test)?;
