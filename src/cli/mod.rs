@@ -8,8 +8,10 @@ mod devices;
 mod evaluate;
 mod export;
 mod gradient;
+mod laboratory;
 mod many_runs;
 mod report;
+mod serve;
 mod spim;
 mod sweep;
 mod train;
@@ -59,6 +61,9 @@ enum Command {
     #[command(subcommand)]
     Crossbar(crossbar::CrossbarCommand),
     Devices(devices::DevicesCommand),
+    Serve(serve::ServeCommand),
+    #[command(subcommand)]
+    Laboratory(laboratory::LaboratoryCommand),
     /// Bench instruments of a spatial photonic Ising machine
     Spim(spim::SpimCommand),
     /// List, fetch and import data sets
@@ -136,6 +141,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Import(command) => export::run_import(&command, json),
         Command::Crossbar(command) => crossbar::run(&command, json),
         Command::Devices(command) => devices::run(&command, json),
+        Command::Serve(command) => serve::run(&command),
+        Command::Laboratory(command) => laboratory::run(&command, json),
         Command::Spim(command) => spim::run(&command, json),
         Command::Data(command) => data::run(command, json),
     })
