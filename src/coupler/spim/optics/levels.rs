@@ -32,8 +32,6 @@ pub struct Levels {
     pairs: Vec<[u16; 2]>,
     /// A value that asks for each entry.
     values: Vec<f64>,
-    /// From entry e to entry e + 1 the value falls below `thresholds[e]`.
-    thresholds: Vec<f64>,
     /// The values between which each entry is asked for: from above `bounds[e + 1]` up to
     /// `bounds[e]`.
     bounds: Vec<f64>,
@@ -46,7 +44,7 @@ pub struct Levels {
 impl Levels {
     /// Phases that are exact: a modulator of 0 bits.
     pub fn exact() -> Self {
-        Self::default().indexed()
+        Self::default().indexed(Vec::new())
     }
 
     /// Level g shows 2 pi g / 2^`bits`; 0 bits are exact phases.
@@ -64,7 +62,7 @@ impl Levels {
             (0..=half_turn).map(|level| (PI * level as f64 / half_turn as f64).cos()).collect();
         let thresholds =
             (0..half_turn).map(|level| ((level as f64 + 0.5) / per_radian).cos()).collect();
-        Self { bits, phases, pairs, values, thresholds, ..Self::default() }.indexed()
+        Self { bits, phases, pairs, values, ..Self::default() }.indexed(thresholds)
     }
 
     /// Levels that show `phases` (radians, one a level of `bits` bits, at least 1), in any order
@@ -99,12 +97,13 @@ impl Levels {
             values.push(if inside { best } else { middle }.cos());
         }
         let thresholds = angles.iter().map(|angle| angle.cos()).collect();
-        Self { bits, phases, sorted, pairs, values, thresholds, ..Self::default() }.indexed()
+        Self { bits, phases, sorted, pairs, values, ..Self::default() }.indexed(thresholds)
     }
 
-    /// With the tables by which values and pairs find their entries.
-    fn indexed(self) -> Self {
-        let Self { pairs, thresholds, .. } = &self;
+    /// With the tables by which values and pairs find their entries; from entry e to entry e + 1 the
+    /// value falls below `thresholds[e]`.
+    fn indexed(self, thresholds: Vec<f64>) -> Self {
+        let Self { pairs, .. } = &self;
         let cells = pairs.len().saturating_sub(1).max(1) * CELLS_PER_LEVEL;
         let upper = |cell: usize| (2.0 * (cell + 1) as f64 / cells as f64 - 1.0).min(1.0);
         let entry = |value: f64| thresholds.partition_point(|t| value <= *t) as u32;
@@ -136,10 +135,10 @@ impl Levels {
         let cell =
             (((value + 1.0) * 0.5 * self.first.len() as f64) as usize).min(self.first.len() - 1);
         let mut entry = self.first[cell] as usize;
-        while entry > 0 && value > self.thresholds[entry - 1] {
+        while value > self.bounds[entry] {
             entry -= 1;
         }
-        while entry < self.thresholds.len() && value <= self.thresholds[entry] {
+        while value <= self.bounds[entry + 1] {
             entry += 1;
         }
         entry
@@ -153,7 +152,7 @@ impl Levels {
             }
             return;
         }
-        if even_entries(entries, values, self.thresholds.len() as u32) {
+        if even_entries(entries, values, self.bounds.len() as u32 - 2) {
             for (entry, value) in entries.iter_mut().zip(values) {
                 let at = *entry as usize;
                 let (upper, lower) = (self.bounds[at], self.bounds[at + 1]);
@@ -275,7 +274,8 @@ mod tests {
     fn entries_side_by_side_are_those_one_by_one() {
         for bits in [1, 2, 5, 8, 12, 16] {
             let levels = Levels::even(bits);
-            let near = levels.thresholds.iter().flat_map(|t| [*t, t.next_up(), t.next_down()]);
+            let thresholds = &levels.bounds[1..levels.bounds.len() - 1];
+            let near = thresholds.iter().flat_map(|t| [*t, t.next_up(), t.next_down()]);
             let within = (-1200..=1200).map(|i| f64::from(i) / 1000.0);
             let values: Vec<f64> = near.chain(within).chain([-1.0, 1.0, 0.0, -0.0]).collect();
             let mut entries = vec![0; values.len()];
