@@ -81,6 +81,29 @@ fn weights_in_numpy() {
     }
 }
 
+/// Whoever has only the export can write the loop: `loop.py` is one, from PROTOCOL.txt.
+#[test]
+#[ignore = "skipped: wants numpy (cargo test --test third_party -- --ignored)"]
+fn a_loop_written_from_the_export_alone() {
+    let wine = include_str!("../configs/wine-spim.toml").replace("count = 32", "count = 8");
+    let paper = include_str!("../configs/spim-wine-paper.toml");
+    let crossbar =
+        "data.set = 'wine'\nnetwork.layers = [13, 6, 3]\ndevice.crossbar.tiles.rows = 5\n";
+    for (config, target, settings) in [
+        (
+            wine.as_str(),
+            "slm",
+            &["--set", "device.spim.sheet=ideal-slm", "--set", "relaxation.max_steps=300"][..],
+        ),
+        (paper, "slm", &[][..]),
+        (crossbar, "crossbar", &[][..]),
+    ] {
+        let place = trained(config, settings);
+        place.printed(&["export", "run", "--to", target, "--out", "maps"]);
+        check(&place, "loop.py", &[]);
+    }
+}
+
 #[test]
 #[ignore = "skipped: wants slmsuite (cargo test --test third_party -- --ignored)"]
 fn a_bench_of_slmsuite_both_ways() {

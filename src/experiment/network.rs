@@ -188,6 +188,13 @@ impl NetworkConfig {
         DMatrix::from_fn(outputs, inputs, |_, _| deviation * T::normal(&mut stream))
     }
 
+    /// The arrays by name, each with the rows that it joins, inputs first, and how it is used.
+    pub(crate) fn rows_of_arrays(
+        &self,
+    ) -> impl Iterator<Item = (String, Range<usize>, Range<usize>, CouplingKind)> {
+        self.arrays().into_iter().map(|array| (array.name, array.from, array.to, array.kind))
+    }
+
     /// Outputs and inputs of each array.
     pub(super) fn shapes(&self) -> Vec<(usize, usize)> {
         self.arrays().iter().map(|array| (array.to.len(), array.from.len())).collect()

@@ -19,6 +19,7 @@ mod crossbar;
 mod import;
 mod manifest;
 mod picture;
+mod protocol;
 mod slm;
 mod test_set;
 mod verify;
@@ -44,6 +45,9 @@ pub use picture::{ContactSheet, Draw, Thumbnail};
 pub use slm::MaskOptions;
 pub use verify::{Verification, verify};
 pub use weights::read_tensor;
+
+/// What a bench does with the files.
+const PROTOCOL: &str = "PROTOCOL.txt";
 
 /// What to export, and how.
 #[derive(Clone, Debug)]
@@ -121,6 +125,10 @@ fn exported<T: Real>(
     bundle.write("README.txt", "how to load this", None, |file| {
         file.write_all(manifest.instructions().as_bytes())
     })?;
+    let classes = &session.trainer.data().classes;
+    let protocol = protocol::protocol(bundle.path(), &manifest, test, classes)?;
+    let what = "what a bench does with these files, with the numbers of this machine";
+    bundle.write(PROTOCOL, what, None, |file| file.write_all(protocol.as_bytes()))?;
     manifest.files = bundle.files().to_vec();
     bundle.publish(&manifest.to_json())?;
     Ok(manifest)

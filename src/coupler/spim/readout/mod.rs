@@ -53,6 +53,9 @@ impl Shares {
 
 /// A way to have forces from intensities.
 pub trait Readout: Debug + Send + Sync {
+    /// What a technician does for the force on a node, and what is made of the counts.
+    fn recipe(&self) -> &'static str;
+
     /// Whether it measures the energy of one set of patterns, and so only reciprocal couplings.
     fn needs_energy(&self) -> bool {
         true
