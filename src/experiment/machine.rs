@@ -1,7 +1,7 @@
 //! Kinds of machines: what an experiment builds.
 
 use super::Experiment;
-use super::laboratory::LaboratoryMachine;
+use super::laboratory_machine::LaboratoryMachine;
 use super::network::NetworkMachine;
 use crate::Result;
 use crate::arithmetic::Real;
