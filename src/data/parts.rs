@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use super::{DataConfig, Dataset, Scaler, Split};
+use super::{DataConfig, Dataset, Scaler, Split, missing};
 use crate::arithmetic::Real;
 use crate::{Error, Result};
 
@@ -67,9 +67,19 @@ impl<T: Real> Parts<T> {
     /// Splits `dataset` by [`Split::new`] and scales all parts by what the training part says.
     ///
     /// # Errors
-    /// [`Error::Input`] when a scaled input is too large for `T`, which takes an extreme gain.
-    pub fn prepare(dataset: Dataset, config: &DataConfig, seed: u64) -> Result<Self> {
+    /// [`Error::Input`] when a scaled input is too large for `T`, which takes an extreme gain, and when
+    /// no training sample has a feature that others miss.
+    pub fn prepare(mut dataset: Dataset, config: &DataConfig, seed: u64) -> Result<Self> {
         let split = Split::new(&dataset, config, seed);
+        let means = missing::means(&dataset.features, &split.train).map_err(|feature| {
+            Error::input(format!(
+                "data.missing: no training sample of `{}` has feature `{}`, so it has no mean",
+                dataset.name, dataset.feature_names[feature]
+            ))
+        })?;
+        if let Some(means) = &means {
+            missing::fill(&mut dataset.features, means);
+        }
         let scaler =
             Scaler::fit(config.scaling, config.gain, config.clip, &dataset.features, &split.train);
         let examples = |samples: &[usize]| {

@@ -1,19 +1,18 @@
 //! Parameters as they are, for other programs.
 
-use std::io::{self, Cursor, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use nalgebra::DMatrix;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
 
 use super::bundle::{Bundle, file_name};
 use crate::arithmetic::Real;
 use crate::coupler::Parameter;
 use crate::experiment::{Device, Experiment, Topology};
 use crate::file::matrix::{npy_bytes, row_by_row};
+use crate::file::npz::npz_bytes;
 use crate::file::read_bytes;
 use crate::{Error, Result};
 
@@ -95,17 +94,12 @@ pub(super) fn write_safetensors<T: Real>(
 
 /// Writes all parameters into one archive of numpy arrays, float64, rows x columns.
 pub(super) fn write_npz<T: Real>(bundle: &mut Bundle, parameters: &[Parameter<T>]) -> Result<()> {
-    let archive = || -> io::Result<Vec<u8>> {
-        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-        let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-        for parameter in parameters {
-            archive.start_file(format!("{}.npy", parameter.name), stored)?;
-            archive.write_all(&npy_bytes(&parameter.values.map(T::f64))?)?;
-        }
-        Ok(archive.finish()?.into_inner())
-    };
+    let arrays = parameters
+        .iter()
+        .map(|parameter| Ok((parameter.name.clone(), npy_bytes(&parameter.values.map(T::f64))?)));
+    let arrays: io::Result<Vec<(String, Vec<u8>)>> = arrays.collect();
     bundle.write("weights.npz", "all parameters, rows x columns, by name", None, |writer| {
-        writer.write_all(&archive()?)
+        writer.write_all(&npz_bytes(&arrays?)?)
     })
 }
 
