@@ -27,7 +27,7 @@ fn main() -> Result<()> {
         for seed in 1..=seeds {
             let settings = [format!("seed={seed}"), format!("device.crossbar.sheet={preset}")];
             let experiment = Experiment::load(Path::new("configs/digits-pulsed.toml"), &settings)?;
-            let Session { experiment, mut trainer } = Session::<f32>::new(experiment)?;
+            let Session { experiment, mut trainer, .. } = Session::<f32>::new(experiment)?;
             trainer.train()?;
             let weights: usize =
                 experiment.network.layers.windows(2).map(|pair| pair[0] * pair[1]).sum();

@@ -198,7 +198,12 @@ fn an_imported_csv_is_a_set_by_name() {
         "{refused}"
     );
     let set = Store::at(place.store()).load("flowers", Missing::Mean).unwrap();
-    let plain = DataConfig { scaling: Scaling::None, test_fraction: 0.0, ..DataConfig::default() };
+    let plain = DataConfig {
+        scaling: Scaling::None,
+        test_fraction: 0.0,
+        missing: Missing::Mean,
+        ..DataConfig::default()
+    };
     let parts: Parts<f64> = Parts::prepare(set, &plain, 1).unwrap();
     let mut values = parts.train.inputs.as_slice().to_vec();
     values.sort_by(f64::total_cmp);

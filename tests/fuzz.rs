@@ -241,9 +241,9 @@ fn tables_and_archives() {
     let text = "\u{feff}1\t2\tx\n3\tNA\ty\n";
     let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     fuzz("t.txt", &utf16, load_set);
-    let npy = |matrix| equilux::file::matrix::npy_bytes(matrix).unwrap();
-    let features = npy(&DMatrix::from_fn(4, 3, |i, j| (i * j) as f64));
-    let labels = npy(&DMatrix::from_fn(4, 1, |i, _| (i % 2) as f64));
+    let npy = |matrix: DMatrix<f64>| equilux::file::matrix::npy_bytes(&matrix).unwrap();
+    let features = npy(DMatrix::from_fn(4, 3, |i, j| (i * j) as f64));
+    let labels = npy(DMatrix::from_fn(4, 1, |i, _| (i % 2) as f64));
     for method in [zip::CompressionMethod::Stored, zip::CompressionMethod::Deflated] {
         let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
         let options = zip::write::SimpleFileOptions::default().compression_method(method);

@@ -182,7 +182,7 @@ fn experiment(
     json: bool,
 ) -> Result<()> {
     let Bench { session, inputs, targets } = &mut bench;
-    let Session { experiment, trainer } = session;
+    let Session { experiment, trainer, .. } = session;
     let (learning, samples) = (&experiment.learning, inputs.ncols());
     let batch = Batch { inputs, targets, cost: learning.cost, update: 0 };
     let machine = trainer.system_mut();

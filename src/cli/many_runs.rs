@@ -39,8 +39,7 @@ impl ManyRuns {
         words: &[&str],
         [input, out]: [&Path; 2],
     ) -> Result<PathBuf> {
-        let program = std::env::current_exe()
-            .map_err(|e| Error::Machine(format!("where this program is: {e}")))?;
+        let program = super::program()?;
         let absolute = |path: &Path| std::path::absolute(path).map_err(Error::reading(path));
         let out = absolute(out)?;
         let job = slurm_script(&program, words, &absolute(input)?, &out, self.tasks)?;

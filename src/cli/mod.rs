@@ -8,17 +8,21 @@ mod devices;
 mod evaluate;
 mod export;
 mod gradient;
+mod init;
 mod many_runs;
+mod predict;
 mod report;
 mod spim;
 mod sweep;
 mod train;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::arithmetic::Unit;
 use crate::stop::Stop;
@@ -43,8 +47,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::InitCommand),
     Train(train::TrainCommand),
     Evaluate(evaluate::EvaluateCommand),
+    Predict(predict::PredictCommand),
     Gradient(gradient::GradientCommand),
     Budget(budget::BudgetCommand),
     Sweep(sweep::SweepCommand),
@@ -61,34 +67,64 @@ enum Command {
     Spim(spim::SpimCommand),
     /// List, fetch and import data sets
     Data(data::DataCommand),
+    /// Print completions of commands and options for a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, for man: equilux man > equilux.1
+    Man,
 }
 
 /// Runs the program with the process's arguments; errors go to standard error and into the exit
 /// status.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    main_of(std::env::args_os()).into()
+}
+
+/// [`main`] of a program that another one carries: its `arguments`, its own path first. Returns the
+/// exit status.
+pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(program) = arguments.first() {
+        let _ = PROGRAM.set(program.into());
+    }
+    let arguments = match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => arguments,
-        Err(error) => return explain(&error),
+        Err(error) => return explain(&error, &arguments),
     };
     match run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             tell(&format!("error: {error}"));
-            error.exit_status().into()
+            error.exit_status()
         }
     }
 }
 
-/// Says what is wrong with the arguments, or what was asked of them.
-fn explain(error: &clap::Error) -> ExitCode {
-    let given = |word: std::ffi::OsString| word.to_string_lossy().chars().any(drives);
-    if std::env::args_os().any(given) {
+/// The path of the program as it was called.
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// Where this program is: in a file of its own, or carried by another.
+fn program() -> Result<PathBuf> {
+    let failed = |e: io::Error| Error::Machine(format!("where this program is: {e}"));
+    let own = std::env::current_exe().map_err(failed)?;
+    match PROGRAM.get().filter(|called| called.file_stem() != own.file_stem() && called.exists()) {
+        Some(called) => std::path::absolute(called).map_err(failed),
+        None => Ok(own),
+    }
+}
+
+/// Says what is wrong with the `arguments`, or what was asked of them.
+fn explain(error: &clap::Error, arguments: &[OsString]) -> u8 {
+    if arguments.iter().any(|word| word.to_string_lossy().chars().any(drives)) {
         tell(error.to_string().trim_end());
     } else {
         // In colours, where it can be said at all.
         let _ = error.print();
     }
-    ExitCode::from(error.exit_code() as u8)
+    error.exit_code() as u8
 }
 
 fn run(arguments: Arguments) -> Result<()> {
@@ -99,8 +135,10 @@ fn run(arguments: Arguments) -> Result<()> {
     let json = arguments.json;
     // Inside the pool, so that a parallel loop does not wait for threads to change hands.
     pool.install(|| match arguments.command {
+        Command::Init(command) => init::run(&command, json),
         Command::Train(command) => train::run(&command, json),
         Command::Evaluate(command) => evaluate::run(&command, json),
+        Command::Predict(command) => predict::run(&command, json),
         Command::Gradient(command) => gradient::run(&command, json),
         Command::Budget(command) => budget::run(&command, json),
         Command::Sweep(command) => sweep::run(&command, json),
@@ -114,6 +152,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Devices(command) => devices::run(&command, json),
         Command::Spim(command) => spim::run(&command, json),
         Command::Data(command) => data::run(command, json),
+        Command::Completions { shell } => init::completions(shell, &mut Arguments::command()),
+        Command::Man => init::manual(Arguments::command()),
     })
 }
 

@@ -4,24 +4,19 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use nalgebra::DMatrix;
-use num_complex::Complex;
 use serde_json::{Value, json};
 
 use super::print;
-use crate::arithmetic::random::{Key, Stream};
+use crate::Result;
+use crate::coupler::spim::bench::{self, BenchChip, Encoded, Look};
 use crate::coupler::spim::optics::Optics;
 use crate::coupler::spim::optics::agreement::{Deviation, agreement};
-use crate::coupler::spim::optics::display::Display;
-use crate::coupler::spim::optics::exposure::{Exposure, Field};
-use crate::coupler::spim::optics::light::Light;
 use crate::coupler::spim::optics::mask::Mask;
-use crate::coupler::spim::optics::wave::{Moment, Wave, focal_plane};
-use crate::coupler::spim::{Multiplexing, Path as LightPath, SpimDevice, Tier};
+use crate::coupler::spim::{SpimDevice, Tier};
 use crate::experiment::Sheet;
 use crate::file::grey::write_grey;
 use crate::file::matrix::{read_matrix, read_vector, write_matrix};
 use crate::report::format::percent;
-use crate::{Error, Result};
 
 /// The arguments of `equilux spim`.
 #[derive(Debug, Args)]
@@ -125,9 +120,12 @@ struct DeviceArguments {
 }
 
 impl DeviceArguments {
-    /// The light path of `device` with `nodes` macro-pixels, of the first array of an experiment.
-    fn optics(&self, device: &SpimDevice, nodes: usize) -> Result<Optics> {
-        Optics::on_chip(device, nodes, SpimDevice::chip(self.seed, self.chip, 0))
+    fn device(&self) -> Result<SpimDevice> {
+        Sheet::spim(&self.sheet, &self.settings)
+    }
+
+    fn chip(&self) -> BenchChip {
+        BenchChip { seed: self.seed, chip: self.chip }
     }
 }
 
@@ -160,60 +158,27 @@ pub(super) fn run(command: &SpimCommand, json: bool) -> Result<()> {
     }
 }
 
-/// Refuses what cannot be shown.
-fn check_range(path: &Path, numbers: &DMatrix<f64>) -> Result<()> {
-    let beyond = |value: &f64| !(-1.0..=1.0).contains(value);
-    let Some(at) = numbers.iter().position(beyond) else { return Ok(()) };
-    let (row, column) = (at % numbers.nrows() + 1, at / numbers.nrows() + 1);
-    Err(Error::input(format!(
-        "{}: row {row}, column {column}: expected a number in [-1, 1], found {}",
-        path.display(),
-        numbers[at]
-    )))
-}
-
 fn encode(command: &Encode, json: bool) -> Result<()> {
     let values = read_vector(&command.values)?;
-    let nodes = values.len();
-    check_range(&command.values, &DMatrix::from_column_slice(nodes, 1, values.as_slice()))?;
     let patterns = match &command.patterns {
-        None => DMatrix::from_element(nodes, 1, 1.0),
-        Some(path) => {
-            let patterns = read_matrix(path)?;
-            if patterns.nrows() != nodes {
-                let rows = patterns.nrows();
-                return Err(Error::input(format!(
-                    "{}: expected {nodes} rows, one a node value, found {rows}",
-                    path.display()
-                )));
-            }
-            check_range(path, &patterns)?;
-            patterns
-        }
+        None => DMatrix::from_element(values.len(), 1, 1.0),
+        Some(path) => read_matrix(path)?,
     };
-    let mut device = Sheet::spim(&command.device.sheet, &command.device.settings)?;
-    if device.quantisation.bits == 0 {
-        device.quantisation.bits = 8;
-    }
-    device.patterns.count = patterns.ncols();
-    let optics = command.device.optics(&device, nodes)?;
-    let display = Display::new(&optics);
-    let products = patterns.column_iter().map(|pattern| {
-        let product: Vec<f64> = pattern.iter().zip(&values).map(|(xi, value)| xi * value).collect();
-        let mut shown = display.shown(&product);
-        if command.reference == ReferencePhase::Pi {
-            shown[nodes..].iter_mut().for_each(|value| *value = -*value);
-        }
-        shown
-    });
-    let products: Vec<Vec<f64>> = products.collect();
-    let products: Vec<&[f64]> = products.iter().map(Vec::as_slice).collect();
-    let masks = device.masks(&products);
+    let names = [Some(&command.values), command.patterns.as_ref()]
+        .map(|path| path.map_or(String::new(), |path| path.display().to_string()));
+    let Encoded { optics, masks } = bench::encode(
+        command.device.device()?,
+        command.device.chip(),
+        values.as_slice(),
+        &patterns,
+        command.reference == ReferencePhase::Pi,
+        [&names[0], &names[1]],
+    )?;
     let mut files = Vec::new();
-    for (index, shown) in masks.iter().enumerate() {
+    for (index, mask) in masks.iter().enumerate() {
         let path =
             if masks.len() == 1 { command.out.clone() } else { numbered(&command.out, index + 1) };
-        Mask::encode(&optics.layout, shown, &optics.levels).write_png(&path)?;
+        mask.write_png(&path)?;
         files.push(path.display().to_string());
     }
     describe_masks(&optics, &files, patterns.ncols(), json)
@@ -269,142 +234,57 @@ fn numbered(path: &Path, number: usize) -> PathBuf {
     path.with_file_name(format!("{stem}-{number}{extension}"))
 }
 
-/// The mask and the light path that it meets: a sheet without a panel or levels takes those of the
-/// mask.
-fn load(command: &Frame) -> Result<(Mask, Optics)> {
-    let mut device = Sheet::spim(&command.device.sheet, &command.device.settings)?;
-    let mask = Mask::read(&command.mask, device.quantisation.bits, device.panel.size())?;
-    device.quantisation.bits = mask.bits;
-    device.frames.multiplexing = Multiplexing::Time;
-    let panel = &mut device.panel;
-    (panel.height_px, panel.width_px) = (mask.height, mask.width);
-    if command.nodes.is_none() && command.tier == TierName::Wave {
-        // The wave tier needs no nodes: one macro-pixel stands for the whole panel.
-        panel.checker_px = 1;
-        let most = mask.width.min(mask.height) / 2 * 2;
-        panel.macro_pixel_px = panel.macro_pixel_px.min(most).max(2) / 2 * 2;
-    }
-    let side = panel.macro_pixel_px;
-    let whole = (mask.width / side) * (mask.height / side);
-    let optics = command.device.optics(&device, command.nodes.unwrap_or(whole).max(1))?;
-    Ok((mask, optics))
-}
-
 fn frame(command: &Frame, json: bool) -> Result<()> {
-    let (mask, optics) = load(command)?;
-    match command.tier {
-        TierName::Wave => wave_frame(command, &mask, &optics, json),
-        TierName::Analytic => node_frame(command, &mask, &optics, Tier::Analytic, json),
-        TierName::Effective => node_frame(command, &mask, &optics, Tier::Effective, json),
-    }
-}
-
-/// What the camera reads of the zero order's `field`, after its intensity without noise; fields are
-/// relative to that of all light in phase.
-fn exposed(
-    optics: &Optics,
-    path: LightPath,
-    (field, power): (Field, f64),
-    stream: &mut Stream,
-) -> [f64; 2] {
-    let mut exposure = Exposure::new(optics.sight(path, 1.0, power), 1.0);
-    let still = exposure.intensity(field);
-    exposure.begin(stream);
-    let count = exposure.frame(field, stream);
-    [still, count + exposure.drawn(stream)]
-}
-
-/// The focal plane of the whole mask.
-fn wave_frame(command: &Frame, mask: &Mask, optics: &Optics, json: bool) -> Result<()> {
-    let mut wave = Wave::new(optics);
-    let near = wave.near_field(mask, Moment::default())?;
-    let points = if command.points.is_empty() {
-        vec![(0.0, 0.0), (0.0, 0.5), (0.5, 0.0), (0.5, 0.5)]
-    } else {
-        command.points.clone()
+    let look = Look {
+        tier: match command.tier {
+            TierName::Wave => None,
+            TierName::Analytic => Some(Tier::Analytic),
+            TierName::Effective => Some(Tier::Effective),
+        },
+        points: command.points.clone(),
+        nodes: command.nodes,
+        image: command.image.is_some(),
     };
-    let intensities: Vec<f64> =
-        points.iter().map(|(fy, fx)| wave.at(&near, *fy, *fx).norm_sqr()).collect();
-    let field = (wave.at(&near, 0.0, 0.0), Complex::default());
-    let mut stream = Key::new(command.device.seed, "bench frame").stream();
-    let [zero_order, count] = exposed(optics, LightPath::Wave, (field, 0.0), &mut stream);
+    let (device, chip) = (command.device.device()?, command.device.chip());
+    let name = command.mask.display().to_string();
+    let read = |bits, size| Mask::read(&command.mask, bits, size);
+    let mut seen = bench::frame(device, chip, &name, read, &look)?;
     if let Some(path) = &command.image {
-        let image = focal_plane(&optics.layout, wave.far_field(near));
-        write_image(path, &image, optics, &mut stream)?;
+        write_image(path, &mut seen)?;
     }
+    let bench::Frame { zero_order, camera, intensities, .. } = seen;
     if json {
-        let intensities: Vec<Value> = points
+        let intensities: Vec<Value> = intensities
             .iter()
-            .zip(&intensities)
             .map(|((fy, fx), value)| json!({ "fy": fy, "fx": fx, "value": value }))
             .collect();
+        let tier = look.tier.map_or("wave", Tier::name);
         let seen = json!({
-            "tier": "wave", "zero_order": zero_order, "camera": count, "intensities": intensities,
+            "tier": tier, "zero_order": zero_order, "camera": camera, "intensities": intensities,
         });
         return print(&seen.to_string());
     }
-    let mut lines = vec![format!("{:>9} {:>9}  intensity", "fy", "fx")];
-    lines.extend(
-        points
-            .iter()
-            .zip(&intensities)
-            .map(|((fy, fx), value)| format!("{fy:9.5} {fx:9.5}  {value:.9e}")),
-    );
-    lines.push(format!("zero order {zero_order:.9e}, the camera reads {count:.9e}"));
+    let mut lines = Vec::new();
+    if look.tier.is_none() {
+        lines.push(format!("{:>9} {:>9}  intensity", "fy", "fx"));
+        let line =
+            |((fy, fx), value): &((f64, f64), f64)| format!("{fy:9.5} {fx:9.5}  {value:.9e}");
+        lines.extend(intensities.iter().map(line));
+    }
+    lines.push(format!("zero order {zero_order:.9e}, the camera reads {camera:.9e}"));
     print(&lines.join("\n"))
 }
 
-/// The zero order from node values.
-fn node_frame(command: &Frame, mask: &Mask, optics: &Optics, tier: Tier, json: bool) -> Result<()> {
-    if !command.points.is_empty() || command.image.is_some() {
-        return Err(Error::input(
-            "--at and --image: only the wave tier sees more than the zero order; expected \
-             --tier wave",
-        ));
-    }
-    let shown = mask
-        .decode(&optics.layout, &optics.levels)
-        .map_err(|e| Error::input(format!("{}: {e}", command.mask.display())))?;
-    let [values] = &shown[..] else {
-        return Err(Error::input(
-            "--tier: a mask of several regions has several orders, which only the wave tier sees; \
-             expected wave",
-        ));
-    };
-    let light = Light::new(optics, tier);
-    let (field, slope) = light.zero_order(values, &[]);
-    let share = optics.light_on_nodes(0) / optics.light() / optics.layout.nodes as f64;
-    let field = ((field * share, slope * share), light.power() * share * share);
-    let mut stream = Key::new(command.device.seed, "bench frame").stream();
-    let [zero_order, count] = exposed(optics, tier.path(), field, &mut stream);
-    if json {
-        let intensities = json!([{ "fy": 0.0, "fx": 0.0, "value": zero_order }]);
-        let seen = json!({
-            "tier": tier.name(), "zero_order": zero_order, "camera": count,
-            "intensities": intensities,
-        });
-        return print(&seen.to_string());
-    }
-    print(&format!("zero order {zero_order:.9e}, the camera reads {count:.9e}"))
-}
-
-fn write_image(
-    path: &Path,
-    image: &DMatrix<f64>,
-    optics: &Optics,
-    stream: &mut Stream,
-) -> Result<()> {
+fn write_image(path: &Path, seen: &mut bench::Frame) -> Result<()> {
     if path.extension().is_none_or(|extension| extension != "png") {
-        return write_matrix(path, image);
+        return seen.image.as_ref().map_or(Ok(()), |image| write_matrix(path, image));
     }
-    // The camera's own noise; the brightest pixel of the image at the top of a 16-bit scale.
-    let seen = DMatrix::from_fn(image.nrows(), image.ncols(), |row, column| {
-        optics.detector.pixel(image[(row, column)], stream).max(0.0)
-    });
-    let scale = 65_535.0 / seen.max().max(f64::MIN_POSITIVE);
+    let Some(photograph) = seen.photograph() else { return Ok(()) };
+    // The brightest pixel of the image at the top of a 16-bit scale.
+    let scale = 65_535.0 / photograph.max().max(f64::MIN_POSITIVE);
     let grey: Vec<u16> =
-        seen.transpose().iter().map(|value| (value * scale).round() as u16).collect();
-    write_grey(path, image.shape(), true, &grey)
+        photograph.transpose().iter().map(|value| (value * scale).round() as u16).collect();
+    write_grey(path, photograph.shape(), true, &grey)
 }
 
 fn agree(command: &Agree, json: bool) -> Result<()> {

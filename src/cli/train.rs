@@ -1,16 +1,17 @@
 //! `equilux train`: one training run.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print;
 use crate::arithmetic::Real;
-use crate::experiment::{Experiment, RunDirectory, Session, in_precision};
+use crate::experiment::{
+    Experiment, Given, Moment, Place, RunDirectory, TrainingRun, in_precision,
+};
 use crate::report::{self, format};
-use crate::training::{Summary, Trainer};
+use crate::training::{EpochMetrics, Summary};
 use crate::{Error, Result};
 
 /// Train a machine as an experiment says
@@ -21,7 +22,7 @@ use crate::{Error, Result};
 /// once.
 #[derive(Debug, Args)]
 pub struct TrainCommand {
-    /// The experiment, a TOML file
+    /// The experiment: a TOML file, or the name of one that comes with the program
     config: PathBuf,
     /// Where the run is written [default: runs/NAME, or runs/NAME-2...]
     #[arg(long, value_name = "DIR")]
@@ -32,43 +33,48 @@ pub struct TrainCommand {
     /// Go on with the run in --out, or in runs/NAME
     #[arg(long)]
     resume: bool,
+    /// Begin with the parameters of this run, programmed as anew, in place of random ones
+    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    from: Option<PathBuf>,
+    /// Train on this device: a datasheet's name or path, or `exact`
+    #[arg(long, value_name = "SHEET")]
+    device: Option<String>,
 }
 
 pub(super) fn run(command: &TrainCommand, json: bool) -> Result<()> {
-    let experiment = Experiment::load(&command.config, &command.settings)?;
+    let mut experiment = Experiment::find(&command.config, &command.settings)?;
+    if let Some(device) = &command.device {
+        experiment = experiment.on_device(device)?.with_settings(&command.settings)?;
+    }
     in_precision!(experiment, train(command, &experiment, json))
 }
 
 fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -> Result<()> {
-    let mut session = Session::<T>::new(experiment.clone())?;
-    let directory = open_directory(command, experiment)?;
-    if command.resume && directory.checkpoint().exists() {
-        let checkpoint = directory.read_checkpoint()?;
-        session.trainer.resume_from(&checkpoint, &directory.checkpoint())?;
+    let (name, out) = (run_name(&command.config), command.out.clone());
+    let place = if command.resume { Place::Resume(out) } else { Place::New(out) };
+    let mut run = TrainingRun::<T>::open(experiment.clone(), Given::default(), &name, &place)?;
+    if let Some(from) = &command.from {
+        run.begin_with(&RunDirectory::open(from)?)?;
     }
-    for warning in session.trainer.doubts()?.into_iter().chain(session.trainer.seam()) {
+    for warning in run.warnings()? {
         super::tell(&format!("warning: {warning}"));
     }
-    session.trainer.stop_with(super::stop_on_signals());
-    let stopped = match run_epochs(&mut session.trainer, &directory) {
+    run.session.trainer.stop_with(super::stop_on_signals());
+    let stopped = match run_epochs(&mut run) {
         Err(Error::Stopped(when)) => Some(when),
         ended => ended.map(|()| None)?,
     };
     if let Some(when) = &stopped {
-        directory.save(&session.trainer)?;
         super::tell(&format!("{when}; the checkpoint is written"));
     }
-    let summary = session.summary(&directory)?;
-    directory.write_summary(&summary)?;
-    let (trainer, experiment) = (&session.trainer, Some(&session.experiment));
-    let system = Some(trainer.system());
-    report::write_run(directory.path(), &summary, trainer.metrics(), system, experiment)?;
+    let summary = run.finish()?;
+    report::write_training_run(&run, &summary)?;
     if json {
         print(&serde_json::to_string(&summary).expect("names and finite numbers"))?;
     } else {
         print(&describe(&summary))?;
     }
-    let place = directory.path().display();
+    let place = summary.run;
     match stopped {
         None => Ok(()),
         Some(when) => Err(Error::Stopped(format!(
@@ -77,66 +83,34 @@ fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -
     }
 }
 
-/// The directory of a new run, or of the one to go on with.
-fn open_directory(command: &TrainCommand, experiment: &Experiment) -> Result<RunDirectory> {
-    let name = command.config.file_stem().unwrap_or_default();
-    let usual = Path::new("runs").join(name);
-    if !command.resume {
-        let path = command.out.clone().unwrap_or_else(|| RunDirectory::unused(&usual));
-        return RunDirectory::create(&path, experiment);
-    }
-    let directory = RunDirectory::hold(command.out.as_deref().unwrap_or(&usual))?;
-    directory.expect_same(experiment)?;
-    directory.set_epochs(experiment.training.epochs)?;
-    Ok(directory)
+/// What the run of the experiment `config` is called: by its file.
+fn run_name(config: &Path) -> String {
+    config.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Trains until all epochs are done; metrics and checkpoint are written after each.
-fn run_epochs<T: Real>(trainer: &mut Trainer<T>, directory: &RunDirectory) -> Result<()> {
+/// Trains until all epochs are done, and shows how far it is.
+fn run_epochs<T: Real>(run: &mut TrainingRun<T>) -> Result<()> {
+    let trainer = &run.session.trainer;
     let (samples, epochs) = (trainer.data().train.len(), trainer.plan().epochs);
     // The bar is silent where standard error is no terminal.
     let bar = ProgressBar::new((samples * epochs) as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg}  {eta} left") {
         bar.set_style(style);
     }
-    wide_awake(|| -> Result<()> {
-        while !trainer.is_finished() {
-            let done = trainer.metrics().len();
-            let last = trainer.metrics().last().map_or(String::new(), |row| {
-                format!("  test {}", format::percent(row.test_accuracy))
-            });
-            bar.set_message(format!("epoch {}/{epochs}{last}", done + 1));
-            trainer.epoch(&mut |within| bar.set_position((done * samples + within) as u64))?;
-            directory.write_metrics(trainer.metrics())?;
-            directory.save(trainer)?;
+    let begins = |epoch: usize, last: Option<&EpochMetrics>| {
+        let last = last
+            .map_or(String::new(), |row| format!("  test {}", format::percent(row.test_accuracy)));
+        bar.set_message(format!("epoch {epoch}/{epochs}{last}"));
+    };
+    begins(trainer.metrics().len() + 1, trainer.metrics().last());
+    run.train(&mut |moment| match moment {
+        Moment::Update { epoch, samples: done } => {
+            bar.set_position(((epoch - 1) * samples + done) as u64)
         }
-        Ok(())
+        Moment::Epoch(row) => begins((row.epoch + 1).min(epochs), Some(row)),
     })?;
     bar.finish_and_clear();
     Ok(())
-}
-
-/// Does `work` while the other threads look out for parts of it without falling asleep: to wake one
-/// takes longer than its part of a small batch.
-fn wide_awake<R>(work: impl FnOnce() -> R) -> R {
-    /// Lets the others rest, in whatever way the work ends.
-    struct Rest<'a>(&'a AtomicBool);
-    impl Drop for Rest<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Release);
-        }
-    }
-    let done = AtomicBool::new(false);
-    let own = rayon::current_thread_index();
-    rayon::in_place_scope(|scope| {
-        scope.spawn_broadcast(|_, context| {
-            while Some(context.index()) != own && !done.load(Ordering::Acquire) {
-                rayon::yield_now();
-            }
-        });
-        let _rest = Rest(&done);
-        work()
-    })
 }
 
 /// What a user reads at the end of a run, or of an evaluation.

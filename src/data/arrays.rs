@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
 
-use super::Dataset;
 use super::csv::sort_classes;
 use super::missing::{Gaps, Missing};
-use crate::file::matrix::{Array, parse_array};
+use super::{Dataset, Samples};
+use crate::file::matrix::{Array, column_by_column, parse_array};
 use crate::file::npz::Npz;
 use crate::file::{limits, read_bytes};
 use crate::{Error, Result};
@@ -57,6 +57,84 @@ pub(super) fn read_npz(path: &Path, names: Option<&[String]>, missing: Missing) 
     assemble(path, arrays?, missing)
 }
 
+/// The samples in the archive at `path`: of the test part, where it has one, and without labels where
+/// it has none.
+///
+/// # Errors
+/// Those of [`read_npz`].
+pub(super) fn samples(path: &Path, names: Option<&[String]>, missing: Missing) -> Result<Samples> {
+    let mut archive = Npz::open(path)?;
+    let held = archive.names();
+    let has = |name: &str| held.iter().any(|held| held == name);
+    let chosen: Vec<&str> = names.unwrap_or_default().iter().map(String::as_str).collect();
+    let all = std::iter::once(&chosen[..]).chain(USUAL);
+    // The last pair of names is that of the test part.
+    let mut pairs = all.flat_map(|names| names.as_chunks::<2>().0.iter().rev());
+    let Some([features, labels]) = pairs.find(|[features, _]| has(features)) else {
+        return Err(Error::input(format!(
+            "{}: no array `x`; it holds {}: expected features called as in data.arrays, or x",
+            path.display(),
+            held.join(", ")
+        )));
+    };
+    let name = format!("{}: array `{features}`", path.display());
+    let features = features_of(&name, archive.array(features)?, missing)?;
+    let labels = match has(labels) {
+        true => {
+            let found = archive.array(labels)?;
+            let label_name = format!("{}: array `{labels}`", path.display());
+            Some(classes_of(&label_name, &found, features.ncols(), &name)?)
+        }
+        false => None,
+    };
+    Ok(Samples { features, labels })
+}
+
+/// The samples in the `.npy` file at `path`, without labels.
+///
+/// # Errors
+/// Those of [`read_npz`].
+pub(super) fn features(path: &Path, missing: Missing) -> Result<Samples> {
+    let name = path.display().to_string();
+    let array = parse_array(&read_bytes(path)?);
+    let array = array.map_err(|message| Error::input(format!("{name}: {message}")))?;
+    Ok(Samples { features: features_of(&name, array, missing)?, labels: None })
+}
+
+/// The features that `array` holds, features x samples.
+fn features_of(name: &str, array: Array, missing: Missing) -> Result<DMatrix<f64>> {
+    let mut gaps = Gaps::default();
+    let (width, count) = check_features(name, &array, &mut gaps)?;
+    let wrong = |message: String| Error::input(format!("{name}: {message}"));
+    gaps.check(missing).map_err(wrong)?;
+    column_by_column(width, count, array.values).map_err(wrong)
+}
+
+/// Checks an array of features, and counts what is missing; returns how many features a sample has,
+/// and how many samples there are.
+fn check_features(name: &str, array: &Array, gaps: &mut Gaps) -> Result<(usize, usize)> {
+    let wrong = |message: String| Error::input(format!("{name}: {message}"));
+    let [count, ref rest @ ..] = array.shape[..] else {
+        return Err(wrong("expected samples x features, found a single number".into()));
+    };
+    let width = limits::NUMBERS.product(rest).map_err(wrong)?;
+    if rest.is_empty() || count == 0 || width == 0 {
+        return Err(wrong(format!(
+            "expected samples x features, at least 1 of both, found shape {:?}",
+            array.shape
+        )));
+    }
+    let place = |at: usize| format!("sample {}, feature {}", at / width, at % width);
+    for (at, value) in array.values.iter().enumerate() {
+        if value.is_nan() {
+            gaps.add(|| format!("{name}: {}", place(at)));
+        } else if value.is_infinite() {
+            return Err(wrong(format!("{}: expected a finite number", place(at))));
+        }
+    }
+    Ok((width, count))
+}
+
 /// Reads the features in the `.npy` file at `path`, and the labels in the one that `label` names.
 ///
 /// # Errors
@@ -89,16 +167,7 @@ fn assemble(path: &Path, arrays: Vec<(String, Array)>, missing: Missing) -> Resu
     let (mut rows, mut first) = (None, String::new());
     for [(name, array), (label_name, labels)] in arrays.as_chunks::<2>().0 {
         let wrong = |message: String| Error::input(format!("{name}: {message}"));
-        let [count, ref rest @ ..] = array.shape[..] else {
-            return Err(wrong("expected samples x features, found a single number".into()));
-        };
-        let width = limits::NUMBERS.product(rest).map_err(wrong)?;
-        if rest.is_empty() || count == 0 || width == 0 {
-            return Err(wrong(format!(
-                "expected samples x features, at least 1 of both, found shape {:?}",
-                array.shape
-            )));
-        }
+        let (width, count) = check_features(name, array, &mut gaps)?;
         match rows {
             Some(rows) if rows != width => {
                 return Err(wrong(format!(
@@ -106,14 +175,6 @@ fn assemble(path: &Path, arrays: Vec<(String, Array)>, missing: Missing) -> Resu
                 )));
             }
             _ => (rows, first) = (Some(width), name.clone()),
-        }
-        let place = |at: usize| format!("sample {}, feature {}", at / width, at % width);
-        for (at, value) in array.values.iter().enumerate() {
-            if value.is_nan() {
-                gaps.add(|| format!("{name}: {}", place(at)));
-            } else if value.is_infinite() {
-                return Err(wrong(format!("{}: expected a finite number", place(at))));
-            }
         }
         features.extend_from_slice(&array.values);
         samples.push(count);
@@ -129,11 +190,10 @@ fn assemble(path: &Path, arrays: Vec<(String, Array)>, missing: Missing) -> Resu
         )));
     }
     let rows = rows.unwrap_or_default();
-    let count = limits::NUMBERS.product(&[rows, texts.len()]).map_err(wrong)?;
-    debug_assert_eq!(count, features.len());
+    let features = column_by_column(rows, texts.len(), features).map_err(wrong)?;
     Ok(Dataset {
         name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        features: DMatrix::from_vec(rows, texts.len(), features),
+        features,
         labels,
         classes,
         feature_names: (0..rows).map(|feature| format!("feature_{feature}")).collect(),

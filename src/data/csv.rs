@@ -11,11 +11,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 use std::path::Path;
 
-use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
+use csv::{ErrorKind, QuoteStyle, ReaderBuilder, StringRecord, Trim, WriterBuilder};
 
-use super::Dataset;
 use super::missing::{Gaps, Missing};
 use super::text::{Numbers, separator, utf8};
+use super::{Dataset, Samples};
 use crate::error::did_you_mean;
 use crate::file::matrix::column_by_column;
 use crate::file::{read_bytes, write_whole};
@@ -33,7 +33,10 @@ pub(super) fn read(path: &Path, label: &str, missing: Missing) -> Result<Dataset
 /// value is missing.
 pub(super) fn write(dataset: &Dataset, path: &Path, label: &str) -> Result<()> {
     write_whole(path, |file| {
-        let mut writer = csv::Writer::from_writer(file);
+        // Quoted, names of columns do not look like separators.
+        let odd = dataset.feature_names.iter().any(|name| name.contains([';', '\t']));
+        let style = if odd { QuoteStyle::NonNumeric } else { QuoteStyle::Necessary };
+        let mut writer = WriterBuilder::new().quote_style(style).from_writer(file);
         let names = dataset.feature_names.iter().map(String::as_str);
         writer.write_record(names.chain([label]))?;
         let mut number = Vec::new();
@@ -62,31 +65,14 @@ pub(super) fn write(dataset: &Dataset, path: &Path, label: &str) -> Result<()> {
 pub(super) fn parse(content: &[u8], file: &Path, label: &str, missing: Missing) -> Result<Dataset> {
     let wrong = |message: String| Error::input(format!("{}: {message}", file.display()));
     let content = &*utf8(content).map_err(wrong)?;
-    let parting = separator(content);
-    let mut reader = ReaderBuilder::new();
-    let reader = reader.trim(Trim::All).delimiter(parting).has_headers(false);
-    let mut reader = reader.from_reader(content);
-    let mut record = StringRecord::new();
-    let mut next = |record: &mut StringRecord| {
-        reader.read_record(record).map_err(|error| wrong(describe(&error, content)))
-    };
-    let mut pending = next(&mut record)?;
-    let header = match headless(&record, label) {
-        Some(names) => names,
-        None => {
-            let names = record.clone();
-            pending = false;
-            names
-        }
-    };
-    let label_column = columns(&header, label, parting).map_err(wrong)?;
+    let mut table = Table::open(content, file)?;
+    let header = headless(&table.record, label).unwrap_or_else(|| table.take_header());
+    let label_column = columns(&header, label, table.parting).map_err(wrong)?;
 
-    let (mut values, mut texts, mut gaps) = (Vec::new(), Vec::new(), Gaps::default());
-    let (mut numbers, mut lines) = (Numbers::of(parting), Lines::new(content));
-    while pending || next(&mut record)? {
-        pending = false;
-        let line = lines.at(record.position().map_or(0, csv::Position::byte));
-        for (column, field) in record.iter().enumerate() {
+    let (mut values, mut texts) = (Vec::new(), Vec::new());
+    let (mut numbers, mut gaps) = (Numbers::of(table.parting), Gaps::default());
+    while let Some(line) = table.advance()? {
+        for (column, field) in table.record.iter().enumerate() {
             let place = || format!("line {line}, column `{}`", &header[column]);
             if column != label_column {
                 let number = numbers.read(field, line);
@@ -122,6 +108,131 @@ pub(super) fn parse(content: &[u8], file: &Path, label: &str, missing: Missing) 
         feature_names: header.iter().filter(|&name| name != label).map(str::to_owned).collect(),
         test_from: None,
     })
+}
+
+/// The samples in the table at `path`: a column for each of the features `names`, in any order, and
+/// one called `label` or none.
+///
+/// # Errors
+/// Those of [`read`], and when columns and features do not fit.
+pub(super) fn samples(
+    path: &Path,
+    label: &str,
+    names: &[String],
+    missing: Missing,
+) -> Result<Samples> {
+    let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
+    let content = read_bytes(path)?;
+    let content = &*utf8(&content).map_err(wrong)?;
+    let mut table = Table::open(content, path)?;
+    // Without a header the columns are those of the training set, or all of them but that of labels.
+    let header = match headless(&table.record, label) {
+        Some(_) if table.record.len() == names.len() => names.iter().map(String::as_str).collect(),
+        Some(header) => header,
+        None if label.starts_with("column_") && table.record.len() == names.len() => {
+            names.iter().map(String::as_str).collect()
+        }
+        None => table.take_header(),
+    };
+    let mut places = Vec::new();
+    for (column, name) in header.iter().enumerate() {
+        let place = names.iter().position(|known| known == name);
+        if place.is_none() && name != label {
+            let near = did_you_mean(name, names.iter().map(String::as_str));
+            return Err(wrong(format!(
+                "column `{name}` is none of the features that were trained{near}; expected {}, and `{label}` \
+                 where labels are known",
+                brief(&names.iter().map(String::as_str).collect())
+            )));
+        }
+        if header.iter().take(column).any(|before| before == name) {
+            return Err(wrong(format!(
+                "two columns are called `{name}`: expected every name once"
+            )));
+        }
+        places.push(place);
+    }
+    if let Some(name) = names.iter().find(|name| !header.iter().any(|held| held == *name)) {
+        return Err(wrong(format!("no column `{name}`, which is a feature that was trained")));
+    }
+    let (mut values, mut texts) = (Vec::new(), Vec::new());
+    let (mut numbers, mut gaps) = (Numbers::of(table.parting), Gaps::default());
+    let mut sample = vec![f64::NAN; names.len()];
+    while let Some(line) = table.advance()? {
+        for (column, field) in table.record.iter().enumerate() {
+            let at = || format!("line {line}, column `{}`", &header[column]);
+            match places[column] {
+                Some(place) => {
+                    let number = numbers.read(field, line);
+                    let number = number.map_err(|message| wrong(format!("{}: {message}", at())))?;
+                    if number.is_none() {
+                        gaps.add(|| format!("{} (`{field}`)", at()));
+                    }
+                    sample[place] = number.unwrap_or(f64::NAN);
+                }
+                None => texts.push(field.to_owned()),
+            }
+        }
+        values.extend_from_slice(&sample);
+    }
+    numbers.check().and(gaps.check(missing)).map_err(wrong)?;
+    let samples = values.len() / names.len().max(1);
+    if samples == 0 {
+        return Err(wrong("no samples: expected at least one line below the header".into()));
+    }
+    Ok(Samples {
+        features: column_by_column(names.len(), samples, values).map_err(wrong)?,
+        labels: places.contains(&None).then_some(texts),
+    })
+}
+
+/// Lines of text in columns, one after the other.
+struct Table<'a> {
+    content: &'a [u8],
+    file: &'a Path,
+    reader: csv::Reader<&'a [u8]>,
+    /// What separates columns.
+    parting: u8,
+    /// The line that was read last.
+    record: StringRecord,
+    /// Whether it is still to be looked at.
+    pending: bool,
+    lines: Lines<'a>,
+}
+
+impl<'a> Table<'a> {
+    /// Reads the first line of `content`.
+    fn open(content: &'a [u8], file: &'a Path) -> Result<Self> {
+        let parting = separator(content);
+        let mut reader = ReaderBuilder::new();
+        let reader = reader.trim(Trim::All).delimiter(parting).has_headers(false);
+        let (reader, lines) = (reader.from_reader(content), Lines::new(content));
+        let record = StringRecord::new();
+        let mut table = Self { content, file, reader, parting, record, pending: false, lines };
+        table.pending = table.read()?;
+        Ok(table)
+    }
+
+    /// The line that was read is a header, and no sample.
+    fn take_header(&mut self) -> StringRecord {
+        self.pending = false;
+        self.record.clone()
+    }
+
+    /// Goes on to the next sample, and returns its line, from 1.
+    fn advance(&mut self) -> Result<Option<usize>> {
+        if !std::mem::take(&mut self.pending) && !self.read()? {
+            return Ok(None);
+        }
+        Ok(Some(self.lines.at(self.record.position().map_or(0, csv::Position::byte))))
+    }
+
+    fn read(&mut self) -> Result<bool> {
+        self.reader.read_record(&mut self.record).map_err(|error| {
+            let message = describe(&error, self.content);
+            Error::input(format!("{}: {message}", self.file.display()))
+        })
+    }
 }
 
 /// The names of the columns of a table whose first line is `first`, if that line does not hold them:
@@ -355,8 +466,10 @@ mod tests {
         let error =
             headless("5.1,3.5,setosa\n7.0,3.2,versicolor\n", "class").unwrap_err().to_string();
         assert!(
-            error.contains("has columns \
-                 column_1 to column_3: expected one of these"),
+            error.contains(
+                "has columns \
+                 column_1 to column_3: expected one of these"
+            ),
             "{error}"
         );
         // A header is one, whatever the label column is called.
@@ -374,6 +487,38 @@ mod tests {
         let copy = directory.path().join("s.csv");
         write(&set, &copy, "class").unwrap();
         assert_eq!(std::fs::read_to_string(&copy).unwrap(), "a,b,class\n1,,x\n,3,y\n");
+    }
+
+    #[test]
+    fn new_samples_have_the_trained_features_in_any_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new.csv");
+        let read = |text: &str, label: &str, names: [&str; 2]| {
+            std::fs::write(&path, text).unwrap();
+            samples(&path, label, &names.map(String::from), Missing::Refuse)
+        };
+        let expected = DMatrix::from_row_slice(2, 2, &[1.0, 3.0, 2.0, 4.0]);
+        let found = read("b,class,a\n2,x,1\n4,?,3\n", "class", ["a", "b"]).unwrap();
+        assert_eq!(
+            (found.features, found.labels),
+            (expected.clone(), Some(vec!["x".into(), "?".into()]))
+        );
+        let found = read("b;a\n2;1\n4;3\n", "class", ["a", "b"]).unwrap();
+        assert_eq!((found.features, found.labels), (expected.clone(), None));
+        let found = read("1,2\n3,4\n", "column_3", ["column_1", "column_2"]).unwrap();
+        assert_eq!((found.features, found.labels), (expected.clone(), None));
+        let found = read("1,2,x\n3,4,y\n", "column_3", ["column_1", "column_2"]).unwrap();
+        assert_eq!((found.features, found.labels), (expected, Some(vec!["x".into(), "y".into()])));
+        for (text, expected) in [
+            ("a,c\n1,2\n", "column `c` is none of the features that were trained"),
+            ("a,class\n1,x\n", "no column `b`, which is a feature that was trained"),
+            ("a,b,a\n1,2,3\n", "two columns are called `a`"),
+            ("a,b\n", "no samples"),
+            ("a,b\n1,\n", "1 value is missing, the first at line 2, column `b`"),
+        ] {
+            let error = read(text, "class", ["a", "b"]).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

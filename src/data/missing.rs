@@ -51,15 +51,11 @@ pub(super) fn is_missing(field: &str) -> bool {
     matches!(field, "" | "?" | "NA" | "N/A" | "NaN" | "nan")
 }
 
-/// The mean of each feature (`features x samples`) over those of the samples `train` that have it;
-/// `None` when nothing is missing anywhere.
+/// The mean of each feature (`features x samples`) over those of the samples `train` that have it.
 ///
 /// # Errors
 /// The index of a feature that no training sample has.
-pub(super) fn means(features: &DMatrix<f64>, train: &[usize]) -> Result<Option<Vec<f64>>, usize> {
-    if !features.iter().any(|value| value.is_nan()) {
-        return Ok(None);
-    }
+pub(super) fn means(features: &DMatrix<f64>, train: &[usize]) -> Result<Vec<f64>, usize> {
     let mut means = Vec::with_capacity(features.nrows());
     for feature in 0..features.nrows() {
         let known = train.iter().map(|&sample| features[(feature, sample)]);
@@ -69,11 +65,11 @@ pub(super) fn means(features: &DMatrix<f64>, train: &[usize]) -> Result<Option<V
         }
         means.push(known.iter().sum::<f64>() / known.len() as f64);
     }
-    Ok(Some(means))
+    Ok(means)
 }
 
 /// Puts `means`, one a feature, where values are missing.
-pub(super) fn fill(features: &mut DMatrix<f64>, means: &[f64]) {
+pub fn fill(features: &mut DMatrix<f64>, means: &[f64]) {
     for mut sample in features.column_iter_mut() {
         for (value, mean) in sample.iter_mut().zip(means) {
             if value.is_nan() {
@@ -92,12 +88,12 @@ mod tests {
         let nan = f64::NAN;
         let mut features =
             DMatrix::from_row_slice(2, 4, &[1.0, nan, 3.0, 100.0, 5.0, 6.0, 7.0, nan]);
-        let found = means(&features, &[0, 1, 2]).unwrap().unwrap();
+        let found = means(&features, &[0, 1, 2]).unwrap();
         assert_eq!(found, [2.0, 6.0]);
         fill(&mut features, &found);
         let filled = [1.0, 2.0, 3.0, 100.0, 5.0, 6.0, 7.0, 6.0];
         assert_eq!(features, DMatrix::from_row_slice(2, 4, &filled));
-        assert_eq!(means(&features, &[0]), Ok(None));
+        assert_eq!(means(&features, &[0]), Ok(vec![1.0, 5.0]));
         features[(1, 0)] = nan;
         assert_eq!(means(&features, &[0]), Err(1));
     }

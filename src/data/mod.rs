@@ -26,6 +26,7 @@ mod list;
 mod mirror;
 mod missing;
 mod parts;
+mod samples;
 mod scaling;
 mod source;
 mod split;
@@ -38,7 +39,9 @@ pub use import::{Imported, import_csv, import_directory};
 pub use list::{Listing, Place, list};
 pub use mirror::Progress;
 pub use missing::Missing;
+pub(crate) use missing::fill;
 pub use parts::{Examples, Parts};
+pub use samples::Samples;
 pub use scaling::{Scaler, Scaling};
 pub use source::Source;
 pub use split::Split;
@@ -119,6 +122,58 @@ impl Dataset {
                 None => Store::open()?.load(set, missing),
             },
         }
+    }
+
+    /// A set `name` of samples at hand: `features`, features x samples, and a label each. Labels may
+    /// be any text; classes are sorted by number when all of them are numbers, else by alphabet, as
+    /// those of a CSV file.
+    ///
+    /// # Errors
+    /// When there is no feature or no sample, not a label for each, a feature that is not finite, a
+    /// label that a file could not tell from another, or only one class.
+    pub fn of_samples(name: &str, features: DMatrix<f64>, labels: &[String]) -> Result<Self> {
+        let wrong = |message: String| Error::input(format!("{name}: {message}"));
+        let (rows, samples) = features.shape();
+        if rows == 0 || samples == 0 {
+            return Err(wrong(format!(
+                "{samples} samples of {rows} features: expected at least one of both"
+            )));
+        }
+        if labels.len() != samples {
+            let found = labels.len();
+            return Err(wrong(format!("{found} labels of {samples} samples: expected one each")));
+        }
+        if let Some(at) = features.iter().position(|value| !value.is_finite()) {
+            let (sample, feature, value) = (at / rows, at % rows, features[at]);
+            return Err(wrong(format!(
+                "sample {sample}, feature {feature}: expected a finite number, found {value}"
+            )));
+        }
+        if let Some(label) = labels.iter().find(|label| label.trim() != **label || label.is_empty())
+        {
+            return Err(wrong(format!(
+                "label {label:?}: expected a text that neither is empty nor begins or ends in blanks"
+            )));
+        }
+        let (labels, classes) = csv::sort_classes(labels).map_err(wrong)?;
+        if classes.len() < 2 {
+            return Err(wrong(format!(
+                "every label is `{}`: expected at least two classes",
+                classes[0]
+            )));
+        }
+        let feature_names = (1..=rows).map(|feature| format!("x{feature}")).collect();
+        let name = name.to_owned();
+        Ok(Self { name, features, labels, classes, feature_names, test_from: None })
+    }
+
+    /// Writes the set to the CSV file `path`, its classes in column `label`: read back, it is the
+    /// same to the bit, but for its name and what it says of a test part.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_csv(&self, path: &Path, label: &str) -> Result<()> {
+        csv::write(self, path, label)
     }
 
     /// The files that hold the set of `config`; none of one that is built in or not there.

@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use super::{DataConfig, Dataset, Scaler, Split, missing};
+use super::{DataConfig, Dataset, Missing, Scaler, Split, missing};
 use crate::arithmetic::Real;
 use crate::{Error, Result};
 
@@ -68,10 +68,22 @@ impl<T: Real> Parts<T> {
     ///
     /// # Errors
     /// [`Error::Input`] when a scaled input is too large for `T`, which takes an extreme gain, and when
-    /// no training sample has a feature that others miss.
-    pub fn prepare(mut dataset: Dataset, config: &DataConfig, seed: u64) -> Result<Self> {
+    /// values are missing and no training sample has one of that feature.
+    pub fn prepare(dataset: Dataset, config: &DataConfig, seed: u64) -> Result<Self> {
+        Ok(Self::scaled(dataset, config, seed)?.0)
+    }
+
+    /// [`prepare`](Self::prepare), with what scaled them: other samples are scaled alike by it.
+    ///
+    /// # Errors
+    /// Those of [`prepare`](Self::prepare).
+    pub fn scaled(mut dataset: Dataset, config: &DataConfig, seed: u64) -> Result<(Self, Scaler)> {
         let split = Split::new(&dataset, config, seed);
-        let means = missing::means(&dataset.features, &split.train).map_err(|feature| {
+        let means = match config.missing {
+            Missing::Refuse => None,
+            Missing::Mean => Some(missing::means(&dataset.features, &split.train)),
+        };
+        let means = means.transpose().map_err(|feature| {
             Error::input(format!(
                 "data.missing: no training sample of `{}` has feature `{}`, so it has no mean",
                 dataset.name, dataset.feature_names[feature]
@@ -82,10 +94,19 @@ impl<T: Real> Parts<T> {
         }
         let scaler =
             Scaler::fit(config.scaling, config.gain, config.clip, &dataset.features, &split.train);
+        let scaler = scaler.filling(means);
         let examples = |samples: &[usize]| {
             let inputs: DMatrix<T> = scaler.inputs(&dataset.features, samples);
             if let Some(index) = inputs.iter().position(|x| !x.is_finite()) {
-                let feature = &dataset.feature_names[index % inputs.nrows()];
+                let (row, column) = (index % inputs.nrows(), index / inputs.nrows());
+                let feature = &dataset.feature_names[row];
+                if dataset.features[(row, samples[column])].is_nan() {
+                    let (name, sample) = (&dataset.name, samples[column]);
+                    return Err(Error::input(format!(
+                        "data.missing: feature `{feature}` of sample {sample} of `{name}` is missing: \
+                         expected \"mean\", or no missing values"
+                    )));
+                }
                 let (name, scaling, gain) = (&dataset.name, config.scaling, config.gain);
                 let message = format!(
                     "data.gain: feature `{feature}` of `{name}` has no finite input at {gain} and {scaling:?}"
@@ -100,14 +121,15 @@ impl<T: Real> Parts<T> {
         let validation =
             if split.validation.is_empty() { None } else { Some(examples(&split.validation)?) };
         let (train, test) = (examples(&split.train)?, examples(&split.test)?);
-        Ok(Self {
+        let parts = Self {
             name: dataset.name,
             train,
             validation,
             test,
             inputs: dataset.features.nrows(),
             classes: dataset.classes,
-        })
+        };
+        Ok((parts, scaler))
     }
 }
 

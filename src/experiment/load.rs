@@ -33,7 +33,16 @@ impl Experiment {
             plain.machine.check(&plain).map_err(|e| Error::input(format!("{name}: {e}")))?;
             return Ok(plain);
         }
-        let mut table: Table = toml::from_str(text).map_err(|e| located(name, &e))?;
+        let table: Table = toml::from_str(text).map_err(|e| located(name, &e))?;
+        Self::of_table(table, name, settings)
+    }
+
+    /// [`parse`](Self::parse) of a text that was read into a `table`; its errors have no lines and
+    /// columns.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn of_table(mut table: Table, name: &str, settings: &[String]) -> Result<Self> {
         for setting in settings {
             set(&mut table, setting)?;
         }

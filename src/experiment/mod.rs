@@ -17,11 +17,14 @@ mod learning;
 mod load;
 mod machine;
 mod network;
+mod prediction;
 mod run_directory;
 mod session;
 mod setting;
 mod sheet;
+mod shipped;
 mod training;
+mod training_run;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,11 +40,13 @@ pub use files::NamedFiles;
 pub use learning::LearningConfig;
 pub use machine::Machine;
 pub use network::{CouplingConfig, NetworkConfig, NetworkMachine, Topology};
+pub use prediction::Predictions;
 pub use run_directory::RunDirectory;
-pub use session::{Session, outcome};
+pub use session::{Given, Session, outcome};
 pub(crate) use setting::{located, set_value};
 pub use sheet::{Number, Sheet};
 pub use training::TrainingConfig;
+pub use training_run::{Moment, Place, TrainingRun};
 
 /// An experiment, as its TOML file states it. Every table and key has a default; an analog network
 /// needs its layers.

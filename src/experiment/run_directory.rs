@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 use super::{Experiment, NamedFiles};
 use crate::arithmetic::Real;
+use crate::data::Dataset;
 use crate::file::lock::Lock;
 use crate::file::{TEMPORARY, create_directory, hexadecimal, read_text, write_text, write_whole};
 use crate::training::{Checkpoint, EpochMetrics, Summary, Trainer};
@@ -19,6 +20,9 @@ const CONFIG: &str = "config.toml";
 
 /// What the files that it names held when the run began.
 const FILES: &str = "files.json";
+
+/// The data that a run was given in place of a set that has a name.
+const DATA: &str = "data.csv";
 
 /// The outcome.
 const SUMMARY: &str = "summary.json";
@@ -33,16 +37,32 @@ pub struct RunDirectory {
 }
 
 impl RunDirectory {
+    /// The column of classes in the copy of data that were given.
+    pub(super) const LABEL: &str = "class";
+
     /// A new directory at `path` for `experiment`, held until this and its copies are dropped.
     ///
     /// # Errors
     /// When it cannot be made, already holds something, or another process is at work in it.
     pub fn create(path: &Path, experiment: &Experiment) -> Result<Self> {
+        Self::create_with(path, &mut experiment.clone(), None)
+    }
+
+    /// [`create`](Self::create) with the `data` that were given in place of the experiment's own, if
+    /// they were: they are kept in the directory, and `experiment` names the copy.
+    ///
+    /// # Errors
+    /// Those of [`create`](Self::create).
+    pub fn create_with(
+        path: &Path,
+        experiment: &mut Experiment,
+        data: Option<&Dataset>,
+    ) -> Result<Self> {
         create_directory(path)?;
         let _lock = Some(Arc::new(Lock::take(path)?));
         let entries = std::fs::read_dir(path).map_err(Error::reading(path))?;
         // A run that failed before its first epoch left what it was asked, and no more.
-        let begun = [CONFIG, FILES].map(std::ffi::OsString::from);
+        let begun = [CONFIG, FILES, DATA].map(std::ffi::OsString::from);
         for entry in entries {
             let name = entry.map_err(Error::reading(path))?.file_name();
             if begun.contains(&name) || name.to_string_lossy().starts_with(TEMPORARY) {
@@ -54,9 +74,37 @@ impl RunDirectory {
             )));
         }
         let directory = Self { path: path.to_owned(), _lock };
+        if let Some(data) = data {
+            let copy = directory.copy_of_data()?;
+            data.write_csv(&copy, Self::LABEL)?;
+            experiment.data.set = copy.display().to_string();
+        }
         NamedFiles::of(experiment, &mut HashMap::new())?.write(&path.join(FILES))?;
         write_text(&directory.config(), &experiment.to_toml())?;
         Ok(directory)
+    }
+
+    /// Where the copy of data that were given is; in full, so that it is found from anywhere.
+    fn copy_of_data(&self) -> Result<PathBuf> {
+        std::path::absolute(self.path.join(DATA)).map_err(Error::reading(&self.path))
+    }
+
+    /// Checks that this run was given these `data`; `experiment` then names the copy of them.
+    ///
+    /// # Errors
+    /// When it was given others, or none.
+    pub(super) fn expect_data(&self, experiment: &mut Experiment, data: &Dataset) -> Result<()> {
+        let copy = self.copy_of_data()?;
+        experiment.data.set = copy.display().to_string();
+        let before = Dataset::load(&experiment.data)?;
+        let same = before.features == data.features
+            && before.labels == data.labels
+            && before.classes == data.classes;
+        if same {
+            return Ok(());
+        }
+        let copy = copy.display();
+        Err(Error::input(format!("{copy}: other data than are given now: expected the same")))
     }
 
     /// The run at `path`, to be read.
@@ -109,6 +157,19 @@ impl RunDirectory {
     /// Those of [`Experiment::load`].
     pub fn experiment(&self, settings: &[String]) -> Result<Experiment> {
         Experiment::load(&self.config(), settings)
+    }
+
+    /// [`experiment`](Self::experiment) on the `device` of a datasheet, if one is named: its numbers
+    /// replace those of the run, and `settings` stand above both.
+    ///
+    /// # Errors
+    /// Those of [`Experiment::load`] and [`Experiment::on_device`].
+    pub fn experiment_on(&self, device: Option<&str>, settings: &[String]) -> Result<Experiment> {
+        let experiment = self.experiment(settings)?;
+        match device {
+            None => Ok(experiment),
+            Some(device) => experiment.on_device(device)?.with_settings(settings),
+        }
     }
 
     /// Whether `experiment` can go on with this run: it differs in nothing but the number of

@@ -6,7 +6,9 @@ use nalgebra::DMatrix;
 
 use super::{Experiment, RunDirectory, in_precision};
 use crate::arithmetic::Real;
-use crate::data::{Dataset, Parts};
+use crate::data::{Dataset, Parts, Scaler};
+use crate::learning::Rule;
+use crate::system::System;
 use crate::training::{Summary, Trainer};
 use crate::{Error, Result};
 
@@ -27,6 +29,24 @@ pub struct Session<T: Real> {
     pub experiment: Experiment,
     /// The machine before the data.
     pub trainer: Trainer<T>,
+    /// How features become the machine's inputs, as the training part says.
+    pub scaler: Scaler,
+}
+
+/// What takes the place of an experiment's own: whatever is given.
+pub struct Given<T: Real> {
+    /// The data.
+    pub data: Option<Dataset>,
+    /// The machine.
+    pub system: Option<Box<dyn System<T>>>,
+    /// The rule.
+    pub rule: Option<Box<dyn Rule<T>>>,
+}
+
+impl<T: Real> Default for Given<T> {
+    fn default() -> Self {
+        Self { data: None, system: None, rule: None }
+    }
 }
 
 impl<T: Real> Session<T> {
@@ -35,8 +55,7 @@ impl<T: Real> Session<T> {
     /// # Errors
     /// When the data cannot be had, or do not fit the machine.
     pub fn new(experiment: Experiment) -> Result<Self> {
-        let dataset = Dataset::load(&experiment.data)?;
-        Self::with_data(experiment, dataset)
+        Self::open(experiment, Given::default())
     }
 
     /// Opens `experiment` with data at hand in place of its own.
@@ -44,8 +63,19 @@ impl<T: Real> Session<T> {
     /// # Errors
     /// When the data do not fit the machine.
     pub fn with_data(experiment: Experiment, dataset: Dataset) -> Result<Self> {
-        let parts = Parts::prepare(dataset, &experiment.data, experiment.seed)?;
-        experiment.check_data(parts.inputs, parts.classes.len())?;
+        Self::open(experiment, Given { data: Some(dataset), ..Given::default() })
+    }
+
+    /// Opens `experiment`, untrained, with what is `given` in place of its own.
+    ///
+    /// # Errors
+    /// When the data cannot be had, or do not fit the machine.
+    pub fn open(experiment: Experiment, given: Given<T>) -> Result<Self> {
+        let dataset = given.data.map_or_else(|| Dataset::load(&experiment.data), Ok)?;
+        let (parts, scaler) = Parts::scaled(dataset, &experiment.data, experiment.seed)?;
+        if given.system.is_none() {
+            experiment.check_data(parts.inputs, parts.classes.len())?;
+        }
         if parts.test.is_empty() {
             let (fraction, set) = (experiment.data.test_fraction, &experiment.data.set);
             return Err(Error::input(format!(
@@ -56,14 +86,10 @@ impl<T: Real> Session<T> {
             experiment.training.optimiser.optimiser(),
             Box::new(experiment.training.bop) as Box<_>,
         ];
-        let trainer = Trainer::with_binary(
-            experiment.machine()?,
-            experiment.learning.rule(experiment.seed),
-            optimisers,
-            parts,
-            experiment.plan(),
-        )?;
-        Ok(Self { experiment, trainer })
+        let system = given.system.map_or_else(|| experiment.machine(), Ok)?;
+        let rule = given.rule.unwrap_or_else(|| experiment.learning.rule(experiment.seed));
+        let trainer = Trainer::with_binary(system, rule, optimisers, parts, experiment.plan())?;
+        Ok(Self { experiment, trainer, scaler })
     }
 
     /// Opens the run in `directory` again, as `experiment` changes it: its parameters on the
@@ -131,7 +157,7 @@ fn last<T: Real>(directory: &RunDirectory, experiment: Experiment) -> Result<Sum
 }
 
 /// Checks that what tests in `experiment` was not trained in `trained`.
-fn check_split(trained: &Experiment, experiment: &Experiment) -> Result<()> {
+pub(super) fn check_split(trained: &Experiment, experiment: &Experiment) -> Result<()> {
     let (before, now) = (&trained.data, &experiment.data);
     let refuse = |key: &str, found: &dyn Display, expected: &dyn Display, advice: &str| {
         Err(Error::input(format!(

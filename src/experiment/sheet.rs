@@ -18,6 +18,7 @@ use toml::{Table, Value};
 
 use super::Device;
 use super::setting::{located, set, set_value};
+use crate::coupler::crossbar::CrossbarDevice;
 use crate::coupler::spim::SpimDevice;
 use crate::error::did_you_mean;
 use crate::file::read_text;
@@ -167,6 +168,19 @@ impl Sheet {
         Value::Table(table).try_into().map_err(|e| {
             located(&format!("datasheet {name} --set {}", settings.join(" --set ")), &e)
         })
+    }
+
+    /// The crossbar of the sheet `name`.
+    ///
+    /// # Errors
+    /// When there is no such sheet, or it describes another kind of device.
+    pub fn crossbar(name: &str) -> Result<CrossbarDevice> {
+        match Self::find(name)?.device()? {
+            Device::Crossbar(device) => Ok(*device),
+            _ => {
+                Err(Error::input(format!("--device {name}: that datasheet describes no crossbar")))
+            }
+        }
     }
 
     fn parse(text: &str, name: &str) -> Result<Self> {

@@ -16,6 +16,7 @@
 
 mod bundle;
 mod crossbar;
+mod elsewhere;
 mod import;
 mod manifest;
 mod picture;
@@ -38,11 +39,13 @@ use crate::{Error, Result};
 use bundle::Bundle;
 
 pub use bundle::FileEntry;
+pub use elsewhere::{Placed, Placing, import_weights};
 pub use import::import;
 pub use manifest::{Expected, Holder, Manifest, Target};
 pub use picture::{ContactSheet, Draw, Thumbnail};
 pub use slm::MaskOptions;
 pub use verify::{Verification, verify};
+pub use weights::read_tensor;
 
 /// What to export, and how.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Parameters as they are, for other programs.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use nalgebra::DMatrix;
@@ -10,9 +10,10 @@ use safetensors::{Dtype, SafeTensors};
 use super::bundle::{Bundle, file_name};
 use crate::arithmetic::Real;
 use crate::coupler::Parameter;
+use crate::error::did_you_mean;
 use crate::experiment::{Device, Experiment, Topology};
-use crate::file::matrix::{npy_bytes, row_by_row};
-use crate::file::npz::npz_bytes;
+use crate::file::matrix::{Array, npy_bytes, parse_array, row_by_row};
+use crate::file::npz::{Npz, npz_bytes};
 use crate::file::read_bytes;
 use crate::{Error, Result};
 
@@ -32,27 +33,80 @@ pub(super) fn write_plain(
 /// The file that holds all parameters as tensors.
 pub(super) const TENSORS: &str = "weights.safetensors";
 
-/// The parameter `name` as the file at `path` holds it.
+/// The tensor `name` of the safetensors file at `path`; one of a single dimension is a column.
 ///
 /// # Errors
 /// When it cannot be read, or holds no such matrix of floating-point numbers.
-pub(super) fn read_tensor(path: &Path, name: &str) -> Result<DMatrix<f64>> {
+pub fn read_tensor(path: &Path, name: &str) -> Result<DMatrix<f64>> {
     let bytes = read_bytes(path)?;
     let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| wrong(e.to_string()))?;
-    let tensor = tensors.tensor(name).map_err(|_| wrong(format!("no tensor {name}")))?;
-    let [rows, columns] = *tensor.shape() else {
-        return Err(wrong(format!("{name}: expected a matrix, found shape {:?}", tensor.shape())));
+    let tensor = tensors.tensor(name).map_err(|_| {
+        let (names, near) = (tensors.names(), did_you_mean(name, tensors.names()));
+        wrong(format!("no tensor {name}: it holds {}{near}", names.join(", ")))
+    })?;
+    let (rows, columns) = match *tensor.shape() {
+        [rows] => (rows, 1),
+        [rows, columns] => (rows, columns),
+        ref shape => {
+            return Err(wrong(format!("{name}: expected a matrix, found shape {shape:?}")));
+        }
     };
-    let numbers: Vec<f64> = match tensor.dtype() {
-        Dtype::F32 => floats(tensor.data(), |b: [u8; 4]| f32::from_le_bytes(b).into()),
-        Dtype::F64 => floats(tensor.data(), f64::from_le_bytes),
-        other => return Err(wrong(format!("{name}: expected F32 or F64, found {other:?}"))),
-    };
+    let numbers = numbers(&tensor).map_err(|message| wrong(format!("{name}: {message}")))?;
     if let Some(number) = numbers.iter().find(|number| !number.is_finite()) {
         return Err(wrong(format!("{name}: expected finite numbers, found {number}")));
     }
     row_by_row(rows, columns, numbers).map_err(|e| wrong(format!("{name}: {e}")))
+}
+
+/// All tensors of the file at `path`, by name: `.safetensors`, `.npz`, or `.npy` with a single one,
+/// called as the file.
+///
+/// # Errors
+/// When it is none of these, cannot be read, or holds what are no real numbers.
+pub(super) fn read_tensors(path: &Path) -> Result<Vec<(String, Array)>> {
+    let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("safetensors") => {
+            let bytes = read_bytes(path)?;
+            let tensors = SafeTensors::deserialize(&bytes).map_err(|e| wrong(e.to_string()))?;
+            let mut named = tensors.tensors();
+            named.sort_by(|a, b| a.0.cmp(&b.0));
+            let array = |(name, tensor): (String, TensorView)| {
+                let values =
+                    numbers(&tensor).map_err(|message| wrong(format!("{name}: {message}")))?;
+                Ok((name, Array { shape: tensor.shape().to_vec(), values }))
+            };
+            named.into_iter().map(array).collect()
+        }
+        Some("npz") => {
+            let mut archive = Npz::open(path)?;
+            let names = archive.names().into_iter();
+            names.map(|name| archive.array(&name).map(|array| (name, array))).collect()
+        }
+        Some("npy") => {
+            let array = parse_array(&read_bytes(path)?).map_err(wrong)?;
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            Ok(vec![(name, array)])
+        }
+        _ => {
+            Err(wrong("expected weights in a file that ends in .safetensors, .npz or .npy".into()))
+        }
+    }
+}
+
+/// The numbers of a tensor, row-major.
+fn numbers(tensor: &TensorView) -> Result<Vec<f64>, String> {
+    match tensor.dtype() {
+        Dtype::F32 => Ok(floats(tensor.data(), |b: [u8; 4]| f32::from_le_bytes(b).into())),
+        Dtype::F64 => Ok(floats(tensor.data(), f64::from_le_bytes)),
+        // The upper half of a number of single precision.
+        Dtype::BF16 => {
+            Ok(floats(tensor.data(), |[a, b]: [u8; 2]| f32::from_le_bytes([0, 0, a, b]).into()))
+        }
+        Dtype::I64 => Ok(floats(tensor.data(), |b: [u8; 8]| i64::from_le_bytes(b) as f64)),
+        other => Err(format!("expected F32, F64 or BF16, found {other:?}")),
+    }
 }
 
 /// Numbers of N bytes each.

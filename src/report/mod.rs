@@ -31,13 +31,24 @@ pub use page::page;
 pub use points::{aligned, describe_points};
 
 use crate::arithmetic::Real;
-use crate::experiment::{Experiment, RunDirectory, in_precision, outcome};
+use crate::experiment::{Experiment, RunDirectory, Session, TrainingRun, in_precision, outcome};
 use crate::file::{create_directory, write_text};
 use crate::study::budget::{Budget, BudgetDirectory};
 use crate::study::{Study, StudyDirectory, Table};
 use crate::system::System;
 use crate::training::{EpochMetrics, Summary};
 use crate::{Error, Result};
+
+/// Writes what shows a run that has ended, and its `summary`, into its directory, if it has one.
+///
+/// # Errors
+/// Those of [`write_run`].
+pub fn write_training_run<T: Real>(run: &TrainingRun<T>, summary: &Summary) -> Result<()> {
+    let Some(directory) = &run.directory else { return Ok(()) };
+    let Session { experiment, trainer, .. } = &run.session;
+    let (metrics, system) = (trainer.metrics(), Some(trainer.system()));
+    write_run(directory.path(), summary, metrics, system, Some(experiment))
+}
 
 /// Writes what shows a run into its `directory`: `report.html`, and, where there are epochs,
 /// `plots/learning-curves.svg` and `plots/learning-curves.png`. Each file is written whole or not

@@ -103,6 +103,15 @@ impl<T: Real> Checkpoint<T> {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
+        let file = self.bytes(path)?;
+        write_whole(path, |writer| writer.write_all(&file))
+    }
+
+    /// What [`write`](Self::write) writes; errors call it `path`.
+    ///
+    /// # Errors
+    /// When a counter or a state is beyond double precision.
+    pub fn bytes(&self, path: &Path) -> Result<Vec<u8>> {
         let parameters = self.parameters.iter();
         let mut tensors: Vec<(String, &DMatrix<T>)> =
             parameters.map(|(name, matrix)| (format!("parameters/{name}"), matrix)).collect();
@@ -147,7 +156,7 @@ impl<T: Real> Checkpoint<T> {
         let file = safetensors::serialize(views, Some(metadata));
         let mut file = file.expect("tensors of one type with distinct names");
         seal::seal(&mut file);
-        write_whole(path, |writer| writer.write_all(&file))
+        Ok(file)
     }
 
     /// Reads a file written by [`write`](Self::write), in this precision or in another.
@@ -155,15 +164,22 @@ impl<T: Real> Checkpoint<T> {
     /// # Errors
     /// When the file cannot be read, is damaged or comes from elsewhere.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::parse(&read_bytes(path)?, path)
+    }
+
+    /// [`read`](Self::read) of the `bytes` of a file that errors call `path`.
+    ///
+    /// # Errors
+    /// When they are damaged or come from elsewhere.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self> {
         let damaged = |what: String| {
             Error::input(format!("{}: not a whole checkpoint of equilux: {what}", path.display()))
         };
-        let bytes = read_bytes(path)?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
+        let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(e.to_string()))?;
         let json = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA));
         let json = json.ok_or_else(|| damaged("its metadata has no entry `equilux`".into()))?;
-        if let Some(problem) = seal::broken(&bytes) {
+        if let Some(problem) = seal::broken(bytes) {
             return Err(damaged(problem));
         }
         let Metadata { progress, values, origin, .. } =

@@ -66,7 +66,7 @@ use pulsed::PulsedCells;
 use writer::WriteTally;
 use written::Cells;
 
-pub use bench::program_once;
+pub use bench::{BenchArray, BenchOptions, CellUnit, program_once};
 pub use circuit::{Solution, solve};
 pub use dissection::effective;
 pub use effects::*;

@@ -24,6 +24,7 @@
 //! An effect is a struct in a file of `optics/` (its table, its title, its off-switch, the hooks of
 //! [`Optic`] at which it acts) and a line in the list of [`SpimDevice`]; a readout is a struct in a
 //! file of `readout/` and a line in the list there.
+pub mod bench;
 mod device;
 pub mod optics;
 mod patterns;

@@ -1,0 +1,318 @@
+"""Training runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import _lib
+from ._experiment import Experiment, experiment, settings_of
+from ._labels import labels_of, read_classes, texts_of
+from ._machine import Machine
+from ._open import Rule, System
+
+
+class Epoch(dict):
+    """One epoch of a run: a row of its metrics. Values are items and attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __repr__(self) -> str:
+        def percent(value: float) -> str:
+            return f"{100 * value:.2f} %"
+
+        cost = "-" if self.train_cost is None else f"{self.train_cost:.4g}"
+        return (
+            f"epoch {self.epoch}: test {percent(self.test_accuracy)}, "
+            f"train {percent(self.train_accuracy)}, cost {cost}"
+        )
+
+
+class Run:
+    """A training run that has ended: what came of it, and the machine that it trained."""
+
+    #: The experiment.
+    experiment: Experiment
+    #: Where it was written; None of a run that was kept in memory.
+    directory: Path | None
+    #: The outcome, as ``summary.json`` has it.
+    summary: dict[str, Any]
+    #: What a reader of the accuracies should know.
+    warnings: list[str]
+    #: The label of each output.
+    classes: list[Any]
+    #: One row an epoch.
+    history: list[Epoch]
+
+    def __init__(self, machine, made_of, directory, summary, warnings, classes, history, scaler):
+        #: The machine as training left it.
+        self.machine = machine
+        self.experiment, self.directory, self.summary = made_of, directory, summary
+        self.warnings, self.classes, self.history = warnings, classes, history
+        self._scaler = scaler
+
+    @property
+    def metrics(self) -> Any:
+        """One row an epoch: a pandas ``DataFrame`` if pandas is there, else a list of rows."""
+        try:
+            import pandas
+        except ImportError:
+            return self.history
+        return pandas.DataFrame([dict(row) for row in self.history])
+
+    @property
+    def test_accuracy(self) -> float:
+        """Accuracy on the test part, 0 to 1."""
+        return self.summary["test_accuracy"]
+
+    @property
+    def train_accuracy(self) -> float:
+        """Accuracy on the training part, 0 to 1."""
+        return self.summary["train_accuracy"]
+
+    def scale(self, X: Any) -> np.ndarray:
+        """Features (samples x features) as the inputs of the machine: scaled as in training."""
+        return self._scaler(X)
+
+    def settle(self, X: Any) -> Any:
+        """The free steady state for features ``X``: see :meth:`Machine.settle`."""
+        return self.machine.settle(self.scale(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The label of each sample of features ``X``."""
+        return self.machine.predict(self.scale(X))
+
+    def score(self, X: Any, y: Any) -> float:
+        """The fraction of the samples whose label is that of their largest output."""
+        labels = labels_of(y)
+        found = self.predict(X)
+        if len(found) != len(labels):
+            raise ValueError(f"y: {len(labels)} labels, X has {len(found)} samples")
+        return float(np.mean([a == b for a, b in zip(found.tolist(), labels)]))
+
+    def _at(self) -> Path:
+        if self.directory is None:
+            raise ValueError("this run was kept in memory: expected one with a directory")
+        return self.directory
+
+    def evaluate(
+        self,
+        *,
+        device: str | None = None,
+        set: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> dict[str, Any]:
+        """How well the trained machine does, as it is or on another device or noise; a summary, as
+        ``equilux evaluate`` prints it."""
+        listed = settings_of(set, settings)
+        _, _, summary = _lib.reopen(self._at(), listed, device, True)
+        assert summary is not None, "it was asked for"
+        return json.loads(summary)
+
+    def export(self, out: str | os.PathLike, to: str, **options: Any) -> dict[str, Any]:
+        """Writes the trained machine for a device: see :func:`export`."""
+        from ._take_home import export
+
+        return export(self._at(), out, to, **options)
+
+    def report(self) -> Path:
+        """The page of this run, with its plots."""
+        return self._at() / "report.html"
+
+    def __getstate__(self) -> dict[str, Any]:
+        if isinstance(self.machine, System):
+            return self.__dict__
+        return {**self.__dict__, "_scaler": self._scaler.parts()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if isinstance(self._scaler, tuple):
+            self._scaler = _lib.Scaler(*self._scaler)
+
+    def __repr__(self) -> str:
+        name = self.directory or f"{self.experiment.name}, in memory"
+        epochs, samples = len(self.history), self.summary["test_samples"]
+        return (
+            f"<Run {name}: {epochs} epochs, test {100 * self.test_accuracy:.2f} % of {samples}, "
+            f"{self.summary['machine']}>"
+        )
+
+
+def _rows(metrics: str) -> list[Epoch]:
+    return [Epoch(row) for row in json.loads(metrics)]
+
+
+def train(
+    config: str | os.PathLike | Mapping[str, Any] | Experiment | None = None,
+    *,
+    X: Any = None,
+    y: Any = None,
+    device: str | os.PathLike | Mapping[str, Any] | None = None,
+    machine: System | None = None,
+    rule: str | Mapping[str, Any] | Rule | None = None,
+    out: str | os.PathLike | bool | None = None,
+    resume: bool = False,
+    callback: Callable[[Epoch], Any] | None = None,
+    progress: bool | None = None,
+    set: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Run:
+    """Trains a machine as an experiment says: the same bits as ``equilux train``.
+
+        run = eq.train("digits-crossbar", epochs=5)
+        run = eq.train("digits-crossbar", X=X, y=y, callback=print)
+
+    ``config``, ``device``, ``set`` and settings are those of :func:`experiment`. ``X`` (samples x
+    features) and ``y`` (a label each, of any hashable kind) take the place of its data; they are
+    split and scaled as it says, and the network's first and last layer follow them where they are
+    given a ``config`` that is a dictionary without layers.
+
+    The run goes to the directory ``out``, ``runs/NAME`` unless it is named; ``out=False`` writes
+    nothing. ``resume`` goes on with it. ``rule`` may be a :class:`Rule` of one's own and
+    ``machine`` a :class:`System`: such runs are kept in memory, as no file could run them again.
+
+    ``callback`` is called with each :class:`Epoch`; what it raises ends training, as Ctrl-C does:
+    the directory then holds a checkpoint of where it stopped to go on from, to the same bits.
+    ``progress`` shows a bar of tqdm (default: if it is installed and output is a terminal or a
+    notebook).
+    """
+    own_rule = rule if isinstance(rule, Rule) else None
+    if rule is not None and own_rule is None:
+        settings["rule"] = rule
+    if config is None:
+        if machine is None:
+            raise ValueError("config: expected an experiment, or a machine of your own")
+        config = {}
+    if machine is not None:
+        if not isinstance(machine, System):
+            raise ValueError(f"machine: {type(machine).__name__}: expected an equilux.System")
+        start, stop = machine.outputs
+        settings["layers"] = [int(machine.inputs), int(stop - start)]
+    made_of = experiment(config, device=device, set=set, **settings)
+    place, path = _place(out, resume, own_rule, machine)
+    own: dict[str, Any] = {"data": None, "system": machine, "rule": own_rule}
+    back = None
+    if (X is None) != (y is None):
+        raise ValueError(f"{'X' if X is None else 'y'}: expected both X and y, or neither")
+    if X is not None:
+        X = np.asarray(X)
+        samples = len(X) if X.ndim else 0
+        texts, back = texts_of(labels_of(y, samples))
+        own["data"] = (X, texts, 0)
+    content = _lib.Run.open(made_of._content, made_of.name, place, path, own)
+    return conduct(content, made_of, back, callback, progress, machine)
+
+
+def _place(out, resume: bool, own_rule, machine) -> tuple[str, str | None]:
+    """Where a run goes: nowhere, to a new directory, or on in one."""
+    if own_rule is not None or machine is not None:
+        if resume or out not in (None, False):
+            raise ValueError(
+                "out: a directory says how a run is done again, and cannot say a rule or a machine "
+                "of your own: expected out=False"
+            )
+        return "memory", None
+    if out is False:
+        if resume:
+            raise ValueError("resume: expected a directory, found out=False")
+        return "memory", None
+    if out is True:
+        out = None
+    return ("resume" if resume else "new"), (None if out is None else os.fspath(out))
+
+
+def conduct(content, made_of, back, callback, progress, machine=None) -> Run:
+    """Trains a run that is open, and makes of it what a user keeps."""
+    warnings = content.warnings()
+    facts = content.facts()
+    epochs = made_of["training"]["epochs"]
+    bar = _bar(progress, epochs, facts.train_samples, len(json.loads(facts.metrics)))
+
+    def hear(what: str, text: str) -> None:
+        told = json.loads(text)
+        if what == "epoch":
+            row = Epoch(told)
+            if bar is not None:
+                bar.n = row.epoch * facts.train_samples
+                bar.set_postfix_str(f"test {100 * row.test_accuracy:.2f} %")
+            if callback is not None:
+                callback(row)
+        elif bar is not None:
+            bar.n = (told["epoch"] - 1) * facts.train_samples + told["samples"]
+            bar.refresh()
+
+    try:
+        content.train(hear)
+        summary = json.loads(content.finish())
+    except KeyboardInterrupt:
+        done, where = len(json.loads(content.facts().metrics)), facts.directory
+        kept = (
+            f"{where} holds the checkpoint: eq.train(..., out={str(where)!r}, resume=True) goes on "
+            "to the same bits"
+            if where is not None
+            else "it was kept in memory, and nothing of it is left"
+        )
+        raise KeyboardInterrupt(f"stopped after epoch {done} of {epochs}; {kept}") from None
+    finally:
+        if bar is not None:
+            bar.close()
+    facts = content.facts()
+    made_of = Experiment(_lib.Experiment.of_toml(facts.toml), made_of.name)
+    names = facts.classes
+    classes = read_classes(names) if back is None else [back[name] for name in names]
+    trained = machine if machine is not None else Machine._of(content.machine(), made_of, classes)
+    warnings += summary.pop("warnings")
+    directory = None if facts.directory is None else Path(facts.directory)
+    history = _rows(facts.metrics)
+    return Run(trained, made_of, directory, summary, warnings, classes, history, facts.scaler)
+
+
+def _bar(progress: bool | None, epochs: int, samples: int, done: int) -> Any:
+    if progress is False:
+        return None
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        if progress:
+            raise
+        return None
+    # disable=None: silent where there is no terminal; a notebook's bar shows itself.
+    disable = None if progress is None else False
+    return tqdm(total=epochs * samples, initial=done * samples, disable=disable, unit="sample")
+
+
+def reopened(directory, settings: list[str], device):
+    facts, content, summary = _lib.reopen(
+        os.fspath(directory), settings, None if device is None else os.fspath(device), False
+    )
+    return facts, content, facts.toml, read_classes(facts.classes), summary
+
+
+def read_run(
+    directory: str | os.PathLike,
+    *,
+    device: str | os.PathLike | None = None,
+    set: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Run:
+    """The run in ``directory``, as it is or as ``device``, ``set`` and settings change it: the same
+    chip, whatever it is read with and when. Classes that are numbers are read as numbers."""
+    facts, content, toml, classes, summary = reopened(directory, settings_of(set, settings), device)
+    if summary is None:
+        raise ValueError(f"{directory}: this run has no checkpoint: it ended in its first epoch")
+    summary = json.loads(summary)
+    name = os.path.basename(os.path.normpath(directory))
+    made_of = Experiment(_lib.Experiment.of_toml(toml), name)
+    machine = Machine._of(content, made_of, classes)
+    warnings = summary.pop("warnings")
+    rows = _rows(facts.metrics)
+    return Run(machine, made_of, Path(directory), summary, warnings, classes, rows, facts.scaler)

@@ -1,0 +1,71 @@
+"""Exports, reports and data."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import _lib
+from ._labels import read_classes
+
+
+def export(
+    run: str | os.PathLike,
+    out: str | os.PathLike,
+    to: str,
+    *,
+    device: str | None = None,
+    clip: bool = False,
+    bits: int | None = None,
+    sign: str = "plus",
+    correction: str | os.PathLike | None = None,
+    carrier: tuple[float, float] = (0.0, 0.0),
+    phases: bool = False,
+) -> dict[str, Any]:
+    """Writes the trained machine of a run's directory for a device into the new directory ``out``.
+
+    ``to`` is ``"slm"``, ``"crossbar"``, ``"safetensors"``, ``"npz"`` or ``"aihwkit"``; the other
+    options are those of ``equilux export``. Returns the files, and what is expected of the machine
+    that is built from them.
+    """
+    if any(abs(frequency) > 0.5 for frequency in carrier):
+        raise ValueError(f"carrier = {carrier}: expected two numbers from -0.5 to 0.5")
+    request = {
+        "to": to,
+        "device": device,
+        "clip": clip,
+        "bits": bits,
+        "sign": sign,
+        "correction": None if correction is None else os.fspath(correction),
+        "carrier": tuple(carrier),
+        "phases": phases,
+    }
+    return json.loads(_lib.export(os.fspath(run), os.fspath(out), request))
+
+
+def verify(directory: str | os.PathLike) -> dict[str, Any]:
+    """Checks an export: every file, and the machine that is built from them.
+
+    Returns ``ok``, ``problems``, ``test_accuracy`` and ``test_samples``.
+    """
+    return json.loads(_lib.verify(os.fspath(directory)))
+
+
+def report(directory: str | os.PathLike) -> Path:
+    """Writes the report of a run or of a study anew, and returns where it is."""
+    return Path(_lib.report(os.fspath(directory)))
+
+
+def load_data(name: str, label: str = "class") -> tuple[np.ndarray, np.ndarray]:
+    """A data set that an experiment may name, neither split nor scaled: ``"wine"``, ``"digits"``,
+    one that was fetched or imported, or a CSV file with a column ``label``.
+
+    Returns features (samples x features) and the label of each sample: numbers, where all classes
+    are numbers, else texts.
+    """
+    X, labels, classes = _lib.load_data(name, label)
+    return X, np.asarray(read_classes(classes))[labels]
