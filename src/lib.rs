@@ -70,6 +70,7 @@ pub mod error;
 pub mod experiment;
 pub mod export;
 pub mod file;
+pub mod laboratory;
 pub mod learning;
 pub mod quantity;
 #[cfg(feature = "plots")]
@@ -79,6 +80,7 @@ pub mod stop;
 pub mod study;
 pub mod system;
 pub mod training;
+pub mod wire;
 
 pub use error::{Error, Result};
 pub use {nalgebra, rand};

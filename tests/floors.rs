@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up.
 const FLOORS: [&[&str]; 8] = [
-    &["quantity", "error", "file", "arithmetic", "state", "stop"],
+    &["quantity", "error", "file", "arithmetic", "state", "stop", "wire"],
     &["data", "coupler"],
     &["system"],
     &["learning"],

@@ -80,3 +80,52 @@ fn weights_in_numpy() {
         check(&place, "weights.py", &[rounding]);
     }
 }
+
+/// Whoever has only the export can write the loop: `loop.py` is one, from PROTOCOL.txt.
+#[test]
+#[ignore = "skipped: wants numpy (cargo test --test third_party -- --ignored)"]
+fn a_loop_written_from_the_export_alone() {
+    let wine = include_str!("../configs/wine-spim.toml").replace("count = 32", "count = 8");
+    let paper = include_str!("../configs/spim-wine-paper.toml");
+    let crossbar =
+        "data.set = 'wine'\nnetwork.layers = [13, 6, 3]\ndevice.crossbar.tiles.rows = 5\n";
+    for (config, target, settings) in [
+        (
+            wine.as_str(),
+            "slm",
+            &["--set", "device.spim.sheet=ideal-slm", "--set", "relaxation.max_steps=300"][..],
+        ),
+        (paper, "slm", &[][..]),
+        (crossbar, "crossbar", &[][..]),
+    ] {
+        let place = trained(config, settings);
+        place.printed(&["export", "run", "--to", target, "--out", "maps"]);
+        check(&place, "loop.py", &[]);
+    }
+}
+
+#[test]
+#[ignore = "skipped: wants slmsuite (cargo test --test third_party -- --ignored)"]
+fn a_bench_of_slmsuite_both_ways() {
+    let place = Place::new();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    check(&place, "laboratory.py", &[&examples.display().to_string()]);
+    // And a machine is trained on it.
+    let wine = include_str!("../configs/wine-spim.toml").replace("count = 32", "count = 1");
+    place.file("x.toml", wine);
+    let bench = format!("python3 -B {}", examples.join("slmsuite_bench.py").display());
+    let arguments = ["train", "x.toml", "--out", "run", "--laboratory", &bench];
+    let settings = [
+        "training.epochs=1",
+        "data.test_fraction=0.9",
+        "network.layers=[13,3]",
+        "relaxation.step=0.5",
+        "relaxation.max_steps=12",
+        "relaxation.tolerance=1e-2",
+        "measurement.samples=1",
+    ];
+    let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+    let summary = place.json(&arguments.into_iter().chain(settings).collect::<Vec<_>>());
+    println!("{}", summary["lab"]);
+    assert!(summary["lab"]["frames"].as_u64().unwrap() > 100, "{summary}");
+}

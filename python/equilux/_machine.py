@@ -65,12 +65,12 @@ class Instruments:
     @property
     def inputs(self) -> int:
         """The number of driven inputs."""
-        return self._content.shape()[0]
+        return self._content.shape[0]
 
     @property
     def outputs(self) -> int:
         """The number of output nodes."""
-        _, start, stop = self._content.shape()
+        _, start, stop = self._content.shape
         return stop - start
 
     @property
@@ -275,7 +275,7 @@ class Machine(Instruments):
         return found
 
     def predict(self, X: Any) -> np.ndarray:
-        """The class of each sample of inputs ``X``, samples x inputs: that of its largest output."""
+        """The class of each sample of inputs ``X`` (samples x inputs): its largest output."""
         from ._labels import array_of
 
         found = np.asarray(self._content.predict(X))

@@ -23,6 +23,12 @@ fn numbers<T: Number>(
     name: &str,
     expected: &str,
 ) -> PyResult<(Vec<T>, usize, usize)> {
+    if let Some(plain) = plain::<T, T>(value, |number| number) {
+        return Ok(plain);
+    }
+    if let Some(plain) = plain::<T, f64>(value, T::of) {
+        return Ok(plain);
+    }
     let py = value.py();
     let numpy = py.import("numpy")?;
     let array = numpy
@@ -42,19 +48,27 @@ fn numbers<T: Number>(
             "{name}: an array of {dimensions} dimensions: expected two, {expected}"
         )));
     };
-    let own = array.cast::<PyArray2<T>>();
-    let numbers = match own {
-        Ok(own) if own.is_c_contiguous() => own.readonly().as_slice()?.to_vec(),
-        _ => {
-            // By double precision, as the library makes its numbers of others.
-            let options = PyDict::new(py);
-            options.set_item("dtype", f64::get_dtype(py))?;
-            let plain = numpy.call_method("ascontiguousarray", (&array,), Some(&options))?;
-            let plain = plain.cast::<PyArray2<f64>>()?.readonly();
-            plain.as_slice()?.iter().map(|number| T::of(*number)).collect()
-        }
-    };
-    Ok((numbers, rows, columns))
+    if let Some(plain) = plain::<T, T>(&array, |number| number) {
+        return Ok(plain);
+    }
+    // By double precision, as the library makes its numbers of others.
+    let options = PyDict::new(py);
+    options.set_item("dtype", f64::get_dtype(py))?;
+    let array = numpy.call_method("ascontiguousarray", (&array,), Some(&options))?;
+    let plain = plain::<T, f64>(&array, T::of);
+    Ok(plain.unwrap_or((Vec::new(), rows, columns)))
+}
+
+/// The numbers of an array of two dimensions that holds them row by row as `S`, and its rows and
+/// columns; nothing of another.
+fn plain<T, S: Element + Copy>(
+    value: &Bound<PyAny>,
+    number: impl Fn(S) -> T,
+) -> Option<(Vec<T>, usize, usize)> {
+    let array = value.cast::<PyArray2<S>>().ok().filter(|array| array.is_c_contiguous())?;
+    let [rows, columns] = *array.shape() else { return None };
+    let array = array.readonly();
+    Some((array.as_slice().ok()?.iter().map(|value| number(*value)).collect(), rows, columns))
 }
 
 fn check_finite<T: Real>(numbers: &[T], columns: usize, name: &str) -> PyResult<()> {

@@ -64,6 +64,8 @@ pub enum Held {
 #[pyclass(frozen, module = "equilux._lib")]
 pub struct Machine {
     precision: Precision,
+    /// Inputs, and where outputs begin and end.
+    shape: (usize, usize, usize),
     held: Mutex<Held>,
 }
 
@@ -137,12 +139,18 @@ pub struct Learning<'py> {
 }
 
 impl Machine {
-    pub fn new(held: Held) -> Self {
-        let precision = match held {
-            Held::F32(_) => Precision::F32,
-            Held::F64(_) => Precision::F64,
+    pub fn new(mut held: Held) -> Self {
+        fn shape<T: Number>(hold: &mut Hold<T>) -> (usize, usize, usize) {
+            hold.get().map_or((0, 0, 0), |system| {
+                let outputs = system.outputs();
+                (system.inputs(), outputs.start, outputs.end)
+            })
+        }
+        let (precision, shape) = match &mut held {
+            Held::F32(hold) => (Precision::F32, shape(hold)),
+            Held::F64(hold) => (Precision::F64, shape(hold)),
         };
-        Self { precision, held: Mutex::new(held) }
+        Self { precision, shape, held: Mutex::new(held) }
     }
 
     /// Lends `system` to Python code `with` it, and takes it back however that ends.
@@ -191,17 +199,8 @@ impl Machine {
         })
     }
 
-    /// Inputs, outputs and their rows.
-    fn shape_of<T: Number>(&self, py: Python) -> PyResult<(usize, usize, usize)> {
-        self.with::<T, _>(py, |system| {
-            let outputs = system.outputs();
-            Ok((system.inputs(), outputs.start, outputs.end))
-        })
-    }
-
     fn inputs_of<T: Number>(&self, x: &Bound<PyAny>) -> PyResult<DMatrix<T>> {
-        let (inputs, ..) = self.shape_of::<T>(x.py())?;
-        batch(x, "X", "inputs", Some(inputs))
+        batch(x, "X", "inputs", Some(self.shape.0))
     }
 
     fn targets_of<T: Number>(
@@ -209,7 +208,7 @@ impl Machine {
         targets: &Bound<PyAny>,
         samples: usize,
     ) -> PyResult<DMatrix<T>> {
-        let (_, start, end) = self.shape_of::<T>(targets.py())?;
+        let (_, start, end) = self.shape;
         let targets = batch::<T>(targets, "targets", "outputs", Some(end - start))?;
         same_samples(samples, "targets", targets.ncols())?;
         Ok(targets)
@@ -251,7 +250,7 @@ impl Machine {
         let inputs = self.inputs_of::<T>(x)?;
         let Some(learning) = learning else {
             let measured = self.with::<T, _>(py, |system| system.settle(&inputs, &Phase::Free))?;
-            return self.measured(py, measured);
+            return Ok(self.measured(measured));
         };
         let targets = self.targets_of::<T>(&learning.targets, inputs.ncols())?;
         let free = learning.free.get().of::<T>()?;
@@ -289,16 +288,12 @@ impl Machine {
             false => Phase::Nudged { nudge, correction, free },
         };
         let measured = self.with::<T, _>(py, |system| system.settle(&inputs, &phase))?;
-        self.measured(py, measured)
+        Ok(self.measured(measured))
     }
 
-    fn measured<T: Number>(
-        &self,
-        py: Python,
-        measured: equilux::system::Measurement<T>,
-    ) -> PyResult<Measurement> {
-        let (_, start, end) = self.shape_of::<T>(py)?;
-        Ok(Measurement::new(measured, start..end))
+    fn measured<T: Number>(&self, measured: equilux::system::Measurement<T>) -> Measurement {
+        let (_, start, end) = self.shape;
+        Measurement::new(measured, start..end)
     }
 
     fn held_current_in<T: Number>(
@@ -361,7 +356,7 @@ impl Machine {
             let counts = [estimate.unsettled, estimate.left, estimate.truncated];
             Ok((estimate.gradient.whole(), estimate.free, counts))
         })?;
-        Ok((gradient(py, gradient_found)?, self.measured(py, free)?, counts))
+        Ok((gradient(py, gradient_found)?, self.measured(free), counts))
     }
 
     fn predict_in<T: Number>(&self, py: Python, x: &Bound<PyAny>) -> PyResult<Vec<usize>> {
@@ -377,7 +372,7 @@ impl Machine {
         experiment: &Experiment,
         labels: Vec<usize>,
     ) -> PyResult<Py<PyAny>> {
-        let (_, start, end) = self.shape_of::<T>(py)?;
+        let (_, start, end) = self.shape;
         if let Some(label) = labels.iter().find(|label| **label >= end - start) {
             let classes = end - start;
             return Err(PyValueError::new_err(format!(
@@ -480,8 +475,9 @@ impl Machine {
     }
 
     /// Inputs, and where outputs begin and end.
-    fn shape(&self, py: Python) -> PyResult<(usize, usize, usize)> {
-        in_precision!(self, shape_of(py))
+    #[getter]
+    fn shape(&self) -> (usize, usize, usize) {
+        self.shape
     }
 
     fn parameters(&self, py: Python) -> PyResult<Py<PyAny>> {

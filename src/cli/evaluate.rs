@@ -28,11 +28,16 @@ pub struct EvaluateCommand {
     /// with labels; scaled as the training part was
     #[arg(long, value_name = "FILE")]
     test: Option<String>,
+    /// Evaluate on the instrument of a laboratory: its address HOST:PORT, or the command that talks
+    /// to it on its standard input and output; `none` simulates
+    #[arg(long, value_name = "COMMAND|ADDRESS")]
+    laboratory: Option<String>,
 }
 
 pub(super) fn run(command: &EvaluateCommand, json: bool) -> Result<()> {
     let directory = RunDirectory::open(&command.run)?;
     let experiment = directory.experiment_on(command.device.as_deref(), &command.settings)?;
+    let experiment = super::train::in_laboratory(experiment, command.laboratory.as_deref())?;
     let summary = in_precision!(experiment, evaluated(command, &directory, &experiment))?;
     if json {
         return print(&serde_json::to_string(&summary).expect("names and finite numbers"));

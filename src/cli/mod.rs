@@ -9,9 +9,11 @@ mod evaluate;
 mod export;
 mod gradient;
 mod init;
+mod laboratory;
 mod many_runs;
 mod predict;
 mod report;
+mod serve;
 mod spim;
 mod sweep;
 mod train;
@@ -63,6 +65,9 @@ enum Command {
     #[command(subcommand)]
     Crossbar(crossbar::CrossbarCommand),
     Devices(devices::DevicesCommand),
+    Serve(serve::ServeCommand),
+    #[command(subcommand)]
+    Laboratory(laboratory::LaboratoryCommand),
     /// Bench instruments of a spatial photonic Ising machine
     Spim(spim::SpimCommand),
     /// List, fetch and import data sets
@@ -150,6 +155,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Import(command) => export::run_import(&command, json),
         Command::Crossbar(command) => crossbar::run(&command, json),
         Command::Devices(command) => devices::run(&command, json),
+        Command::Serve(command) => serve::run(&command),
+        Command::Laboratory(command) => laboratory::run(&command, json),
         Command::Spim(command) => spim::run(&command, json),
         Command::Data(command) => data::run(command, json),
         Command::Completions { shell } => init::completions(shell, &mut Arguments::command()),

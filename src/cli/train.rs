@@ -12,7 +12,7 @@ use crate::experiment::{
 };
 use crate::report::{self, format};
 use crate::training::{EpochMetrics, Summary};
-use crate::{Error, Result};
+use crate::{Error, Result, wire};
 
 /// Train a machine as an experiment says
 ///
@@ -39,6 +39,10 @@ pub struct TrainCommand {
     /// Train on this device: a datasheet's name or path, or `exact`
     #[arg(long, value_name = "SHEET")]
     device: Option<String>,
+    /// Train on the instrument of a laboratory: its address HOST:PORT, or the command that talks to
+    /// it on its standard input and output; `none` simulates
+    #[arg(long, value_name = "COMMAND|ADDRESS")]
+    laboratory: Option<String>,
 }
 
 pub(super) fn run(command: &TrainCommand, json: bool) -> Result<()> {
@@ -46,7 +50,22 @@ pub(super) fn run(command: &TrainCommand, json: bool) -> Result<()> {
     if let Some(device) = &command.device {
         experiment = experiment.on_device(device)?.with_settings(&command.settings)?;
     }
+    let experiment = in_laboratory(experiment, command.laboratory.as_deref())?;
     in_precision!(experiment, train(command, &experiment, json))
+}
+
+/// `experiment` in the laboratory of the command line, if there is one.
+pub(super) fn in_laboratory(experiment: Experiment, place: Option<&str>) -> Result<Experiment> {
+    let experiment = match place {
+        Some("none") => experiment.simulated(),
+        Some(place) => experiment.in_laboratory(place)?,
+        None => experiment,
+    };
+    experiment.check_laboratory()?;
+    if let Some(table) = &experiment.laboratory {
+        table.check_place()?;
+    }
+    Ok(experiment)
 }
 
 fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -> Result<()> {
@@ -59,8 +78,13 @@ fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -
     for warning in run.warnings()? {
         super::tell(&format!("warning: {warning}"));
     }
-    run.session.trainer.stop_with(super::stop_on_signals());
+    let stop = super::stop_on_signals();
+    wire::stop_with(stop.clone());
+    run.session.trainer.stop_with(stop);
+    let in_laboratory = run.session.trainer.system().is_in_a_laboratory();
     let stopped = match run_epochs(&mut run) {
+        // Nobody asks it for an evaluation.
+        Err(error) if in_laboratory => return Err(error),
         Err(Error::Stopped(when)) => Some(when),
         ended => ended.map(|()| None)?,
     };

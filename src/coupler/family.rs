@@ -1,12 +1,14 @@
 //! Families of devices: what an experiment knows of the hardware of its arrays.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
 use super::Coupler;
 use crate::Result;
 use crate::arithmetic::Real;
+use crate::wire::Laboratory;
 
 /// Where an array stands, and what it starts with.
 #[non_exhaustive]
@@ -25,6 +27,8 @@ pub struct Site<'a, T: Real> {
     pub chip: u64,
     /// The weights before training, outputs x inputs, for hardware that carries a matrix.
     pub weights: &'a dyn Fn() -> DMatrix<T>,
+    /// The laboratory whose instrument it is, in place of simulated hardware.
+    pub laboratory: Option<&'a Arc<Laboratory>>,
 }
 
 /// A family of devices: the table `[device.NAME]` of an experiment, and the numbers of datasheets

@@ -189,6 +189,9 @@ pub struct Expense {
     /// Writes that write-and-verify gave up.
     #[serde(default)]
     pub given_up: u64,
+    /// Requests that a laboratory was asked again.
+    #[serde(default)]
+    pub retries: u64,
     /// Energy.
     #[serde(default)]
     pub energy: Energy,
@@ -211,6 +214,7 @@ impl Expense {
             seconds: self.seconds + (after.seconds - before.seconds),
             pulses: more(self.pulses, after.pulses, before.pulses),
             given_up: more(self.given_up, after.given_up, before.given_up),
+            retries: more(self.retries, after.retries, before.retries),
             energy: self.energy.plus(&after.energy.since(&before.energy)),
         }
     }
@@ -306,6 +310,15 @@ pub trait Coupler<T: Real>: Send + Sync {
     /// When the hardware cannot take the values.
     fn program(&mut self, values: &mut [DMatrix<T>], key: Key) -> Result<()>;
 
+    /// Makes an instrument ready that has not been programmed since it was reached: it gets the values
+    /// that [`parameters`](Self::parameters) gives. Simulated hardware is born ready.
+    ///
+    /// # Errors
+    /// When the instrument fails.
+    fn begin(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// The W that was asked for: a digital model of the device, blind to its imperfections. Outputs
     /// x inputs.
     fn intended(&self) -> DMatrix<T>;
@@ -356,6 +369,12 @@ pub trait Coupler<T: Real>: Send + Sync {
     /// What all writes so far have cost, and what reads have spent in the array itself by the
     /// values that really drove it.
     fn expense(&self) -> Expense;
+
+    /// Whether an instrument that serves one read after another, and may be lost, does its work. Reads
+    /// then come in the order of samples.
+    fn is_in_a_laboratory(&self) -> bool {
+        false
+    }
 
     /// The largest relative difference between an effective matrix that reads met, or would meet
     /// now, and what it should be; 0 where every read meets what it should.

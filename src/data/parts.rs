@@ -27,6 +27,13 @@ impl<T: Real> Examples<T> {
         self.labels.is_empty()
     }
 
+    /// The first `count` samples, or all if there are no more.
+    pub fn first(&self, count: usize) -> Self {
+        let all: Vec<usize> = (0..count.min(self.len())).collect();
+        let (inputs, labels) = self.batch(&all);
+        Self { inputs, labels }
+    }
+
     /// Inputs (`features x indices.len()`) and labels of the samples at `indices`, in that order.
     ///
     /// # Panics

@@ -1,6 +1,7 @@
 //! Kinds of machines: what an experiment builds.
 
 use super::Experiment;
+use super::laboratory::LaboratoryMachine;
 use super::network::NetworkMachine;
 use crate::Result;
 use crate::arithmetic::Real;
@@ -12,6 +13,8 @@ choices! {
     pub enum Machine {
         /// An analog network.
         "network" => Network(NetworkMachine),
+        /// A machine of a laboratory that relaxes by itself.
+        "laboratory" => Laboratory(LaboratoryMachine),
     }
     forward {
         /// The machine in words.

@@ -13,6 +13,7 @@
 mod case;
 mod device;
 mod files;
+mod laboratory;
 mod learning;
 mod load;
 mod machine;
@@ -33,10 +34,12 @@ use crate::arithmetic::Real;
 use crate::data::DataConfig;
 use crate::system::{Instruments, Relaxation, System};
 use crate::training::Plan;
+use crate::wire::LaboratoryTable;
 
 pub use case::Case;
 pub use device::{Device, EffectOn};
 pub use files::NamedFiles;
+pub use laboratory::LaboratoryMachine;
 pub use learning::LearningConfig;
 pub use machine::Machine;
 pub use network::{CouplingConfig, NetworkConfig, NetworkMachine, Topology};
@@ -77,6 +80,9 @@ pub struct Experiment {
     pub learning: LearningConfig,
     /// How long, and with what optimiser.
     pub training: TrainingConfig,
+    /// The laboratory whose instruments take the place of simulated ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub laboratory: Option<LaboratoryTable>,
 }
 
 impl Default for Experiment {
@@ -93,6 +99,7 @@ impl Default for Experiment {
             measurement: Instruments::default(),
             learning: LearningConfig::default(),
             training: TrainingConfig::default(),
+            laboratory: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! `[network]`, `[relaxation]`, `[measurement]` and `[device]`.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::quantity::range;
 use crate::system::{
     Activation, AnalogNetwork, Coupling, CouplingKind, Dynamics, Layer, NetworkDescription, System,
 };
+use crate::wire::Laboratory;
 use crate::{Error, Result};
 
 /// How neighbouring layers are coupled.
@@ -133,6 +135,7 @@ impl NetworkMachine {
         for array in network.arrays() {
             limits::NUMBERS.product(&[array.to.len(), array.from.len()]).map_err(large)?;
         }
+        experiment.check_laboratory()?;
         let device = &experiment.device;
         let mut arrays = network.arrays().into_iter();
         let sites = arrays.try_for_each(|array| device.check_site(array.from == array.to));
@@ -183,6 +186,18 @@ impl NetworkConfig {
         let deviation = T::of(self.initial_gain / (inputs as f64).sqrt());
         let mut stream = Key::new(seed, "initial weights").with(index).stream();
         DMatrix::from_fn(outputs, inputs, |_, _| deviation * T::normal(&mut stream))
+    }
+
+    /// The arrays by name, each with the rows that it joins, inputs first, and how it is used.
+    pub(crate) fn rows_of_arrays(
+        &self,
+    ) -> impl Iterator<Item = (String, Range<usize>, Range<usize>, CouplingKind)> {
+        self.arrays().into_iter().map(|array| (array.name, array.from, array.to, array.kind))
+    }
+
+    /// Outputs and inputs of each array.
+    pub(super) fn shapes(&self) -> Vec<(usize, usize)> {
+        self.arrays().iter().map(|array| (array.to.len(), array.from.len())).collect()
     }
 
     fn arrays(&self) -> Vec<Array> {
@@ -252,8 +267,10 @@ impl Experiment {
         let layer = |layer| Layer { nodes: network.layers[layer], activation: activation(layer) };
         let layers: Vec<Layer> = (1..=output).map(layer).collect();
         let nodes = layers.iter().map(|layer| layer.nodes).sum();
+        let laboratory = self.reach_laboratory()?;
         let arrays = network.arrays().into_iter().enumerate();
-        let couplings = arrays.map(|(index, array)| self.coupling(array, index as u64));
+        let couplings =
+            arrays.map(|(index, array)| self.coupling(array, index as u64, laboratory.as_ref()));
         AnalogNetwork::new(NetworkDescription {
             inputs: network.layers[0],
             layers,
@@ -269,7 +286,12 @@ impl Experiment {
         })
     }
 
-    fn coupling<T: Real>(&self, array: Array, index: u64) -> Result<Coupling<T>> {
+    fn coupling<T: Real>(
+        &self,
+        array: Array,
+        index: u64,
+        laboratory: Option<&Arc<Laboratory>>,
+    ) -> Result<Coupling<T>> {
         let Array { name, from, to, kind, feeds_back } = array;
         let (network, shape) = (&self.network, (to.len(), from.len()));
         let weights = || {
@@ -293,6 +315,7 @@ impl Experiment {
             seed: self.seed,
             chip: self.chip,
             weights: &weights,
+            laboratory,
         };
         let coupler = self.device.array(&site)?;
         Ok(Coupling { name, from, to, kind, coupler })

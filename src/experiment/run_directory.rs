@@ -180,6 +180,8 @@ impl RunDirectory {
     pub fn expect_same(&self, experiment: &Experiment) -> Result<()> {
         let mut before = self.experiment(&[])?;
         before.training.epochs = experiment.training.epochs;
+        // What was trained in simulation goes on in a laboratory.
+        before.laboratory.clone_from(&experiment.laboratory);
         let differing = before.differing_keys(experiment);
         if !differing.is_empty() {
             return Err(Error::input(format!(
@@ -200,7 +202,7 @@ impl RunDirectory {
     }
 
     /// What tells this run's checkpoints from others: the SHA-256 of its experiment, as `config.toml`
-    /// has it, but for the number of epochs.
+    /// has it, but for the number of epochs and the laboratory.
     ///
     /// # Errors
     /// When `config.toml` cannot be read.
@@ -209,6 +211,7 @@ impl RunDirectory {
         if let Some(Value::Table(training)) = table.get_mut("training") {
             training.remove("epochs");
         }
+        table.remove("laboratory");
         Ok(hexadecimal(&Sha256::digest(table.to_string())))
     }
 

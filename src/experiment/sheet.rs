@@ -143,6 +143,15 @@ impl Sheet {
         }
     }
 
+    /// Whether the file at `path` is a datasheet: it states a kind of device.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn is_one(path: &Path) -> Result<bool> {
+        let table = read_text(path)?.parse::<Table>();
+        Ok(table.is_ok_and(|table| table.get("kind").is_some_and(Value::is_str)))
+    }
+
     /// The names of the sheets that come with the program.
     pub fn names() -> impl Iterator<Item = &'static str> {
         EMBEDDED.iter().map(|(name, _)| *name)

@@ -125,6 +125,10 @@ impl<T: Real> TrainingRun<T> {
     /// When the machine does not take the data.
     pub fn warnings(&mut self) -> Result<Vec<String>> {
         let trainer = &mut self.session.trainer;
+        // A laboratory's frames are dear: it is not asked before it has to be.
+        if trainer.system().is_in_a_laboratory() {
+            return Ok(trainer.seam().into_iter().collect());
+        }
         Ok(trainer.doubts()?.into_iter().chain(trainer.seam()).collect())
     }
 
@@ -140,12 +144,18 @@ impl<T: Real> TrainingRun<T> {
         wide_awake(|| {
             while !trainer.is_finished() {
                 let epoch = trainer.metrics().len() + 1;
-                let ended = trainer.epoch(&mut |samples| watch(Moment::Update { epoch, samples }));
+                let ended = trainer
+                    .epoch(&mut |samples| watch(Moment::Update { epoch, samples }))
+                    .map(drop);
                 match (ended, &*directory) {
-                    (Ok(_), None) => {}
-                    (Ok(_), Some(directory)) => {
+                    (Ok(()), None) => {}
+                    (Ok(()), Some(directory)) => {
                         directory.write_metrics(trainer.metrics())?;
                         directory.save(trainer)?;
+                    }
+                    (Err(error), Some(directory)) if trainer.system().is_in_a_laboratory() => {
+                        directory.save(trainer)?;
+                        return Err(go_on(error, directory));
                     }
                     (Err(Error::Stopped(when)), Some(directory)) => {
                         directory.save(trainer)?;
@@ -167,11 +177,30 @@ impl<T: Real> TrainingRun<T> {
         match &self.directory {
             None => self.session.trainer.summary(self.name.clone()),
             Some(directory) => {
-                let summary = self.session.summary(directory)?;
+                let summary = self.session.summary(directory);
+                let in_laboratory = self.session.trainer.system().is_in_a_laboratory();
+                let summary = summary.map_err(|error| match in_laboratory {
+                    true => go_on(error, directory),
+                    false => error,
+                })?;
                 directory.write_summary(&summary)?;
                 Ok(summary)
             }
         }
+    }
+}
+
+/// The `error` that ended a run in a laboratory, with how to go on: what was learnt is in `directory`.
+fn go_on(error: Error, directory: &RunDirectory) -> Error {
+    let path = directory.path().display();
+    let message = format!(
+        "{error}\nwhat was learnt is saved in {path}: go on with `equilux train ... --out {path} \
+         --resume`"
+    );
+    match error {
+        Error::Input(_) => Error::Input(message),
+        Error::Stopped(_) => Error::Stopped(message),
+        _ => Error::Machine(message),
     }
 }
 

@@ -33,7 +33,7 @@ fn imported<T: Real>(
     experiment: &Experiment,
     run: &Path,
 ) -> Result<()> {
-    let mut session = Session::<T>::new(experiment.clone())?;
+    let mut session = Session::<T>::new(experiment.simulated())?;
     let parameters = session.trainer.system().parameters();
     session.trainer.program(values_held(directory, manifest, &parameters)?)?;
     RunDirectory::create(run, experiment)?.save(&session.trainer)

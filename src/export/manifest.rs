@@ -314,6 +314,7 @@ impl Manifest {
         };
         format!(
             "A trained machine, exported by Equilux {} for: {}\n\n{how}\n\
+             PROTOCOL.txt is the loop that a bench runs with these files, with the numbers of this machine and an example.\n\n\
              test-inputs.npy has the values of the input nodes for each of {samples} test samples of {data}, test-labels.csv their\n\
              classes. The machine built from these files gives {} of them their class: {:.2} % (95 % interval {:.2} to {:.2} %);\n\
              predictions.csv has each one. The trained machine gave the same class to {as_trained} of them. Random imperfections\n\

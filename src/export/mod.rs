@@ -20,6 +20,7 @@ mod elsewhere;
 mod import;
 mod manifest;
 mod picture;
+mod protocol;
 mod slm;
 mod test_set;
 mod verify;
@@ -46,6 +47,9 @@ pub use picture::{ContactSheet, Draw, Thumbnail};
 pub use slm::MaskOptions;
 pub use verify::{Verification, verify};
 pub use weights::read_tensor;
+
+/// What a bench does with the files.
+const PROTOCOL: &str = "PROTOCOL.txt";
 
 /// What to export, and how.
 #[derive(Clone, Debug)]
@@ -84,7 +88,7 @@ fn exported<T: Real>(
 ) -> Result<Manifest> {
     let path = run.checkpoint();
     let checkpoint = run.read_checkpoint::<T>()?;
-    let mut session = Session::<T>::new(experiment.clone())?;
+    let mut session = Session::<T>::new(experiment.simulated())?;
     session.trainer.load(&checkpoint, false, &path)?;
     let parameters = session.trainer.system().parameters();
     for Parameter { name, values, .. } in &parameters {
@@ -112,9 +116,10 @@ fn exported<T: Real>(
     let mut manifest = Manifest::new(target, &packed, sheet, held, bundle.files().to_vec());
     let test = &session.trainer.data().test;
     test_set::write(&mut bundle, test)?;
+    test_set::write_scaling(&mut bundle, &session.scaler)?;
     // What a reader of these files will find: the machine as it is built from them.
     let (mut expected, classes) = expectation::<T>(bundle.path(), &manifest)?;
-    let mut own = run.experiment(&[])?.machine::<T>()?;
+    let mut own = run.experiment(&[])?.simulated().machine::<T>()?;
     checkpoint.program(own.as_mut(), false, &path)?;
     let as_trained = predict(own.as_mut(), test)?;
     expected.as_trained = as_trained.iter().zip(&classes).filter(|(a, b)| a == b).count();
@@ -123,6 +128,10 @@ fn exported<T: Real>(
     bundle.write("README.txt", "how to load this", None, |file| {
         file.write_all(manifest.instructions().as_bytes())
     })?;
+    let classes = &session.trainer.data().classes;
+    let protocol = protocol::protocol(bundle.path(), &manifest, test, classes)?;
+    let what = "what a bench does with these files, with the numbers of this machine";
+    bundle.write(PROTOCOL, what, None, |file| file.write_all(protocol.as_bytes()))?;
     manifest.files = bundle.files().to_vec();
     bundle.publish(&manifest.to_json())?;
     Ok(manifest)
@@ -253,7 +262,7 @@ fn values_held<T: Real>(
 /// of each test sample.
 fn expectation<T: Real>(directory: &Path, manifest: &Manifest) -> Result<(Expected, Vec<usize>)> {
     let experiment = manifest.experiment(directory)?;
-    let mut machine = experiment.machine::<T>()?;
+    let mut machine = experiment.simulated().machine::<T>()?;
     let test = test_set::read::<T>(directory, machine.inputs(), machine.outputs().len())?;
     machine.program(&mut values_held(directory, manifest, &machine.parameters())?)?;
     let classes = predict(machine.as_mut(), &test)?;

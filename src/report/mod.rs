@@ -117,7 +117,7 @@ fn rewrite<T: Real>(run: &RunDirectory, experiment: &Experiment) -> Result<()> {
     let path = run.checkpoint();
     let mut system = None;
     if path.exists() {
-        let mut machine = experiment.machine::<T>()?;
+        let mut machine = experiment.simulated().machine::<T>()?;
         run.read_checkpoint::<T>()?.program(machine.as_mut(), true, &path)?;
         system = Some(machine);
     }

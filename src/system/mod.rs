@@ -21,8 +21,10 @@
 
 mod activation;
 mod cost;
+mod instrument;
 mod local_product;
 mod network;
+mod remote;
 
 use std::ops::Range;
 
@@ -35,11 +37,13 @@ use crate::{Error, Result};
 
 pub use activation::Activation;
 pub use cost::Cost;
+pub use instrument::SimulatedSystem;
 pub use local_product::{GradientPart, LocalProduct};
 pub use network::{
     AnalogNetwork, Coupling, CouplingKind, Dynamics, Instruments, Layer, NetworkDescription,
     Relaxation, RelaxationMethod,
 };
+pub use remote::RemoteSystem;
 
 /// A force -beta dC/dv on the outputs.
 #[derive(Clone, Copy, Debug)]
@@ -309,6 +313,12 @@ pub trait System<T: Real>: Send {
     /// What the yardstick's gradient is a derivative by, in words.
     fn derivative_by(&self) -> String {
         "its parameters".into()
+    }
+
+    /// Whether an instrument does its work that may be lost at any moment. What it has learnt is then
+    /// kept after every update.
+    fn is_in_a_laboratory(&self) -> bool {
+        false
     }
 
     /// The largest relative difference between an array's effective matrix and what it should have

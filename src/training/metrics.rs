@@ -69,6 +69,9 @@ pub struct LabSummary {
     /// Writes of training that write-and-verify gave up.
     #[serde(default)]
     pub given_up: u64,
+    /// Requests of training that a laboratory was asked again.
+    #[serde(default)]
+    pub retries: u64,
     /// What is known of the energy of training, joule.
     #[serde(default)]
     pub joules: f64,
@@ -100,6 +103,7 @@ impl LabSummary {
             conversions_per_inference: inference.conversions as f64 * each,
             pulses: training.pulses,
             given_up: training.given_up,
+            retries: training.retries,
             joules: training.energy.known(),
             joules_per_inference: inference.energy.known() * each,
             energy: training.energy,

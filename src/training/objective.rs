@@ -150,7 +150,9 @@ impl Evaluation {
             let column = measured.values.column(sample);
             let values = &column.as_slice()[outputs.clone()];
             self.samples += 1;
-            self.correct += usize::from(largest(values) == *label);
+            // What could not be read is of no class.
+            let is_read = values.iter().all(|value| !value.f64().is_nan());
+            self.correct += usize::from(is_read && largest(values) == *label);
             self.steps += measured.steps[sample];
             self.truncated += usize::from(measured.is_truncated(sample));
             if measured.is_used(sample) {

@@ -15,6 +15,7 @@ use crate::arithmetic::random::Key;
 use crate::coupler::{Expense, Parameter, Saturation};
 use crate::data::{Examples, Parts};
 use crate::learning::{Batch, Estimate, Rule};
+use crate::state::State;
 use crate::stop::Stop;
 use crate::system::{Phase, System};
 use crate::{Error, Result};
@@ -58,6 +59,8 @@ pub struct Trainer<T: Real> {
     spent: Expense,
     metrics: Vec<EpochMetrics>,
     begun: Option<Begun>,
+    /// The state of a machine in a laboratory after its last whole update.
+    kept: Option<State<T>>,
     stop: Stop,
     training_time: Duration,
     trained_samples: usize,
@@ -117,6 +120,7 @@ impl<T: Real> Trainer<T> {
             spent: Expense::default(),
             metrics: Vec::new(),
             begun: None,
+            kept: None,
             stop: Stop::default(),
             training_time: Duration::ZERO,
             trained_samples: 0,
@@ -343,6 +347,7 @@ impl<T: Real> Trainer<T> {
         let begun = self.begun.take().unwrap_or_else(fresh);
         let Begun { mut seen, mut unsettled, mut left, mut truncated, before } = begun;
         let (start, first) = (Instant::now(), seen.samples);
+        self.keep();
         let rest = order.get(first..).ok_or_else(|| {
             let (set, all) = (&self.data.name, order.len());
             Error::input(format!("{first} samples of an epoch are done, {set} has {all} to train"))
@@ -364,7 +369,18 @@ impl<T: Real> Trainer<T> {
                 self.begun = Some(Begun { seen, unsettled, left, truncated, before });
                 return Err(Error::Stopped(message));
             }
-            let of_batch = self.update(indices, rate_factor, &mut seen)?;
+            let of_batch = match self.update(indices, rate_factor, &mut seen) {
+                Ok(of_batch) => of_batch,
+                Err(error) => {
+                    self.training_time += start.elapsed();
+                    self.trained_samples += seen.samples - first;
+                    // Of a laboratory that is lost nothing is but this mini-batch.
+                    let begun = Begun { seen, unsettled, left, truncated, before };
+                    self.begun = self.kept.is_some().then_some(begun);
+                    return Err(error);
+                }
+            };
+            self.keep();
             unsettled += of_batch.unsettled;
             left += of_batch.left;
             truncated += of_batch.truncated;
@@ -380,7 +396,10 @@ impl<T: Real> Trainer<T> {
         }
         self.training_time += start.elapsed();
         self.trained_samples += seen.samples - first;
-        self.spent = self.spent.plus(&self.system.expense(), &before);
+        // Until the epoch has been evaluated it is not over.
+        self.begun =
+            self.kept.is_some().then_some(Begun { seen, unsettled, left, truncated, before });
+        let spent = self.spent.plus(&self.system.expense(), &before);
         let (objective, system) = (self.plan.objective, self.system.as_mut());
         let validation_accuracy = match &self.data.validation {
             Some(examples) => Some(objective.evaluate(system, examples)?.accuracy()),
@@ -400,12 +419,19 @@ impl<T: Real> Trainer<T> {
             test_unsettled: test.unsettled,
             test_truncated: test.truncated,
             inference_steps: test.mean_steps(),
-            frames: self.spent.frames,
-            conversions: self.spent.conversions,
-            lab_seconds: self.spent.seconds,
+            frames: spent.frames,
+            conversions: spent.conversions,
+            lab_seconds: spent.seconds,
             non_reciprocity: self.system.non_reciprocity(),
         });
+        self.spent = spent;
+        (self.begun, self.kept) = (None, None);
         Ok(&self.metrics[epoch])
+    }
+
+    /// Keeps the state of a machine in a laboratory, which may be lost in the midst of what follows.
+    fn keep(&mut self) {
+        self.kept = self.system.is_in_a_laboratory().then(|| self.system.state());
     }
 
     /// One update from the samples `indices`; returns how many had not settled.
@@ -444,7 +470,7 @@ impl<T: Real> Trainer<T> {
         let parameters = self.names.iter().cloned().zip(self.values.iter().cloned());
         Checkpoint {
             parameters: parameters.collect(),
-            machine: self.system.state(),
+            machine: self.kept.clone().unwrap_or_else(|| self.system.state()),
             optimiser: self.descent.state(),
             progress: Progress {
                 precision: T::NAME.into(),

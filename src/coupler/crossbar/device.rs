@@ -1,9 +1,9 @@
 //! What the list of a crossbar's effects is asked.
 
-use super::Crossbar;
 use super::effects::{CrossbarDevice, Direction};
 use super::hook::{ArrayEffect, Path};
 use super::settings::Mapping;
+use super::{Crossbar, RemoteArray};
 use crate::Result;
 use crate::arithmetic::Real;
 use crate::coupler::{Coupler, Effect, Family, Site, Span, chip_key};
@@ -98,6 +98,11 @@ impl Family for CrossbarDevice {
     }
 
     fn array<T: Real>(&self, site: &Site<T>) -> Result<Box<dyn Coupler<T>>> {
+        if let Some(laboratory) = site.laboratory {
+            let (weights, laboratory) = ((site.weights)(), laboratory.clone());
+            let array = RemoteArray::new(self.clone(), weights, laboratory, site.index)?;
+            return Ok(Box::new(array));
+        }
         let key = chip_key(site.seed, site.chip, "first programming").with(site.index);
         Ok(Box::new(Crossbar::new(self.clone(), (site.weights)(), key)?))
     }

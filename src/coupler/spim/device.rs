@@ -352,6 +352,12 @@ impl SpimDevice {
         if self.frames.multiplexing == Multiplexing::FocalPlane { self.patterns.count } else { 1 }
     }
 
+    /// Macro-pixels of an array of so many `inputs` and `outputs`, driven forward and reversed.
+    pub fn apertures(&self, inputs: usize, outputs: usize) -> [usize; 2] {
+        let both = self.readout.get().shows_writers();
+        [inputs, outputs].map(|driven| if both { inputs + outputs } else { driven })
+    }
+
     /// The camera before an aperture of `nodes` macro-pixels, its region of interest included.
     pub fn detector(&self, nodes: usize) -> Detector {
         self.camera.detector(&self.region, nodes, self.field_in_phase(nodes))
@@ -449,6 +455,10 @@ impl Family for SpimDevice {
         let most = site.inputs.max(site.outputs);
         limits::NUMBERS.product(&[most, self.patterns.count]).map_err(large)?;
         let patterns = Patterns::random(&self.patterns, nodes, site.same_nodes, key);
+        if let Some(laboratory) = site.laboratory {
+            let spim = Spim::in_laboratory(self.clone(), patterns, laboratory.clone(), site.index)?;
+            return Ok(Box::new(spim));
+        }
         let chip = Self::chip(site.seed, site.chip, site.index);
         Ok(Box::new(Spim::on_chip(self.clone(), patterns, chip)?))
     }

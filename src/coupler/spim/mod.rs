@@ -26,11 +26,13 @@
 //! file of `readout/` and a line in the list there.
 pub mod bench;
 mod device;
+mod instrument;
 pub mod optics;
 mod patterns;
 mod picture;
 mod products;
 pub mod readout;
+mod remote;
 mod side;
 mod wandered;
 mod yardstick;
@@ -40,6 +42,7 @@ use std::sync::{Arc, OnceLock};
 use nalgebra::DMatrix;
 
 use self::products::Products;
+use self::remote::Bench;
 use self::side::Side;
 use self::wandered::Wandered;
 use super::{
@@ -48,12 +51,14 @@ use super::{
 use crate::arithmetic::random::Key;
 use crate::arithmetic::{Real, View, ViewMut};
 use crate::state::State;
+use crate::wire::Laboratory;
 use crate::{Error, Result};
 
 pub use device::{
     FrameWait, Frames, InitialWeights, LearningRule, Multiplexing, Panel, PatternSettings,
     PatternValues, SelfCoupling, SpimDevice, Tier, UpdateRounding,
 };
+pub use instrument::SimulatedFrames;
 pub use optics::camera::CameraExposure;
 pub use optics::{Optic, Path, Shot, Sight};
 pub use patterns::Patterns;
@@ -87,6 +92,8 @@ pub struct Spim<T: Real> {
     self_coupling: Vec<T>,
     /// Frames of a camera that has a limit.
     camera: Tally,
+    /// The laboratory's modulator and camera in place of simulated light.
+    bench: Option<Arc<Bench>>,
 }
 
 impl<T: Real> Spim<T> {
@@ -108,15 +115,12 @@ impl<T: Real> Spim<T> {
     pub fn on_chip(device: SpimDevice, patterns: Patterns<T>, chip: Key) -> Result<Self> {
         let checked = device.check().and_then(|()| device.check_site(patterns.writers.is_none()));
         checked.map_err(|message| Error::input(format!("device.spim.{message}")))?;
-        let readout = device.readout.get();
-        let (inputs, outputs) = (patterns.readers.nrows(), patterns.writers().nrows());
-        let aperture =
-            |driven: usize| if readout.shows_writers() { inputs + outputs } else { driven };
-        let forward = Arc::new(Side::new(&device, aperture(inputs), chip)?);
-        let reversed = if aperture(inputs) == aperture(outputs) {
+        let apertures = device.apertures(patterns.readers.nrows(), patterns.writers().nrows());
+        let forward = Arc::new(Side::new(&device, apertures[0], chip)?);
+        let reversed = if apertures[0] == apertures[1] {
             forward.clone()
         } else {
-            Arc::new(Side::new(&device, aperture(outputs), chip)?)
+            Arc::new(Side::new(&device, apertures[1], chip)?)
         };
         let shown = patterns.shown(device.patterns.bits);
         Ok(Self {
@@ -131,7 +135,35 @@ impl<T: Real> Spim<T> {
             latent: patterns,
             shown,
             device,
+            bench: None,
         })
+    }
+
+    /// The machine `device` showing `patterns` on the panel of a `laboratory`, as the array `index`
+    /// of its machine: nothing of its light is simulated, and of the device only what a laboratory
+    /// knows is believed.
+    ///
+    /// # Errors
+    /// Those of [`on_chip`](Self::on_chip), and when the laboratory is of another kind, or its panel
+    /// or camera is not that of the device.
+    pub fn in_laboratory(
+        device: SpimDevice,
+        patterns: Patterns<T>,
+        laboratory: Arc<Laboratory>,
+        index: u64,
+    ) -> Result<Self> {
+        let chip = SpimDevice::chip(0, 0, index);
+        let mut spim = Self::on_chip(device, patterns, chip)?;
+        let nodes = spim.sides.each_ref().map(|side| side.nodes);
+        let (bench, known) = Bench::new(laboratory, &spim.device, nodes, index)?;
+        let first = Arc::new(Side::believed(&known, nodes[0], chip)?);
+        let second = match nodes[0] == nodes[1] {
+            true => first.clone(),
+            false => Arc::new(Side::believed(&known, nodes[1], chip)?),
+        };
+        spim.sides = [first, second];
+        (spim.is_dense, spim.bench) = (false, Some(Arc::new(bench)));
+        Ok(spim)
     }
 
     /// The patterns as the modulator is asked to show them.
@@ -159,7 +191,7 @@ impl<T: Real> Coupler<T> for Spim<T> {
     }
 
     fn read(&self, read: &Read<T>, currents: ViewMut<T>, scratch: &mut Vec<T>) -> Result<()> {
-        readout::read(self, read, currents, scratch);
+        readout::read(self, read, currents, scratch)?;
         let pairs = self.device.readout.get().pairs(read.wanted.len());
         let (samples, frames) = (read.values.ncols() as u64, self.device.frames_per_energy());
         self.wandered.pass(samples * 2 * pairs * frames, samples * self.device.waits(pairs));
@@ -191,6 +223,9 @@ impl<T: Real> Coupler<T> for Spim<T> {
             products.set(&self.shown);
         }
         self.wandered.write(&self.device, key);
+        if let Some(bench) = &self.bench {
+            bench.updated();
+        }
         Ok(())
     }
 
@@ -204,6 +239,10 @@ impl<T: Real> Coupler<T> for Spim<T> {
     }
 
     fn noiseless(&self) -> Option<Box<dyn Coupler<T>>> {
+        // Nobody has a laboratory without noise.
+        if self.bench.is_some() {
+            return None;
+        }
         self.without_noise().ok().map(|quiet| Box::new(quiet) as Box<dyn Coupler<T>>)
     }
 
@@ -236,6 +275,10 @@ impl<T: Real> Coupler<T> for Spim<T> {
     }
 
     fn read_expense(&self, _: Port, wanted: usize, _: Span) -> Expense {
+        // A laboratory counts what it shows.
+        if self.bench.is_some() {
+            return Expense::default();
+        }
         let pairs = self.device.readout.get().pairs(wanted);
         let frames = 2 * pairs * self.device.frames_per_energy();
         let timing = &self.device.frames;
@@ -245,10 +288,19 @@ impl<T: Real> Coupler<T> for Spim<T> {
     }
 
     fn expense(&self) -> Expense {
-        Expense::default()
+        let Some(bench) = &self.bench else { return Expense::default() };
+        let (frames, seconds) = bench.frames();
+        Expense { frames, seconds, retries: bench.retries(), ..Expense::default() }
+    }
+
+    fn is_in_a_laboratory(&self) -> bool {
+        self.bench.is_some()
     }
 
     fn saturation(&self) -> Vec<Saturation> {
+        if self.bench.is_some() {
+            return vec![self.camera.of("laboratory's camera", "laboratory.exposure")];
+        }
         let limited = self.sides[0].detector.limit().is_some();
         let counted = || self.camera.of("camera", "device.spim.camera.full_scale");
         limited.then(counted).into_iter().collect()
@@ -264,12 +316,20 @@ impl<T: Real> Coupler<T> for Spim<T> {
 
     fn state(&self) -> State<T> {
         let mut state = State::default();
-        self.wandered.save(&self.device, &mut state);
+        match &self.bench {
+            Some(bench) => bench.save(&mut state),
+            None => self.wandered.save(&self.device, &mut state),
+        }
         state
     }
 
     fn restore(&mut self, state: &State<T>) -> Result<()> {
-        self.wandered.restore(&self.device, state)
+        match &self.bench {
+            Some(bench) => bench.restore(state),
+            // What was trained in a laboratory stands on an aligned bench.
+            None if state.text("session").is_ok() => Ok(()),
+            None => self.wandered.restore(&self.device, state),
+        }
     }
 }
 

@@ -109,6 +109,16 @@ impl Wandered {
         }
     }
 
+    /// Lets everything wander for the time since it last did; `key` names the walk.
+    pub fn walk(&mut self, device: &SpimDevice, key: Key) {
+        let hours = Self::hours(device, self.since());
+        self.ticks = Default::default();
+        let effects = device.effects().into_iter().zip(&mut self.states);
+        for (at, ((_, effect), state)) in effects.enumerate().filter(|(_, (_, s))| !s.is_empty()) {
+            effect.walk(state, hours, key.with(WALK).with(at as u64));
+        }
+    }
+
     /// Where everything stands in the phase that `key` names.
     pub fn standing(&self, device: &SpimDevice, key: Key) -> Standing {
         let hours = if self.still { 0.0 } else { Self::hours(device, self.between) / 2.0 };

@@ -69,6 +69,7 @@ impl<T: Real> Spim<T> {
             camera: Tally::default(),
             chip: self.chip,
             wandered: self.wandered.clone(),
+            bench: None,
         }
     }
 

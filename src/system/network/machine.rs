@@ -111,12 +111,14 @@ impl<T: Real> AnalogNetwork<T> {
             .enumerate()
             .map(|(index, (lane, part))| (index, lane, part))
             .collect();
-        let outcomes: Vec<Result<()>> = seats
-            .into_par_iter()
-            .map(|(index, lane, part)| {
-                work(this, lane, index * LANE..samples.min((index + 1) * LANE), part)
-            })
-            .collect();
+        let each = |(index, lane, part): (usize, &mut Lane<T>, P)| {
+            work(this, lane, index * LANE..samples.min((index + 1) * LANE), part)
+        };
+        let outcomes: Vec<Result<()>> = match self.is_in_a_laboratory() {
+            false => seats.into_par_iter().map(each).collect(),
+            // One instrument serves one lane after another, and after a failure none.
+            true => vec![seats.into_iter().try_for_each(each)],
+        };
         lanes[..count].iter().for_each(|lane| self.count(&lane.reads));
         self.lanes = lanes;
         outcomes.into_iter().collect()
@@ -127,7 +129,8 @@ impl<T: Real> AnalogNetwork<T> {
     fn read_drives(&mut self, inputs: &DMatrix<T>, key: Key) -> Result<DMatrix<T>> {
         let (nodes, samples) = (self.network.nodes, inputs.ncols());
         let foreground = Foreground::of(inputs);
-        let width = samples.div_ceil(rayon::current_num_threads()).next_multiple_of(LANE);
+        let drives = if self.is_in_a_laboratory() { 1 } else { rayon::current_num_threads() };
+        let width = samples.div_ceil(drives).next_multiple_of(LANE);
         let order: Vec<usize> = (0..samples).collect();
         let mut constant = DMatrix::zeros(nodes, samples);
         let parts: Vec<&mut [T]> =
@@ -256,6 +259,7 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
 
     fn settle(&mut self, inputs: &DMatrix<T>, phase: &Phase<T>) -> Result<Measurement<T>> {
         self.check(inputs, phase)?;
+        self.network.made_of.couplings.iter_mut().try_for_each(|each| each.coupler.begin())?;
         let key = self.next_key("settling");
         let task = Task::new(&self.network, phase, key);
         let (nodes, samples) = (self.network.nodes, inputs.ncols());
@@ -378,6 +382,9 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
             total.seconds = total.seconds.max(seconds);
             let own = coupling.coupler.expense();
             writing += own.seconds;
+            total.frames = total.frames.saturating_add(own.frames);
+            total.conversions = total.conversions.saturating_add(own.conversions);
+            total.retries += own.retries;
             total.pulses += own.pulses;
             total.given_up += own.given_up;
             total.energy = total.energy.plus(&own.energy);
@@ -433,6 +440,10 @@ impl<T: Real> System<T> for AnalogNetwork<T> {
 
     fn derivative_by(&self) -> String {
         self.network.derivative_by()
+    }
+
+    fn is_in_a_laboratory(&self) -> bool {
+        self.couplings().iter().any(|coupling| coupling.coupler.is_in_a_laboratory())
     }
 
     fn staleness(&self) -> f64 {

@@ -14,6 +14,7 @@ use crate::coupler::spim::optics::{Optic, Path, Shot, Sight};
 pub type Field = (Complex<f64>, Complex<f64>);
 
 /// All that a frame meets after the panel.
+#[derive(Clone)]
 pub struct Exposure<'a> {
     sight: Sight<'a>,
     /// The effects that frames meet, with where each stood when the read began.
@@ -68,6 +69,12 @@ impl<'a> Exposure<'a> {
     #[must_use]
     pub fn drifted(self, change: f64) -> Self {
         Self { drifted: change, ..self }
+    }
+
+    /// The same at frame `number` of the read that has begun.
+    #[must_use]
+    pub fn at(&self, number: u64) -> Self {
+        Self { taken: number, ..self.clone() }
     }
 
     /// All frames taken, and those with a camera pixel at its limit.

@@ -71,26 +71,31 @@ impl<'a> Wave<'a> {
         Self { optics, fourier, light: optics.light(), bare, work: blank(), spectrum: blank() }
     }
 
+    /// Checks that a mask is of the panel's size and the modulator's bits.
+    fn check(&self, mask: &Mask) -> Result<()> {
+        let layout = &self.optics.layout;
+        if (mask.height, mask.width, mask.bits)
+            == (layout.height, layout.width, self.optics.levels.bits())
+        {
+            return Ok(());
+        }
+        Err(Error::input(format!(
+            "a mask of {} x {} pixels and {} bits does not fit a panel of {} x {} pixels and {} bits",
+            mask.width,
+            mask.height,
+            mask.bits,
+            layout.width,
+            layout.height,
+            self.optics.levels.bits()
+        )))
+    }
+
     /// The field just behind the panel.
     ///
     /// # Errors
     /// When the mask is not of the panel's size or the modulator's bits.
     pub fn near_field(&self, mask: &Mask, moment: Moment) -> Result<NearField> {
-        let layout = &self.optics.layout;
-        if (mask.height, mask.width, mask.bits)
-            != (layout.height, layout.width, self.optics.levels.bits())
-        {
-            return Err(Error::input(format!(
-                "a mask of {} x {} pixels and {} bits does not fit a panel of {} x {} pixels and \
-                 {} bits",
-                mask.width,
-                mask.height,
-                mask.bits,
-                layout.width,
-                layout.height,
-                self.optics.levels.bits()
-            )));
-        }
+        self.check(mask)?;
         let scale = 1.0 + moment.flicker;
         let moving = moment.pixel_key;
         let gains = &self.optics.phase_gains;
@@ -219,6 +224,81 @@ impl<'a> Wave<'a> {
             total += self.optics.pixel.gap(fy, fx) * bare;
         }
         total / self.light
+    }
+
+    /// The field at every frequency of `down` and `across`, row by row: [`at`](Self::at) by one sum
+    /// along the rows for each of `across`.
+    pub fn at_all(&self, near: &NearField, down: &[f64], across: &[f64]) -> Vec<Field> {
+        let (height, width) = (self.optics.layout.height, self.optics.layout.width);
+        let turns = |frequencies: &[f64], count: usize| -> Vec<Vec<Field>> {
+            let turn = |f: f64, at: usize| Field::from_polar(1.0, -TAU * (f * at as f64).fract());
+            frequencies.iter().map(|f| (0..count).map(|at| turn(*f, at)).collect()).collect()
+        };
+        let (along_y, along_x) = (turns(down, height), turns(across, width));
+        let sums = |plane: &[Field]| -> Vec<Field> {
+            let of_row = |row: &[Field]| -> Vec<Field> {
+                let along = |turns: &Vec<Field>| row.iter().zip(turns).map(|(a, b)| a * b).sum();
+                along_x.iter().map(along).collect()
+            };
+            let rows: Vec<Vec<Field>> =
+                plane.par_chunks(width).with_min_len(16).map(of_row).collect();
+            let sum = |turns: &Vec<Field>, x: usize| {
+                turns.iter().zip(&rows).map(|(turn, row)| turn * row[x]).sum::<Field>()
+            };
+            let each = |turns| (0..across.len()).map(move |x| sum(turns, x));
+            along_y.iter().flat_map(each).collect()
+        };
+        let planes = near.planes.len();
+        let mut total = vec![Field::default(); down.len() * across.len()];
+        let mut add = |sums: Vec<Field>, factor: &dyn Fn(usize, usize) -> Field| {
+            for (at, (total, sum)) in total.iter_mut().zip(sums).enumerate() {
+                *total += factor(at / across.len(), at % across.len()) * sum / self.light;
+            }
+        };
+        let envelopes =
+            |f: &[f64]| -> Vec<_> { f.iter().map(|f| self.envelopes(planes, *f)).collect() };
+        let (ey, ex) = (envelopes(down), envelopes(across));
+        for (point, plane) in near.planes.iter().enumerate() {
+            add(sums(plane), &|y, x| ey[y][point / POINTS] * ex[x][point % POINTS]);
+        }
+        if self.optics.pixel.has_gap() {
+            let flat;
+            let beam = match &self.optics.beam {
+                Some(beam) => beam,
+                None => {
+                    flat = vec![Field::from(1.0); height * width];
+                    &flat
+                }
+            };
+            add(sums(beam), &|y, x| Field::from(self.optics.pixel.gap(down[y], across[x])));
+        }
+        total
+    }
+
+    /// The zero order of `mask`, relative to all light of the panel in phase.
+    ///
+    /// # Errors
+    /// Those of [`near_field`](Self::near_field).
+    pub fn zero_order(&self, mask: &Mask, moment: Moment) -> Result<Field> {
+        let bare = self.optics.beam.is_none() && self.optics.phase_gains.is_none();
+        if let (Drive::Levels(levels), true, None, None) =
+            (&mask.drive, bare, &self.optics.fringing, moment.pixel_key)
+        {
+            self.check(mask)?;
+            // Pixels of one level have one field: they are counted.
+            let mut counts = vec![0u32; 1 << mask.bits];
+            levels.iter().for_each(|level| counts[usize::from(*level)] += 1);
+            let scale = 1.0 + moment.flicker;
+            let of_level = |(level, count): (usize, &u32)| {
+                f64::from(*count) * Field::from_polar(1.0, scale * self.level_phase(level as u16))
+            };
+            let used = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+            let active: Field = used.map(of_level).sum();
+            let pixel = &self.optics.pixel;
+            let gap = if pixel.has_gap() { pixel.gap(0.0, 0.0) * self.light } else { 0.0.into() };
+            return Ok((self.envelopes(1, 0.0)[0].powi(2) * active + gap) / self.light);
+        }
+        Ok(self.at(&self.near_field(mask, moment)?, 0.0, 0.0))
     }
 
     /// The field at all frequencies (m / height, n / width), at n height + m; halves and above

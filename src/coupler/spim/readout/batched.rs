@@ -282,7 +282,7 @@ mod tests {
         if batched {
             assert!(super::read(&spim, &read, &mut out.as_view_mut()), "{device:?}");
         } else {
-            frames::read(&spim, &read, out.as_view_mut());
+            frames::read(&spim, &read, out.as_view_mut()).unwrap();
         }
         out
     }

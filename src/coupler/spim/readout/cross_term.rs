@@ -16,6 +16,13 @@ use super::{Pair, Readout, Wanted};
 pub struct CrossTerm {}
 
 impl Readout for CrossTerm {
+    fn recipe(&self) -> &'static str {
+        "For each pattern k two frames: the readers show v^k_j v_j, and beside them one macro-pixel, the writer of node\n\
+             m, shows u^k_m g in the one and -u^k_m g in the other; g = 1, or f'(u_m) where forces are those of gradient\n\
+             dynamics.\n\
+             force on m = (1/K) sum_k lambda_k (I_up - I_down) / 4"
+    }
+
     fn needs_energy(&self) -> bool {
         false
     }

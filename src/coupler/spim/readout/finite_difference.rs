@@ -27,6 +27,13 @@ impl Default for FiniteDifference {
 }
 
 impl Readout for FiniteDifference {
+    fn recipe(&self) -> &'static str {
+        "For each pattern k two frames: every node j shows xi_jk v_j, but node m shows xi_mk (v_m + h) in the one and\n\
+             xi_mk (v_m - h) in the other, h the step of the readout; g = 1, or f'(u_m) where forces are those of gradient\n\
+             dynamics.\n\
+             force on m = (1/K) sum_k lambda_k (I_up - I_down) g / (4 h)"
+    }
+
     fn error(&self, pair: f64, _: f64) -> f64 {
         pair / self.step
     }

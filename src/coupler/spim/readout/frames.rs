@@ -3,11 +3,13 @@
 
 use super::lag::Lag;
 use super::missing_share;
+use crate::Result;
 use crate::arithmetic::random::Stream;
 use crate::arithmetic::{Real, ViewMut};
 use crate::coupler::spim::Spim;
 use crate::coupler::spim::optics::exposure::{Exposure, Field};
 use crate::coupler::spim::optics::light::{Light, minus, plus, real};
+use crate::coupler::spim::remote::Roll;
 use crate::coupler::{Port, Read};
 
 /// A node whose force is wanted.
@@ -44,49 +46,83 @@ impl Pair {
     }
 }
 
-pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, mut currents: ViewMut<T>) {
+pub(super) fn read<T: Real>(
+    spim: &Spim<T>,
+    read: &Read<T>,
+    mut currents: ViewMut<T>,
+) -> Result<()> {
     let readout = spim.device.readout.get();
     let mut aperture = Aperture::new(spim, read.port);
     let standing = spim.wandered.standing(&spim.device, read.streams.key);
     let sight = spim.sight(read.port.index());
     let mut exposure = Exposure::new(sight, standing.gain).drifted(standing.phase_change);
-    let mut lag = Lag::new(&spim.device, aperture.nodes);
+    let mut lag = Lag::new(&spim.device, aperture.nodes).filter(|_| spim.bench.is_none());
     let reference: &[f64] =
         if readout.reads_overlaps() { aperture.light.reference_values() } else { &[] };
     let weights = weights(spim, read.port);
     let missing = missing_share(spim);
     let (mut wanted, mut forces) = (Vec::new(), Vec::new());
-    for column in 0..read.values.ncols() {
-        let gain = |row: usize| read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
-        aperture.show(spim, read.port, |node| read.values[(node, column)].f64());
-        let mut stream = read.streams.stream(column);
-        exposure.begin(&mut stream);
-        if let Some(lag) = &mut lag {
-            lag.begin(&aperture.values, reference);
+    // Adds the forces of one sample to its currents, where its frames are not only noted.
+    let mut read_sample =
+        |column: usize, roll: Option<&mut Roll>, currents: Option<&mut ViewMut<T>>| {
+            let gain = |row: usize| read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
+            aperture.show(spim, read.port, |node| read.values[(node, column)].f64());
+            let mut stream = read.streams.stream(column);
+            exposure.begin(&mut stream);
+            if let Some(lag) = &mut lag {
+                lag.begin(&aperture.values, reference);
+            }
+            let (aperture, weights, lag) = (&aperture, &weights[..], lag.as_mut());
+            let moved = Vec::new();
+            let exposure = &mut exposure;
+            let mut frames = Frames { aperture, exposure, weights, stream, moved, lag, roll };
+            wanted.clear();
+            wanted.extend(read.wanted.clone().enumerate().map(|(row, node)| {
+                // A writer beside the readers starts from nothing.
+                let beside = readout.shows_writers();
+                let own = read.values.get((node, column)).filter(|_| !beside);
+                let value = own.map_or(0.0, |value| value.f64());
+                Wanted { node, value, gain: gain(row).f64() }
+            }));
+            forces.clear();
+            forces.resize(wanted.len(), 0.0);
+            readout.add_forces(&mut frames, &wanted, &mut forces);
+            let Some(currents) = currents else { return };
+            for (row, (node, force)) in read.wanted.clone().zip(&forces).enumerate() {
+                let own = missing.map_or(T::zero(), |share| {
+                    share * spim.self_coupling[node] * read.values[(node, column)]
+                });
+                currents[(row, column)] += T::of(*force) + gain(row) * own;
+            }
+        };
+    let columns = 0..read.values.ncols();
+    let Some(bench) = &spim.bench else {
+        columns.into_iter().for_each(|column| read_sample(column, None, Some(&mut currents)));
+        let (frames, at_limit) = exposure.readings();
+        spim.camera.add(frames, at_limit);
+        return Ok(());
+    };
+    let mut roll = bench.roll(read.port.index())?;
+    let mut noted = Vec::new();
+    for column in columns.clone() {
+        // A sample whose readings have failed has no steady state any more, and no mask.
+        if read.values.column(column).iter().all(|value| value.f64().is_finite()) {
+            read_sample(column, Some(&mut roll), None);
+            noted.push(column);
+        } else {
+            currents.column_mut(column).fill(T::of(f64::NAN));
         }
-        let (aperture, weights, lag) = (&aperture, &weights[..], lag.as_mut());
-        let moved = Vec::new();
-        let mut frames = Frames { aperture, exposure: &mut exposure, weights, stream, moved, lag };
-        wanted.clear();
-        wanted.extend(read.wanted.clone().enumerate().map(|(row, node)| {
-            // A writer beside the readers starts from nothing.
-            let beside = readout.shows_writers();
-            let own = read.values.get((node, column)).filter(|_| !beside);
-            let value = own.map_or(0.0, |value| value.f64());
-            Wanted { node, value, gain: gain(row).f64() }
-        }));
-        forces.clear();
-        forces.resize(wanted.len(), 0.0);
-        readout.add_forces(&mut frames, &wanted, &mut forces);
-        for (row, (node, force)) in read.wanted.clone().zip(&forces).enumerate() {
-            let own = missing.map_or(T::zero(), |share| {
-                share * spim.self_coupling[node] * read.values[(node, column)]
-            });
-            currents[(row, column)] += T::of(*force) + gain(row) * own;
+        if roll.is_full() || column + 1 == columns.end {
+            roll.develop()?;
+            for column in noted.drain(..) {
+                read_sample(column, Some(&mut roll), Some(&mut currents));
+            }
+            let (frames, at_limit) = roll.readings();
+            spim.camera.add(frames, at_limit);
+            roll.rewind();
         }
     }
-    let (frames, at_limit) = exposure.readings();
-    spim.camera.add(frames, at_limit);
+    Ok(())
 }
 
 /// lambda_k / K, made up for the compensation of the light and in the unit of light as it was
@@ -188,7 +224,7 @@ impl<'a> Aperture<'a> {
 }
 
 /// One sample's camera frames, in the order in which they are taken.
-pub struct Frames<'a, 'b> {
+pub struct Frames<'a, 'b, 'c> {
     aperture: &'a Aperture<'b>,
     exposure: &'a mut Exposure<'b>,
     /// lambda_k / K, made up for the compensation of the light.
@@ -199,9 +235,11 @@ pub struct Frames<'a, 'b> {
     moved: Vec<f64>,
     /// What the panel shows, where it lags behind what it is asked for.
     lag: Option<&'a mut Lag<'b>>,
+    /// The frames of a laboratory, in place of simulated light.
+    roll: Option<&'a mut Roll<'c>>,
 }
 
-impl Frames<'_, '_> {
+impl Frames<'_, '_, '_> {
     /// K.
     pub(super) fn count(&self) -> usize {
         self.aperture.orders.len()
@@ -223,6 +261,17 @@ impl Frames<'_, '_> {
         let (light, at, Pair { up, down, scale }) =
             (aperture.light, aperture.writer_offset + node, pair);
         let mut sum = 0.0;
+        if let Some(roll) = &mut self.roll {
+            for k in 0..aperture.orders.len() {
+                let xi = aperture.writer(*node, k);
+                let difference = roll.difference(k, aperture.values(k), |mask, sign| {
+                    let value = if sign > 0.0 { up } else { down };
+                    mask[at] = light.corrected(at, xi * value);
+                });
+                sum += self.weights[k] * scale * difference;
+            }
+            return sum;
+        }
         if let (Light::Analytic(gauge), true) = (light, aperture.signs) {
             // A sign passes through the encoding: three look-ups serve all patterns.
             let [own, up, down] =
@@ -259,6 +308,13 @@ impl Frames<'_, '_> {
     /// pi.
     pub(super) fn beside_reference(&mut self, k: usize) -> f64 {
         let (aperture, light) = (self.aperture, self.aperture.light);
+        if let Some(roll) = &mut self.roll {
+            let difference = roll.difference(k, aperture.values(k), |mask, sign| {
+                mask[aperture.nodes..].iter_mut().for_each(|value| *value *= sign);
+            });
+            let amplitude = light.reference_amplitude(aperture.nodes);
+            return self.weights[k] / (4.0 * amplitude) * difference;
+        }
         let pair = [1.0, -1.0].map(|sign| match &mut self.lag {
             Some(lag) => {
                 let reference = light.reference_values().iter().map(|value| sign * value);
@@ -274,6 +330,15 @@ impl Frames<'_, '_> {
     /// and down.
     pub(super) fn moved(&mut self, k: usize, wanted: &[Wanted], signs: &[f64], step: f64) -> f64 {
         let (aperture, moved) = (self.aperture, &mut self.moved);
+        if let Some(roll) = &mut self.roll {
+            let difference = roll.difference(k, aperture.values(k), |mask, side| {
+                for (Wanted { node, .. }, sign) in wanted.iter().zip(signs) {
+                    let value = aperture.writer(*node, k) * side * step * sign;
+                    mask[*node] += aperture.light.corrected(*node, value);
+                }
+            });
+            return self.weights[k] / (4.0 * step) * difference;
+        }
         let pair = [1.0, -1.0].map(|side| {
             moved.clear();
             moved.extend_from_slice(aperture.values(k));

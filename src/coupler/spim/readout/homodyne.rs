@@ -18,6 +18,13 @@ use crate::coupler::spim::optics::display::reference_wanted;
 pub struct Homodyne {}
 
 impl Readout for Homodyne {
+    fn recipe(&self) -> &'static str {
+        "For each pattern k two frames: every node j shows v^k_j v_j, and the reference beside them, of the amplitude c of\n\
+             so many nodes in phase (manifest.json, reference_amplitude), phase 0 in the one and pi in the other.\n\
+             o_k = (I_0 - I_pi) / (4 c);   force on m = g (1/K) sum_k lambda_k u^k_m o_k, worked out digitally; g = 1, or\n\
+             f'(u_m) where forces are those of gradient dynamics"
+    }
+
     fn needs_energy(&self) -> bool {
         false
     }

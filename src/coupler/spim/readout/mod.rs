@@ -26,6 +26,7 @@ pub use self::finite_difference::FiniteDifference;
 pub use self::frames::{Frames, Pair, Wanted};
 use super::optics::Path;
 use super::{Spim, Tier};
+use crate::Result;
 use crate::arithmetic::{Real, ViewMut};
 use crate::coupler::Read;
 use crate::quantity::choice::choices;
@@ -52,6 +53,9 @@ impl Shares {
 
 /// A way to have forces from intensities.
 pub trait Readout: Debug + Send + Sync {
+    /// What a technician does for the force on a node, and what is made of the counts.
+    fn recipe(&self) -> &'static str;
+
     /// Whether it measures the energy of one set of patterns, and so only reciprocal couplings.
     fn needs_energy(&self) -> bool {
         true
@@ -172,17 +176,21 @@ impl ReadoutChoice {
 }
 
 /// Adds `gain * (W v)` of the wanted nodes to `currents`.
+///
+/// # Errors
+/// When the laboratory fails.
 pub(super) fn read<T: Real>(
     spim: &Spim<T>,
     read: &Read<T>,
     mut currents: ViewMut<T>,
     scratch: &mut Vec<T>,
-) {
+) -> Result<()> {
     if spim.is_dense {
-        dense::read(spim, read, currents, scratch)
-    } else if !batched::read(spim, read, &mut currents) {
-        frames::read(spim, read, currents)
+        dense::read(spim, read, currents, scratch);
+    } else if spim.bench.is_some() || !batched::read(spim, read, &mut currents) {
+        return frames::read(spim, read, currents);
     }
+    Ok(())
 }
 
 /// Whether a force is a product with W through the gauge's fields, plus a normal deviate; or, read

@@ -16,6 +16,12 @@ use super::{Pair, Readout, Shares, Wanted};
 pub struct ParameterShift {}
 
 impl Readout for ParameterShift {
+    fn recipe(&self) -> &'static str {
+        "For each pattern k two frames: every node j shows xi_jk v_j, but node m shows xi_mk g in the one and\n\
+             -xi_mk g in the other; g = 1, or f'(u_m) where forces are those of gradient dynamics.\n\
+             force on m = (1/K) sum_k lambda_k (I_up - I_down) / 4"
+    }
+
     fn shares(&self) -> Shares {
         Shares { others: 1.0, own: 0.0 }
     }

@@ -16,6 +16,13 @@ use super::{Pair, Readout, Wanted};
 pub struct QuarterShift {}
 
 impl Readout for QuarterShift {
+    fn recipe(&self) -> &'static str {
+        "For each pattern k two frames: every node j shows xi_jk v_j / sqrt 2, but node m shows xi_mk (v_m + h) / sqrt 2\n\
+             in the one and xi_mk (v_m - h) / sqrt 2 in the other; g = 1, or f'(u_m) where forces are those of gradient\n\
+             dynamics, and h = min(g, sqrt 2 - |v_m|).\n\
+             force on m = (1/K) sum_k lambda_k (I_up - I_down) (g / h) / 2"
+    }
+
     fn dimming(&self) -> f64 {
         0.5f64.sqrt()
     }

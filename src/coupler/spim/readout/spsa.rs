@@ -33,6 +33,13 @@ impl Default for Spsa {
 }
 
 impl Readout for Spsa {
+    fn recipe(&self) -> &'static str {
+        "For each direction, a random sign r_m for every node m, and each pattern k two frames: every node m shows\n\
+             xi_mk (v_m + h r_m) in the one and xi_mk (v_m - h r_m) in the other, h the step of the readout; g = 1, or\n\
+             f'(u_m) where forces are those of gradient dynamics.\n\
+             force on m = g r_m (1/K) sum_k lambda_k (I_up - I_down) / (4 h), the mean over directions"
+    }
+
     fn pairs(&self, _: usize) -> u64 {
         self.directions as u64
     }

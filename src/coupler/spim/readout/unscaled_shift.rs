@@ -19,6 +19,13 @@ use super::{Pair, Readout, Shares, Wanted};
 pub struct UnscaledShift {}
 
 impl Readout for UnscaledShift {
+    fn recipe(&self) -> &'static str {
+        "For each pattern k two frames: every node j shows xi_jk v_j, but node m shows xi_mk (v_m + h) / sqrt 2 in the\n\
+             one and xi_mk (v_m - h) / sqrt 2 in the other; g = 1, or f'(u_m) where forces are those of gradient dynamics,\n\
+             and h = min(g, sqrt 2 - |v_m|).\n\
+             force on m = (1/K) sum_k lambda_k (I_up - I_down) (g / h) / 4: of W / sqrt 2 between nodes, W_mm / 2 of m itself"
+    }
+
     fn shares(&self) -> Shares {
         Shares { others: 0.5f64.sqrt(), own: 0.5 }
     }

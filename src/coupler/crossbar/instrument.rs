@@ -1,0 +1,182 @@
+//! A simulated array of cells behind the protocol of laboratories: the kind `array`.
+//!
+//! Cells are single ones, each beside a reference in the middle of the range, as
+//! `cells.mapping = "offset"` has them: a row's current is what the array reads of the differences,
+//! and the reference's share, which is exact,
+//!
+//! ```text
+//! I_r = sum_c (G_rc - G_mid) v_c + G_mid sum_c v_c
+//! ```
+
+use nalgebra::{DMatrix, DMatrixView};
+use serde_json::{Map, Value, json};
+
+use super::Crossbar;
+use super::effects::CrossbarDevice;
+use super::settings::Mapping;
+use crate::arithmetic::random::Key;
+use crate::coupler::Effect;
+use crate::coupler::{Coupler, Port, Read, Streams};
+use crate::wire::{Array, Instrument, Message, Refusal};
+use crate::{Error, Result};
+
+/// Samples of a read.
+const MOST_SAMPLES: usize = 4096;
+
+/// Samples that are read in a second where the device does not say.
+const READS_PER_SECOND: f64 = 1e4;
+
+/// A simulated array.
+#[derive(Debug)]
+pub struct SimulatedArray {
+    device: CrossbarDevice,
+    array: Crossbar<f64>,
+    session: String,
+    key: Key,
+    revision: u64,
+    reads: u64,
+}
+
+impl SimulatedArray {
+    /// An array of `rows` x `columns` cells of `device`, at their lowest conductance. `chip` names
+    /// what is fixed in it, `key` its noise, `session` what is told as such.
+    ///
+    /// # Errors
+    /// Those of [`Crossbar::new`]; when cells are pulsed.
+    pub fn new(
+        device: &CrossbarDevice,
+        [rows, columns]: [usize; 2],
+        [chip, key]: [Key; 2],
+        session: String,
+    ) -> Result<Self> {
+        if !device.pulses.is_off() {
+            return Err(Error::input(
+                "device.crossbar.pulses: the simulated instrument takes targets; expected \
+                 pulses.model = \"none\"",
+            ));
+        }
+        let mut device = device.clone();
+        device.cells.mapping = Mapping::Offset;
+        let lowest = DMatrix::from_element(rows, columns, -device.cells.weight_max);
+        let array = Crossbar::new(device.clone(), lowest, chip)?;
+        Ok(Self { device, array, session, key, revision: 0, reads: 0 })
+    }
+
+    fn middle(&self) -> f64 {
+        0.5 * (self.device.cells.g_min_us + self.device.cells.g_max_us)
+    }
+
+    fn program(&mut self, request: &Message) -> Result<Message, Refusal> {
+        let (rows, columns) = self.array.shape();
+        let targets = numbers(request, "values", &[rows, columns])?;
+        let cells = &self.device.cells;
+        let slack = 1e-9 * cells.g_max_us;
+        let within = cells.g_min_us - slack..=cells.g_max_us + slack;
+        if let Some(beyond) = targets.iter().find(|g| !within.contains(*g)) {
+            let (low, high) = (cells.g_min_us, cells.g_max_us);
+            return Err(Refusal::range(format!("{beyond} uS: expected {low} to {high}")));
+        }
+        let (middle, scale) = (self.middle(), cells.weight_per_us());
+        let weights = DMatrix::from_row_slice(rows, columns, &targets);
+        let mut weights = [weights.map(|g| (g - middle) * scale)];
+        let revision = request.field("revision").and_then(Value::as_u64);
+        self.revision = revision.unwrap_or(self.revision + 1);
+        self.array.program(&mut weights, self.key.with(u64::MAX).with(self.revision))?;
+        let expense = json!({ "pulses": self.array.expense().pulses });
+        Ok(Message::ok().with("revision", self.revision).with("expense", expense))
+    }
+
+    fn read(&mut self, request: &Message) -> Result<Message, Refusal> {
+        let (rows, columns) = self.array.shape();
+        let (port, driven, read) = match request.text("port") {
+            Some("forward") => (Port::Forward, columns, rows),
+            Some("reversed") => (Port::Reversed, rows, columns),
+            other => {
+                let other = other.unwrap_or("none");
+                return Err(Refusal::range(format!(
+                    "port {other}: expected \"forward\" or \"reversed\""
+                )));
+            }
+        };
+        let found = request.arrays.iter().find(|array| array.name == "values");
+        let samples = found.and_then(|array| array.shape.first().copied()).unwrap_or(0);
+        if samples > MOST_SAMPLES {
+            return Err(Refusal::range(format!("{samples} samples: expected {MOST_SAMPLES}")));
+        }
+        let volts = numbers(request, "values", &[samples, driven])?;
+        let wanted = match request
+            .field("wanted")
+            .map(|value| serde_json::from_value(value.clone()))
+        {
+            None => [0, read],
+            Some(Ok::<[usize; 2], _>([first, end])) if first <= end && end <= read => [first, end],
+            Some(_) => {
+                return Err(Refusal::range(format!(
+                    "wanted: expected the first port and the one after the last, of {read}"
+                )));
+            }
+        };
+        let per_volt = 1.0 / self.device.drive.volts_per_value();
+        let values: Vec<f64> = volts.iter().map(|volts| volts * per_volt).collect();
+        let values = DMatrixView::from_slice(&values, driven, samples);
+        let order: Vec<usize> = (0..samples).collect();
+        let streams = Streams { key: self.key.with(self.reads), samples: &order, step: 0 };
+        self.reads += 1;
+        let mut currents = DMatrix::zeros(wanted[1] - wanted[0], samples);
+        let whole = Read::new(port, values, wanted[0]..wanted[1], streams);
+        self.array.read(&whole, currents.as_view_mut(), &mut Vec::new())?;
+        let scale = 1.0 / (self.device.cells.weight_per_us() * per_volt);
+        for (mut currents, volts) in currents.column_iter_mut().zip(volts.chunks_exact(driven)) {
+            let reference = self.middle() * volts.iter().sum::<f64>();
+            currents.iter_mut().for_each(|current| *current = *current * scale + reference);
+        }
+        let shape = [samples, wanted[1] - wanted[0]];
+        let currents = Array::of_numbers("currents", &shape, currents.iter().copied());
+        Ok(Message::ok().with_array(currents))
+    }
+}
+
+/// The finite numbers of the array `name`.
+fn numbers(request: &Message, name: &str, shape: &[usize]) -> Result<Vec<f64>, Refusal> {
+    let fatal = |message: String| Refusal { code: "fatal", message };
+    let numbers = request.numbers(name, shape).map_err(fatal)?;
+    match numbers.iter().all(|number| number.is_finite()) {
+        true => Ok(numbers),
+        false => Err(Refusal::range(format!("{name}: expected finite numbers"))),
+    }
+}
+
+impl Instrument for SimulatedArray {
+    fn hello(&self) -> Map<String, Value> {
+        let (rows, columns) = self.array.shape();
+        let cells = &self.device.cells;
+        let reads = match self.device.cost.read_time_us {
+            time if time > 0.0 => 1e6 / time,
+            _ => READS_PER_SECOND,
+        };
+        let hello = json!({
+            "kind": "array", "name": format!("simulated array of {rows} x {columns} cells"),
+            "session": self.session, "rows": rows, "columns": columns,
+            "g_min_uS": cells.g_min_us, "g_max_uS": cells.g_max_us, "max_samples": MOST_SAMPLES,
+            "reads_per_second": reads,
+        });
+        hello.as_object().cloned().unwrap_or_default()
+    }
+
+    fn state(&self) -> Map<String, Value> {
+        let expense = json!({ "reads": self.reads, "pulses": self.array.expense().pulses });
+        Map::from_iter([
+            ("session".to_owned(), self.session.clone().into()),
+            ("revision".to_owned(), self.revision.into()),
+            ("expense".to_owned(), expense),
+        ])
+    }
+
+    fn answer(&mut self, request: &Message) -> Result<Message, Refusal> {
+        match request.text("do").unwrap_or_default() {
+            "program" => self.program(request),
+            "read" => self.read(request),
+            other => Err(Refusal::unsupported(format!("{other}: this array can program and read"))),
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! A laboratory's array of cells in place of a simulated one.
+//!
+//! Output i is the difference of two rows of the instrument, 2i with the conductances G+ and 2i + 1
+//! with G-, as the experiment's `cells` map weights. Arrays of one machine lie on the instrument one
+//! after the other, corner to corner: no two share a row or a column, and lines that are not driven
+//! are at 0 V.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nalgebra::DMatrix;
+
+use super::effects::CrossbarDevice;
+use crate::arithmetic::random::Key;
+use crate::arithmetic::{Real, View, ViewMut};
+use crate::coupler::{
+    Coupler, Domain, Effect, Expense, Parameter, Port, Read, Span, add_plain_product,
+};
+use crate::state::State;
+use crate::wire::{Array, ArrayKind, Kind, Laboratory, Message, Question};
+use crate::{Error, Result};
+
+/// An array of pairs of cells on the instrument of a laboratory, outputs x inputs.
+#[derive(Debug)]
+pub struct RemoteArray<T: Real> {
+    device: CrossbarDevice,
+    laboratory: Arc<Laboratory>,
+    kind: ArrayKind,
+    weights: DMatrix<T>,
+    /// Whether the instrument holds them.
+    programmed: bool,
+    /// The first row and the first column on the instrument.
+    corner: [usize; 2],
+    is_first: bool,
+    samples: AtomicU64,
+    conversions: AtomicU64,
+}
+
+impl<T: Real> RemoteArray<T> {
+    /// The array of `weights` (outputs x inputs) on the instrument of `laboratory`, as the array
+    /// `index` of its machine. It is programmed before the first read.
+    ///
+    /// # Errors
+    /// When the laboratory is of another kind, its cells have less range than those of `device`, or
+    /// its array is too small.
+    pub fn new(
+        device: CrossbarDevice,
+        weights: DMatrix<T>,
+        laboratory: Arc<Laboratory>,
+        index: u64,
+    ) -> Result<Self> {
+        let wrong = |message: String| Error::input(format!("{}: {message}", laboratory.name()));
+        let Kind::Array(kind) = laboratory.hello().kind.clone() else {
+            let found = laboratory.hello().kind.name();
+            return Err(wrong(format!(
+                "kind = \"{found}\": an experiment of [device.crossbar] expected \"array\""
+            )));
+        };
+        let cells = &device.cells;
+        if kind.g_min_us > cells.g_min_us || kind.g_max_us < cells.g_max_us {
+            return Err(wrong(format!(
+                "its cells have {} to {} uS: the experiment's device.crossbar.cells expected {} to \
+                 {} uS",
+                kind.g_min_us, kind.g_max_us, cells.g_min_us, cells.g_max_us
+            )));
+        }
+        if !device.pulses.is_off() {
+            return Err(Error::input(
+                "device.crossbar.pulses: cells of a laboratory are written to targets; expected \
+                 pulses.model = \"none\"",
+            ));
+        }
+        let (outputs, inputs) = weights.shape();
+        let corner = laboratory.claim([2 * outputs, inputs], [kind.rows, kind.columns]);
+        let corner = corner.ok_or_else(|| {
+            wrong(format!(
+                "its array has {} rows and {} columns: there is no room for {} rows and {inputs} \
+                 columns beside the arrays before it",
+                kind.rows,
+                kind.columns,
+                2 * outputs
+            ))
+        })?;
+        let (samples, conversions) = Default::default();
+        let (is_first, programmed) = (index == 0, false);
+        Ok(Self {
+            device,
+            laboratory,
+            kind,
+            weights,
+            programmed,
+            corner,
+            is_first,
+            samples,
+            conversions,
+        })
+    }
+
+    /// Writes the targets of all arrays to the instrument.
+    fn write(&self) -> Result<()> {
+        let [row, column] = self.corner;
+        let cells = &self.device.cells;
+        let (bound, columns) = (cells.weight_max, self.kind.columns);
+        let low = cells.g_min_us.max(self.kind.g_min_us);
+        let (revision, targets) =
+            self.laboratory.revise(self.kind.rows * columns, low, |targets| {
+                for ((output, input), weight) in enumerated(&self.weights) {
+                    let pair = cells.conductances(weight.f64().clamp(-bound, bound));
+                    for (side, conductance) in pair.into_iter().enumerate() {
+                        targets[(row + 2 * output + side) * columns + column + input] = conductance;
+                    }
+                }
+            });
+        let shape = [self.kind.rows, columns];
+        let values = Array::of_numbers("values", &shape, targets);
+        let request = Message::request("program").with("revision", revision).with_array(values);
+        let what = format!("program revision {revision}");
+        self.laboratory.program(&Arc::new(request), revision, &what)
+    }
+
+    /// The currents of rows or columns `wanted`, samples x wanted, microampere, that `values`
+    /// (volt, samples x ports) drive through `port`.
+    fn currents(
+        &self,
+        port: Port,
+        values: &[f64],
+        ports: usize,
+        wanted: [usize; 2],
+    ) -> Result<Vec<f64>> {
+        let (name, most) = match port {
+            Port::Forward => ("forward", self.kind.max_samples),
+            Port::Reversed => ("reversed", self.kind.max_samples),
+        };
+        let count = wanted[1] - wanted[0];
+        let mut currents = Vec::with_capacity(values.len() / ports.max(1) * count);
+        for values in values.chunks(most * ports.max(1)) {
+            let samples = values.len() / ports.max(1);
+            let array = Array::of_numbers("values", &[samples, ports], values.iter().copied());
+            let request =
+                Message::request("read").with("port", name).with("wanted", wanted.to_vec());
+            let question = Question {
+                what: format!("read {samples} samples"),
+                seconds: samples as f64 / self.kind.reads_per_second,
+                answer_bytes: samples.saturating_mul(8 * count).saturating_add(1024),
+                again: true,
+            };
+            let request = Arc::new(request.with_array(array));
+            self.samples.fetch_add(samples as u64, Ordering::Relaxed);
+            self.conversions.fetch_add((samples * (ports + count)) as u64, Ordering::Relaxed);
+            let Ok(answer) = self.laboratory.ask_unless(&["saturated"], &request, &question)?
+            else {
+                currents.resize(currents.len() + samples * count, f64::NAN);
+                continue;
+            };
+            let found = answer.numbers("currents", &[samples, count]);
+            let wrong = |problem: String| self.laboratory.wrong(&question.what, &problem);
+            currents.extend(found.map_err(wrong)?);
+        }
+        Ok(currents)
+    }
+}
+
+/// The entries of a matrix with their places.
+fn enumerated<T: Real>(matrix: &DMatrix<T>) -> impl Iterator<Item = ((usize, usize), T)> + '_ {
+    let rows = matrix.nrows().max(1);
+    matrix.iter().enumerate().map(move |(at, value)| ((at % rows, at / rows), *value))
+}
+
+impl<T: Real> Coupler<T> for RemoteArray<T> {
+    fn shape(&self) -> (usize, usize) {
+        self.weights.shape()
+    }
+
+    fn read(&self, read: &Read<T>, mut currents: ViewMut<T>, _: &mut Vec<T>) -> Result<()> {
+        if !self.programmed {
+            return Err(Error::Machine("the array of the laboratory is not programmed".into()));
+        }
+        let [row, column] = self.corner;
+        let volts = self.device.drive.volts_per_value();
+        let forward = read.port == Port::Forward;
+        let ports = if forward { self.kind.columns } else { self.kind.rows };
+        let samples = read.values.ncols();
+        let mut values = vec![0.0; samples * ports];
+        let mut lost = vec![false; samples];
+        for (sample, (own, driven)) in
+            values.chunks_exact_mut(ports).zip(read.values.column_iter()).enumerate()
+        {
+            // A sample whose readings have failed has no steady state any more.
+            lost[sample] = driven.iter().any(|value| !value.f64().is_finite());
+            for (at, value) in driven.iter().enumerate().filter(|_| !lost[sample]) {
+                let value = volts * value.f64();
+                if forward {
+                    own[column + at] = value;
+                } else {
+                    (own[row + 2 * at], own[row + 2 * at + 1]) = (value, -value);
+                }
+            }
+        }
+        let (first, end) = (read.wanted.start, read.wanted.end);
+        let wanted = match forward {
+            true => [row + 2 * first, row + 2 * end],
+            false => [column + first, column + end],
+        };
+        let measured = self.currents(read.port, &values, ports, wanted)?;
+        let scale = self.device.cells.weight_per_us() / volts;
+        let of_a_sample = measured.chunks_exact((wanted[1] - wanted[0]).max(1));
+        for (sample, measured) in of_a_sample.enumerate() {
+            for (at, current) in currents.column_mut(sample).iter_mut().enumerate() {
+                let found = match forward {
+                    true => measured[2 * at] - measured[2 * at + 1],
+                    false => measured[at],
+                };
+                let usable = found.is_finite() && !lost[sample];
+                let gain = read.gain.as_ref().map_or(T::one(), |gain| gain[(at, sample)]);
+                let found = if usable { T::of(scale * found) } else { T::of(f64::NAN) };
+                *current += gain * found;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_plain_matrix(&self) -> bool {
+        true
+    }
+
+    fn add_local_product(&self, d: View<T>, v: View<T>, gradient: &mut [DMatrix<T>]) {
+        add_plain_product(d, v, gradient);
+    }
+
+    fn parameters(&self) -> Vec<Parameter<T>> {
+        let bound = T::of(self.device.cells.weight_max);
+        vec![Parameter::new("weights", self.weights.clone(), Domain::Interval(-bound, bound))]
+    }
+
+    /// They are written before the next read.
+    fn program(&mut self, values: &mut [DMatrix<T>], _: Key) -> Result<()> {
+        self.weights.copy_from(&values[0]);
+        self.programmed = false;
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        if !self.programmed {
+            self.write()?;
+            self.programmed = true;
+        }
+        Ok(())
+    }
+
+    fn intended(&self) -> DMatrix<T> {
+        self.weights.clone()
+    }
+
+    fn noiseless(&self) -> Option<Box<dyn Coupler<T>>> {
+        None
+    }
+
+    fn resolution(&self, _: Span) -> f64 {
+        0.0
+    }
+
+    fn read_expense(&self, _: Port, _: usize, _: Span) -> Expense {
+        Expense::default()
+    }
+
+    fn expense(&self) -> Expense {
+        let samples = self.samples.load(Ordering::Relaxed);
+        Expense {
+            seconds: samples as f64 / self.kind.reads_per_second,
+            conversions: self.conversions.load(Ordering::Relaxed),
+            retries: if self.is_first { self.laboratory.spent().retries } else { 0 },
+            ..Expense::default()
+        }
+    }
+
+    fn is_in_a_laboratory(&self) -> bool {
+        true
+    }
+
+    fn state(&self) -> State<T> {
+        let (revision, exchanges) = (self.laboratory.revision(), self.laboratory.exchanges());
+        State::default()
+            .with("laboratory", vec![revision, exchanges, u64::from(self.programmed)])
+            .with(
+                "reads",
+                [&self.samples, &self.conversions].map(|n| n.load(Ordering::Relaxed)).to_vec(),
+            )
+            .with("session", self.laboratory.hello().session.clone())
+    }
+
+    fn restore(&mut self, state: &State<T>) -> Result<()> {
+        // A machine that was trained in simulation knows of no laboratory.
+        let Ok(session) = state.text("session") else { return Ok(()) };
+        let &[revision, exchanges, programmed] = state.counts("laboratory", 3)? else {
+            return Ok(());
+        };
+        let reads = state.counts("reads", 2)?;
+        self.samples.store(reads[0], Ordering::Relaxed);
+        self.conversions.store(reads[1], Ordering::Relaxed);
+        self.laboratory.go_on_from(revision);
+        self.laboratory.seek(exchanges)?;
+        self.programmed = programmed == 1 && self.laboratory.holds(session, revision)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,316 @@
+//! PROTOCOL.txt: what a bench does with the exported files, in its order and with the numbers of
+//! this machine.
+//!
+//! Whoever has only the export can write the loop: nodes and their order, how couplings are made of
+//! what the files hold, the relaxation, the frames of a force and what is made of their counts, the
+//! classes, the nudged phases, and one test sample worked out, to be checked step by step.
+
+use std::fmt::{self, Write};
+
+use nalgebra::DMatrix;
+
+use super::manifest::{Holder, Manifest};
+use super::values_held;
+use crate::Result;
+use crate::arithmetic::Real;
+use crate::coupler::spim::{FrameWait, SelfCoupling, SpimDevice};
+use crate::data::Examples;
+use crate::experiment::{Device, Experiment};
+use crate::learning::Nudging;
+use crate::system::{Activation, Cost, CouplingKind, Dynamics, Phase};
+
+/// Nodes of which a worked example shows every number.
+const SHOWN: usize = 24;
+
+/// The text for the machine of `manifest`, held by the files in `directory`, whose outputs stand for
+/// `classes`.
+///
+/// # Errors
+/// When the files cannot be read, or the machine cannot be built of them.
+pub(super) fn protocol<T: Real>(
+    directory: &std::path::Path,
+    manifest: &Manifest,
+    test: &Examples<T>,
+    classes: &[String],
+) -> Result<String> {
+    let experiment = manifest.experiment(directory)?;
+    let mut text = String::new();
+    let written = [
+        nodes(&mut text, &experiment, classes),
+        couplings(&mut text, &experiment, manifest),
+        relaxation(&mut text, &experiment),
+        reading(&mut text, &experiment),
+        learning(&mut text, &experiment),
+    ];
+    written.into_iter().collect::<fmt::Result>().expect("text can be written");
+    text.push_str(&example(directory, manifest, &experiment, test)?);
+    Ok(text)
+}
+
+/// Rows in words: "13 to 17".
+fn rows(start: usize, count: usize) -> String {
+    match count {
+        1 => format!("{start}"),
+        _ => format!("{start} to {}", start + count - 1),
+    }
+}
+
+fn nodes(text: &mut String, experiment: &Experiment, classes: &[String]) -> fmt::Result {
+    let network = &experiment.network;
+    writeln!(text, "1. NODES, in the order of every file, counted from 0")?;
+    let (mut start, last) = (0, network.layers.len() - 1);
+    for (layer, count) in network.layers.iter().enumerate() {
+        let what = match layer {
+            0 => "the inputs, driven with a row of test-inputs.npy",
+            _ if layer == last => "the outputs",
+            _ => "hidden nodes",
+        };
+        writeln!(text, "   {:<12} {what}", rows(start, *count))?;
+        start += count;
+    }
+    writeln!(text, "   The class of a sample is that of its largest output:")?;
+    let first = start - network.layers[last];
+    for (output, class) in classes.iter().enumerate() {
+        writeln!(text, "   {:<12} class {output}, `{class}`", first + output)?;
+    }
+    if network.bias {
+        writeln!(
+            text,
+            "   Every node, the inputs apart, has a constant current of its own: `bias`, in the order of the nodes."
+        )?;
+    }
+    writeln!(text)
+}
+
+fn couplings(text: &mut String, experiment: &Experiment, manifest: &Manifest) -> fmt::Result {
+    writeln!(
+        text,
+        "2. COUPLINGS: the current on the nodes reached is W v of the nodes that drive"
+    )?;
+    for (name, from, to, kind) in experiment.network.rows_of_arrays() {
+        let (from, to) = (rows(from.start, from.len()), rows(to.start, to.len()));
+        let both = match kind {
+            CouplingKind::OneWay => "",
+            CouplingKind::Reciprocal => ", and the other way with W^T",
+        };
+        writeln!(text, "   {name}: from {from} to {to}{both}")?;
+        let holds = |end: &str| {
+            let parameter = format!("{name}.{end}");
+            manifest.holder(&parameter).map(|holder| match holder {
+                Holder::Crossbar(_) => {
+                    format!("{parameter} = (plus - minus) * weight_per_uS, over all tiles")
+                }
+                Holder::Slm(masks) => {
+                    format!("{parameter}, cos of {} (patterns x nodes)", masks.phases)
+                }
+                Holder::Plain { file, .. } => format!("{parameter} in {file}"),
+            })
+        };
+        for part in ["weights", "patterns", "readers", "writers", "pattern_weights"] {
+            if let Some(held) = holds(part) {
+                writeln!(text, "     {held}")?;
+            }
+        }
+    }
+    if let Device::Spim(device) = &experiment.device {
+        let count = device.patterns.count;
+        writeln!(
+            text,
+            "   W = (1/{count}) sum_k lambda_k u^k (v^k)^T, lambda the pattern_weights, u the writers and v the readers, or the\n   \
+             patterns both"
+        )?;
+        let shares = device.couplings();
+        let own = match device.patterns.self_coupling {
+            SelfCoupling::Removed => "no node is coupled to itself: W_mm is taken to be 0".into(),
+            SelfCoupling::Kept => {
+                "a node's coupling to itself counts: W_mm is added digitally where frames lose it"
+                    .into()
+            }
+            SelfCoupling::Measured => format!(
+                "what the frames give counts: {} of W between nodes, {} of W_mm",
+                shares.others, shares.own
+            ),
+        };
+        writeln!(text, "   {own}")?;
+    }
+    writeln!(text)
+}
+
+/// v = f(u) in a formula.
+fn formula(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Tanh => "tanh u",
+        Activation::Logistic => "1 / (1 + exp(-u))",
+        Activation::Clip => "u clipped to [-1, 1]",
+        Activation::ClipUnit => "u clipped to [0, 1]",
+        Activation::Rectify => "max(u, 0)",
+        Activation::Sine => "sin u, u cut off at -pi/2 and pi/2",
+        Activation::Softplus => "ln(1 + exp(u))",
+        Activation::Identity => "u",
+    }
+}
+
+fn relaxation(text: &mut String, experiment: &Experiment) -> fmt::Result {
+    let (network, relaxation) = (&experiment.network, &experiment.relaxation);
+    writeln!(text, "3. RELAXATION: all nodes at once, from u = 0")?;
+    let step = relaxation.step;
+    match network.dynamics {
+        Dynamics::Additive => writeln!(
+            text,
+            "   u <- u + {step} F,   F = (currents + bias) - u,   v = f(u) is coupled and seen"
+        )?,
+        Dynamics::Gradient { leak } => writeln!(
+            text,
+            "   u <- u + {step} F,   F = f'(u) (currents) + f'(u) bias - {leak} u,   f(u) is coupled, u is seen"
+        )?,
+    }
+    writeln!(text, "   f(u) = {}", formula(network.activation))?;
+    if let Some(own) = network.output_activation.filter(|own| *own != network.activation) {
+        writeln!(text, "   of the outputs f(u) = {}", formula(own))?;
+    }
+    match relaxation.free_steps {
+        0 => writeln!(
+            text,
+            "   Stop when no |F| is above {:e}; after {} steps the sample has not settled and does not count.",
+            relaxation.tolerance, relaxation.max_steps
+        )?,
+        steps => writeln!(
+            text,
+            "   Stop after {steps} steps, or before when no |F| is above {:e}.",
+            relaxation.tolerance
+        )?,
+    }
+    writeln!(text)
+}
+
+fn reading(text: &mut String, experiment: &Experiment) -> fmt::Result {
+    match &experiment.device {
+        Device::Spim(device) => frames(text, device),
+        Device::Crossbar(_) => {
+            writeln!(text, "4. CURRENTS")?;
+            writeln!(
+                text,
+                "   Drive the word lines with the values of the nodes, times the voltage of the array's converters (config,\n   \
+                 device.crossbar.dac), read the bit lines of the plus and of the minus cells, take the difference and divide by the\n   \
+                 conductance of one weight. For W^T drive the bit lines and read the word lines.\n"
+            )
+        }
+        Device::Exact(_) => writeln!(text, "4. CURRENTS\n   Products with the weights.\n"),
+    }
+}
+
+fn frames(text: &mut String, device: &SpimDevice) -> fmt::Result {
+    let (readout, count) = (device.readout.get(), device.patterns.count);
+    writeln!(text, "4. FRAMES of one force, by the readout `{}`", device.readout.name())?;
+    for line in readout.recipe().lines() {
+        writeln!(text, "   {line}")?;
+    }
+    writeln!(
+        text,
+        "   I is the light in the zero order, summed over {} x {} camera pixels, divided by that of the mask of all nodes in\n   \
+         phase and times N^2, N the number of macro-pixels: a node's field then counts 1. Sums are over {count} patterns.",
+        device.region.side_px, device.region.side_px
+    )?;
+    let waits = match device.frames.wait_before {
+        FrameWait::Force => "before the frames of each force",
+        FrameWait::Pattern => "before the frames of each pattern",
+        FrameWait::Frame => "before each frame",
+    };
+    if device.frames.settling_ms > 0.0 {
+        writeln!(text, "   Wait {} ms {waits}.", device.frames.settling_ms)?;
+    }
+    writeln!(text)
+}
+
+fn learning(text: &mut String, experiment: &Experiment) -> fmt::Result {
+    let learning = &experiment.learning;
+    writeln!(text, "5. TO TRAIN ON, by the rule `{}`", learning.rule.name())?;
+    if learning.rule.traits().nudges {
+        writeln!(
+            text,
+            "   From the free steady state let it settle again with -beta dC/dv added to F of the outputs, beta = {}, {}.",
+            learning.beta,
+            match learning.nudging {
+                Nudging::OneSided => "once",
+                Nudging::Centred => "and again with -beta",
+                Nudging::FourPoint => "and again with -beta, beta / 2 and -beta / 2",
+            }
+        )?;
+    }
+    match learning.cost {
+        Cost::SquaredError => writeln!(
+            text,
+            "   C = 1/2 sum (v - y)^2, y = {} for the output of the class and {} for the others.",
+            learning.target_on, learning.target_off
+        )?,
+        Cost::CrossEntropy => writeln!(
+            text,
+            "   C = -sum y ln p, p the softmax of the outputs, y = 1 for the class."
+        )?,
+    }
+    writeln!(
+        text,
+        "   `equilux train --resume --laboratory` does all of it, and `equilux import` makes a run of this directory.\n"
+    )
+}
+
+/// The same machine with nothing imperfect, where there is one.
+fn ideal(experiment: &Experiment) -> Option<Experiment> {
+    let mut ideal = experiment.clone();
+    let tables: Vec<_> = ideal.device.effects_on().iter().map(|effect| effect.table).collect();
+    ideal.device.forget_sheet();
+    tables.into_iter().all(|table| ideal.device.scale(table, 0.0)).then_some(ideal)
+}
+
+/// The first test sample on an ideal device, worked out.
+fn example<T: Real>(
+    directory: &std::path::Path,
+    manifest: &Manifest,
+    experiment: &Experiment,
+    test: &Examples<T>,
+) -> Result<String> {
+    let built = ideal(experiment).filter(|_| !test.is_empty());
+    // What cannot be taken away, such as pulses, leaves no ideal machine to show.
+    let Some((ideal, Ok(mut machine))) = built.map(|ideal| {
+        let machine = ideal.machine::<T>();
+        (ideal, machine)
+    }) else {
+        return Ok(String::new());
+    };
+    machine.program(&mut values_held(directory, manifest, &machine.parameters())?)?;
+    let inputs = test.inputs.columns(0, 1).into_owned();
+    let rest = machine.settle(&inputs, &Phase::Free)?;
+    // One step from u = 0, where no node has moved: what is seen is the step times the force.
+    let mut once = ideal.clone();
+    (once.relaxation.free_steps, once.relaxation.max_steps) = (1, 1);
+    if !once.network.dynamics.is_gradient() {
+        // Additive nodes show f(u): as they are, where no node drives another yet.
+        once.network.activation = Activation::Identity;
+        once.network.output_activation = None;
+    }
+    let zero = ideal.network.activation.value(0.0);
+    let mut text =
+        String::from("6. AN EXAMPLE: row 0 of test-inputs.npy on a device with no imperfection\n");
+    if zero == 0.0 {
+        let mut first = once.machine::<T>()?;
+        first.program(&mut values_held(directory, manifest, &first.parameters())?)?;
+        let moved = first.settle(&inputs, &Phase::Free)?.values;
+        let force = moved / T::of(ideal.relaxation.step);
+        text += &format!("   F in the first step: {}\n", numbers(&force));
+    }
+    text += &format!(
+        "   at rest after {} steps{}: {}\n   class {}\n",
+        rest.steps[0],
+        if rest.settled[0] { "" } else { " (not settled)" },
+        numbers(&rest.values),
+        crate::training::predict(machine.as_mut(), &test.first(1))?[0]
+    );
+    Ok(text)
+}
+
+/// The numbers of one column, the first of many.
+fn numbers<T: Real>(column: &DMatrix<T>) -> String {
+    let shown = column.iter().take(SHOWN).map(|value| format!("{:.6}", value.f64()));
+    let rest = if column.len() > SHOWN { " ..." } else { "" };
+    shown.collect::<Vec<_>>().join(" ") + rest
+}
