@@ -51,8 +51,12 @@ fn conductances_come_back_as_the_same_machine() {
     let exported = place.json(&["export", "run", "--to", "crossbar", "--out", "maps"]);
     let files = exported["files"].as_array().unwrap();
     // 64 x 12 in 4 x 2 tiles and 12 x 10 in one by two, plus and minus as .npy and .csv; biases;
-    // contact sheet; test samples in two files; predictions, README, PROTOCOL, manifest.
-    assert_eq!(files.len(), (8 + 2) * 4 + 2 + 1 + 2 + 4);
+    // contact sheet; test samples in two files; scaling, predictions, README, PROTOCOL, manifest.
+    assert_eq!(files.len(), (8 + 2) * 4 + 2 + 1 + 2 + 5);
+    // 64 features of digits, each with what brings it to its input.
+    let scaling = fs::read_to_string(place.path("maps/scaling.csv")).unwrap();
+    assert_eq!(scaling.lines().next(), Some("feature,offset,factor,clip,mean"));
+    assert_eq!(scaling.lines().count(), 65);
     assert!(files.iter().all(|file| place.path(file.as_str().unwrap()).is_file()));
     let verified = place.json(&["verify", "maps"]);
     assert_eq!(
@@ -111,7 +115,7 @@ fn masks_come_back_as_the_same_machine() {
             place.json(&["export", "run", "--to", "slm", "--device", sheet, "--out", "maps"]);
         assert_eq!(
             exported["files"].as_array().unwrap().len(),
-            6 + 1 + 2 + 2 + 1 + 2 + 4,
+            6 + 1 + 2 + 2 + 1 + 2 + 5,
             "{sheet}"
         );
         let held = &manifest(&place)["held"][0]["slm"];

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use equilux::coupler::spim::optics::mask::Mask;
-use equilux::data::{Store, import_csv, import_directory};
+use equilux::data::{DataConfig, Dataset, Missing, Store, import_csv, import_directory};
 use equilux::experiment::{Case, Experiment, RunDirectory, Session, Sheet};
 use equilux::export::{ExportOptions, MaskOptions, Target, export, verify};
 use equilux::file::matrix::{read_matrix, write_matrix};
@@ -219,6 +219,60 @@ fn data_sets() {
             fs::write(directory.join("t10k-labels-idx1-ubyte"), idx(&[1], &[2])).unwrap();
             let _ = import_directory(directory, "images", &store);
         });
+    }
+}
+
+/// Reads the set at `path` in each way that may be asked for.
+fn load_set(path: &Path) {
+    for missing in [Missing::Refuse, Missing::Mean] {
+        let config = DataConfig {
+            set: path.display().to_string(),
+            label: "column_3".into(),
+            missing,
+            ..DataConfig::default()
+        };
+        let _ = Dataset::load(&config);
+    }
+}
+
+#[test]
+fn tables_and_archives() {
+    fuzz("t.csv", b"1,5;?;\"a\"\n2,25;3;b\n-1e3;4;a\n", load_set);
+    let text = "\u{feff}1\t2\tx\n3\tNA\ty\n";
+    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fuzz("t.txt", &utf16, load_set);
+    let npy = |matrix: DMatrix<f64>| equilux::file::matrix::npy_bytes(&matrix).unwrap();
+    let features = npy(DMatrix::from_fn(4, 3, |i, j| (i * j) as f64));
+    let labels = npy(DMatrix::from_fn(4, 1, |i, _| (i % 2) as f64));
+    for method in [zip::CompressionMethod::Stored, zip::CompressionMethod::Deflated] {
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default().compression_method(method);
+        for (name, content) in [("x.npy", &features), ("y.npy", &labels)] {
+            archive.start_file(name, options).unwrap();
+            std::io::Write::write_all(&mut archive, content).unwrap();
+        }
+        fuzz("t.npz", &archive.finish().unwrap().into_inner(), load_set);
+    }
+}
+
+#[test]
+fn images_of_data_sets() {
+    let grey = image::GrayImage::from_fn(9, 8, |x, y| image::Luma([(7 * x + 20 * y) as u8]));
+    for name in ["i.png", "i.jpg"] {
+        let seed = written(name, |path| grey.save(path).unwrap());
+        let place = tempfile::tempdir().unwrap();
+        for class in ["a", "b"] {
+            fs::create_dir(place.path().join(class)).unwrap();
+        }
+        fs::write(place.path().join("a").join(name), &seed).unwrap();
+        let mut read = 0;
+        fuzz(name, &seed, |path| {
+            fs::copy(path, place.path().join("b").join(name)).unwrap();
+            let set = format!("{}/", place.path().display());
+            let config = DataConfig { set, image_size: Some([4, 4]), ..DataConfig::default() };
+            read += usize::from(Dataset::load(&config).is_ok());
+        });
+        assert!(read > 0, "{name}: the seed itself is refused");
     }
 }
 

@@ -42,19 +42,23 @@ struct Fetch {
     mirror: Option<String>,
 }
 
-/// Import a CSV file, or a directory in the layout of MNIST
+/// Import a table of text, or a directory in the layout of MNIST
+///
+/// Arrays (.npz, .npy) and directories of images need no import: `data.set` takes their paths.
 ///
 /// The set is checked in full, then copied into the store; a set imported before by the same name
 /// is replaced.
 #[derive(Debug, Args)]
 struct Import {
-    /// A CSV with a header, or a directory with {train,t10k}-{images-idx3,labels-idx1}-ubyte, plain
-    /// or .gz
+    /// A table of columns parted by commas, semicolons or tabs; or a directory with
+    /// {train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz; of several such sets in one directory,
+    /// DIRECTORY/SET
     path: PathBuf,
     /// What `data.set` will call it [default: the name of the file or directory]
     #[arg(long)]
     name: Option<String>,
-    /// The column of a CSV that holds the classes; the copy in the store calls it `class`
+    /// The column of a table that holds the classes, column_N in one without a header; the copy in the
+    /// store calls it `class`
     #[arg(long, value_name = "COLUMN", default_value = "class")]
     label: String,
 }
@@ -170,7 +174,17 @@ fn import(store: &Store, command: &Import, json: bool) -> Result<()> {
     let path = &command.path;
     let directory = path.is_dir();
     let name = command.name.clone().or_else(|| default_name(path, directory)).unwrap_or_default();
-    let imported = if directory {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    if ["npz", "npy"].contains(&ending.as_str()) {
+        return Err(Error::input(format!(
+            "{0}: needs no import: data.set = \"{0}\" reads it where it is",
+            path.display()
+        )));
+    }
+    // Of several sets in one directory the path is that of no file.
+    let set_in_directory =
+        !path.exists() && path.parent().is_some_and(Path::is_dir) && ending.is_empty();
+    let imported = if directory || set_in_directory {
         data::import_directory(path, &name, store)?
     } else {
         data::import_csv(path, &name, &command.label, store)?
@@ -179,11 +193,16 @@ fn import(store: &Store, command: &Import, json: bool) -> Result<()> {
         (imported.size, imported.path.display().to_string());
     if json {
         let name = imported.name;
-        print(&json!({ "name": name, "path": kept, "samples": samples, "features": features, "classes": classes }).to_string())
+        print(&json!({ "name": name, "path": kept, "samples": samples, "features": features, "classes": classes, "missing": imported.missing }).to_string())
     } else {
         print(&format!(
-            "{}: {samples} samples, {features} features, {classes} classes, in {kept}",
-            imported.name
+            "{}: {samples} samples, {features} features, {classes} classes{}, in {kept}",
+            imported.name,
+            match imported.missing {
+                0 => String::new(),
+                missing =>
+                    format!(", {missing} values missing (data.missing = \"mean\" fills them)"),
+            }
         ))
     }
 }

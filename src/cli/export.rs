@@ -7,7 +7,11 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::print;
-use crate::export::{ExportOptions, MaskOptions, Target, export, files, import, verify};
+use crate::experiment::Experiment;
+use crate::export::{
+    ExportOptions, MaskOptions, Placed, Placing, Target, export, files, import, import_weights,
+    verify,
+};
 use crate::report::format::percent;
 use crate::{Error, Result};
 
@@ -83,26 +87,89 @@ pub struct VerifyCommand {
     directory: PathBuf,
 }
 
-/// Make a run of an export, to go on training with `equilux train RUN/config.toml --out RUN
-/// --resume`
+/// Make a run of an export, or of weights from elsewhere, to evaluate it or to go on training with
+/// `equilux train RUN/config.toml --out RUN --resume`
+///
+/// Weights need the experiment whose machine takes them. A tensor that is called as a parameter is
+/// that parameter; the others are taken in the order of their names (numbers in these by size): matrices,
+/// outputs x inputs as PyTorch has them, for the arrays, vectors for the biases of the layers.
 #[derive(Debug, Args)]
 pub struct ImportCommand {
-    /// The directory of an export
-    directory: PathBuf,
+    /// The directory of an export, or weights: .safetensors, .npz, .npy
+    #[arg(value_name = "DIR|WEIGHTS")]
+    source: PathBuf,
     /// The new directory of the run
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Weights: the experiment whose machine takes them, a TOML file or the name of a shipped one
+    #[arg(long, value_name = "CONFIG")]
+    config: Option<PathBuf>,
+    /// Weights: which parameter a tensor is (`bias.2` is the bias of layer 2; `-` leaves the tensor out);
+    /// may be repeated
+    #[arg(long, value_name = "TENSOR=PARAMETER", value_parser = parse_map)]
+    map: Vec<(String, String)>,
+    /// Weights: matrices are inputs x outputs
+    #[arg(long)]
+    transpose: bool,
+    /// Weights: change a key of the experiment; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+}
+
+fn parse_map(text: &str) -> Result<(String, String), String> {
+    let pair = text.rsplit_once('=').filter(|(a, b)| !a.is_empty() && !b.is_empty());
+    let pair = pair.map(|(tensor, parameter)| (tensor.to_owned(), parameter.to_owned()));
+    pair.ok_or_else(|| "expected TENSOR=PARAMETER".into())
 }
 
 pub(super) fn run_import(command: &ImportCommand, json: bool) -> Result<()> {
-    import(&command.directory, &command.out)?;
-    let out = command.out.display();
-    if json {
-        return print(&json!({ "run": out.to_string() }).to_string());
+    let (source, out) = (&command.source, command.out.display());
+    let weights = !source.is_dir();
+    if !weights
+        && (command.config.is_some()
+            || !command.map.is_empty()
+            || command.transpose
+            || !command.settings.is_empty())
+    {
+        return Err(Error::input(format!(
+            "{}: an export brings its own experiment: expected no --config, --map, --transpose and --set",
+            source.display()
+        )));
     }
-    print(&format!(
+    let mut lines = Vec::new();
+    let mut placed = Vec::new();
+    if weights {
+        let config = command.config.as_ref().ok_or_else(|| {
+            Error::input(format!(
+                "{}: no directory of an export; expected one, or weights and --config CONFIG",
+                source.display()
+            ))
+        })?;
+        let experiment = Experiment::find(config, &command.settings)?;
+        let placing = Placing { map: command.map.clone(), transpose: command.transpose };
+        placed = import_weights(source, &experiment, &placing, &command.out)?;
+        lines.extend(placed.iter().map(|placed| {
+            let Placed { tensor, parameter, shape: (rows, columns), largest, changed, off, .. } = placed;
+            let held = match changed {
+                0 => "held as they are".to_owned(),
+                _ => format!(
+                    "{changed} of {} held otherwise (clipped or rounded), off by {} of the root mean square",
+                    rows * columns,
+                    percent(*off)
+                ),
+            };
+            format!("{tensor} is {parameter}, {rows} x {columns}, magnitudes up to {largest:.4}: {held}")
+        }));
+    } else {
+        import(source, &command.out)?;
+    }
+    if json {
+        return print(&json!({ "run": out.to_string(), "placed": placed }).to_string());
+    }
+    lines.push(format!(
         "{out} holds the machine before its first epoch; to train it:\nequilux train {out}/config.toml --out {out} --resume"
-    ))
+    ));
+    print(&lines.join("\n"))
 }
 
 pub(super) fn run(command: &ExportCommand, json: bool) -> Result<()> {

@@ -8,8 +8,10 @@ mod devices;
 mod evaluate;
 mod export;
 mod gradient;
+mod init;
 mod laboratory;
 mod many_runs;
+mod predict;
 mod report;
 mod serve;
 mod spim;
@@ -22,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::arithmetic::Unit;
 use crate::stop::Stop;
@@ -47,8 +49,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::InitCommand),
     Train(train::TrainCommand),
     Evaluate(evaluate::EvaluateCommand),
+    Predict(predict::PredictCommand),
     Gradient(gradient::GradientCommand),
     Budget(budget::BudgetCommand),
     Sweep(sweep::SweepCommand),
@@ -68,6 +72,14 @@ enum Command {
     Spim(spim::SpimCommand),
     /// List, fetch and import data sets
     Data(data::DataCommand),
+    /// Print completions of commands and options for a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, for man: equilux man > equilux.1
+    Man,
 }
 
 /// Runs the program with the process's arguments; errors go to standard error and into the exit
@@ -128,8 +140,10 @@ fn run(arguments: Arguments) -> Result<()> {
     let json = arguments.json;
     // Inside the pool, so that a parallel loop does not wait for threads to change hands.
     pool.install(|| match arguments.command {
+        Command::Init(command) => init::run(&command, json),
         Command::Train(command) => train::run(&command, json),
         Command::Evaluate(command) => evaluate::run(&command, json),
+        Command::Predict(command) => predict::run(&command, json),
         Command::Gradient(command) => gradient::run(&command, json),
         Command::Budget(command) => budget::run(&command, json),
         Command::Sweep(command) => sweep::run(&command, json),
@@ -145,6 +159,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Laboratory(command) => laboratory::run(&command, json),
         Command::Spim(command) => spim::run(&command, json),
         Command::Data(command) => data::run(command, json),
+        Command::Completions { shell } => init::completions(shell, &mut Arguments::command()),
+        Command::Man => init::manual(Arguments::command()),
     })
 }
 

@@ -7,7 +7,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print;
 use crate::arithmetic::Real;
-use crate::experiment::{Experiment, Given, Moment, Place, TrainingRun, in_precision};
+use crate::experiment::{
+    Experiment, Given, Moment, Place, RunDirectory, TrainingRun, in_precision,
+};
 use crate::report::{self, format};
 use crate::training::{EpochMetrics, Summary};
 use crate::{Error, Result, wire};
@@ -31,6 +33,12 @@ pub struct TrainCommand {
     /// Go on with the run in --out, or in runs/NAME
     #[arg(long)]
     resume: bool,
+    /// Begin with the parameters of this run, programmed as anew, in place of random ones
+    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    from: Option<PathBuf>,
+    /// Train on this device: a datasheet's name or path, or `exact`
+    #[arg(long, value_name = "SHEET")]
+    device: Option<String>,
     /// Train on the instrument of a laboratory: its address HOST:PORT, or the command that talks to
     /// it on its standard input and output; `none` simulates
     #[arg(long, value_name = "COMMAND|ADDRESS")]
@@ -38,7 +46,10 @@ pub struct TrainCommand {
 }
 
 pub(super) fn run(command: &TrainCommand, json: bool) -> Result<()> {
-    let experiment = Experiment::find(&command.config, &command.settings)?;
+    let mut experiment = Experiment::find(&command.config, &command.settings)?;
+    if let Some(device) = &command.device {
+        experiment = experiment.on_device(device)?.with_settings(&command.settings)?;
+    }
     let experiment = in_laboratory(experiment, command.laboratory.as_deref())?;
     in_precision!(experiment, train(command, &experiment, json))
 }
@@ -61,6 +72,9 @@ fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -
     let (name, out) = (run_name(&command.config), command.out.clone());
     let place = if command.resume { Place::Resume(out) } else { Place::New(out) };
     let mut run = TrainingRun::<T>::open(experiment.clone(), Given::default(), &name, &place)?;
+    if let Some(from) = &command.from {
+        run.begin_with(&RunDirectory::open(from)?)?;
+    }
     for warning in run.warnings()? {
         super::tell(&format!("warning: {warning}"));
     }

@@ -1,8 +1,10 @@
 //! The `[data]` table of an experiment.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Scaling;
+use super::{Missing, Scaling};
+use crate::file::limits;
 use crate::quantity::range;
 
 /// Which set to learn, how to split it and how to scale it: the `[data]` table of an experiment.
@@ -12,12 +14,23 @@ use crate::quantity::range;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// `wine`, `digits`, `mnist`, `fashion-mnist`, the name of an imported set, or a path ending in
-    /// `.csv`.
+    /// `wine`, `digits`, `mnist`, `fashion-mnist`, the name of an imported set, or a path: of a table
+    /// (`.csv`, `.tsv`, `.txt`, `.data`), of arrays (`.npz`, `.npy`), or, with a `/` in it, of a
+    /// directory of images or idx files.
     pub set: String,
-    /// The label column of a CSV named by its path. An imported set had its label column named on
-    /// import.
+    /// The label column of a table named by its path, `column_N` of one without a header; of features
+    /// in an `.npy` file the `.npy` file of labels beside it. An imported set had its label column
+    /// named on import.
     pub label: String,
+    /// The arrays in an `.npz`: features and labels, and, for a test part of its own, again features
+    /// and labels; absent: the usual names.
+    #[serde(deserialize_with = "arrays", skip_serializing_if = "Option::is_none")]
+    pub arrays: Option<Vec<String>>,
+    /// The height and width that images in a directory are resized to; absent: all are of one size.
+    #[serde(deserialize_with = "image_size", skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<[usize; 2]>,
+    /// What becomes of missing values.
+    pub missing: Missing,
     /// The fraction of each class that tests, from 0 to below 1. Ignored for a set that brings its
     /// own test part, such as MNIST.
     #[serde(deserialize_with = "range::fraction")]
@@ -45,11 +58,40 @@ pub struct DataConfig {
     pub train_limit: Option<usize>,
 }
 
+fn arrays<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    let names = Vec::deserialize(deserializer)?;
+    match names.len() {
+        2 | 4 => Ok(Some(names)),
+        found => Err(D::Error::custom(format!(
+            "{found} arrays: expected 2, features and labels, or 4, those of a training and of a test part"
+        ))),
+    }
+}
+
+fn image_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[usize; 2]>, D::Error> {
+    let size = <[usize; 2]>::deserialize(deserializer)?;
+    if size.contains(&0) {
+        return Err(D::Error::custom("expected a height and a width of at least 1 pixel"));
+    }
+    limits::IMAGE.product(&size).map_err(D::Error::custom)?;
+    Ok(Some(size))
+}
+
+impl DataConfig {
+    /// Everything that decides what is read, and nothing else.
+    pub(crate) fn content(&self) -> String {
+        format!("{:?}", (&self.set, &self.label, &self.arrays, self.image_size, self.missing))
+    }
+}
+
 impl Default for DataConfig {
     fn default() -> Self {
         Self {
             set: "wine".into(),
             label: "class".into(),
+            arrays: None,
+            image_size: None,
+            missing: Missing::Refuse,
             test_fraction: 0.2,
             validation_fraction: 0.0,
             scaling: Scaling::Standardise,
@@ -75,11 +117,14 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = "set = 'a.csv'\nlabel = 'kind'\ntest_fraction = 0.3\nvalidation_fraction = 0.1\nscaling = 'unit-range'\n\
+        let text = "set = 'a.csv'\nlabel = 'kind'\narrays = ['x', 'y']\nimage_size = [28, 20]\nmissing = 'mean'\ntest_fraction = 0.3\nvalidation_fraction = 0.1\nscaling = 'unit-range'\n\
                     gain = 2\nclip = 1.5\ntrain_limit = 10\n";
         let expected = DataConfig {
             set: "a.csv".into(),
             label: "kind".into(),
+            arrays: Some(vec!["x".into(), "y".into()]),
+            image_size: Some([28, 20]),
+            missing: Missing::Mean,
             test_fraction: 0.3,
             validation_fraction: 0.1,
             scaling: Scaling::UnitRange,
@@ -106,6 +151,10 @@ mod tests {
             ),
             ("train_limit = 0", "0 is out of range: expected a whole number of at least 1"),
             ("scaling = 'log'", "expected one of"),
+            ("arrays = ['x']", "1 arrays: expected 2, features and labels, or 4"),
+            ("image_size = [28, 0]", "expected a height and a width of at least 1 pixel"),
+            ("image_size = [1000000, 1000000]", "expected at most 16777216"),
+            ("missing = 'median'", "unknown variant `median`, expected `refuse` or `mean`"),
             ("scale = 1", "unknown field `scale`"),
         ] {
             let error = toml::from_str::<DataConfig>(text).unwrap_err().to_string();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Dataset, csv};
+use super::{Dataset, Missing, csv};
 use crate::Result;
 
 /// The built-in sets' names.
@@ -15,7 +15,7 @@ pub(super) fn load(name: &str) -> Option<Result<Dataset>> {
         "wine" => include_bytes!("sets/wine.csv"),
         _ => return None,
     };
-    Some(csv::parse(content, Path::new(name), "class"))
+    Some(csv::parse(content, Path::new(name), "class", Missing::Refuse))
 }
 
 #[cfg(test)]

@@ -1,9 +1,15 @@
 //! Images in the layout of MNIST: four idx files, plain or gzipped, with a test part of their own.
 //!
+//! Names are those of MNIST (`train-images-idx3-ubyte`, also `train-images.idx3-ubyte`, `t10k-` for the
+//! test part, also `test-`), or those of EMNIST, with the name of the set before them
+//! (`emnist-letters-train-images-idx3-ubyte`; Cohen, Afshar, Tapson & van Schaik 2017, arXiv:1702.05373,
+//! whose images lie on their sides).
+//!
 //! An idx file is a magic number (0, 0, 8 for unsigned bytes, the number of dimensions), each
 //! dimension as a big-endian 32-bit integer, then the bytes, last index fastest (LeCun, Cortes &
 //! Burges, "The MNIST database of handwritten digits", 1998).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
@@ -22,25 +28,32 @@ pub(super) const FILES: [&str; 4] = [
     "t10k-labels-idx1-ubyte",
 ];
 
-/// The number of classes that the layout has.
+/// The number of classes that MNIST and Fashion-MNIST have.
 pub(super) const CLASSES: usize = 10;
 
-/// Reads the set in `directory`. Features are pixels from 0 to 255, row by row.
+/// Reads the set at `path`: a directory, or of several sets in one the directory and the name of the
+/// set. Features are pixels from 0 to 255, row by row. `classes` are the ten that there must be; without
+/// them the classes are the labels that occur.
 ///
 /// # Errors
 /// [`Error::Read`] when a file cannot be read; [`Error::Input`] naming the file for one that is
 /// missing, for damaged gzip, a wrong magic number, missing or additional bytes, a label outside
 /// the ten classes, and for parts that do not fit together.
-pub(super) fn read(directory: &Path, name: &str, classes: Vec<String>) -> Result<Dataset> {
-    let [train_images, train_labels, test_images, test_labels] = open(directory)?;
+pub(super) fn read(path: &Path, name: &str, classes: Option<Vec<String>>) -> Result<Dataset> {
+    let [train_images, train_labels, test_images, test_labels] = open(path)?;
     let (rows, columns) = (train_images.dimensions[1], train_images.dimensions[2]);
     let test_from = train_images.dimensions[0];
     let samples = test_from + test_images.dimensions[0];
     let count = limits::NUMBERS.product(&[samples, rows, columns]);
     let count = count.map_err(|message| train_images.wrong(message))?;
 
-    let mut labels = train_labels.labels()?;
-    labels.extend(test_labels.labels()?);
+    let most = classes.as_ref().map(Vec::len);
+    let mut labels = train_labels.labels(most)?;
+    labels.extend(test_labels.labels(most)?);
+    let (labels, classes) = match classes {
+        Some(classes) => (labels, classes),
+        None => occurring(path, &labels)?,
+    };
     // All bytes are read and counted before memory is asked for, so a false header cannot ask for
     // more than the file holds.
     let parts = [train_images.bytes()?, test_images.bytes()?];
@@ -60,19 +73,122 @@ pub(super) fn read(directory: &Path, name: &str, classes: Vec<String>) -> Result
     })
 }
 
-/// How large the set in `directory` is, by the files' headers alone.
+/// The class of each label among those that occur, and their names.
+fn occurring(path: &Path, labels: &[usize]) -> Result<(Vec<usize>, Vec<String>)> {
+    let held: Vec<usize> = labels.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    if held.len() < 2 {
+        let path = path.display();
+        return Err(Error::input(format!(
+            "{path}: every label is {}: expected at least two classes",
+            held.first().copied().unwrap_or_default()
+        )));
+    }
+    let classes = labels.iter().map(|label| held.partition_point(|held| held < label)).collect();
+    Ok((classes, held.iter().map(usize::to_string).collect()))
+}
+
+/// How large the set at `path` is, by the headers of images, and by the labels unless there are
+/// `classes`.
 ///
 /// # Errors
-/// As [`read`], but for what only the content tells.
-pub(super) fn size(directory: &Path) -> Result<Size> {
-    let [train, _, test, _] = open(directory)?;
+/// As [`read`], but for what only the content of images tells.
+pub(super) fn size(path: &Path, classes: Option<usize>) -> Result<Size> {
+    let [train, train_labels, test, test_labels] = open(path)?;
     let samples = train.dimensions[0] + test.dimensions[0];
-    Ok(Size { samples, features: train.dimensions[1] * train.dimensions[2], classes: CLASSES })
+    let classes = match classes {
+        Some(classes) => classes,
+        None => {
+            let labels = [train_labels.labels(None)?, test_labels.labels(None)?].concat();
+            occurring(path, &labels)?.1.len()
+        }
+    };
+    Ok(Size { samples, features: train.dimensions[1] * train.dimensions[2], classes })
+}
+
+/// What an idx file's name says: the set, `train` or `test`, `images` or `labels`, and how far it is
+/// from the usual way to write it.
+fn read_name(file: &str) -> Option<(&str, usize, usize)> {
+    let (file, packed) = match file.strip_suffix(".gz") {
+        Some(file) => (file, 1),
+        None => (file, 0),
+    };
+    let (stem, part, unusual) = [
+        ("images-idx3-ubyte", 0, 0),
+        ("images.idx3-ubyte", 0, 2),
+        ("labels-idx1-ubyte", 1, 0),
+        ("labels.idx1-ubyte", 1, 2),
+    ]
+    .into_iter()
+    .find_map(|(end, part, unusual)| Some((file.strip_suffix(end)?, part, unusual)))?;
+    let heads = [("train-", 0), ("t10k-", 2), ("test-", 2)];
+    let found = heads.into_iter().find_map(|(end, half)| Some((stem.strip_suffix(end)?, half)));
+    let (set, half) = found?;
+    // A name before that of the part is a set's: `emnist-letters-train-...`
+    (set.is_empty() || set.len() > 1 && set.ends_with('-')).then_some((
+        set.trim_end_matches('-'),
+        half + part,
+        packed + unusual,
+    ))
+}
+
+/// The four files of the set at `path`: in this directory, or of the set of this name in its parent.
+///
+/// # Errors
+/// When one is missing, or there are several sets in the directory.
+pub(super) fn find(path: &Path) -> Result<[PathBuf; 4]> {
+    let (directory, wanted) = match path.is_dir() {
+        true => (path, None),
+        false => (path.parent().unwrap_or(path), path.file_name().and_then(|name| name.to_str())),
+    };
+    let entries = std::fs::read_dir(directory).map_err(Error::reading(path))?;
+    let mut sets: BTreeMap<String, [Option<(usize, PathBuf)>; 4]> = BTreeMap::new();
+    for entry in entries {
+        let path = entry.map_err(Error::reading(directory))?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let Some((set, role, unusual)) = read_name(name) else { continue };
+        if !path.is_file() || wanted.is_some_and(|wanted| wanted != set) {
+            continue;
+        }
+        let place = &mut sets.entry(set.to_owned()).or_default()[role];
+        if place.as_ref().is_none_or(|(before, _)| unusual < *before) {
+            *place = Some((unusual, path));
+        }
+    }
+    if sets.len() > 1 {
+        let (directory, names) = (directory.display(), sets.keys().map(String::as_str));
+        let names: Vec<&str> =
+            names.map(|name| if name.is_empty() { "MNIST's" } else { name }).collect();
+        return Err(Error::input(format!(
+            "{directory}: files of several sets, {}: expected one, as {directory}/{}",
+            names.join(", "),
+            names.last().copied().unwrap_or_default()
+        )));
+    }
+    let (set, files) = sets.pop_first().unwrap_or_default();
+    let missing = |role: usize| {
+        let head = if set.is_empty() { String::new() } else { format!("{set}-") };
+        let (directory, file) = (directory.display(), FILES[role]);
+        Error::input(format!("{directory}: no file `{head}{file}` or `{head}{file}.gz`"))
+    };
+    let [a, b, c, d] = files.map(|file| file.map(|(_, path)| path));
+    Ok([
+        a.ok_or_else(|| missing(0))?,
+        b.ok_or_else(|| missing(1))?,
+        c.ok_or_else(|| missing(2))?,
+        d.ok_or_else(|| missing(3))?,
+    ])
 }
 
 /// Whether `directory` has any of the four files.
 pub(super) fn is_layout(directory: &Path) -> bool {
     FILES.iter().any(|file| locate(directory, file).is_ok())
+}
+
+/// Whether `directory` has any file that is called as an idx file is.
+pub(super) fn is_any(directory: &Path) -> bool {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut names = entries.map(|entry| entry.file_name());
+    names.any(|name| name.to_str().and_then(read_name).is_some())
 }
 
 /// The path of `file` in `directory`, plain or else with `.gz`.
@@ -90,11 +206,9 @@ pub(super) fn paths(directory: &Path) -> Vec<PathBuf> {
     FILES.iter().filter_map(|file| locate(directory, file).ok()).collect()
 }
 
-/// Opens the four files and checks that their headers fit together.
-fn open(directory: &Path) -> Result<[Idx; 4]> {
-    let paths = FILES.map(|file| locate(directory, file));
-    let [train_images, train_labels, test_images, test_labels] = paths;
-    let paths = [train_images?, train_labels?, test_images?, test_labels?];
+/// Opens the four files of the set at `path` and checks that their headers fit together.
+fn open(path: &Path) -> Result<[Idx; 4]> {
+    let paths = find(path)?;
     let files = [
         Idx::open(&paths[0], 3)?,
         Idx::open(&paths[1], 1)?,
@@ -195,11 +309,13 @@ impl Idx {
         Ok(bytes)
     }
 
-    fn labels(self) -> Result<Vec<usize>> {
+    /// The labels, below `most` where there is a most.
+    fn labels(self, most: Option<usize>) -> Result<Vec<usize>> {
         let path = self.path.clone();
         let labels: Vec<usize> = self.bytes()?.into_iter().map(usize::from).collect();
-        if let Some(sample) = labels.iter().position(|&label| label >= CLASSES) {
-            let (label, last) = (labels[sample], CLASSES - 1);
+        let Some(most) = most else { return Ok(labels) };
+        if let Some(sample) = labels.iter().position(|&label| label >= most) {
+            let (label, last) = (labels[sample], most - 1);
             return Err(Error::input(format!(
                 "{}: label {label} of sample {sample}: expected 0 to {last}",
                 path.display()
@@ -243,7 +359,7 @@ mod tests {
         for (file, bytes) in FILES.iter().zip(files) {
             std::fs::write(directory.path().join(file), bytes).unwrap();
         }
-        read(directory.path(), "tiny", Vec::new())
+        read(directory.path(), "tiny", Some(vec![String::new(); 10]))
     }
 
     #[test]
@@ -255,6 +371,44 @@ mod tests {
         );
         assert_eq!((set.labels, set.test_from), (vec![9, 0, 1, 2], Some(3)));
         assert_eq!(set.feature_names, ["pixel_0_0", "pixel_0_1"]);
+    }
+
+    #[test]
+    fn sets_have_names_of_several_kinds_and_as_many_classes_as_labels() {
+        let directory = tempfile::tempdir().unwrap();
+        let put = |file: &str, bytes: Vec<u8>| {
+            std::fs::write(directory.path().join(file), bytes).unwrap()
+        };
+        let parts = |head: &str, images: &str, labels: &str| {
+            put(&format!("{head}train-{images}"), idx(&[3, 1, 2], &[0, 1, 2, 3, 4, 255]));
+            put(&format!("{head}train-{labels}"), idx(&[3], &[26, 1, 17]));
+        };
+        parts("", "images.idx3-ubyte", "labels.idx1-ubyte");
+        let missing = read(directory.path(), "letters", None).unwrap_err().to_string();
+        assert!(
+            missing.contains("no file `t10k-images-idx3-ubyte` or `t10k-images-idx3-ubyte.gz`"),
+            "{missing}"
+        );
+        put("test-images.idx3-ubyte", idx(&[1, 1, 2], &[7, 8]));
+        put("t10k-labels.idx1-ubyte", idx(&[1], &[1]));
+        let set = read(directory.path(), "letters", None).unwrap();
+        assert_eq!(set.classes, ["1", "17", "26"]);
+        assert_eq!((set.labels, set.test_from), (vec![2, 0, 1, 0], Some(3)));
+        let size = Size { samples: 4, features: 2, classes: 3 };
+        assert_eq!(self::size(directory.path(), None).unwrap(), size);
+        // Of EMNIST all sets are in one directory.
+        parts("emnist-letters-", "images-idx3-ubyte", "labels-idx1-ubyte");
+        put("emnist-letters-test-images-idx3-ubyte", idx(&[1, 1, 2], &[5, 6]));
+        let several = find(directory.path()).unwrap_err().to_string();
+        assert!(
+            several.contains("files of several sets, MNIST's, emnist-letters: expected one, as "),
+            "{several}"
+        );
+        let one = directory.path().join("emnist-letters");
+        let missing = find(&one).unwrap_err().to_string();
+        assert!(missing.contains("no file `emnist-letters-t10k-labels-idx1-ubyte`"), "{missing}");
+        put("emnist-letters-test-labels-idx1-ubyte", idx(&[1], &[26]));
+        assert_eq!(read(&one, "letters", None).unwrap().labels, [2, 0, 1, 2]);
     }
 
     #[test]

@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use csv::{ReaderBuilder, Trim, Writer};
-
 use super::store::{LABEL, check_name, is_reserved};
-use super::{Size, Store, idx, source};
-use crate::file::{open, read_bytes, write_whole};
+use super::{Missing, Size, Store, idx, source};
+use crate::file::{open, write_whole};
 use crate::{Error, Result};
 
 /// What was imported.
@@ -18,11 +16,14 @@ pub struct Imported {
     pub path: PathBuf,
     /// How large it is.
     pub size: Size,
+    /// Values that are missing in it.
+    pub missing: usize,
 }
 
-/// Imports the CSV at `path`, whose classes are in column `label`, as `<store>/<name>.csv`; a set
+/// Imports the table at `path`, whose classes are in column `label`, as `<store>/<name>.csv`; a set
 /// imported before by this name is replaced. The label column is called `class` from then on, so
-/// that the name alone tells how to read it.
+/// that the name alone tells how to read it, and stands behind the features; the copy is parted by commas,
+/// with decimal points.
 ///
 /// # Errors
 /// [`Error::Input`] for a file that is not a set (line and column are named), for a name that is
@@ -30,8 +31,7 @@ pub struct Imported {
 /// [`Error::Read`] and [`Error::Write`] for files.
 pub fn import_csv(path: &Path, name: &str, label: &str, store: &Store) -> Result<Imported> {
     check_free(name, &store.images(name))?;
-    let content = read_bytes(path)?;
-    let dataset = super::csv::parse(&content, path, label)?;
+    let dataset = super::csv::read(path, label, Missing::Mean)?;
     if label != LABEL && dataset.feature_names.iter().any(|feature| feature == LABEL) {
         let message = format!(
             "{}: column `{LABEL}` is not the label column `{label}`: expected another name for it",
@@ -41,22 +41,14 @@ pub fn import_csv(path: &Path, name: &str, label: &str, store: &Store) -> Result
     }
     let _lock = store.hold()?;
     let target = store.table(name);
-    write_whole(&target, |file| {
-        let mut reader =
-            ReaderBuilder::new().trim(Trim::All).has_headers(false).from_reader(&content[..]);
-        let mut writer = Writer::from_writer(file);
-        for (index, record) in reader.records().enumerate() {
-            let record = record?;
-            let field = |field| if index == 0 && field == label { LABEL } else { field };
-            writer.write_record(record.iter().map(field))?;
-        }
-        writer.flush()
-    })?;
-    Ok(Imported { name: name.to_owned(), path: target, size: dataset.size() })
+    super::csv::write(&dataset, &target, LABEL)?;
+    let missing = dataset.features.iter().filter(|value| value.is_nan()).count();
+    Ok(Imported { name: name.to_owned(), path: target, size: dataset.size(), missing })
 }
 
 /// Imports the four files of MNIST's layout in the directory `path` as `<store>/<name>/`; a set
-/// imported before by this name is replaced.
+/// imported before by this name is replaced. Of several sets in one directory, `path` is that and the
+/// name of the set.
 ///
 /// # Errors
 /// [`Error::Input`] for missing and damaged files and for parts that do not fit together, naming
@@ -66,16 +58,16 @@ pub fn import_directory(path: &Path, name: &str, store: &Store) -> Result<Import
     check_free(name, &store.table(name))?;
     let size = idx::read(path, name, source::classes(name))?.size();
     let directory = store.install(name, |staging| {
-        for file in idx::FILES {
-            let from = idx::locate(path, file)?;
+        for (file, from) in idx::FILES.into_iter().zip(idx::find(path)?) {
             // The plain name would do for both, were it not for those who look into the store.
-            let to = staging.join(from.file_name().unwrap_or(file.as_ref()));
+            let packed = from.extension().is_some_and(|extension| extension == "gz");
+            let to = staging.join(if packed { format!("{file}.gz") } else { file.to_owned() });
             let mut from_file = open(&from)?;
             write_whole(&to, |to_file| std::io::copy(&mut from_file, to_file).map(drop))?;
         }
         Ok(())
     })?;
-    Ok(Imported { name: name.to_owned(), path: directory, size })
+    Ok(Imported { name: name.to_owned(), path: directory, size, missing: 0 })
 }
 
 /// Refuses names that mean something else already, above all what is at `other`.

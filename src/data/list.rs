@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::store::LABEL;
-use super::{Size, Store, csv, embedded, idx, source};
+use super::{Missing, Size, Store, csv, embedded, idx, source};
 use crate::Result;
 
 /// One set that can be named as `data.set`.
@@ -53,9 +53,9 @@ pub fn list(store: &Store) -> Vec<Listing> {
 fn stored(store: &Store, name: &str) -> Option<Listing> {
     let path = store.find(name)?;
     let size = if path.is_dir() {
-        idx::size(&path)
+        idx::size(&path, source::classes(name).map(|classes| classes.len()))
     } else {
-        csv::read(&path, LABEL).map(|dataset| dataset.size())
+        csv::read(&path, LABEL, Missing::Mean).map(|dataset| dataset.size())
     };
     let (size, place) = match size {
         Ok(size) => (Some(size), Place::Stored(path)),

@@ -13,27 +13,35 @@
 //! # Ok::<(), equilux::Error>(())
 //! ```
 
+mod arrays;
 mod config;
 mod content;
 mod csv;
 mod embedded;
 mod fetch;
 mod idx;
+mod images;
 mod import;
 mod list;
 mod mirror;
+mod missing;
 mod parts;
+mod samples;
 mod scaling;
 mod source;
 mod split;
 mod store;
+mod text;
 
 pub use config::DataConfig;
 pub use fetch::{Fetched, fetch};
 pub use import::{Imported, import_csv, import_directory};
 pub use list::{Listing, Place, list};
 pub use mirror::Progress;
+pub use missing::Missing;
+pub(crate) use missing::fill;
 pub use parts::{Examples, Parts};
+pub use samples::Samples;
 pub use scaling::{Scaler, Scaling};
 pub use source::Source;
 pub use split::Split;
@@ -50,7 +58,7 @@ use crate::{Error, Result};
 pub struct Dataset {
     /// What the set is called.
     pub name: String,
-    /// `features x samples`, one column a sample.
+    /// `features x samples`, one column a sample; NaN where a value is missing.
     pub features: DMatrix<f64>,
     /// The class of each sample, an index into `classes`.
     pub labels: Vec<usize>,
@@ -74,21 +82,45 @@ pub struct Size {
 }
 
 impl Dataset {
-    /// The set that `config` names: a path ending in `.csv`, a built-in set, or a set of the
-    /// [`Store`].
+    /// The set that `config` names: a path, a built-in set, or a set of the [`Store`].
     ///
     /// # Errors
     /// [`Error::Input`] when there is no such set, saying what brings it or
-    /// which name is near, and when its files are damaged, saying where;
-    /// [`Error::Read`] when a file cannot be read.
+    /// which name is near, when its files are damaged, saying where, and for keys of `config` that are
+    /// of another kind of set; [`Error::Read`] when a file cannot be read.
     pub fn load(config: &DataConfig) -> Result<Self> {
-        let set = config.set.as_str();
-        if set.ends_with(".csv") {
-            csv::read(Path::new(set), &config.label)
-        } else if let Some(embedded) = embedded::load(set) {
-            embedded
-        } else {
-            Store::open()?.load(set)
+        let (set, missing) = (config.set.as_str(), config.missing);
+        let (path, kind) = (Path::new(set), Kind::of(set));
+        let given = [
+            ("arrays", config.arrays.is_some(), Kind::Archive, "a path that ends in .npz"),
+            (
+                "image_size",
+                config.image_size.is_some(),
+                Kind::Directory,
+                "a directory, with a / in its path",
+            ),
+        ];
+        for (key, given, expected, what) in given {
+            if given && kind != expected {
+                let message = format!("data.{key}: data.set = \"{set}\" has none; expected {what}");
+                return Err(Error::input(message));
+            }
+        }
+        match kind {
+            Kind::Table => csv::read(path, &config.label, missing),
+            Kind::Archive => arrays::read_npz(path, config.arrays.as_deref(), missing),
+            Kind::Array => arrays::read_npy(path, &config.label, missing),
+            Kind::Directory if path.is_dir() && !idx::is_any(path) => {
+                images::read(path, config.image_size)
+            }
+            Kind::Directory if config.image_size.is_some() => {
+                Err(Error::input(format!("data.image_size: {set} holds no directories of images")))
+            }
+            Kind::Directory => idx::read(path, file_name(path), None),
+            Kind::Name => match embedded::load(set) {
+                Some(embedded) => embedded,
+                None => Store::open()?.load(set, missing),
+            },
         }
     }
 
@@ -147,11 +179,20 @@ impl Dataset {
     /// The files that hold the set of `config`; none of one that is built in or not there.
     pub fn files(config: &DataConfig) -> Vec<PathBuf> {
         let set = config.set.as_str();
-        if set.ends_with(".csv") {
-            return vec![set.into()];
+        let path = Path::new(set);
+        match Kind::of(set) {
+            Kind::Table | Kind::Archive => vec![path.into()],
+            Kind::Array => {
+                let labels = arrays::labels_of(path, &config.label);
+                [path.into()].into_iter().chain(labels).collect()
+            }
+            Kind::Directory if path.is_dir() && !idx::is_any(path) => images::paths(path),
+            Kind::Directory => idx::find(path).map_or(Vec::new(), Vec::from),
+            Kind::Name => {
+                let store = Store::open().ok().filter(|_| !embedded::NAMES.contains(&set));
+                store.map_or(Vec::new(), |store| store.files(set))
+            }
         }
-        let store = Store::open().ok().filter(|_| !embedded::NAMES.contains(&set));
-        store.map_or(Vec::new(), |store| store.files(set))
     }
 
     /// How large the set is.
@@ -162,4 +203,37 @@ impl Dataset {
             classes: self.classes.len(),
         }
     }
+}
+
+/// What `data.set` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A path to text in columns.
+    Table,
+    /// A path to arrays by name.
+    Archive,
+    /// A path to an array of features.
+    Array,
+    /// A directory, or the path of a set in one.
+    Directory,
+    /// The name of a set.
+    Name,
+}
+
+impl Kind {
+    fn of(set: &str) -> Self {
+        let ending =
+            Path::new(set).extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        match ending.as_str() {
+            "csv" | "tsv" | "txt" | "data" => Self::Table,
+            "npz" => Self::Archive,
+            "npy" => Self::Array,
+            _ if set.contains(std::path::is_separator) => Self::Directory,
+            _ => Self::Name,
+        }
+    }
+}
+
+fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or("set")
 }

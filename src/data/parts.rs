@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use super::{DataConfig, Dataset, Scaler, Split};
+use super::{DataConfig, Dataset, Missing, Scaler, Split, missing};
 use crate::arithmetic::Real;
 use crate::{Error, Result};
 
@@ -74,7 +74,8 @@ impl<T: Real> Parts<T> {
     /// Splits `dataset` by [`Split::new`] and scales all parts by what the training part says.
     ///
     /// # Errors
-    /// [`Error::Input`] when a scaled input is too large for `T`, which takes an extreme gain.
+    /// [`Error::Input`] when a scaled input is too large for `T`, which takes an extreme gain, and when
+    /// values are missing and no training sample has one of that feature.
     pub fn prepare(dataset: Dataset, config: &DataConfig, seed: u64) -> Result<Self> {
         Ok(Self::scaled(dataset, config, seed)?.0)
     }
@@ -83,14 +84,36 @@ impl<T: Real> Parts<T> {
     ///
     /// # Errors
     /// Those of [`prepare`](Self::prepare).
-    pub fn scaled(dataset: Dataset, config: &DataConfig, seed: u64) -> Result<(Self, Scaler)> {
+    pub fn scaled(mut dataset: Dataset, config: &DataConfig, seed: u64) -> Result<(Self, Scaler)> {
         let split = Split::new(&dataset, config, seed);
+        let means = match config.missing {
+            Missing::Refuse => None,
+            Missing::Mean => Some(missing::means(&dataset.features, &split.train)),
+        };
+        let means = means.transpose().map_err(|feature| {
+            Error::input(format!(
+                "data.missing: no training sample of `{}` has feature `{}`, so it has no mean",
+                dataset.name, dataset.feature_names[feature]
+            ))
+        })?;
+        if let Some(means) = &means {
+            missing::fill(&mut dataset.features, means);
+        }
         let scaler =
             Scaler::fit(config.scaling, config.gain, config.clip, &dataset.features, &split.train);
+        let scaler = scaler.filling(means);
         let examples = |samples: &[usize]| {
             let inputs: DMatrix<T> = scaler.inputs(&dataset.features, samples);
             if let Some(index) = inputs.iter().position(|x| !x.is_finite()) {
-                let feature = &dataset.feature_names[index % inputs.nrows()];
+                let (row, column) = (index % inputs.nrows(), index / inputs.nrows());
+                let feature = &dataset.feature_names[row];
+                if dataset.features[(row, samples[column])].is_nan() {
+                    let (name, sample) = (&dataset.name, samples[column]);
+                    return Err(Error::input(format!(
+                        "data.missing: feature `{feature}` of sample {sample} of `{name}` is missing: \
+                         expected \"mean\", or no missing values"
+                    )));
+                }
                 let (name, scaling, gain) = (&dataset.name, config.scaling, config.gain);
                 let message = format!(
                     "data.gain: feature `{feature}` of `{name}` has no finite input at {gain} and {scaling:?}"

@@ -29,6 +29,8 @@ pub struct Scaler {
     offset: DVector<f64>,
     factor: DVector<f64>,
     clip: f64,
+    /// What stands for missing values, one a feature.
+    means: Option<Vec<f64>>,
 }
 
 impl Scaler {
@@ -53,7 +55,7 @@ impl Scaler {
                 (DVector::zeros(features.nrows()), DVector::from_element(features.nrows(), 1.0))
             }
         };
-        Self { offset, factor: factor * gain, clip: clip.unwrap_or(f64::INFINITY) }
+        Self { offset, factor: factor * gain, clip: clip.unwrap_or(f64::INFINITY), means: None }
     }
 
     /// The scaling input = (feature - `offset`) `factor`, clipped to [-`clip`, `clip`]; a number a
@@ -63,7 +65,18 @@ impl Scaler {
     /// When there are not as many offsets as factors.
     pub fn new(offset: DVector<f64>, factor: DVector<f64>, clip: f64) -> Self {
         assert_eq!(offset.len(), factor.len(), "an offset and a factor for each feature");
-        Self { offset, factor, clip }
+        Self { offset, factor, clip, means: None }
+    }
+
+    /// The same with what stands for missing values, one a feature, if anything does.
+    #[must_use]
+    pub fn filling(self, means: Option<Vec<f64>>) -> Self {
+        Self { means, ..self }
+    }
+
+    /// What stands for missing values, one a feature; `None` where none may be missing.
+    pub fn means(&self) -> Option<&[f64]> {
+        self.means.as_deref()
     }
 
     /// What is subtracted from each feature.

@@ -83,8 +83,8 @@ pub(super) fn command(name: &str) -> String {
     format!("equilux data fetch {name}")
 }
 
-/// The classes' names of the set `name`: those of Fashion-MNIST, or digits.
-pub(super) fn classes(name: &str) -> Vec<String> {
+/// The classes' names of the set `name`, if it is one of [`NAMES`].
+pub(super) fn classes(name: &str) -> Option<Vec<String>> {
     const FASHION: [&str; CLASSES] = [
         "T-shirt/top",
         "trouser",
@@ -98,7 +98,8 @@ pub(super) fn classes(name: &str) -> Vec<String> {
         "ankle boot",
     ];
     match name {
-        "fashion-mnist" => FASHION.iter().map(|&class| class.to_owned()).collect(),
-        _ => (0..CLASSES).map(|class| class.to_string()).collect(),
+        "fashion-mnist" => Some(FASHION.iter().map(|&class| class.to_owned()).collect()),
+        "mnist" => Some((0..CLASSES).map(|class| class.to_string()).collect()),
+        _ => None,
     }
 }

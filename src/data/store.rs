@@ -7,7 +7,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Dataset, csv, embedded, idx, source};
+use super::{Dataset, Missing, csv, embedded, idx, source};
 use crate::error::did_you_mean;
 use crate::file::lock::Lock;
 use crate::file::{TEMPORARY, create_directory, disk, sync_directory};
@@ -55,12 +55,12 @@ impl Store {
         &self.directory
     }
 
-    /// Reads the set `name`.
+    /// Reads the set `name`; values that are `missing`, if that is allowed, are NaN.
     ///
     /// # Errors
     /// [`Error::Input`] when it is not there, naming the command that brings it or the nearest
     /// known name, and for damaged files.
-    pub fn load(&self, name: &str) -> Result<Dataset> {
+    pub fn load(&self, name: &str, missing: Missing) -> Result<Dataset> {
         let fetchable = source::NAMES.contains(&name);
         let Some(path) = check_name(name).ok().and_then(|()| self.find(name)) else {
             return Err(if fetchable { self.not_fetched(name) } else { self.unknown(name) });
@@ -68,7 +68,7 @@ impl Store {
         let set = if path.is_dir() {
             idx::read(&path, name, source::classes(name))
         } else {
-            csv::read(&path, LABEL)
+            csv::read(&path, LABEL, missing)
         };
         set.map_err(|error| match error {
             Error::Input(message) if fetchable => {
@@ -188,7 +188,7 @@ impl Store {
         let near = did_you_mean(name, known.iter().copied());
         let (store, known) = (self.directory.display(), known.join(", "));
         Error::input(format!(
-            "data.set: no set `{name}` in {store}{near}; expected one of {known}, or a path ending in .csv"
+            "data.set: no set `{name}` in {store}{near}; expected one of {known}, or a path: of a table (.csv, .tsv, .txt, .data), of arrays (.npz, .npy), or of a directory, with a / in it"
         ))
     }
 }
@@ -221,7 +221,8 @@ mod tests {
     fn missing_sets_say_what_helps() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("iris.csv"), "a,class\n1,x\n2,y\n").unwrap();
-        let error = |name: &str| store(&directory).load(name).unwrap_err().to_string();
+        let error =
+            |name: &str| store(&directory).load(name, Missing::Refuse).unwrap_err().to_string();
         assert!(
             error("mnist").contains("`equilux data fetch mnist` brings it"),
             "{}",
@@ -239,7 +240,7 @@ mod tests {
         let incomplete = error("mnist");
         assert!(incomplete.contains("no file `train-images-idx3-ubyte`"), "{incomplete}");
         assert!(incomplete.ends_with("`equilux data fetch mnist` mends it"), "{incomplete}");
-        assert_eq!(store(&directory).load("iris").unwrap().classes, ["x", "y"]);
+        assert_eq!(store(&directory).load("iris", Missing::Refuse).unwrap().classes, ["x", "y"]);
     }
 
     #[test]

@@ -157,7 +157,7 @@ fn last<T: Real>(directory: &RunDirectory, experiment: Experiment) -> Result<Sum
 }
 
 /// Checks that what tests in `experiment` was not trained in `trained`.
-fn check_split(trained: &Experiment, experiment: &Experiment) -> Result<()> {
+pub(super) fn check_split(trained: &Experiment, experiment: &Experiment) -> Result<()> {
     let (before, now) = (&trained.data, &experiment.data);
     let refuse = |key: &str, found: &dyn Display, expected: &dyn Display, advice: &str| {
         Err(Error::input(format!(

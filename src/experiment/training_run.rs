@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::session::check_split;
 use super::{Experiment, Given, RunDirectory, Session};
 use crate::arithmetic::Real;
 use crate::training::{EpochMetrics, Summary};
@@ -100,6 +101,22 @@ impl<T: Real> TrainingRun<T> {
             session.experiment = kept;
         }
         Ok(Self { session, directory, name: name.to_owned() })
+    }
+
+    /// Programs the parameters of the run in `from`, and keeps them as the checkpoint from which this
+    /// one may be resumed.
+    ///
+    /// # Errors
+    /// When it has no checkpoint, or one of another machine; when samples that were trained there would test
+    /// here; when the checkpoint cannot be written.
+    pub fn begin_with(&mut self, from: &RunDirectory) -> Result<()> {
+        check_split(&from.experiment(&[])?, &self.session.experiment)?;
+        let checkpoint = from.read_checkpoint()?;
+        self.session.trainer.begin_with(&checkpoint, &from.checkpoint())?;
+        match &self.directory {
+            Some(directory) => directory.save(&self.session.trainer),
+            None => Ok(()),
+        }
     }
 
     /// What a user should know before the first update.

@@ -16,6 +16,7 @@
 
 mod bundle;
 mod crossbar;
+mod elsewhere;
 mod import;
 mod manifest;
 mod picture;
@@ -39,6 +40,7 @@ use crate::{Error, Result};
 use bundle::Bundle;
 
 pub use bundle::FileEntry;
+pub use elsewhere::{Placed, Placing, import_weights};
 pub use import::import;
 pub use manifest::{Expected, Holder, Manifest, Target};
 pub use picture::{ContactSheet, Draw, Thumbnail};
@@ -114,6 +116,7 @@ fn exported<T: Real>(
     let mut manifest = Manifest::new(target, &packed, sheet, held, bundle.files().to_vec());
     let test = &session.trainer.data().test;
     test_set::write(&mut bundle, test)?;
+    test_set::write_scaling(&mut bundle, &session.scaler)?;
     // What a reader of these files will find: the machine as it is built from them.
     let (mut expected, classes) = expectation::<T>(bundle.path(), &manifest)?;
     let mut own = run.experiment(&[])?.simulated().machine::<T>()?;

@@ -143,6 +143,7 @@ fn formula(activation: Activation) -> &'static str {
         Activation::Logistic => "1 / (1 + exp(-u))",
         Activation::Clip => "u clipped to [-1, 1]",
         Activation::ClipUnit => "u clipped to [0, 1]",
+        Activation::Rectify => "max(u, 0)",
         Activation::Sine => "sin u, u cut off at -pi/2 and pi/2",
         Activation::Softplus => "ln(1 + exp(u))",
         Activation::Identity => "u",

@@ -6,11 +6,13 @@ use nalgebra::DMatrix;
 
 use super::bundle::Bundle;
 use crate::arithmetic::Real;
-use crate::data::Examples;
+use crate::data::{Examples, Scaler};
 use crate::file::matrix::{read_matrix, read_vector, write_matrix, write_matrix_f32};
 use crate::{Error, Result};
 
 pub(super) const INPUTS: &str = "test-inputs.npy";
+/// How features become inputs.
+pub(super) const SCALING: &str = "scaling.csv";
 pub(super) const LABELS: &str = "test-labels.csv";
 /// The class that each test sample is expected to be given.
 pub(super) const PREDICTIONS: &str = "predictions.csv";
@@ -30,6 +32,23 @@ pub(super) fn write<T: Real>(bundle: &mut Bundle, test: &Examples<T>) -> Result<
         DMatrix::from_iterator(test.len(), 1, test.labels.iter().map(|label| *label as f64));
     write_matrix(&bundle.path().join(LABELS), &labels)?;
     bundle.add(LABELS, "class of each test sample", Some("class"), &[test.len(), 1])
+}
+
+/// Writes how a new sample's features become the values of the input nodes.
+pub(super) fn write_scaling(bundle: &mut Bundle, scaler: &Scaler) -> Result<()> {
+    let what = "how features become the values of input nodes, a line a feature: (feature - offset) x factor, then \
+                clipped to +-clip; mean stands for a missing value";
+    bundle.write(SCALING, what, None, |file| {
+        writeln!(file, "feature,offset,factor,clip,mean")?;
+        let clip = Some(scaler.clip()).filter(|clip| clip.is_finite());
+        let clip = clip.map_or(String::new(), |clip| format!("{clip:?}"));
+        for (feature, (offset, factor)) in scaler.offset().iter().zip(scaler.factor()).enumerate() {
+            let mean = scaler.means().and_then(|means| means.get(feature));
+            let mean = mean.map_or(String::new(), |mean| format!("{mean:?}"));
+            writeln!(file, "{feature},{offset:?},{factor:?},{clip},{mean}")?;
+        }
+        Ok(())
+    })
 }
 
 /// The samples in `directory`, of so many inputs and classes.

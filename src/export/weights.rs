@@ -1,20 +1,19 @@
 //! Parameters as they are, for other programs.
 
-use std::io::{self, Cursor, Write};
+use std::io;
 use std::path::Path;
 
 use nalgebra::DMatrix;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
 
 use super::bundle::{Bundle, file_name};
 use crate::arithmetic::Real;
 use crate::coupler::Parameter;
 use crate::error::did_you_mean;
 use crate::experiment::{Device, Experiment, Topology};
-use crate::file::matrix::{npy_bytes, row_by_row};
+use crate::file::matrix::{Array, npy_bytes, parse_array, row_by_row};
+use crate::file::npz::{Npz, npz_bytes};
 use crate::file::read_bytes;
 use crate::{Error, Result};
 
@@ -53,15 +52,61 @@ pub fn read_tensor(path: &Path, name: &str) -> Result<DMatrix<f64>> {
             return Err(wrong(format!("{name}: expected a matrix, found shape {shape:?}")));
         }
     };
-    let numbers: Vec<f64> = match tensor.dtype() {
-        Dtype::F32 => floats(tensor.data(), |b: [u8; 4]| f32::from_le_bytes(b).into()),
-        Dtype::F64 => floats(tensor.data(), f64::from_le_bytes),
-        other => return Err(wrong(format!("{name}: expected F32 or F64, found {other:?}"))),
-    };
+    let numbers = numbers(&tensor).map_err(|message| wrong(format!("{name}: {message}")))?;
     if let Some(number) = numbers.iter().find(|number| !number.is_finite()) {
         return Err(wrong(format!("{name}: expected finite numbers, found {number}")));
     }
     row_by_row(rows, columns, numbers).map_err(|e| wrong(format!("{name}: {e}")))
+}
+
+/// All tensors of the file at `path`, by name: `.safetensors`, `.npz`, or `.npy` with a single one,
+/// called as the file.
+///
+/// # Errors
+/// When it is none of these, cannot be read, or holds what are no real numbers.
+pub(super) fn read_tensors(path: &Path) -> Result<Vec<(String, Array)>> {
+    let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("safetensors") => {
+            let bytes = read_bytes(path)?;
+            let tensors = SafeTensors::deserialize(&bytes).map_err(|e| wrong(e.to_string()))?;
+            let mut named = tensors.tensors();
+            named.sort_by(|a, b| a.0.cmp(&b.0));
+            let array = |(name, tensor): (String, TensorView)| {
+                let values =
+                    numbers(&tensor).map_err(|message| wrong(format!("{name}: {message}")))?;
+                Ok((name, Array { shape: tensor.shape().to_vec(), values }))
+            };
+            named.into_iter().map(array).collect()
+        }
+        Some("npz") => {
+            let mut archive = Npz::open(path)?;
+            let names = archive.names().into_iter();
+            names.map(|name| archive.array(&name).map(|array| (name, array))).collect()
+        }
+        Some("npy") => {
+            let array = parse_array(&read_bytes(path)?).map_err(wrong)?;
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            Ok(vec![(name, array)])
+        }
+        _ => {
+            Err(wrong("expected weights in a file that ends in .safetensors, .npz or .npy".into()))
+        }
+    }
+}
+
+/// The numbers of a tensor, row-major.
+fn numbers(tensor: &TensorView) -> Result<Vec<f64>, String> {
+    match tensor.dtype() {
+        Dtype::F32 => Ok(floats(tensor.data(), |b: [u8; 4]| f32::from_le_bytes(b).into())),
+        Dtype::F64 => Ok(floats(tensor.data(), f64::from_le_bytes)),
+        // The upper half of a number of single precision.
+        Dtype::BF16 => {
+            Ok(floats(tensor.data(), |[a, b]: [u8; 2]| f32::from_le_bytes([0, 0, a, b]).into()))
+        }
+        Dtype::I64 => Ok(floats(tensor.data(), |b: [u8; 8]| i64::from_le_bytes(b) as f64)),
+        other => Err(format!("expected F32, F64 or BF16, found {other:?}")),
+    }
 }
 
 /// Numbers of N bytes each.
@@ -103,17 +148,12 @@ pub(super) fn write_safetensors<T: Real>(
 
 /// Writes all parameters into one archive of numpy arrays, float64, rows x columns.
 pub(super) fn write_npz<T: Real>(bundle: &mut Bundle, parameters: &[Parameter<T>]) -> Result<()> {
-    let archive = || -> io::Result<Vec<u8>> {
-        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-        let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-        for parameter in parameters {
-            archive.start_file(format!("{}.npy", parameter.name), stored)?;
-            archive.write_all(&npy_bytes(&parameter.values.map(T::f64))?)?;
-        }
-        Ok(archive.finish()?.into_inner())
-    };
+    let arrays = parameters
+        .iter()
+        .map(|parameter| Ok((parameter.name.clone(), npy_bytes(&parameter.values.map(T::f64))?)));
+    let arrays: io::Result<Vec<(String, Vec<u8>)>> = arrays.collect();
     bundle.write("weights.npz", "all parameters, rows x columns, by name", None, |writer| {
-        writer.write_all(&archive()?)
+        writer.write_all(&npz_bytes(&arrays?)?)
     })
 }
 

@@ -29,6 +29,9 @@ pub const HEADER: Limit = Limit { what: "bytes of header", most: 10_000 };
 /// Pixels of a panel or a picture: 8192 x 8192.
 pub const PIXELS: Limit = Limit { what: "pixels", most: 1 << 26 };
 
+/// Pixels of an image of a data set, before it is resized: 4096 x 4096.
+pub const IMAGE: Limit = Limit { what: "pixels", most: 1 << 24 };
+
 /// Numbers of a matrix or of a data set: 4 GiB of double precision.
 pub const NUMBERS: Limit = Limit { what: "numbers", most: 1 << 29 };
 

@@ -134,26 +134,67 @@ fn fits(rows: usize, columns: usize, found: usize) -> Result<(), String> {
     }
 }
 
-fn parse_npy(content: &[u8]) -> Result<DMatrix<f64>, String> {
+/// An array of any number of dimensions, in file or in an archive of numpy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    /// The length of each dimension.
+    pub shape: Vec<usize>,
+    /// Its numbers, last index fastest; those that are none (NaN) included.
+    pub values: Vec<f64>,
+}
+
+/// The array of real numbers in `content`, an `.npy` file, of any real type and in either order.
+///
+/// # Errors
+/// When it is none, or asks for more than it holds.
+pub fn parse_array(content: &[u8]) -> Result<Array, String> {
     check_header(content)?;
     let file = NpyFile::new(content).map_err(|error| format!("not an .npy file: {error}"))?;
     let shape: Vec<usize> = file.shape().iter().map(|&length| length as usize).collect();
-    let (rows, columns) = match shape[..] {
-        [rows] => (rows, 1),
-        [rows, columns] => (rows, columns),
-        _ => {
-            return Err(format!(
-                "expected an array of one or two dimensions, found {} of shape {shape:?}",
-                shape.len()
-            ));
-        }
-    };
-    limits::NUMBERS.product(&[rows, columns])?;
+    let count = limits::NUMBERS.product(&shape)?;
     let order = file.order();
     let values = numbers(file)?;
-    match order {
-        Order::C => row_by_row(rows, columns, values),
-        Order::Fortran => column_by_column(rows, columns, values),
+    if values.len() != count {
+        return Err(format!("damaged: {} numbers of an array of shape {shape:?}", values.len()));
+    }
+    let values = match order {
+        Order::C => values,
+        Order::Fortran => last_index_fastest(&shape, &values),
+    };
+    Ok(Array { shape, values })
+}
+
+/// The numbers of an array whose first index is the fastest, last index fastest.
+fn last_index_fastest(shape: &[usize], values: &[f64]) -> Vec<f64> {
+    let mut index = vec![0; shape.len()];
+    let mut strides = vec![1; shape.len()];
+    for dimension in 1..shape.len() {
+        strides[dimension] = strides[dimension - 1] * shape[dimension - 1];
+    }
+    let mut ordered = Vec::with_capacity(values.len());
+    for _ in 0..values.len() {
+        ordered
+            .push(values[index.iter().zip(&strides).map(|(i, stride)| i * stride).sum::<usize>()]);
+        for dimension in (0..shape.len()).rev() {
+            index[dimension] += 1;
+            if index[dimension] < shape[dimension] {
+                break;
+            }
+            index[dimension] = 0;
+        }
+    }
+    ordered
+}
+
+fn parse_npy(content: &[u8]) -> Result<DMatrix<f64>, String> {
+    let Array { shape, values } = parse_array(content)?;
+    match shape[..] {
+        [rows] => row_by_row(rows, 1, values),
+        [rows, columns] => row_by_row(rows, columns, values),
+        _ => Err(format!(
+            "expected an array of one or two dimensions, found {} of shape {shape:?}",
+            shape.len()
+        )),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod grey;
 pub mod limits;
 pub(crate) mod lock;
 pub mod matrix;
+pub mod npz;
 pub(crate) mod seal;
 
 use std::ffi::OsString;

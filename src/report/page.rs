@@ -5,7 +5,7 @@ use super::html::{card, document, escaped, figure};
 use super::learning_curves::panels;
 use crate::Result;
 use crate::arithmetic::wilson;
-use crate::training::{EpochMetrics, LabSummary, Summary};
+use crate::training::{Confusion, EpochMetrics, LabSummary, Summary};
 
 /// An epoch table with more rows than this is collapsed.
 const ROWS_SHOWN: usize = 20;
@@ -26,6 +26,7 @@ pub fn page(
         results(summary, metrics.len()),
         curves(metrics)?,
         epochs(metrics),
+        confusion(&summary.confusion),
         more.to_owned(),
         configuration(config_toml),
     ];
@@ -130,6 +131,43 @@ fn curves(metrics: &[EpochMetrics]) -> Result<String> {
     ))
 }
 
+/// Which classes were taken for which: a table whose cells are the darker, the larger their share of
+/// the class.
+fn confusion(confusion: &Confusion) -> String {
+    let classes = &confusion.classes;
+    if classes.len() < 2 || confusion.balanced_accuracy().is_none() {
+        return String::new();
+    }
+    let heads: String = classes
+        .iter()
+        .map(|class| format!("<th scope=\"col\">{}</th>", escaped(class)))
+        .chain(["<th scope=\"col\">recall</th>".to_owned()])
+        .collect();
+    let share = |fraction: Option<f64>| fraction.map_or("-".into(), percent);
+    let row = |(class, counts): (usize, &Vec<usize>)| {
+        let all = confusion.samples(class).max(1) as f64;
+        let cell = |number: &usize| {
+            let shade = 0.6 * *number as f64 / all;
+            format!("<td style=\"background:rgba(70,130,180,{shade:.3})\">{number}</td>")
+        };
+        let cells: String = counts.iter().map(cell).collect();
+        let (name, recall) = (escaped(&classes[class]), share(confusion.recall(class)));
+        format!("<tr><th scope=\"row\">{name}</th>{cells}<td>{recall}</td></tr>\n")
+    };
+    let rows: String = confusion.counts.iter().enumerate().map(row).collect();
+    let precisions: String = (0..classes.len())
+        .map(|class| format!("<td>{}</td>", share(confusion.precision(class))))
+        .collect();
+    let balanced = share(confusion.balanced_accuracy());
+    format!(
+        "<section>\n<h2>Confusion of the test samples</h2>\n<p>A row a class that samples are of, a column a \
+         class that they were given to. Balanced accuracy, the mean recall: {balanced}.</p>\n\
+         <div class=\"wide\" role=\"region\" aria-label=\"Confusion\" tabindex=\"0\">\n<table>\n<thead><tr><td></td>{heads}</tr>\
+         </thead>\n<tbody>\n{rows}<tr><th scope=\"row\">precision</th>{precisions}<td></td></tr>\n</tbody>\n\
+         </table>\n</div>\n</section>\n"
+    )
+}
+
 /// The table of epochs, collapsed if it is long.
 fn epochs(metrics: &[EpochMetrics]) -> String {
     if metrics.is_empty() {
@@ -219,6 +257,8 @@ mod tests {
             test_accuracy: 81.0 / 263.0,
             train_accuracy: 0.9321,
             validation_accuracy: None,
+            balanced_accuracy: None,
+            confusion: Confusion::default(),
             test_samples: 263,
             test_unsettled: 2,
             test_truncated: 0,
@@ -304,6 +344,15 @@ mod tests {
 
     #[test]
     fn a_run_without_training_or_test_has_a_page() {
+        let mut confused = summary();
+        confused.confusion = Confusion::new(&["<a>".to_owned(), "b".into()]);
+        confused.confusion.count(0, 1);
+        confused.confusion.count(1, 1);
+        let shown = page(&confused, &[], "", "").unwrap();
+        assert!(
+            shown.contains("<th scope=\"row\">&lt;a&gt;</th>") && shown.contains(">50.00 %<"),
+            "{shown}"
+        );
         let nothing = Summary { test_accuracy: f64::NAN, test_samples: 0, ..summary() };
         let html = page(&nothing, &[], "", "").unwrap();
         assert!(

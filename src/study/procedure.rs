@@ -20,7 +20,7 @@ type Kept<'a> = &'a (dyn Fn(&Path) -> Result<()> + Sync);
 pub(super) type Results = Vec<(String, Option<f64>)>;
 
 /// Every data set of a study, read once.
-pub(super) struct Datasets(HashMap<(String, String), Dataset>);
+pub(super) struct Datasets(HashMap<String, Dataset>);
 
 impl Datasets {
     /// Reads the sets of `runs` and checks that they fit the networks.
@@ -30,7 +30,7 @@ impl Datasets {
     pub fn load(runs: &[Run]) -> Result<Self> {
         let mut sets = HashMap::new();
         for Run { experiment, .. } in runs {
-            let key = (experiment.data.set.clone(), experiment.data.label.clone());
+            let key = experiment.data.content();
             if !sets.contains_key(&key) {
                 sets.insert(key.clone(), Dataset::load(&experiment.data)?);
             }
@@ -43,7 +43,7 @@ impl Datasets {
     fn of(&self, experiment: &Experiment) -> Result<&Dataset> {
         let data = &experiment.data;
         self.0
-            .get(&(data.set.clone(), data.label.clone()))
+            .get(&data.content())
             .ok_or_else(|| Error::input(format!("data.set = {}: not read", data.set)))
     }
 }

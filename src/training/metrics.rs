@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Confusion;
 use crate::coupler::{Energy, Expense, Saturation};
 
 /// The part of its readings from which on a saturated instrument is worth a warning.
@@ -134,6 +135,12 @@ pub struct Summary {
     pub validation_accuracy: Option<f64>,
     /// Samples of the test part.
     pub test_samples: usize,
+    /// The mean over the classes of the fraction of their test samples that is right, 0 to 1.
+    #[serde(default)]
+    pub balanced_accuracy: Option<f64>,
+    /// To which classes the test samples of each class were given.
+    #[serde(default)]
+    pub confusion: Confusion,
     /// Samples of the test part that had not settled when they were read.
     pub test_unsettled: usize,
     /// The fraction of the training samples of all epochs that did not settle and took no part in

@@ -2,6 +2,7 @@
 //! configurations: a [`Trainer`] is handed a system, a rule, an optimiser and data.
 
 mod checkpoint;
+mod confusion;
 mod metrics;
 mod objective;
 pub mod optimiser;
@@ -9,6 +10,7 @@ pub mod schedule;
 mod trainer;
 
 pub use checkpoint::{Begun, Checkpoint, Progress};
+pub use confusion::Confusion;
 pub use metrics::{EpochMetrics, LabSummary, Summary};
 pub use objective::{Evaluation, Objective, predict};
 pub use schedule::Schedule;

@@ -43,11 +43,28 @@ impl Objective {
         system: &mut dyn System<T>,
         examples: &Examples<T>,
     ) -> Result<Evaluation> {
+        self.observe(system, examples, |_, _| ())
+    }
+
+    /// [`evaluate`](Self::evaluate); `seen` hears what was measured of a batch of samples, and to which
+    /// classes they were given.
+    ///
+    /// # Errors
+    /// When the machine does not take the examples.
+    pub fn observe<T: Real>(
+        &self,
+        system: &mut dyn System<T>,
+        examples: &Examples<T>,
+        mut seen: impl FnMut(&Measurement<T>, &[usize]),
+    ) -> Result<Evaluation> {
         let mut evaluation = Evaluation::default();
         let outputs = system.outputs();
         infer(system, examples, |measured, labels| {
             let targets = self.class_targets(labels, outputs.len());
             evaluation.count(&outputs, measured, labels, &targets, self.cost);
+            let columns = measured.values.column_iter();
+            let given = columns.map(|column| largest(&column.as_slice()[outputs.clone()]));
+            seen(measured, &given.collect::<Vec<_>>());
         })?;
         Ok(evaluation)
     }

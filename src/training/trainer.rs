@@ -9,11 +9,11 @@ use rand::seq::SliceRandom;
 use super::checkpoint::{Begun, Checkpoint, Progress};
 use super::metrics::fraction;
 use super::optimiser::{Bop, Descent, Optimiser};
-use super::{EpochMetrics, Evaluation, LabSummary, Objective, Schedule, Summary};
+use super::{Confusion, EpochMetrics, Evaluation, LabSummary, Objective, Schedule, Summary};
 use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
 use crate::coupler::{Expense, Parameter, Saturation};
-use crate::data::Parts;
+use crate::data::{Examples, Parts};
 use crate::learning::{Batch, Estimate, Rule};
 use crate::state::State;
 use crate::stop::Stop;
@@ -182,6 +182,26 @@ impl<T: Real> Trainer<T> {
         per_second(self.trained_samples, self.training_time)
     }
 
+    /// Puts other samples in the place of the test part; their labels are those of the data's classes.
+    ///
+    /// # Errors
+    /// When there are none, or they do not fit the machine or the classes.
+    pub fn test_with(&mut self, examples: Examples<T>) -> Result<()> {
+        let (inputs, classes) = (self.data.inputs, self.data.classes.len());
+        if examples.is_empty() || examples.inputs.shape() != (inputs, examples.len()) {
+            let (rows, columns) = examples.inputs.shape();
+            return Err(Error::input(format!(
+                "{} labels of {columns} samples of {rows} inputs: expected at least one sample of {inputs}",
+                examples.len()
+            )));
+        }
+        if let Some(label) = examples.labels.iter().find(|label| **label >= classes) {
+            return Err(Error::input(format!("label {label}: expected one below {classes}")));
+        }
+        self.data.test = examples;
+        Ok(())
+    }
+
     /// How well the machine does on its test part.
     ///
     /// # Errors
@@ -265,7 +285,11 @@ impl<T: Real> Trainer<T> {
         let unread = system.saturation();
         let train = objective.evaluate(system, &self.data.train)?;
         let before = system.expense();
-        let test = objective.evaluate(system, &self.data.test)?;
+        let mut confusion = Confusion::new(&self.data.classes);
+        let mut labels = self.data.test.labels.iter();
+        let test = objective.observe(system, &self.data.test, |_, given| {
+            labels.by_ref().zip(given).for_each(|(label, given)| confusion.count(*label, *given));
+        })?;
         let elapsed = start.elapsed();
         let inference = Expense::default().plus(&system.expense(), &before);
         let trained = self.trained_samples > 0;
@@ -285,6 +309,8 @@ impl<T: Real> Trainer<T> {
             train_accuracy: train.accuracy(),
             validation_accuracy,
             test_samples: test.samples,
+            balanced_accuracy: confusion.balanced_accuracy(),
+            confusion,
             test_unsettled: test.unsettled,
             train_unsettled: fraction(&self.metrics, train.samples, |row| row.unsettled),
             test_truncated: test.truncated,
@@ -479,6 +505,17 @@ impl<T: Real> Trainer<T> {
         self.load(checkpoint, true, path)?;
         let foreign = |e: Error| Error::input(format!("{}: optimiser {e}", path.display()));
         self.descent.restore(&checkpoint.optimiser).map_err(foreign)
+    }
+
+    /// Programs the machine with the parameters of a `checkpoint`, as the start of a training of its
+    /// own.
+    ///
+    /// # Errors
+    /// When the checkpoint belongs to another machine; `path` names the file.
+    pub fn begin_with(&mut self, checkpoint: &Checkpoint<T>, path: &Path) -> Result<()> {
+        checkpoint.program(self.system.as_mut(), false, path)?;
+        self.values = values(self.system.parameters());
+        Ok(())
     }
 
     /// Programs the machine with the parameters of a `checkpoint`, and takes over its metrics;

@@ -6,6 +6,7 @@ mod clip;
 mod clip_unit;
 mod identity;
 mod logistic;
+mod rectify;
 mod sine;
 mod softplus;
 mod tanh;
@@ -113,6 +114,8 @@ activations! {
     Clip in clip,
     /// u clipped to [0, 1].
     ClipUnit in clip_unit,
+    /// max(u, 0), without a rail above: ReLU. With one at 1 it is `clip-unit`.
+    Rectify in rectify,
     /// sin u, saturated at +-pi/2.
     Sine in sine,
     /// ln(1 + e^u).

@@ -1,0 +1,67 @@
+//! `equilux predict`: what a trained machine says of samples, one by one.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::print;
+use crate::arithmetic::Real;
+use crate::data::Samples;
+use crate::experiment::{Experiment, Predictions, RunDirectory, Session, in_precision};
+use crate::{Error, Result};
+
+/// Write what a trained machine says of samples: outputs, node values at rest, classes
+#[derive(Debug, Args)]
+pub struct PredictCommand {
+    /// The directory of a run
+    run: PathBuf,
+    /// The samples: anything that data.set can be, with labels or without; scaled as the training
+    /// part was [default: the test part of the run]
+    #[arg(long, value_name = "FILE")]
+    data: Option<String>,
+    /// The file to write: .csv, a line a sample, or .npz, arrays samples x ...
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Change a key of the run's experiment, as in `equilux evaluate`; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// Program the parameters into this device: a datasheet's name or path, or `exact`
+    #[arg(long, value_name = "SHEET")]
+    device: Option<String>,
+}
+
+pub(super) fn run(command: &PredictCommand, json: bool) -> Result<()> {
+    Predictions::check_path(&command.out)?;
+    let directory = RunDirectory::open(&command.run)?;
+    let experiment = directory.experiment_on(command.device.as_deref(), &command.settings)?;
+    let found = in_precision!(experiment, predicted(command, &directory, &experiment))?;
+    let inputs: Vec<PathBuf> = command.data.iter().map(PathBuf::from).collect();
+    let inputs: Vec<_> = inputs.iter().map(PathBuf::as_path).collect();
+    crate::file::keep_inputs(&command.out, &inputs)?;
+    found.write(&command.out)?;
+    let (samples, out) = (found.given.len(), command.out.display());
+    let unsettled = found.settled.iter().filter(|settled| !**settled).count();
+    let correct = found.correct();
+    if json {
+        let object = json!({
+            "out": out.to_string(), "samples": samples, "unsettled": unsettled, "correct": correct,
+            "classes": found.classes,
+        });
+        return print(&object.to_string());
+    }
+    let right = correct.map_or(String::new(), |correct| format!(", {correct} of them right"));
+    print(&format!("{samples} samples{right}, {unsettled} not settled, in {out}"))
+}
+
+fn predicted<T: Real>(
+    command: &PredictCommand,
+    directory: &RunDirectory,
+    experiment: &Experiment,
+) -> Result<Predictions> {
+    let mut session = Session::<T>::reopen(directory, experiment.clone())?;
+    let Some(file) = &command.data else { return session.predict(None) };
+    let samples = Samples::load(file, &experiment.data)?;
+    let found = session.predict(Some(&samples));
+    found.map_err(|e| Error::input(format!("--data {file}: {e}")))
+}

@@ -1,0 +1,183 @@
+//! What a trained machine says of samples, one by one.
+
+use std::io;
+use std::path::Path;
+
+use nalgebra::DMatrix;
+
+use super::Session;
+use crate::arithmetic::Real;
+use crate::data::{Examples, Samples, fill};
+use crate::error::did_you_mean;
+use crate::file::matrix::npy_bytes;
+use crate::file::npz::write_npz;
+use crate::file::write_whole;
+use crate::{Error, Result};
+
+/// What was measured of samples at rest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predictions {
+    /// Node values, outputs included, nodes x samples.
+    pub nodes: DMatrix<f64>,
+    /// The outputs, outputs x samples.
+    pub outputs: DMatrix<f64>,
+    /// The class of each sample's largest output, an index into `classes`.
+    pub given: Vec<usize>,
+    /// The class that each sample is of, where that is known.
+    pub labels: Option<Vec<usize>>,
+    /// The classes' names.
+    pub classes: Vec<String>,
+    /// Whether each sample had settled when it was read.
+    pub settled: Vec<bool>,
+    /// How many relaxation steps each sample took.
+    pub steps: Vec<usize>,
+}
+
+impl<T: Real> Session<T> {
+    /// What the machine says of the test part, or of `samples` of other data.
+    ///
+    /// # Errors
+    /// Those of [`examples`](Self::examples), and when the machine does not take them.
+    pub fn predict(&mut self, samples: Option<&Samples>) -> Result<Predictions> {
+        let (examples, known) = match samples {
+            None => (self.trainer.data().test.clone(), true),
+            Some(samples) => (self.examples(samples)?, samples.labels.is_some()),
+        };
+        let classes = self.trainer.data().classes.clone();
+        let objective = self.trainer.plan().objective;
+        let system = self.trainer.system_mut();
+        let (outputs, count) = (system.outputs(), examples.len());
+        let (mut given, mut settled, mut steps) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut values, mut nodes): (Vec<f64>, _) = (Vec::new(), outputs.end);
+        objective.observe(system, &examples, |measured, classes| {
+            nodes = measured.values.nrows();
+            values.extend(measured.values.iter().map(|value| value.f64()));
+            given.extend_from_slice(classes);
+            settled.extend_from_slice(&measured.settled);
+            steps.extend_from_slice(&measured.steps);
+        })?;
+        let nodes = DMatrix::from_vec(nodes, count, values);
+        let labels = known.then_some(examples.labels);
+        let outputs = nodes.rows_range(outputs).into_owned();
+        Ok(Predictions { outputs, nodes, given, labels, classes, settled, steps })
+    }
+
+    /// `samples` as the machine takes them: scaled as the training part was, labels as its classes
+    /// (0 where there are none).
+    ///
+    /// # Errors
+    /// When there are not as many features, values are missing where none may be, a label was not
+    /// trained, or an input is not finite.
+    pub fn examples(&self, samples: &Samples) -> Result<Examples<T>> {
+        let data = self.trainer.data();
+        let (rows, count) = samples.features.shape();
+        if rows != data.inputs {
+            return Err(Error::input(format!(
+                "{rows} features of a sample: expected {}, as many as {} has",
+                data.inputs, data.name
+            )));
+        }
+        let mut features = samples.features.clone();
+        if let Some(means) = self.scaler.means() {
+            fill(&mut features, means);
+        }
+        let inputs = self.scaler.inputs::<T>(&features, &(0..count).collect::<Vec<_>>());
+        if let Some(at) = inputs.iter().position(|input| !input.is_finite()) {
+            let (sample, feature) = (at / rows, at % rows);
+            return Err(Error::input(format!(
+                "sample {sample}, feature {feature}: {} is no finite input",
+                samples.features[at]
+            )));
+        }
+        let label = |(sample, label): (usize, &String)| {
+            let known = data.classes.iter().position(|class| class == label);
+            known.ok_or_else(|| {
+                let near = did_you_mean(label, data.classes.iter().map(String::as_str));
+                Error::input(format!("sample {sample}: class `{label}` was not trained{near}"))
+            })
+        };
+        let labels = match &samples.labels {
+            Some(labels) => labels.iter().enumerate().map(label).collect::<Result<_>>()?,
+            None => vec![0; count],
+        };
+        Ok(Examples { inputs, labels })
+    }
+}
+
+impl Predictions {
+    /// How many samples were given to their own class, where that is known.
+    pub fn correct(&self) -> Option<usize> {
+        let right =
+            |labels: &Vec<usize>| labels.iter().zip(&self.given).filter(|(a, b)| a == b).count();
+        self.labels.as_ref().map(right)
+    }
+
+    /// Checks that `path` ends in `.csv` or `.npz`.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn check_path(path: &Path) -> Result<()> {
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("csv" | "npz") => Ok(()),
+            _ => Err(Error::input(format!(
+                "{}: expected a file that ends in .csv or .npz",
+                path.display()
+            ))),
+        }
+    }
+
+    /// Writes them to `path`, whole or not at all.
+    ///
+    /// A `.csv` has a line a sample: `sample` from 0, `class`, `label` where it is known, `settled`,
+    /// `steps`, an output for each class (`output_CLASS`), a value for each node (`node_0` and so on).
+    /// An `.npz` has the arrays `outputs` and `nodes` (samples x ...), `class`, `label`, `settled` and
+    /// `steps` (samples x 1), with classes as numbers from 0.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for any other ending, [`Error::Write`] when the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        Self::check_path(path)?;
+        if path.extension().is_some_and(|ending| ending == "csv") {
+            return write_whole(path, |file| self.write_csv(file));
+        }
+        let arrays = self.arrays().map_err(Error::writing(path))?;
+        write_npz(path, &arrays)
+    }
+
+    fn arrays(&self) -> io::Result<Vec<(String, Vec<u8>)>> {
+        let column = |values: Vec<f64>| DMatrix::from_vec(values.len(), 1, values);
+        let whole = |values: &[usize]| column(values.iter().map(|&value| value as f64).collect());
+        let mut arrays = vec![
+            ("outputs", self.outputs.transpose()),
+            ("nodes", self.nodes.transpose()),
+            ("class", whole(&self.given)),
+            ("settled", column(self.settled.iter().map(|&settled| f64::from(settled)).collect())),
+            ("steps", whole(&self.steps)),
+        ];
+        if let Some(labels) = &self.labels {
+            arrays.push(("label", whole(labels)));
+        }
+        let named =
+            arrays.into_iter().map(|(name, values)| Ok((name.to_owned(), npy_bytes(&values)?)));
+        named.collect()
+    }
+
+    fn write_csv(&self, file: &mut dyn io::Write) -> io::Result<()> {
+        let mut writer = csv::Writer::from_writer(file);
+        let mut heads = vec!["sample".to_owned(), "class".into()];
+        heads.extend(self.labels.as_ref().map(|_| "label".into()));
+        heads.extend(["settled".into(), "steps".into()]);
+        heads.extend(self.classes.iter().map(|class| format!("output_{class}")));
+        heads.extend((0..self.nodes.nrows()).map(|node| format!("node_{node}")));
+        writer.write_record(&heads)?;
+        for (sample, &given) in self.given.iter().enumerate() {
+            let mut row = vec![sample.to_string(), self.classes[given].clone()];
+            row.extend(self.labels.as_ref().map(|labels| self.classes[labels[sample]].clone()));
+            row.extend([self.settled[sample].to_string(), self.steps[sample].to_string()]);
+            row.extend(self.outputs.column(sample).iter().map(f64::to_string));
+            row.extend(self.nodes.column(sample).iter().map(f64::to_string));
+            writer.write_record(&row)?;
+        }
+        writer.flush()
+    }
+}
