@@ -8,8 +8,8 @@ use crate::system::{RemoteSystem, System};
 use crate::wire::LaboratoryTable;
 use crate::{Error, Result};
 
-/// The machine `laboratory`: one that relaxes by itself behind the table `[laboratory]`. It says what
-/// its parameters are; `network.initial_gain` spreads their first values.
+/// The machine `laboratory`: one that relaxes by itself behind the table `[laboratory]`. It says
+/// what its parameters are; `network.initial_gain` spreads their first values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LaboratoryMachine {}

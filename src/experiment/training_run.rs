@@ -41,8 +41,8 @@ pub enum Moment<'a> {
 ///
 /// let text = "data.set = 'wine'\nnetwork.layers = [13, 8, 3]\ntraining.epochs = 3\n";
 /// let experiment = Experiment::parse(text, "an example", &[])?;
-/// let mut run = TrainingRun::<f64>::open(experiment, Given::default(), "example", &Place::Memory)?;
-/// let mut epochs = 0;
+/// let mut run = TrainingRun::<f64>::open(experiment, Given::default(), "example",
+/// &Place::Memory)?; let mut epochs = 0;
 /// run.train(&mut |moment| epochs += usize::from(matches!(moment, Moment::Epoch(_))))?;
 /// assert_eq!(epochs, 3);
 /// # Ok::<(), equilux::Error>(())
@@ -190,7 +190,8 @@ impl<T: Real> TrainingRun<T> {
     }
 }
 
-/// The `error` that ended a run in a laboratory, with how to go on: what was learnt is in `directory`.
+/// The `error` that ended a run in a laboratory, with how to go on: what was learnt is in
+/// `directory`.
 fn go_on(error: Error, directory: &RunDirectory) -> Error {
     let path = directory.path().display();
     let message = format!(

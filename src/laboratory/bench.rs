@@ -63,8 +63,8 @@ impl Bench {
         vec![level; self.width() * self.height()]
     }
 
-    /// Shows `masks` and returns the light of the first region of each, not-a-number where saturated;
-    /// of the order at `order` (cycles a pixel) where one is given.
+    /// Shows `masks` and returns the light of the first region of each, not-a-number where
+    /// saturated; of the order at `order` (cycles a pixel) where one is given.
     pub fn show(
         &mut self,
         masks: &[Vec<u16>],

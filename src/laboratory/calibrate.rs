@@ -1,16 +1,18 @@
 //! A datasheet from intensities alone.
 //!
-//! Everything is read in the zero order. With the modulated field normalised to a flat mask's, a mask
-//! gives
+//! Everything is read in the zero order. With the modulated field normalised to a flat mask's, a
+//! mask gives
 //!
 //! ```text
 //! I = |m + c|^2,      m the mean of e^(i phi) over the beam, c what is not modulated
 //! ```
 //!
-//! - *Response*: two halves of the panel show a reference level and another; four references tell the
+//! - *Response*: two halves of the panel show a reference level and another; four references tell
+//! the
 //!   phase of the other, c, and the halves' light.
 //! - *Illumination*: one block after another is turned in four phases against the rest.
-//! - *Crosstalk*: gratings of two levels and periods from 2 to 16 pixels; a kernel smears their edges,
+//! - *Crosstalk*: gratings of two levels and periods from 2 to 16 pixels; a kernel smears their
+//! edges,
 //!   and what is left in the zero order tells its width.
 //! - *Noise*: the variance of many frames of one mask against its intensity, a + b I + c I^2.
 //!
@@ -170,8 +172,8 @@ struct Response {
     modulated: f64,
 }
 
-/// The phase of a level `part` of the way to a full turn of an ideal modulator: 2 pi s x^gamma, times
-/// 1 and what bends it further.
+/// The phase of a level `part` of the way to a full turn of an ideal modulator: 2 pi s x^gamma,
+/// times 1 and what bends it further.
 fn phase(terms: &[f64], part: f64) -> f64 {
     let further = terms[2..].iter().rev().fold(0.0, |sum, term| (sum + term) * part);
     TAU * terms[0] * part.powf(terms[1]) * (1.0 + further)
@@ -180,9 +182,9 @@ fn phase(terms: &[f64], part: f64) -> f64 {
 /// What the light of the panel's halves, a reference level and another, depends on.
 const HALVES: usize = 6;
 
-/// The intensity of two halves at these phases. `p`: the light of each, how far the second is ahead,
-/// what is not modulated (real, imaginary), and the light of the seam, where phases go over from one
-/// to the other.
+/// The intensity of two halves at these phases. `p`: the light of each, how far the second is
+/// ahead, what is not modulated (real, imaginary), and the light of the seam, where phases go over
+/// from one to the other.
 fn of_halves(p: &[f64], [first, second]: [f64; 2]) -> f64 {
     let (middle, half) = ((first + second) / 2.0, (second - first) / 2.0);
     let seam = if half.abs() < 1e-9 { 1.0 } else { half.sin() / half };

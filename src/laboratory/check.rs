@@ -34,9 +34,9 @@ pub struct Check {
     pub repeatability: f64,
     /// Seconds watched, and the relative change of the light from the first to the last tenth.
     pub drift: [f64; 2],
-    /// Of four blazed gratings, down, up, right and left (levels that rise along that way), the light
-    /// in the order on that side over that on the other; none where no order but the zero can be
-    /// read.
+    /// Of four blazed gratings, down, up, right and left (levels that rise along that way), the
+    /// light in the order on that side over that on the other; none where no order but the zero
+    /// can be read.
     pub orientation: Option<[f64; 4]>,
     /// The part of the zero order that stays whatever level all pixels show.
     pub zero_order: f64,

@@ -1,8 +1,9 @@
 //! A machine of a laboratory that relaxes by itself: the kind `system`.
 //!
-//! Equilux says what to program and how to nudge; the machine settles. Its parameters are plain: each
-//! is a matrix of couplings into some nodes from inputs, nodes, or both, or a bias, so that the
-//! gradient is -d v^T of measured numbers. A machine that can be driven backwards holds the current
+//! Equilux says what to program and how to nudge; the machine settles. Its parameters are plain:
+//! each is a matrix of couplings into some nodes from inputs, nodes, or both, or a bias, so that
+//! the gradient is -d v^T of measured numbers. A machine that can be driven backwards holds the
+//! current
 //! W v0 - W^T v0 by itself, and remembers its own free steady state.
 
 use std::ops::Range;
@@ -90,9 +91,9 @@ impl SystemKind {
 }
 
 impl<T: Real> RemoteSystem<T> {
-    /// The machine of `laboratory`, with weights to begin with: normal deviates of standard deviation
-    /// `gain` / sqrt(columns) within each domain, signs where it is binary, 0 for biases; `seed` names
-    /// their streams. It is programmed before it first settles.
+    /// The machine of `laboratory`, with weights to begin with: normal deviates of standard
+    /// deviation `gain` / sqrt(columns) within each domain, signs where it is binary, 0 for
+    /// biases; `seed` names their streams. It is programmed before it first settles.
     ///
     /// # Errors
     /// When the laboratory is of another kind, or a parameter is none that can be trained.

@@ -331,8 +331,8 @@ impl<T: Real> Trainer<T> {
         self.metrics.len() >= self.plan.epochs
     }
 
-    /// Trains one epoch, or the rest of one that was stopped, and evaluates it; `progress` hears how
-    /// many samples of the epoch are done.
+    /// Trains one epoch, or the rest of one that was stopped, and evaluates it; `progress` hears
+    /// how many samples of the epoch are done.
     ///
     /// # Errors
     /// When no sample of the first mini-batches settles, training diverges, or the machine fails;
@@ -429,7 +429,8 @@ impl<T: Real> Trainer<T> {
         Ok(&self.metrics[epoch])
     }
 
-    /// Keeps the state of a machine in a laboratory, which may be lost in the midst of what follows.
+    /// Keeps the state of a machine in a laboratory, which may be lost in the midst of what
+    /// follows.
     fn keep(&mut self) {
         self.kept = self.system.is_in_a_laboratory().then(|| self.system.state());
     }

@@ -182,8 +182,8 @@ impl Laboratory {
         Ok(())
     }
 
-    /// The corner of a block of so many rows and columns that nobody else has, on an array of `all`;
-    /// none where there is no room. Blocks share no row and no column.
+    /// The corner of a block of so many rows and columns that nobody else has, on an array of
+    /// `all`; none where there is no room. Blocks share no row and no column.
     pub fn claim(&self, block: [usize; 2], all: [usize; 2]) -> Option<[usize; 2]> {
         let held = &mut self.line().held;
         let corner = held.taken;
@@ -194,8 +194,8 @@ impl Laboratory {
         })
     }
 
-    /// The number of the next write, and the targets of all `cells` as `change` leaves them, `lowest`
-    /// where nobody asked for anything.
+    /// The number of the next write, and the targets of all `cells` as `change` leaves them,
+    /// `lowest` where nobody asked for anything.
     pub fn revise(
         &self,
         cells: usize,

@@ -114,8 +114,8 @@ pub struct SystemParameter {
     pub shape: [usize; 2],
     /// `real`, `binary` or `[-1,1]`.
     pub domain: Value,
-    /// The first row that it reaches and the one after the last, of inputs and then nodes; absent is
-    /// all nodes.
+    /// The first row that it reaches and the one after the last, of inputs and then nodes; absent
+    /// is all nodes.
     pub to: Option<[usize; 2]>,
     /// The rows that drive it; absent is what its columns say, if they do.
     pub from: Option<[usize; 2]>,

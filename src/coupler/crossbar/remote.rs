@@ -1,9 +1,9 @@
 //! A laboratory's array of cells in place of a simulated one.
 //!
 //! Output i is the difference of two rows of the instrument, 2i with the conductances G+ and 2i + 1
-//! with G-, as the experiment's `cells` map weights. Arrays of one machine lie on the instrument one
-//! after the other, corner to corner: no two share a row or a column, and lines that are not driven
-//! are at 0 V.
+//! with G-, as the experiment's `cells` map weights. Arrays of one machine lie on the instrument
+//! one after the other, corner to corner: no two share a row or a column, and lines that are not
+//! driven are at 0 V.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

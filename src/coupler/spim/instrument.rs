@@ -1,8 +1,9 @@
 //! A simulated modulator and camera behind the protocol of laboratories: the kind `frames`.
 //!
-//! Levels become light by the wave tier, which takes any mask, or by the effective tier, which takes
-//! those that show node values. Intensities are in units of the camera's full scale; the exposure
-//! multiplies the light that the camera collects. What wanders does so in the time that frames take.
+//! Levels become light by the wave tier, which takes any mask, or by the effective tier, which
+//! takes those that show node values. Intensities are in units of the camera's full scale; the
+//! exposure multiplies the light that the camera collects. What wanders does so in the time that
+//! frames take.
 
 use std::fmt::Display;
 
@@ -45,8 +46,8 @@ pub struct SimulatedFrames {
 
 impl SimulatedFrames {
     /// The modulator and the camera of `device` before an aperture of `nodes` macro-pixels, whose
-    /// light in phase is the unit of the camera's full scale. `chip` names what is fixed in hardware,
-    /// `key` the noise, `session` what is told as such.
+    /// light in phase is the unit of the camera's full scale. `chip` names what is fixed in
+    /// hardware, `key` the noise, `session` what is told as such.
     ///
     /// # Errors
     /// Those of [`Optics::on_chip`]; when patterns are to share the wavelengths of a frame.

@@ -190,9 +190,9 @@ impl Bench {
         Ok(Unit { exposure: exposure * brighter, per_square })
     }
 
-    /// Shows masks of `values` (frames x regions x macro-pixels) and returns the intensities, frames
-    /// x regions; not-a-number where a reading was saturated or none. A `tentative` exposure may be
-    /// out of the laboratory's range: then all are.
+    /// Shows masks of `values` (frames x regions x macro-pixels) and returns the intensities,
+    /// frames x regions; not-a-number where a reading was saturated or none. A `tentative`
+    /// exposure may be out of the laboratory's range: then all are.
     fn show(
         &self,
         side: usize,
