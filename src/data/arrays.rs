@@ -36,7 +36,7 @@ pub(super) fn read_npz(path: &Path, names: Option<&[String]>, missing: Missing) 
     let held = archive.names();
     let has = |name: &&str| held.iter().any(|held| held == name);
     let usual = || {
-        let found = USUAL.into_iter().find(|names| names.iter().all(|name| has(name)));
+        let found = USUAL.into_iter().find(|names| names.iter().all(&has));
         found.map(|names| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
     };
     let names = match names {

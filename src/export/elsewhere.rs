@@ -177,10 +177,11 @@ fn places(
     let taken = |places: &Places, slot: usize| places.values().any(|&taken| taken == slot);
     for (tensor, (name, _)) in tensors.iter().enumerate() {
         let slot = slots.iter().position(|slot| slot.name == *name);
-        if let Some(slot) = slot.filter(|slot| !taken(&places, *slot)) {
-            if !places.contains_key(&tensor) && !out.contains(&tensor) {
-                places.insert(tensor, slot);
-            }
+        if let Some(slot) = slot.filter(|slot| !taken(&places, *slot))
+            && !places.contains_key(&tensor)
+            && !out.contains(&tensor)
+        {
+            places.insert(tensor, slot);
         }
     }
     for vector in [false, true] {

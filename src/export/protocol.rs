@@ -136,20 +136,6 @@ fn couplings(text: &mut String, experiment: &Experiment, manifest: &Manifest) ->
     writeln!(text)
 }
 
-/// v = f(u) in a formula.
-fn formula(activation: Activation) -> &'static str {
-    match activation {
-        Activation::Tanh => "tanh u",
-        Activation::Logistic => "1 / (1 + exp(-u))",
-        Activation::Clip => "u clipped to [-1, 1]",
-        Activation::ClipUnit => "u clipped to [0, 1]",
-        Activation::Rectify => "max(u, 0)",
-        Activation::Sine => "sin u, u cut off at -pi/2 and pi/2",
-        Activation::Softplus => "ln(1 + exp(u))",
-        Activation::Identity => "u",
-    }
-}
-
 fn relaxation(text: &mut String, experiment: &Experiment) -> fmt::Result {
     let (network, relaxation) = (&experiment.network, &experiment.relaxation);
     writeln!(text, "3. RELAXATION: all nodes at once, from u = 0")?;
@@ -164,9 +150,9 @@ fn relaxation(text: &mut String, experiment: &Experiment) -> fmt::Result {
             "   u <- u + {step} F,   F = f'(u) (currents) + f'(u) bias - {leak} u,   f(u) is coupled, u is seen"
         )?,
     }
-    writeln!(text, "   f(u) = {}", formula(network.activation))?;
+    writeln!(text, "   f(u) = {}", network.activation.formula())?;
     if let Some(own) = network.output_activation.filter(|own| *own != network.activation) {
-        writeln!(text, "   of the outputs f(u) = {}", formula(own))?;
+        writeln!(text, "   of the outputs f(u) = {}", own.formula())?;
     }
     match relaxation.free_steps {
         0 => writeln!(

@@ -8,12 +8,10 @@
 //! ```
 //!
 //! - *Response*: two halves of the panel show a reference level and another; four references tell
-//! the
-//!   phase of the other, c, and the halves' light.
+//!   the phase of the other, c, and the halves' light.
 //! - *Illumination*: one block after another is turned in four phases against the rest.
 //! - *Crosstalk*: gratings of two levels and periods from 2 to 16 pixels; a kernel smears their
-//! edges,
-//!   and what is left in the zero order tells its width.
+//!   edges, and what is left in the zero order tells its width.
 //! - *Noise*: the variance of many frames of one mask against its intensity, a + b I + c I^2.
 //!
 //! What flickers is another in every request; frames of one measurement are spread over many.

@@ -6,6 +6,8 @@ use crate::arithmetic::Real;
 pub(super) struct Clip;
 
 impl Response for Clip {
+    const FORMULA: &'static str = "u clipped to [-1, 1]";
+
     fn value<T: Real>(u: T) -> T {
         u.clamp(-T::one(), T::one())
     }

@@ -6,6 +6,8 @@ use crate::arithmetic::Real;
 pub(super) struct ClipUnit;
 
 impl Response for ClipUnit {
+    const FORMULA: &'static str = "u clipped to [0, 1]";
+
     fn value<T: Real>(u: T) -> T {
         u.clamp(T::zero(), T::one())
     }

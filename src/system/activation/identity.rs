@@ -6,6 +6,8 @@ use crate::arithmetic::Real;
 pub(super) struct Identity;
 
 impl Response for Identity {
+    const FORMULA: &'static str = "u";
+
     fn value<T: Real>(u: T) -> T {
         u
     }

@@ -6,6 +6,8 @@ use crate::arithmetic::Real;
 pub(super) struct Logistic;
 
 impl Response for Logistic {
+    const FORMULA: &'static str = "1 / (1 + exp(-u))";
+
     fn value<T: Real>(u: T) -> T {
         T::one() / (T::one() + (-u).exp())
     }

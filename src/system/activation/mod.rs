@@ -18,6 +18,9 @@ use crate::arithmetic::simd;
 
 /// The response of a node, at single states and, where there is a faster way, at many.
 trait Response {
+    /// f(u), in words for a technician.
+    const FORMULA: &'static str;
+
     /// f(u).
     fn value<T: Real>(u: T) -> T;
 
@@ -71,6 +74,11 @@ macro_rules! activations {
         impl Activation {
             /// Every activation.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// f(u) in words, such as "u clipped to [-1, 1]".
+            pub fn formula(self) -> &'static str {
+                match self { $(Self::$name => $file::$name::FORMULA,)+ }
+            }
 
             /// f(u).
             pub fn value<T: Real>(self, u: T) -> T {

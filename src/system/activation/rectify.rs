@@ -6,6 +6,8 @@ use crate::arithmetic::Real;
 pub(super) struct Rectify;
 
 impl Response for Rectify {
+    const FORMULA: &'static str = "max(u, 0)";
+
     fn value<T: Real>(u: T) -> T {
         u.max(T::zero())
     }

@@ -7,6 +7,8 @@ use crate::arithmetic::simd::vectorised;
 pub(super) struct Sine;
 
 impl Response for Sine {
+    const FORMULA: &'static str = "sin u, u cut off at -pi/2 and pi/2";
+
     #[inline(always)]
     fn value<T: Real>(u: T) -> T {
         let raised = if u < -T::frac_pi_2() { -T::frac_pi_2() } else { u };

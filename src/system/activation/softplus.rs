@@ -7,6 +7,8 @@ use crate::arithmetic::Real;
 pub(super) struct Softplus;
 
 impl Response for Softplus {
+    const FORMULA: &'static str = "ln(1 + exp(u))";
+
     fn value<T: Real>(u: T) -> T {
         u.max(T::zero()) + (-u.abs()).exp().ln_1p()
     }

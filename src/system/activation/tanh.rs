@@ -7,6 +7,8 @@ use crate::arithmetic::simd::vectorised;
 pub(super) struct Tanh;
 
 impl Response for Tanh {
+    const FORMULA: &'static str = "tanh u";
+
     fn value<T: Real>(u: T) -> T {
         u.hyperbolic_tangent()
     }
