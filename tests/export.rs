@@ -289,7 +289,7 @@ fn training_goes_on_from_an_export() {
     assert!(
         place
             .refused(2, &["import", "nowhere", "--out", "m"])
-            .contains("manifest.json: cannot be read")
+            .contains("nowhere: no directory of an export")
     );
 }
 

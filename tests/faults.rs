@@ -153,7 +153,9 @@ fn every_step(
             work(place.path())
                 .unwrap_or_else(|error| panic!("{what}, again after {fault:?} at {step}: {error}"));
             let again = tree(place.path());
-            let left = again.keys().find(|name| is_temporary(name));
+            // An empty place that could not be removed is swept by a later export, after a minute.
+            let left =
+                again.keys().find(|name| is_temporary(name) && !name.ends_with(".equilux-lock"));
             assert!(left.is_none(), "{what}: {fault:?} at step {step} left {left:?}");
             let again = kept(again);
             let differs = |name: &&PathBuf| whole.get(*name) != again.get(*name);

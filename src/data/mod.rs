@@ -41,7 +41,6 @@ pub use mirror::Progress;
 pub use missing::Missing;
 pub(crate) use missing::fill;
 pub use parts::{Examples, Parts};
-pub use samples::Samples;
 pub use scaling::{Scaler, Scaling};
 pub use source::Source;
 pub use split::Split;
@@ -79,6 +78,15 @@ pub struct Size {
     pub features: usize,
     /// Classes.
     pub classes: usize,
+}
+
+/// Features of samples, and their labels where these are known; neither split nor scaled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Samples {
+    /// `features x samples`, one column a sample; NaN where a value is missing.
+    pub features: DMatrix<f64>,
+    /// The class of each sample, in words.
+    pub labels: Option<Vec<String>>,
 }
 
 impl Dataset {

@@ -2,19 +2,8 @@
 
 use std::path::Path;
 
-use nalgebra::DMatrix;
-
-use super::{DataConfig, Dataset, Kind, arrays, csv};
+use super::{DataConfig, Dataset, Kind, Samples, arrays, csv};
 use crate::Result;
-
-/// Features of samples, and their labels where these are known; neither split nor scaled.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Samples {
-    /// `features x samples`, one column a sample; NaN where a value is missing.
-    pub features: DMatrix<f64>,
-    /// The class of each sample, in words.
-    pub labels: Option<Vec<String>>,
-}
 
 impl Samples {
     /// The samples in `file`, which is anything that `data.set` can be, read as `config`, that of the
