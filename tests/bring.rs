@@ -208,7 +208,7 @@ fn weights_from_elsewhere_compute_the_same_sample_for_sample() {
         .collect();
     write_npz(&place.path("turned.npz"), &turned);
     let import = ["import", "turned.npz", "--config", "mlp.toml", "--out", "again"];
-    place.refused(&import, "w1: expected [8, 13] for 0-1.weights, found [5, 3]");
+    place.refused(&import, "b1: expected [8, 1] for bias.1, found [3, 1]");
     let map = [
         "--transpose",
         "--map",

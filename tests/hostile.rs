@@ -125,7 +125,9 @@ fn packed_files_do_not_burst() {
     };
     let write = |images: Vec<u8>| {
         place.file("set/train-images-idx3-ubyte.gz", images);
-        place.file("set/train-labels-idx1-ubyte", idx(&[100], 100));
+        let mut labels = idx(&[100], 100);
+        labels[8] = 1;
+        place.file("set/train-labels-idx1-ubyte", labels);
         place.file("set/t10k-images-idx3-ubyte", idx(&[1, 1000, 1000], 1_000_000));
         place.file("set/t10k-labels-idx1-ubyte", idx(&[1], 1));
     };
@@ -338,11 +340,15 @@ fn names_in_a_manifest_stay_in_its_directory() {
     assert!(made.success());
     refused(&place, &["verify", "maps"], "expected a file, found something else");
     // Nor does what a user names himself keep him waiting.
-    let pipe = file.display().to_string();
+    let (pipe, table) = (file.display().to_string(), place.path("table.csv"));
+    assert!(Command::new("mkfifo").arg(&table).status().unwrap().success());
+    let table = table.display().to_string();
+    let set = format!("data.set={pipe}");
     for command in [
         &["train", &pipe][..],
         &["spim", "frame", &pipe],
-        &["data", "import", &pipe, "--name", "pipe"],
+        &["data", "import", &table, "--name", "pipe"],
+        &["train", "wine-spim", "--set", &set, "--set", "data.label=labels.npy"],
     ] {
         refused(&place, command, "expected a file, found a device or a pipe");
     }
