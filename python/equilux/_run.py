@@ -15,6 +15,7 @@ from ._experiment import Experiment, experiment, settings_of
 from ._labels import labels_of, read_classes, texts_of
 from ._machine import Machine
 from ._open import Rule, System
+from ._progress import bar as progress_bar
 
 
 class Epoch(dict):
@@ -235,7 +236,8 @@ def conduct(content, made_of, back, callback, progress, machine=None) -> Run:
     warnings = content.warnings()
     facts = content.facts()
     epochs = made_of["training"]["epochs"]
-    bar = _bar(progress, epochs, facts.train_samples, len(json.loads(facts.metrics)))
+    done = len(json.loads(facts.metrics)) * facts.train_samples
+    bar = progress_bar(progress, "sample", epochs * facts.train_samples, done)
 
     def hear(what: str, text: str) -> None:
         told = json.loads(text)
@@ -274,20 +276,6 @@ def conduct(content, made_of, back, callback, progress, machine=None) -> Run:
     directory = None if facts.directory is None else Path(facts.directory)
     history = _rows(facts.metrics)
     return Run(trained, made_of, directory, summary, warnings, classes, history, facts.scaler)
-
-
-def _bar(progress: bool | None, epochs: int, samples: int, done: int) -> Any:
-    if progress is False:
-        return None
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        if progress:
-            raise
-        return None
-    # disable=None: silent where there is no terminal; a notebook's bar shows itself.
-    disable = None if progress is None else False
-    return tqdm(total=epochs * samples, initial=done * samples, disable=disable, unit="sample")
 
 
 def reopened(directory, settings: list[str], device):

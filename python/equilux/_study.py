@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _lib
+from ._progress import bar as progress_bar
 
 
 class Study:
@@ -112,7 +113,7 @@ def sweep(
     place = os.path.join("studies", name) if out is None else os.fspath(out)
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs = {jobs}: expected a whole number of at least 1")
-    bar = _bar(progress)
+    bar = progress_bar(progress, "run")
 
     def hear(_: str, text: str) -> None:
         if bar is not None:
@@ -126,15 +127,3 @@ def sweep(
         if bar is not None:
             bar.close()
     return read_study(place)
-
-
-def _bar(progress: bool | None) -> Any:
-    if progress is False:
-        return None
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        if progress:
-            raise
-        return None
-    return tqdm(total=0, disable=None if progress is None else False, unit="run")

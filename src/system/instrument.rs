@@ -7,7 +7,7 @@ use super::{
     AnalogNetwork, Correction, Cost, CouplingKind, HeldCurrent, Measurement, Nudge, Phase, System,
 };
 use crate::coupler::{Domain, Parameter};
-use crate::wire::{Array, Instrument, Message, Refusal};
+use crate::wire::{self, Array, Instrument, Message, Refusal};
 use crate::{Error, Result};
 
 /// Samples that settle together.
@@ -41,10 +41,10 @@ impl SimulatedSystem {
     }
 
     fn program(&mut self, request: &Message) -> Result<Message, Refusal> {
-        let fatal = |message: String| Refusal { code: "fatal", message };
         let value = |parameter: Parameter<f64>| {
             let (rows, columns) = parameter.values.shape();
-            let values = request.numbers(&parameter.name, &[rows, columns]).map_err(fatal)?;
+            let values =
+                request.numbers(&parameter.name, &[rows, columns]).map_err(Refusal::fatal)?;
             match values.iter().all(|value| value.is_finite()) {
                 true => Ok(DMatrix::from_row_slice(rows, columns, &values)),
                 false => Err(Refusal::range(format!("{}: not finite", parameter.name))),
@@ -60,14 +60,9 @@ impl SimulatedSystem {
     }
 
     fn settle(&mut self, request: &Message) -> Result<Message, Refusal> {
-        let fatal = |message: String| Refusal { code: "fatal", message };
-        let found = request.arrays.iter().find(|array| array.name == "inputs");
-        let samples = found.and_then(|array| array.shape.first().copied()).unwrap_or(0);
-        if samples > MOST_SAMPLES {
-            return Err(Refusal::range(format!("{samples} samples: expected {MOST_SAMPLES}")));
-        }
+        let samples = wire::samples(request, "inputs", MOST_SAMPLES)?;
         let matrix = |name: &str, rows: usize| -> Result<DMatrix<f64>, Refusal> {
-            let numbers = request.numbers(name, &[samples, rows]).map_err(fatal)?;
+            let numbers = request.numbers(name, &[samples, rows]).map_err(Refusal::fatal)?;
             Ok(DMatrix::from_vec(rows, samples, numbers))
         };
         let inputs = matrix("inputs", self.network.inputs())?;
@@ -79,13 +74,16 @@ impl SimulatedSystem {
             return Ok(answer);
         }
         let Some((own, free)) = self.free.as_ref().filter(|(own, _)| *own == inputs) else {
-            return Err(fatal("a learning phase follows the free phase of the same inputs".into()));
+            return Err(Refusal::fatal(
+                "a learning phase follows the free phase of the same inputs",
+            ));
         };
         let targets = matrix("targets", self.network.outputs().len())?;
         let beta = request.field("beta").and_then(Value::as_f64).filter(|beta| beta.is_finite());
-        let beta = beta.ok_or_else(|| fatal("beta: expected a number".into()))?;
+        let beta = beta.ok_or_else(|| Refusal::fatal("beta: expected a number"))?;
         let cost = request.field("cost").cloned().unwrap_or(Value::Null);
-        let cost: Cost = serde_json::from_value(cost).map_err(|e| fatal(format!("cost: {e}")))?;
+        let cost: Cost =
+            serde_json::from_value(cost).map_err(|e| Refusal::fatal(format!("cost: {e}")))?;
         let nudge = Nudge { beta, cost, targets: &targets, release: false };
         if name == "reversed" && self.held.is_none() {
             self.held = Some(self.network.held_current(own, free)?);
@@ -166,12 +164,11 @@ impl Instrument for SimulatedSystem {
     }
 
     fn state(&self) -> Map<String, Value> {
-        let expense = json!({ "seconds": self.network.expense().seconds });
-        Map::from_iter([
-            ("session".to_owned(), self.session.clone().into()),
-            ("revision".to_owned(), self.revision.into()),
-            ("expense".to_owned(), expense),
-        ])
+        wire::state(
+            &self.session,
+            self.revision,
+            json!({ "seconds": self.network.expense().seconds }),
+        )
     }
 
     fn answer(&mut self, request: &Message) -> Result<Message, Refusal> {

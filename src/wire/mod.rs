@@ -19,6 +19,7 @@ pub use client::{Laboratory, Question, Spent, stop_with};
 pub use hello::{ArrayKind, FramesKind, Hello, Kind, SystemKind, SystemParameter};
 pub use message::{Array, Dtype, Message};
 pub use server::{Instrument, Refusal, listen, serve};
+pub(crate) use server::{samples, state};
 pub use table::LaboratoryTable;
 
 /// The protocol's name and version.

@@ -23,6 +23,11 @@ impl Refusal {
         Self { code: "range", message: message.into() }
     }
 
+    /// What nothing sensible can follow.
+    pub fn fatal(message: impl Into<String>) -> Self {
+        Self { code: "fatal", message: message.into() }
+    }
+
     /// The instrument cannot do that.
     pub fn unsupported(message: impl Into<String>) -> Self {
         Self { code: "unsupported", message: message.into() }
@@ -31,7 +36,7 @@ impl Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self { code: "fatal", message: error.to_string() }
+        Self::fatal(error.to_string())
     }
 }
 
@@ -48,6 +53,28 @@ pub trait Instrument {
     /// # Errors
     /// When it does not do it.
     fn answer(&mut self, request: &Message) -> Result<Message, Refusal>;
+}
+
+/// What an instrument says of its state.
+pub(crate) fn state(session: &str, revision: u64, expense: Value) -> Map<String, Value> {
+    Map::from_iter([
+        ("session".to_owned(), session.into()),
+        ("revision".to_owned(), revision.into()),
+        ("expense".to_owned(), expense),
+    ])
+}
+
+/// The samples of the array `name` of `request`, its first axis, of which there may be `most`.
+///
+/// # Errors
+/// When there are more.
+pub(crate) fn samples(request: &Message, name: &str, most: usize) -> Result<usize, Refusal> {
+    let found = request.arrays.iter().find(|array| array.name == name);
+    let samples = found.and_then(|array| array.shape.first().copied()).unwrap_or(0);
+    if samples > most {
+        return Err(Refusal::range(format!("{samples} samples: expected {most}")));
+    }
+    Ok(samples)
 }
 
 /// Answers `from`'s requests on `to`, until `bye` or the end.

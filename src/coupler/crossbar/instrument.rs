@@ -17,7 +17,7 @@ use super::settings::Mapping;
 use crate::arithmetic::random::Key;
 use crate::coupler::Effect;
 use crate::coupler::{Coupler, Port, Read, Streams};
-use crate::wire::{Array, Instrument, Message, Refusal};
+use crate::wire::{self, Array, Instrument, Message, Refusal};
 use crate::{Error, Result};
 
 /// Samples of a read.
@@ -98,11 +98,7 @@ impl SimulatedArray {
                 )));
             }
         };
-        let found = request.arrays.iter().find(|array| array.name == "values");
-        let samples = found.and_then(|array| array.shape.first().copied()).unwrap_or(0);
-        if samples > MOST_SAMPLES {
-            return Err(Refusal::range(format!("{samples} samples: expected {MOST_SAMPLES}")));
-        }
+        let samples = wire::samples(request, "values", MOST_SAMPLES)?;
         let volts = numbers(request, "values", &[samples, driven])?;
         let wanted = match request
             .field("wanted")
@@ -138,8 +134,7 @@ impl SimulatedArray {
 
 /// The finite numbers of the array `name`.
 fn numbers(request: &Message, name: &str, shape: &[usize]) -> Result<Vec<f64>, Refusal> {
-    let fatal = |message: String| Refusal { code: "fatal", message };
-    let numbers = request.numbers(name, shape).map_err(fatal)?;
+    let numbers = request.numbers(name, shape).map_err(Refusal::fatal)?;
     match numbers.iter().all(|number| number.is_finite()) {
         true => Ok(numbers),
         false => Err(Refusal::range(format!("{name}: expected finite numbers"))),
@@ -164,12 +159,11 @@ impl Instrument for SimulatedArray {
     }
 
     fn state(&self) -> Map<String, Value> {
-        let expense = json!({ "reads": self.reads, "pulses": self.array.expense().pulses });
-        Map::from_iter([
-            ("session".to_owned(), self.session.clone().into()),
-            ("revision".to_owned(), self.revision.into()),
-            ("expense".to_owned(), expense),
-        ])
+        wire::state(
+            &self.session,
+            self.revision,
+            json!({ "reads": self.reads, "pulses": self.array.expense().pulses }),
+        )
     }
 
     fn answer(&mut self, request: &Message) -> Result<Message, Refusal> {

@@ -5,8 +5,6 @@
 //! exposure multiplies the light that the camera collects. What wanders does so in the time that
 //! frames take.
 
-use std::fmt::Display;
-
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -20,7 +18,7 @@ use super::wandered::{Standing, Wandered};
 use super::{Multiplexing, SpimDevice, Tier};
 use crate::arithmetic::random::{Key, Stream};
 use crate::coupler::Effect;
-use crate::wire::{Array, Dtype, Instrument, Message, Refusal};
+use crate::wire::{self, Array, Dtype, Instrument, Message, Refusal};
 use crate::{Error, Result};
 
 /// Frames of a request.
@@ -98,12 +96,11 @@ impl SimulatedFrames {
     fn masks(&self, request: &Message) -> Result<Vec<Mask>, Refusal> {
         let layout = &self.optics.layout;
         let bits = self.optics.levels.bits();
-        let fatal = |what: &dyn Display| Refusal { code: "fatal", message: what.to_string() };
         let found = request.arrays.iter().find(|array| array.name == "levels");
-        let array = found.ok_or_else(|| fatal(&"show: expected an array `levels`"))?;
+        let array = found.ok_or_else(|| Refusal::fatal("show: expected an array `levels`"))?;
         let (frames, most) = (array.shape.first().copied().unwrap_or(0), MOST_FRAMES);
         if array.shape != [frames, layout.height, layout.width] || frames == 0 {
-            return Err(fatal(&format!(
+            return Err(Refusal::fatal(format!(
                 "levels of shape {:?}: expected [frames, {}, {}]",
                 array.shape, layout.height, layout.width
             )));
@@ -115,7 +112,7 @@ impl SimulatedFrames {
         if !wide && (array.dtype != Dtype::U1 || bits > 8) {
             let expected = if bits > 8 { "<u2" } else { "<u1" };
             let found = array.dtype.name();
-            return Err(fatal(&format!("levels of type {found}: expected {expected}")));
+            return Err(Refusal::fatal(format!("levels of type {found}: expected {expected}")));
         }
         let size = layout.height * layout.width * array.dtype.size();
         let mask = |bytes: &[u8]| {
@@ -328,12 +325,7 @@ impl Instrument for SimulatedFrames {
     }
 
     fn state(&self) -> Map<String, Value> {
-        let expense = json!({ "frames": self.frames });
-        Map::from_iter([
-            ("session".to_owned(), self.session.clone().into()),
-            ("revision".to_owned(), 0.into()),
-            ("expense".to_owned(), expense),
-        ])
+        wire::state(&self.session, 0, json!({ "frames": self.frames }))
     }
 
     fn answer(&mut self, request: &Message) -> Result<Message, Refusal> {

@@ -227,10 +227,7 @@ impl Detector {
         if self.noise > 0.0 {
             key.add_normals(intensities, T::of(self.noise));
         }
-        if let Some((step, per_step)) = self.step {
-            round_to_codes(intensities, T::of(self.full_scale), [T::of(step), T::of(per_step)]);
-        }
-        self.limit().map_or(0, |limit| count_from(intensities, T::of(limit)) as u64)
+        self.code_all(intensities)
     }
 
     /// Replaces `intensities` by what a frame of each reports, the deviates of the read noise in
@@ -242,12 +239,17 @@ impl Detector {
             key.add_normals(deviates, 1.0);
             add_scaled(intensities, self.noise, deviates);
         }
+        self.code_all(intensities)
+    }
+
+    /// Rounds `intensities` to codes; returns how many are at the limit.
+    fn code_all<T: Real>(&self, intensities: &mut [T]) -> u64 {
         if let Some((step, per_step)) = self.step {
-            round_to_codes(intensities, self.full_scale, [step, per_step]);
+            round_to_codes(intensities, T::of(self.full_scale), [T::of(step), T::of(per_step)]);
         }
-        let below =
-            |limit: f64| simd::all_within(intensities, f64::NEG_INFINITY, limit.next_down());
-        let limit = self.limit().filter(|limit| !below(*limit));
+        let limit = self.limit().map(T::of);
+        // Codes are not negative, and mostly none is at the limit.
+        let limit = limit.filter(|limit| simd::largest(intensities) >= *limit);
         limit.map_or(0, |limit| count_from(intensities, limit) as u64)
     }
 

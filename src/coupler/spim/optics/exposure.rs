@@ -36,6 +36,17 @@ pub struct Exposure<'a> {
     drifted: f64,
 }
 
+/// Frames that are squared fields, read by a camera.
+#[derive(Clone, Copy, Debug)]
+pub struct Bare {
+    /// The square of the field of all light in phase.
+    pub square: f64,
+    /// Its inverse, times the part of the light that is left.
+    pub per_square: f64,
+    /// Whether noise is drawn once for many frames.
+    pub once: bool,
+}
+
 impl<'a> Exposure<'a> {
     /// Frames of `sight`, of whose light the part `gain` is left.
     pub fn new(sight: Sight<'a>, gain: f64) -> Self {
@@ -75,6 +86,17 @@ impl<'a> Exposure<'a> {
     #[must_use]
     pub fn at(&self, number: u64) -> Self {
         Self { taken: number, ..self.clone() }
+    }
+
+    /// What frames are that meet nothing between the panel and a camera that takes all at once; none
+    /// where they meet anything.
+    pub fn bare(&self) -> Option<Bare> {
+        let takes_all = self.sight.detector.takes_all_at_once();
+        (self.hooks.is_empty() && self.drifted == 0.0 && takes_all).then_some(Bare {
+            square: self.square,
+            per_square: self.per_square,
+            once: self.once,
+        })
     }
 
     /// All frames taken, and those with a camera pixel at its limit.

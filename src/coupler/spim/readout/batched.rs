@@ -12,6 +12,7 @@ use crate::arithmetic::{Real, ViewMut};
 use crate::coupler::Read;
 use crate::coupler::spim::Spim;
 use crate::coupler::spim::optics::Path;
+use crate::coupler::spim::optics::exposure::{Bare, Exposure};
 use crate::coupler::spim::optics::light::{Light, Shown};
 
 /// Reads as [`super::frames::read`] does, where that is possible; says whether it was.
@@ -19,14 +20,14 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, currents: &mut ViewM
     let (device, side) = (&spim.device, &spim.sides[read.port.index()]);
     let readout = device.readout.get();
     let standing = spim.wandered.standing(device, read.streams.key);
-    let possible = readout.pair(&Wanted::default()).is_some()
-        && !readout.shows_writers()
-        && device.follows(Path::Plain)
-        && device.follows(Path::Still)
-        && side.detector.takes_all_at_once()
-        && standing.phase_change == 0.0;
-    let Some(shown) = side.light.shown().filter(|_| possible) else { return false };
-    Batch::new(spim, read, shown, standing.gain).read(readout, currents);
+    let sight = spim.sight(read.port.index());
+    let exposure = Exposure::new(sight, standing.gain).drifted(standing.phase_change);
+    let moves_one = readout.pair(&Wanted::default()).is_some() && !readout.shows_writers();
+    let possible = moves_one && spim.shown.writers.is_none() && device.follows(Path::Still);
+    let Some((bare, shown)) = exposure.bare().zip(side.light.shown()).filter(|_| possible) else {
+        return false;
+    };
+    Batch::new(spim, read, shown, bare).read(readout, currents);
     true
 }
 
@@ -35,44 +36,25 @@ struct Batch<'a, 'b, T: Real> {
     spim: &'a Spim<T>,
     read: &'a Read<'b, T>,
     light: &'a Light,
-    /// How the nodes that drive, and those that are wanted, show their patterns: nodes x K by row.
-    readers: Vec<f64>,
-    writers: Vec<f64>,
+    /// Nodes x K by row.
+    patterns: Vec<f64>,
     /// lambda_k / K, made up for the compensation of the light.
     weights: Vec<f64>,
-    /// The square of the field of all light in phase, and its inverse times the gain.
-    square: f64,
-    per_square: f64,
-    /// Whether the noise of a node's frames is drawn once.
-    once: bool,
+    bare: Bare,
     shown: Shown,
     /// Whether patterns are +-1.
     signs: bool,
 }
 
-/// The rows of a matrix, one after another.
-fn rows<T: Real>(matrix: &nalgebra::DMatrix<T>) -> Vec<f64> {
-    matrix.transpose().iter().map(|value| value.f64()).collect()
-}
-
 impl<'a, 'b, T: Real> Batch<'a, 'b, T> {
-    fn new(spim: &'a Spim<T>, read: &'a Read<'b, T>, shown: Shown, gain: f64) -> Self {
-        let (readers, writers) = spim.shown.driven(read.port);
-        let sight = spim.sight(read.port.index());
-        let device = &spim.device;
-        let once = sight.detector.deviation() > 0.0
-            && !device.frames.separate_noise
-            && device.follows(Path::Once);
+    fn new(spim: &'a Spim<T>, read: &'a Read<'b, T>, shown: Shown, bare: Bare) -> Self {
         Self {
             light: &spim.sides[read.port.index()].light,
-            readers: rows(readers),
-            writers: rows(writers),
+            patterns: spim.shown.readers.transpose().iter().map(|value| value.f64()).collect(),
             weights: weights(spim, read.port),
-            square: sight.light * sight.light,
-            per_square: gain / (sight.light * sight.light),
-            once,
+            bare,
             shown,
-            signs: device.patterns.are_signs(),
+            signs: spim.device.patterns.are_signs(),
             spim,
             read,
         }
@@ -91,7 +73,7 @@ impl<'a, 'b, T: Real> Batch<'a, 'b, T> {
             let values = read.values.column(column);
             self.light.without_nodes(&mut orders.real, &mut orders.imaginary);
             for (at, (value, patterns)) in
-                values.iter().zip(self.readers.chunks_exact(count)).enumerate()
+                values.iter().zip(self.patterns.chunks_exact(count)).enumerate()
             {
                 let of_node = at * count..(at + 1) * count;
                 let fields = &mut own.real[of_node.clone()];
@@ -108,14 +90,14 @@ impl<'a, 'b, T: Real> Batch<'a, 'b, T> {
                 let gain = read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
                 let wanted = Wanted { node: at, value: values[at].f64(), gain: gain.f64() };
                 let pair = readout.pair(&wanted).unwrap_or_default();
-                let patterns = &self.writers[at * count..(at + 1) * count];
+                let patterns = &self.patterns[at * count..(at + 1) * count];
                 for (side, value) in [pair.up, pair.down].into_iter().enumerate() {
                     let frames = side * count..(side + 1) * count;
                     let fields = [&mut node.real[frames.clone()], &mut node.imaginary[frames]];
                     self.show(at, value, patterns, fields, &mut node.entries[..count]);
                 }
                 let rest = at * count..(at + 1) * count;
-                let scale = self.per_square;
+                let scale = self.bare.per_square;
                 intensities(&mut node.real, &orders.real, &own.real[rest.clone()], scale);
                 if self.shown == Shown::Complex {
                     let rest = &own.imaginary[rest];
@@ -123,16 +105,16 @@ impl<'a, 'b, T: Real> Batch<'a, 'b, T> {
                     simd::add(&mut node.real, &node.imaginary);
                 }
                 let detector = &spim.sides[read.port.index()].detector;
-                if !detector.is_exact() && !self.once {
+                if !detector.is_exact() && !self.bare.once {
                     let key = read.streams.key(column).with(at as u64);
                     at_limit += detector.take_frames(&mut node.real, &mut node.deviates, key);
                 }
                 frames += 2 * count as u64;
                 let (up, down) = node.real.split_at(count);
                 let mut force =
-                    pair.scale * self.square * weighted_difference(up, down, &self.weights);
-                if self.once {
-                    let deviation = detector.deviation() * self.square * pair.scale;
+                    pair.scale * self.bare.square * weighted_difference(up, down, &self.weights);
+                if self.bare.once {
+                    let deviation = detector.deviation() * self.bare.square * pair.scale;
                     let squares = 2.0 * simd::sum_of_squares(&self.weights);
                     force += deviation * squares.sqrt() * f64::normal(&mut stream);
                 }
