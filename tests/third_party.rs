@@ -48,6 +48,41 @@ fn conductances_in_a_nodal_analysis() {
     check(&place, "crossbar.py", &[]);
 }
 
+/// Linear cells behind wires, and cells that are not linear.
+#[test]
+#[ignore = "skipped: wants ngspice (cargo test --test third_party -- --ignored)"]
+fn tiles_as_circuits() {
+    let wires = "device.crossbar.wires.r_word_ohm=3";
+    let tiled = NOISY.replace("levels.count = 64", common::TILED);
+    let place = trained(&tiled, &["--set", wires, "--set", "device.crossbar.wires.r_bit_ohm=5"]);
+    place.printed(&["export", "run", "--to", "spice", "--out", "maps"]);
+    check(&place, "files.py", &[&schema()]);
+    check(&place, "spice.py", &["--r-word", "3", "--r-bit", "5"]);
+    let place = trained(SMALL, &[]);
+    place.file("bent.toml", BENT);
+    place.printed(&["export", "run", "--to", "spice", "--device", "bent.toml", "--out", "maps"]);
+    let sheet = place.path("bent.toml");
+    check(&place, "spice.py", &["--device", &sheet.display().to_string()]);
+}
+
+/// Cells whose current bends by a tenth and more at 0.2 V, behind wires.
+const BENT: &str = r#"
+kind = "crossbar"
+title = "Cells that are not linear"
+[current.square]
+value = [1e-5]
+unit = "A/V^2"
+source = "test"
+[current.cube]
+value = [4e-5]
+unit = "A/V^3"
+source = "test"
+[wires.r_word_ohm]
+value = 20
+unit = "ohm"
+source = "test"
+"#;
+
 #[test]
 #[ignore = "skipped: wants slmsuite (cargo test --test third_party -- --ignored)"]
 fn masks_on_another_simulated_modulator() {

@@ -7,7 +7,9 @@
 Samples are rows. Arrays are numpy's. Errors are ``ValueError`` with the words of the command line.
 """
 
-from . import crossbar, spim
+import importlib
+
+from . import crossbar, lab, spim
 from ._devices import Device, device, devices
 from ._experiment import Experiment, experiment, shipped, threads
 from ._gradient import Gradient, Measurement
@@ -39,6 +41,7 @@ __all__ = [
     "devices",
     "experiment",
     "export",
+    "lab",
     "load_data",
     "read_run",
     "read_study",
@@ -58,6 +61,9 @@ def __getattr__(name: str):
         from ._estimators import EPClassifier
 
         return EPClassifier
+    # So is slmsuite.
+    if name == "slmsuite":
+        return importlib.import_module(".slmsuite", __name__)
     raise AttributeError(f"module 'equilux' has no attribute {name!r}")
 
 

@@ -113,6 +113,13 @@ class Experiment:
         """This experiment with every array on the device of a datasheet, or ``"exact"``."""
         return Experiment(self._content.on_device(os.fspath(sheet)), self.name)
 
+    def in_laboratory(self, laboratory: Any) -> Experiment:
+        """This experiment with an instrument in the place of the simulated one: an address
+        ``HOST:PORT``, a command, or an instrument of :mod:`equilux.lab`; ``"none"`` simulates."""
+        from .lab import place
+
+        return Experiment(self._content.in_laboratory(place(laboratory)), self.name)
+
     def to_dict(self) -> dict[str, Any]:
         """Every key with its value, as nested dictionaries."""
         return json.loads(self._content.to_json())
@@ -148,6 +155,7 @@ def experiment(
     config: str | os.PathLike | Mapping[str, Any] | Experiment,
     *,
     device: str | os.PathLike | Mapping[str, Any] | None = None,
+    laboratory: Any = None,
     set: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Experiment:
@@ -155,13 +163,17 @@ def experiment(
     a dictionary of its tables.
 
     ``device`` is a datasheet's name or path, ``"exact"``, or a dictionary for the table
-    ``[device]``. Everything else changes keys: ``seed=3``, ``epochs=5``,
+    ``[device]``. ``laboratory`` puts a real instrument in the place of the simulated one: an address
+    ``HOST:PORT``, a command, or an instrument of :mod:`equilux.lab`; ``"none"`` simulates. Everything
+    else changes keys: ``seed=3``, ``epochs=5``,
     ``device__spim__camera__bits=10``, or ``set={"device.spim.camera.bits": 10}``.
 
     Raises ``ValueError`` where a key is unknown (with the nearest known one) or a value is wrong.
     """
     if isinstance(device, Mapping):
         settings["device"], device = device, None
+    if isinstance(laboratory, Mapping):
+        settings["laboratory"], laboratory = laboratory, None
     listed = settings_of(set, settings)
     if isinstance(config, Experiment):
         made = Experiment(config._content.with_settings(listed), config.name)
@@ -176,7 +188,7 @@ def experiment(
         raise ValueError(
             f"config = {config!r}: expected the name of an experiment, a path or a dictionary"
         )
-    if device is None:
-        return made
-    # A sheet's numbers replace those of the experiment; settings stand above both.
-    return Experiment(made.on_device(device)._content.with_settings(listed), made.name)
+    if device is not None:
+        # A sheet's numbers replace those of the experiment; settings stand above both.
+        made = Experiment(made.on_device(device)._content.with_settings(listed), made.name)
+    return made if laboratory is None else made.in_laboratory(laboratory)

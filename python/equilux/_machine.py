@@ -177,9 +177,9 @@ class Machine(Instruments):
         g = m.gradient(X, y, rule="asym-ep", beta=0.1)
         g.cosine(m.gradient(X, y, rule="adjoint"))
 
-    ``config``, ``device``, ``set`` and settings are those of :func:`experiment`; the directory of a
-    run gives its trained machine. Inputs are what is driven: features of a data set are scaled
-    first, as ``run.scale`` does.
+    ``config``, ``device``, ``laboratory``, ``set`` and settings are those of :func:`experiment`; the
+    directory of a run gives its trained machine. Inputs are what is driven: features of a data set are
+    scaled first, as ``run.scale`` does.
     """
 
     #: The experiment that it is of.
@@ -192,6 +192,7 @@ class Machine(Instruments):
         config: str | os.PathLike | Mapping[str, Any] | Experiment,
         *,
         device: str | os.PathLike | Mapping[str, Any] | None = None,
+        laboratory: Any = None,
         set: Mapping[str, Any] | None = None,
         **settings: Any,
     ):
@@ -202,8 +203,13 @@ class Machine(Instruments):
             self._content, self.classes = content, classes
             name = os.path.basename(os.path.normpath(config))
             self.experiment = Experiment(_lib.Experiment.of_toml(toml), name)
+            if laboratory is not None:
+                self.experiment = self.experiment.in_laboratory(laboratory)
+                self._content = _lib.Machine.build(self.experiment._content)
+                self._content.program([values for _, values, _ in content.parameters()])
             return
-        self.experiment = experiment(config, device=device, set=set, **settings)
+        chosen = {"device": device, "laboratory": laboratory, "set": set}
+        self.experiment = experiment(config, **chosen, **settings)
         self.classes = None
         self._content = _lib.Machine.build(self.experiment._content)
 

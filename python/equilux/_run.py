@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _lib
+from . import _lib, lab
 from ._experiment import Experiment, experiment, settings_of
 from ._labels import labels_of, read_classes, texts_of
 from ._machine import Machine
@@ -41,6 +41,9 @@ class Epoch(dict):
 class Run:
     """A training run that has ended: what came of it, and the machine that it trained."""
 
+    #: The machine as training left it: of a run in a laboratory the simulated one, None where only
+    #: the laboratory has it.
+    machine: Machine | System | None
     #: The experiment.
     experiment: Experiment
     #: Where it was written; None of a run that was kept in memory.
@@ -55,7 +58,6 @@ class Run:
     history: list[Epoch]
 
     def __init__(self, machine, made_of, directory, summary, warnings, classes, history, scaler):
-        #: The machine as training left it.
         self.machine = machine
         self.experiment, self.directory, self.summary = made_of, directory, summary
         self.warnings, self.classes, self.history = warnings, classes, history
@@ -109,13 +111,15 @@ class Run:
         self,
         *,
         device: str | None = None,
+        laboratory: Any = None,
         set: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> dict[str, Any]:
-        """How well the trained machine does, as it is or on another device or noise; a summary, as
-        ``equilux evaluate`` prints it."""
+        """How well the trained machine does, as it is, on another device or noise, or in a laboratory
+        (see :func:`experiment`); a summary, as ``equilux evaluate`` prints it."""
         listed = settings_of(set, settings)
-        _, _, summary = _lib.reopen(self._at(), listed, device, True)
+        place = None if laboratory is None else lab.place(laboratory)
+        _, _, summary = _lib.reopen(self._at(), listed, device, place, True)
         assert summary is not None, "it was asked for"
         return json.loads(summary)
 
@@ -158,6 +162,7 @@ def train(
     X: Any = None,
     y: Any = None,
     device: str | os.PathLike | Mapping[str, Any] | None = None,
+    laboratory: Any = None,
     machine: System | None = None,
     rule: str | Mapping[str, Any] | Rule | None = None,
     out: str | os.PathLike | bool | None = None,
@@ -172,7 +177,7 @@ def train(
         run = eq.train("digits-crossbar", epochs=5)
         run = eq.train("digits-crossbar", X=X, y=y, callback=print)
 
-    ``config``, ``device``, ``set`` and settings are those of :func:`experiment`. ``X`` (samples x
+    ``config``, ``device``, ``laboratory``, ``set`` and settings are those of :func:`experiment`. ``X`` (samples x
     features) and ``y`` (a label each, of any hashable kind) take the place of its data; they are
     split and scaled as it says, and the network's first and last layer follow them where they are
     given a ``config`` that is a dictionary without layers.
@@ -198,7 +203,7 @@ def train(
             raise ValueError(f"machine: {type(machine).__name__}: expected an equilux.System")
         start, stop = machine.outputs
         settings["layers"] = [int(machine.inputs), int(stop - start)]
-    made_of = experiment(config, device=device, set=set, **settings)
+    made_of = experiment(config, device=device, laboratory=laboratory, set=set, **settings)
     place, path = _place(out, resume, own_rule, machine)
     own: dict[str, Any] = {"data": None, "system": machine, "rule": own_rule}
     back = None
@@ -271,7 +276,9 @@ def conduct(content, made_of, back, callback, progress, machine=None) -> Run:
     made_of = Experiment(_lib.Experiment.of_toml(facts.toml), made_of.name)
     names = facts.classes
     classes = read_classes(names) if back is None else [back[name] for name in names]
-    trained = machine if machine is not None else Machine._of(content.machine(), made_of, classes)
+    trained = machine
+    if trained is None and (own := content.machine()) is not None:
+        trained = Machine._of(own, made_of, classes)
     warnings += summary.pop("warnings")
     directory = None if facts.directory is None else Path(facts.directory)
     history = _rows(facts.metrics)
@@ -280,7 +287,7 @@ def conduct(content, made_of, back, callback, progress, machine=None) -> Run:
 
 def reopened(directory, settings: list[str], device):
     facts, content, summary = _lib.reopen(
-        os.fspath(directory), settings, None if device is None else os.fspath(device), False
+        os.fspath(directory), settings, None if device is None else os.fspath(device), None, False
     )
     return facts, content, facts.toml, read_classes(facts.classes), summary
 

@@ -28,7 +28,7 @@ def export(
 ) -> dict[str, Any]:
     """Writes the trained machine of a run's directory for a device into the new directory ``out``.
 
-    ``to`` is ``"slm"``, ``"crossbar"``, ``"safetensors"``, ``"npz"`` or ``"aihwkit"``; the other
+    ``to`` is ``"slm"``, ``"crossbar"``, ``"safetensors"``, ``"npz"``, ``"aihwkit"`` or ``"spice"``; the other
     options are those of ``equilux export``. Returns the files, and what is expected of the machine
     that is built from them.
     """

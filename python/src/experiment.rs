@@ -55,6 +55,11 @@ impl Experiment {
         Ok(Self { content })
     }
 
+    fn in_laboratory(&self, place: &str) -> PyResult<Self> {
+        let content = self.content.in_laboratory(place).map_err(exception)?;
+        Ok(Self { content })
+    }
+
     fn to_toml(&self) -> String {
         self.content.to_toml()
     }

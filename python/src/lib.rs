@@ -8,6 +8,7 @@ mod bench;
 mod calls;
 mod experiment;
 mod home;
+mod lab;
 mod machine;
 mod measurement;
 mod number;
@@ -29,6 +30,8 @@ mod _lib {
     use crate::home::{
         device, devices, export, main, read_study, read_tensor, report, sweep, verify, write_run,
     };
+    #[pymodule_export]
+    use crate::lab::{Server, SimulatedFrames};
     #[pymodule_export]
     use crate::machine::{Machine, cost_slopes, fidelity};
     #[pymodule_export]

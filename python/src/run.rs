@@ -136,10 +136,10 @@ fn json(what: &impl serde::Serialize) -> String {
     serde_json::to_string(what).expect("names and numbers")
 }
 
-/// A machine like that of a session, as it is now.
+/// A machine like that of a session, as it is now; of one in a laboratory, the simulated one.
 fn machine_of<T: Number>(session: &Session<T>) -> Result<Machine> {
     let path = Path::new("the run");
-    let mut machine = session.experiment.machine::<T>()?;
+    let mut machine = session.experiment.simulated().machine::<T>()?;
     session.trainer.checkpoint(String::new()).program(machine.as_mut(), true, path)?;
     Ok(Machine::new(T::held(Hold::Own(machine))))
 }
@@ -229,9 +229,14 @@ impl Run {
         })
     }
 
-    /// The machine as it is now, one of its own.
-    fn machine(&self, py: Python) -> PyResult<Machine> {
-        self.with(py, |run| either!(run, run => machine_of(&run.session)))
+    /// The machine as it is now, one of its own; none where only a laboratory has it.
+    fn machine(&self, py: Python) -> PyResult<Option<Machine>> {
+        self.with(py, |run| {
+            either!(run, run => match machine_of(&run.session) {
+                Err(_) if run.session.trainer.system().is_in_a_laboratory() => Ok(None),
+                made => made.map(Some),
+            })
+        })
     }
 
     /// Everything else that is to be kept of it.
@@ -279,14 +284,15 @@ impl Facts {
     }
 }
 
-/// Opens the run in a directory again, as `settings` change it, on another device if it is named;
-/// evaluates it if that is asked for.
+/// Opens the run in a directory again, as `settings` change it, on another device and in a laboratory
+/// if they are named; evaluates it if that is asked for. Nothing else needs the laboratory of a run.
 #[pyfunction]
 pub fn reopen(
     py: Python,
     directory: PathBuf,
     settings: Vec<String>,
     device: Option<String>,
+    laboratory: Option<&str>,
     evaluate: bool,
 ) -> PyResult<(Facts, Machine, Option<String>)> {
     fn with<T: Number>(
@@ -306,6 +312,11 @@ pub fn reopen(
     call(py, || {
         let run = RunDirectory::open(&directory)?;
         let experiment = run.experiment_on(device.as_deref(), &settings)?;
+        let experiment = match laboratory {
+            Some(place) => experiment.in_laboratory(place)?,
+            None if evaluate => experiment,
+            None => experiment.simulated(),
+        };
         match experiment.precision {
             Precision::F32 => with::<f32>(&run, experiment, evaluate),
             Precision::F64 => with::<f64>(&run, experiment, evaluate),

@@ -78,6 +78,8 @@ enum TargetName {
     Npz,
     /// Conductances that aihwkit imports, with the weights and their signs
     Aihwkit,
+    /// Target conductances, and a SPICE netlist of every tile's cells and wires
+    Spice,
 }
 
 /// Check an export: every file, and the machine that is built from them
@@ -175,6 +177,7 @@ pub(super) fn run_import(command: &ImportCommand, json: bool) -> Result<()> {
 pub(super) fn run(command: &ExportCommand, json: bool) -> Result<()> {
     let target = match command.to {
         TargetName::Crossbar => Target::Crossbar,
+        TargetName::Spice => Target::Spice,
         TargetName::Slm => Target::Slm,
         TargetName::Safetensors => Target::Safetensors,
         TargetName::Npz => Target::Npz,

@@ -57,7 +57,6 @@ pub(super) fn run(command: &TrainCommand, json: bool) -> Result<()> {
 /// `experiment` in the laboratory of the command line, if there is one.
 pub(super) fn in_laboratory(experiment: Experiment, place: Option<&str>) -> Result<Experiment> {
     let experiment = match place {
-        Some("none") => experiment.simulated(),
         Some(place) => experiment.in_laboratory(place)?,
         None => experiment,
     };

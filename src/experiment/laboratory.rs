@@ -46,11 +46,15 @@ impl Experiment {
         }
     }
 
-    /// The same in the laboratory that a command line names: an address `HOST:PORT`, or a command.
+    /// The same in the laboratory that a command line names: an address `HOST:PORT`, or a command;
+    /// `none` simulates.
     ///
     /// # Errors
     /// When it is neither.
     pub fn in_laboratory(&self, place: &str) -> Result<Self> {
+        if place == "none" {
+            return Ok(self.simulated());
+        }
         let table = self.laboratory.clone().unwrap_or_default().at(place)?;
         Ok(Self { laboratory: Some(table), ..self.clone() })
     }

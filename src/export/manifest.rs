@@ -38,6 +38,8 @@ pub enum Target {
     Npz,
     /// Conductances for aihwkit.
     Aihwkit,
+    /// Conductances of resistive cells, and the circuit of every tile.
+    Spice,
 }
 
 impl Target {
@@ -49,6 +51,7 @@ impl Target {
             Self::Safetensors => "safetensors",
             Self::Npz => "npz",
             Self::Aihwkit => "aihwkit",
+            Self::Spice => "spice",
         }
     }
 }
@@ -276,7 +279,7 @@ impl Manifest {
         let Expected { data, samples, accuracy, interval_95: [low, high], as_trained, .. } =
             &self.expected;
         let how = match self.to {
-            Target::Crossbar => {
+            Target::Crossbar | Target::Spice => {
                 "Each parameter NAME.weights is an array of pairs of cells. For every tile,\n\
                  NAME.weights.tile-O-I.plus and .minus (.npy and .csv, the same numbers) are the target conductances of\n\
                  its two cells in microsiemens: one row a word line (input), one column a bit line (output), in the\n\
@@ -312,8 +315,15 @@ impl Manifest {
                  layers \"0\", \"2\", ... in their order; or give these weights and the bias to a tile, set_weights(weights, bias).\n"
             }
         };
+        let circuits = match self.to {
+            Target::Spice => {
+                "The same tile as a circuit, cells and wires, is NAME.weights.tile-O-I.plus.cir and .minus.cir; .bench.cir drives both:\n\
+                 `ngspice -b FILE.bench.cir` prints the currents into the virtual grounds, ampere.\n"
+            }
+            _ => "",
+        };
         format!(
-            "A trained machine, exported by Equilux {} for: {}\n\n{how}\n\
+            "A trained machine, exported by Equilux {} for: {}\n\n{how}{circuits}\n\
              PROTOCOL.txt is the loop that a bench runs with these files, with the numbers of this machine and an example.\n\n\
              test-inputs.npy has the values of the input nodes for each of {samples} test samples of {data}, test-labels.csv their\n\
              classes. The machine built from these files gives {} of them their class: {:.2} % (95 % interval {:.2} to {:.2} %);\n\

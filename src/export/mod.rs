@@ -4,6 +4,7 @@
 //! | `--to` | what is written |
 //! |---|---|
 //! | `crossbar` | the target conductances G+ and G- of every tile, pulse counts where cells are pulsed |
+//! | `spice` | those, and every tile as a circuit that ngspice and others run |
 //! | `slm` | a grey mask a pattern at the panel's full resolution, and the phases of its nodes |
 //! | `safetensors`, `npz` | the parameters, for PyTorch and numpy |
 //! | `aihwkit` | conductances that aihwkit's `fusion_import` reads, and the weights with their signs |
@@ -22,6 +23,7 @@ mod manifest;
 mod picture;
 mod protocol;
 mod slm;
+mod spice;
 mod test_set;
 mod verify;
 mod weights;
@@ -162,8 +164,13 @@ fn write_parameters<T: Real>(
         let name = &parameter.name;
         let values = parameter.values.map(T::f64);
         held.push(match (options.target, &experiment.device) {
-            (Target::Crossbar, Device::Crossbar(device)) if name.ends_with(".weights") => {
+            (Target::Crossbar | Target::Spice, Device::Crossbar(device))
+                if name.ends_with(".weights") =>
+            {
                 let array = crossbar::write(bundle, name, &values, device, options.clip)?;
+                if options.target == Target::Spice {
+                    spice::write(bundle, &array, device)?;
+                }
                 Holder::Crossbar(array)
             }
             (Target::Slm, Device::Spim(device))
@@ -177,7 +184,7 @@ fn write_parameters<T: Real>(
                 let file = weights::TENSORS.into();
                 Holder::Plain { parameter: name.clone(), file }
             }
-            (Target::Crossbar, Device::Crossbar(_))
+            (Target::Crossbar | Target::Spice, Device::Crossbar(_))
             | (Target::Slm, Device::Spim(_))
             | (Target::Npz | Target::Aihwkit, _) => {
                 let file = weights::write_plain(bundle, name, &values)?;
@@ -188,7 +195,7 @@ fn write_parameters<T: Real>(
                     "--to {}: this run is on {}; --device names a {} to put it on",
                     target.name(),
                     device.describe(),
-                    if target == Target::Crossbar { "crossbar" } else { "modulator" }
+                    if target == Target::Slm { "modulator" } else { "crossbar" }
                 )));
             }
         });
@@ -200,7 +207,7 @@ fn write_parameters<T: Real>(
             weights::write_npz(bundle, parameters)?;
             weights::write_fusion(bundle, parameters, experiment)?;
         }
-        Target::Crossbar | Target::Slm => {
+        Target::Crossbar | Target::Spice | Target::Slm => {
             if let Some(draw) = options.contact_sheet {
                 picture::write(bundle, &held, draw)?;
             }
