@@ -163,9 +163,9 @@ def experiment(
     a dictionary of its tables.
 
     ``device`` is a datasheet's name or path, ``"exact"``, or a dictionary for the table
-    ``[device]``. ``laboratory`` puts a real instrument in the place of the simulated one: an address
-    ``HOST:PORT``, a command, or an instrument of :mod:`equilux.lab`; ``"none"`` simulates. Everything
-    else changes keys: ``seed=3``, ``epochs=5``,
+    ``[device]``. ``laboratory`` puts a real instrument in the place of the simulated one: an
+    address ``HOST:PORT``, a command, or an instrument of :mod:`equilux.lab`; ``"none"`` simulates.
+    Everything else changes keys: ``seed=3``, ``epochs=5``,
     ``device__spim__camera__bits=10``, or ``set={"device.spim.camera.bits": 10}``.
 
     Raises ``ValueError`` where a key is unknown (with the nearest known one) or a value is wrong.

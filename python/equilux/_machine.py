@@ -177,9 +177,9 @@ class Machine(Instruments):
         g = m.gradient(X, y, rule="asym-ep", beta=0.1)
         g.cosine(m.gradient(X, y, rule="adjoint"))
 
-    ``config``, ``device``, ``laboratory``, ``set`` and settings are those of :func:`experiment`; the
-    directory of a run gives its trained machine. Inputs are what is driven: features of a data set are
-    scaled first, as ``run.scale`` does.
+    ``config``, ``device``, ``laboratory``, ``set`` and settings are those of :func:`experiment`;
+    the directory of a run gives its trained machine. Inputs are what is driven: features of a data
+    set are scaled first, as ``run.scale`` does.
     """
 
     #: The experiment that it is of.

@@ -6,7 +6,8 @@ from typing import Any
 
 
 def bar(progress: bool | None, unit: str, total: int = 0, initial: int = 0) -> Any:
-    """A bar, or None: `progress` asks for one (True), for none (False), or for one in a terminal or a notebook."""
+    """A bar, or None: `progress` asks for one (True), for none (False), or for one in a terminal or
+    a notebook."""
     if progress is False:
         return None
     try:
@@ -16,4 +17,5 @@ def bar(progress: bool | None, unit: str, total: int = 0, initial: int = 0) -> A
             raise
         return None
     # disable=None: silent where there is no terminal; a notebook's bar shows itself.
-    return tqdm(total=total, initial=initial, disable=None if progress is None else False, unit=unit)
+    disable = None if progress is None else False
+    return tqdm(total=total, initial=initial, disable=disable, unit=unit)

@@ -115,8 +115,8 @@ class Run:
         set: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> dict[str, Any]:
-        """How well the trained machine does, as it is, on another device or noise, or in a laboratory
-        (see :func:`experiment`); a summary, as ``equilux evaluate`` prints it."""
+        """How well the trained machine does, as it is, on another device or noise, or in a
+        laboratory (see :func:`experiment`); a summary, as ``equilux evaluate`` prints it."""
         listed = settings_of(set, settings)
         place = None if laboratory is None else lab.place(laboratory)
         _, _, summary = _lib.reopen(self._at(), listed, device, place, True)
@@ -177,10 +177,10 @@ def train(
         run = eq.train("digits-crossbar", epochs=5)
         run = eq.train("digits-crossbar", X=X, y=y, callback=print)
 
-    ``config``, ``device``, ``laboratory``, ``set`` and settings are those of :func:`experiment`. ``X`` (samples x
-    features) and ``y`` (a label each, of any hashable kind) take the place of its data; they are
-    split and scaled as it says, and the network's first and last layer follow them where they are
-    given a ``config`` that is a dictionary without layers.
+    ``config``, ``device``, ``laboratory``, ``set`` and settings are those of :func:`experiment`.
+    ``X`` (samples x features) and ``y`` (a label each, of any hashable kind) take the place of its
+    data; they are split and scaled as it says, and the network's first and last layer follow them
+    where they are given a ``config`` that is a dictionary without layers.
 
     The run goes to the directory ``out``, ``runs/NAME`` unless it is named; ``out=False`` writes
     nothing. ``resume`` goes on with it. ``rule`` may be a :class:`Rule` of one's own and

@@ -28,9 +28,9 @@ def export(
 ) -> dict[str, Any]:
     """Writes the trained machine of a run's directory for a device into the new directory ``out``.
 
-    ``to`` is ``"slm"``, ``"crossbar"``, ``"safetensors"``, ``"npz"``, ``"aihwkit"`` or ``"spice"``; the other
-    options are those of ``equilux export``. Returns the files, and what is expected of the machine
-    that is built from them.
+    ``to`` is ``"slm"``, ``"crossbar"``, ``"spice"``, ``"safetensors"``, ``"npz"`` or ``"aihwkit"``;
+    the other options are those of ``equilux export``. Returns the files, and what is expected of
+    the machine that is built from them.
     """
     if any(abs(frequency) > 0.5 for frequency in carrier):
         raise ValueError(f"carrier = {carrier}: expected two numbers from -0.5 to 0.5")

@@ -1,14 +1,14 @@
 """A laboratory's own instruments, in Python: the other end of the protocol equilux-laboratory/1.
 
-    class Bench(eq.lab.Frames):
-        panel, bits, camera_bits = (1272, 1024), 8, 12
+class Bench(eq.lab.Frames):
+    panel, bits, camera_bits = (1272, 1024), 8, 12
 
-        def show(self, levels, exposure):
-            images = [my_camera.image(my_modulator.show(frame), exposure) for frame in levels]
-            return intensities, saturated
+    def show(self, levels, exposure):
+        images = [my_camera.image(my_modulator.show(frame), exposure) for frame in levels]
+        return intensities, saturated
 
-    eq.train("wine-spim", laboratory=Bench())        # in this process
-    eq.lab.serve(Bench(), "127.0.0.1:5757")          # for programs elsewhere
+eq.train("wine-spim", laboratory=Bench())        # in this process
+eq.lab.serve(Bench(), "127.0.0.1:5757")          # for programs elsewhere
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Refused(Exception):
     """Why an instrument does not do what it is asked: a code, and words.
 
     ``code`` is ``"saturated"``, ``"busy"`` (it is asked again), ``"range"``, ``"unsupported"``,
-    ``"interlock"`` or ``"fatal"`` (both end the run, with a checkpoint). Other exceptions are fatal.
+    ``"interlock"`` or ``"fatal"`` (both end the run, with a checkpoint). Other exceptions are
+    fatal.
     """
 
     def __init__(self, code: str, message: str):
@@ -104,8 +105,8 @@ class Frames(Instrument):
     frame_rate_Hz: float = 60.0
 
     def show(self, levels: np.ndarray, exposure: float) -> Any:
-        """Shows ``levels`` (frames x height x width; first row the top, first column the left), each
-        until it has settled, exposed ``exposure`` times as long as usual.
+        """Shows ``levels`` (frames x height x width; first row the top, first column the left),
+        each until it has settled, exposed ``exposure`` times as long as usual.
 
         Returns the light in the zero order of each, in units of the camera's full scale, dark level
         taken off; and, after it, whether any camera pixel was saturated (default: those at 1).
@@ -159,8 +160,8 @@ class Array(Instrument):
         raise NotImplementedError(f"{type(self).__name__}.program")
 
     def read(self, volts: np.ndarray, reversed: bool) -> Any:
-        """Drives the columns with ``volts`` (samples x columns) and returns the currents of all rows
-        (samples x rows, microampere); ``reversed`` drives the rows and reads the columns."""
+        """Drives the columns with ``volts`` (samples x columns) and returns the currents of all
+        rows (samples x rows, microampere); ``reversed`` drives the rows and reads the columns."""
         raise NotImplementedError(f"{type(self).__name__}.read")
 
     def _facts(self) -> dict[str, Any]:

@@ -54,7 +54,8 @@ def test_a_bench_of_ten_lines_is_trained_on():
     bench = Bench()
     run = eq.train(OPTICS, laboratory=bench, out=False)
     assert bench.shown > 1000
-    assert run.summary["lab"]["frames"] == bench.shown
+    # Those of the evaluation come on top.
+    assert 1000 < run.summary["lab"]["frames"] < bench.shown
     assert len(run.history) == 1 and run.history[0].unsettled < 20
     # What was learnt is in the simulated machine, too.
     assert run.machine.settle(np.zeros((2, 13))).outputs.shape == (2, 3)
