@@ -65,21 +65,21 @@ fn tiles_as_circuits() {
     check(&place, "spice.py", &["--device", &sheet.display().to_string()]);
 }
 
-/// Cells whose current bends by a tenth and more at 0.2 V, behind wires.
+/// Cells whose current bends by a tenth and more at 0.2 V.
 const BENT: &str = r#"
 kind = "crossbar"
 title = "Cells that are not linear"
+[cells.g_min_uS]
+value = 5
+unit = "uS"
+source = "test"
 [current.square]
-value = [1e-5]
+value = [5e-6]
 unit = "A/V^2"
 source = "test"
 [current.cube]
 value = [4e-5]
 unit = "A/V^3"
-source = "test"
-[wires.r_word_ohm]
-value = 20
-unit = "ohm"
 source = "test"
 "#;
 
