@@ -249,8 +249,7 @@ impl<'a> Exposures<'a> {
                 let step = 1.0 / ((blocks * layout.macro_pixel) as f64 * roi.spot_px);
                 self.places.iter().map(|at| f + at * step).collect()
             };
-            let near = wave.near_field(mask, moment)?;
-            wave.at_all(&near, &along(fy, layout.rows), &along(fx, layout.columns))
+            wave.orders(mask, moment, &along(fy, layout.rows), &along(fx, layout.columns))?
         };
         let square = self.line * self.line;
         let arriving = self.pixels.iter().zip(fields).map(|((_, exposure), field)| {
