@@ -27,6 +27,13 @@ impl Numbers {
     }
 }
 
+impl From<Vec<Field>> for Numbers {
+    fn from(fields: Vec<Field>) -> Self {
+        let (real, imaginary) = fields.iter().map(|field| (field.re, field.im)).unzip();
+        Self { real, imaginary }
+    }
+}
+
 /// Products that are summed side by side.
 const LANES: usize = 8;
 
@@ -72,6 +79,15 @@ vectorised! {
         }
     }
 
+    /// The products of `light` and `turns`.
+    fn lit(light: &[Field], turns: [&[f64]; 2], real: &mut [f64], imaginary: &mut [f64]) {
+        let turns = turns[0].iter().zip(turns[1]);
+        for (((re, im), (a, b)), light) in real.iter_mut().zip(imaginary).zip(turns).zip(light) {
+            *re = a * light.re - b * light.im;
+            *im = a * light.im + b * light.re;
+        }
+    }
+
     /// The sum of a b of complex numbers, in an order of its own.
     fn product(a: [&[f64]; 2], b: [&[f64]; 2]) -> (f64, f64) {
         let (mut real, mut imaginary) = ([0.0f64; LANES], [0.0f64; LANES]);
@@ -113,7 +129,7 @@ impl Wave<'_> {
         let turns = |f: f64, count: usize| -> Vec<Field> {
             (0..count).map(|at| Field::from_polar(1.0, -TAU * (f * at as f64).fract())).collect()
         };
-        let along_x: Vec<Vec<Field>> = across.iter().map(|f| turns(*f, width)).collect();
+        let along_x: Vec<Numbers> = across.iter().map(|f| turns(*f, width).into()).collect();
         let along_y: Vec<Vec<Field>> = down.iter().map(|f| turns(*f, height)).collect();
         let points = if self.optics.fringing.is_some() { POINTS * POINTS } else { 1 };
         let has_gap = self.optics.pixel.has_gap();
@@ -121,13 +137,13 @@ impl Wave<'_> {
         // Of each row, for each frequency across: the sums of all points, and of the bare beam.
         let of_row = |work: &mut Row, row: usize| -> Vec<Field> {
             let line = row * width..(row + 1) * width;
-            let beam = self.optics.beam.as_ref().map(|beam| &beam[line.clone()]);
-            for (turns, to) in along_x.iter().zip(&mut work.turns) {
-                for (at, turn) in turns.iter().enumerate() {
-                    let lit = beam.map_or(*turn, |beam| turn * beam[at]);
-                    (to.real[at], to.imaginary[at]) = (lit.re, lit.im);
+            let light = self.optics.beam.as_ref().map(|beam| &beam[line.clone()]);
+            if let Some(light) = light {
+                for (turns, to) in along_x.iter().zip(&mut work.turns) {
+                    lit(light, [&turns.real, &turns.imaginary], &mut to.real, &mut to.imaginary);
                 }
             }
+            let turns = if light.is_some() { &work.turns } else { &along_x };
             let mut sums = Vec::with_capacity((points + 1) * across.len());
             for point in 0..points {
                 let phases = match &self.optics.fringing {
@@ -140,7 +156,7 @@ impl Wave<'_> {
                 };
                 let Numbers { real, imaginary } = &mut work.field;
                 turn(phases, real, imaginary);
-                sums.extend(work.turns.iter().map(|turns| {
+                sums.extend(turns.iter().map(|turns| {
                     let (re, im) = product([real, imaginary], [&turns.real, &turns.imaginary]);
                     Field::new(re, im)
                 }));
@@ -149,7 +165,7 @@ impl Wave<'_> {
                 let sum = |turns: &Numbers| {
                     Field::new(turns.real.iter().sum(), turns.imaginary.iter().sum())
                 };
-                sums.extend(work.turns.iter().map(sum));
+                sums.extend(turns.iter().map(sum));
             }
             sums
         };
