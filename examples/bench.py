@@ -15,7 +15,7 @@ import uuid
 
 import numpy as np
 
-WIDTH, HEIGHT, BITS = 40, 40, 8  # the modulator
+WIDTH, HEIGHT, BITS = 48, 48, 8  # the modulator
 CAMERA_BITS = 12
 FRAMES_A_REQUEST, FRAMES_A_SECOND = 64, 60
 PHASES = np.exp(2j * np.pi * np.arange(2**BITS) / 2**BITS).astype(np.complex64)  # level g adds the phase 2 pi g / 2^BITS

@@ -171,7 +171,8 @@ optimiser.adam.rate = 0.01
 
 #[test]
 fn a_served_array_is_the_one_in_the_process() {
-    let ideal = "device.crossbar.pulses={ model = 'constant', step = 0.002, rounding = 'deterministic' }";
+    let ideal =
+        "device.crossbar.pulses={ model = 'constant', step = 0.002, rounding = 'deterministic' }";
     for settings in [
         &[][..],
         &["network.topology=reciprocal", "learning.rule=ep"],
@@ -612,4 +613,10 @@ fn a_lost_laboratory_costs_a_mini_batch_and_a_record_trains_the_same_run() {
     assert!(tuned.status.success(), "{}", String::from_utf8_lossy(&tuned.stderr));
     let evaluated = place.json(&["evaluate", "in-situ", "--laboratory", &server]);
     assert_eq!(evaluated["epochs"], 2);
+    let predict = ["predict", "in-situ", "--out", "there.csv", "--laboratory", &server];
+    let predicted = place.json(&predict);
+    let accuracy = evaluated["test_accuracy"].as_f64().unwrap();
+    let right = accuracy * evaluated["test_samples"].as_f64().unwrap();
+    // Frames are noisy, and are not asked for in the same order.
+    assert!((predicted["correct"].as_f64().unwrap() - right).abs() < 1.5, "{predicted} {right}");
 }

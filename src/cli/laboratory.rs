@@ -72,7 +72,8 @@ pub(super) fn run(command: &LaboratoryCommand, json: bool) -> Result<()> {
             for (what, [change, error]) in
                 [("light", found.drift.light), ("phases", found.drift.phase)]
             {
-                let (seconds, change, error) = (found.drift.seconds, percent(change), percent(error));
+                let (seconds, change, error) =
+                    (found.drift.seconds, percent(change), percent(error));
                 let _ = writeln!(lines, "drift of {what} {change} +- {error} in {seconds:.0} s");
             }
             print(&format!("{lines}written to {}", command.out.display()))

@@ -40,6 +40,7 @@ pub(super) fn run(command: &PredictCommand, json: bool) -> Result<()> {
     let directory = RunDirectory::open(&command.run)?;
     let experiment = directory.experiment_on(command.device.as_deref(), &command.settings)?;
     let experiment = super::train::in_laboratory(experiment, command.laboratory.as_deref())?;
+    super::train::stop_laboratory(&experiment);
     let found = in_precision!(experiment, predicted(command, &directory, &experiment))?;
     let inputs: Vec<PathBuf> = command.data.iter().map(PathBuf::from).collect();
     let inputs: Vec<_> = inputs.iter().map(PathBuf::as_path).collect();

@@ -92,8 +92,7 @@ impl Bench {
         level: impl Fn(&A, usize, usize) -> u16 + Sync,
     ) -> Result<Option<Vec<f64>>> {
         let (height, width, regions) = (self.height(), self.width(), self.kind.regions);
-        let (dtype, each) =
-            if self.kind.panel.bits > 8 { (Dtype::U2, 2) } else { (Dtype::U1, 1) };
+        let (dtype, each) = if self.kind.panel.bits > 8 { (Dtype::U2, 2) } else { (Dtype::U1, 1) };
         let mut light = Vec::with_capacity(asked.len());
         for asked in asked.chunks(self.kind.max_frames.min(FRAMES)) {
             let mut bytes = vec![0; asked.len() * height * width * each];
@@ -140,6 +139,14 @@ impl Bench {
             light.extend(seen.map(|(seen, lost)| if lost != 0.0 { f64::NAN } else { seen }));
         }
         Ok(Some(light))
+    }
+
+    /// Whether it reads the order that it is asked for, not the zero order whatever that is.
+    pub fn reads_orders(&mut self, exposure: f64) -> Result<bool> {
+        let zero = self.flat(1, exposure)?[0];
+        let flat = |(): &(), _, _| 0;
+        let other = self.try_show(&[()], exposure, Some([0.125, 0.125]), flat)?;
+        Ok(other.is_some_and(|other| other[0] < 0.5 * zero))
     }
 
     /// The exposure at which all pixels in phase give about 0.7 of the camera's full scale.

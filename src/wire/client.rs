@@ -301,7 +301,9 @@ impl Laboratory {
         let answer = self.ask(&Arc::new(request), &question)?;
         match answer.field("done") {
             None | Some(Value::Bool(true)) => Ok(()),
-            Some(other) => Err(self.wrong(&question.what, &format!("done = {other}: expected true"))),
+            Some(other) => {
+                Err(self.wrong(&question.what, &format!("done = {other}: expected true")))
+            }
         }
     }
 

@@ -183,14 +183,17 @@ impl Said<'_> {
         let expected = format!("a whole number, 1 to {most}");
         let found = self.expect(path, &expected)?;
         let count = found.as_u64().filter(|count| (1..=most as u64).contains(count));
-        count.map(|count| count as usize).ok_or_else(|| format!("{path} = {found}: expected {expected}"))
+        count
+            .map(|count| count as usize)
+            .ok_or_else(|| format!("{path} = {found}: expected {expected}"))
     }
 
     /// A number of at least `low`, or above it.
     fn number(&self, path: &str, low: f64, or_equal: bool) -> Result<f64, String> {
         let expected = format!("a number {} {low}", if or_equal { "of at least" } else { "above" });
         let found = self.expect(path, &expected)?;
-        let number = found.as_f64().filter(|x| x.is_finite() && (*x > low || or_equal && *x == low));
+        let number =
+            found.as_f64().filter(|x| x.is_finite() && (*x > low || or_equal && *x == low));
         number.ok_or_else(|| format!("{path} = {found}: expected {expected}"))
     }
 
@@ -234,8 +237,9 @@ impl Said<'_> {
             }
             "system" => {
                 let nodes = self.count("nodes", 1 << 20)?;
-                let expected =
-                    format!("[first, end]: the first output and the one after the last, of {nodes} nodes");
+                let expected = format!(
+                    "[first, end]: the first output and the one after the last, of {nodes} nodes"
+                );
                 let outputs: [usize; 2] = self.read("outputs", &expected)?;
                 if outputs[0] >= outputs[1] || outputs[1] > nodes {
                     return Err(format!("outputs = {outputs:?}: expected {expected}"));
@@ -256,9 +260,9 @@ impl Said<'_> {
                     resolution: self.number("resolution", 0.0, true)?,
                 }))
             }
-            other => Err(format!(
-                "kind = \"{other}\": expected \"frames\", \"array\" or \"system\""
-            )),
+            other => {
+                Err(format!("kind = \"{other}\": expected \"frames\", \"array\" or \"system\""))
+            }
         }
     }
 }

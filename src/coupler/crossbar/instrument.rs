@@ -17,8 +17,8 @@ use nalgebra::{DMatrix, DMatrixView};
 use serde_json::{Map, Value, json};
 
 use super::effects::{CrossbarDevice, Direction};
-use super::{Crossbar, Memory};
 use super::settings::Mapping;
+use super::{Crossbar, Memory};
 use crate::arithmetic::random::Key;
 use crate::coupler::Effect;
 use crate::coupler::{Coupler, Port, Read, Streams};

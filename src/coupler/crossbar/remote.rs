@@ -148,7 +148,8 @@ impl<T: Real> RemoteArray<T> {
         self.laboratory.pulse(Array::of_numbers("counts", &[self.kind.rows, columns], counts))?;
         // A cell that cannot be read is where its pulses should have taken it.
         let found = self.read_back()?;
-        let known = |found: f64, expected: T| if found.is_finite() { T::of(found) } else { expected };
+        let known =
+            |found: f64, expected: T| if found.is_finite() { T::of(found) } else { expected };
         self.weights = found.zip_map(&expected, known);
         Ok(())
     }

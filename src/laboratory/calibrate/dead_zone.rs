@@ -36,7 +36,7 @@ pub(super) struct DeadZone {
     pub reflected: Complex<f64>,
 }
 
-/// Measures it; none where the bench cannot read that order.
+/// Measures it; none where the bench does not take the exposure.
 pub(super) fn dead_zone(
     bench: &mut Bench,
     exposure: f64,
@@ -45,12 +45,6 @@ pub(super) fn dead_zone(
     let levels: Vec<u16> =
         (0..LEVELS).map(|k| bench.level(f64::from(k) / f64::from(LEVELS))).collect();
     let paint = |level: &u16, _: usize, _: usize| *level;
-    // A bench that reads the zero order whatever it is asked for sees as much of it.
-    let zero = bench.show(&levels[..1], exposure, paint)?[0];
-    match bench.try_show(&levels[..1], exposure, Some(ORDER), paint)? {
-        Some(seen) if (seen[0] - zero).abs() > 0.5 * zero => {}
-        _ => return Ok(None),
-    }
     let brighter = bench.exposure_of(&levels, Some(ORDER), BRIGHTER * exposure)?;
     let Some(brighter) = brighter else { return Ok(None) };
     let shown = levels.repeat(REPEATS);
@@ -60,7 +54,8 @@ pub(super) fn dead_zone(
     let square = response.modulated.powi(2) * brighter / exposure;
     let found = least_squares(&[0.02, 0.3, 0.0], |p| {
         let apart = |(level, seen): (&u16, &f64)| {
-            let field = Complex::cis(response.phases[usize::from(*level)]) - Complex::new(p[1], p[2]);
+            let field =
+                Complex::cis(response.phases[usize::from(*level)]) - Complex::new(p[1], p[2]);
             seen - square * p[0] * p[0] * field.norm_sqr()
         };
         shown.iter().zip(&seen).filter(|(_, seen)| seen.is_finite()).map(apart).collect()

@@ -9,8 +9,8 @@
 //!
 //! - [*Response*](response): two parts of the panel show a reference level and another; four
 //!   references tell the phase of the other, c, u, and the light of the parts.
-//! - [*Illumination*](illumination): one block after another is turned in four phases against the
-//!   rest.
+//! - [*Illumination*](illumination): one block after another sends its light into an order of its
+//!   own; or is turned in four phases against the rest, where no order but the zero can be read.
 //! - [*Crosstalk*](crosstalk): gratings of two levels and periods from 2 to 16 pixels; a kernel
 //!   smears their edges, and what is left in the zero order tells its width.
 //! - [*Fill factor and dead zone*](dead_zone): a turn of all pixels, read in the order of the pixel
@@ -82,7 +82,8 @@ struct Found {
 
 impl Found {
     fn state(&mut self, key: &'static str, value: f64, unit: &'static str, source: &str) {
-        let source = source.replace("{frames}", &format!("{} frames", self.bench.frames - self.before));
+        let source =
+            source.replace("{frames}", &format!("{} frames", self.bench.frames - self.before));
         self.numbers.insert(key, Measured { value, unit, source });
     }
 
@@ -104,7 +105,6 @@ pub fn calibrate(laboratory: &Arc<Laboratory>, tell: &mut dyn FnMut(&str)) -> Re
         ("quantisation.bits", f64::from(kind.panel.bits), "bit"),
         ("panel.width_px", kind.panel.width as f64, "px"),
         ("panel.height_px", kind.panel.height as f64, "px"),
-        ("camera.bits", f64::from(kind.camera.bits), "bit"),
         ("frames.rate_Hz", kind.frame_rate_hz, "Hz"),
     ] {
         found.state(key, value, unit, "the instrument says so");
@@ -125,7 +125,11 @@ pub fn calibrate(laboratory: &Arc<Laboratory>, tell: &mut dyn FnMut(&str)) -> Re
     let before = Stand::look(found.begin(), exposure, &response)?;
 
     tell("fill factor and dead zone");
-    let dead_zone = dead_zone::dead_zone(found.begin(), exposure, &response)?;
+    let reads_orders = found.begin().reads_orders(exposure)?;
+    let dead_zone = match reads_orders {
+        true => dead_zone::dead_zone(&mut found.bench, exposure, &response)?,
+        false => None,
+    };
     let (mut left, mut told) = (response.constant, "; dead zones and window together");
     if let Some(dead_zone) = &dead_zone {
         let order = "measured: a turn of all pixels in the order of the pixel grid, {frames}";
@@ -141,13 +145,15 @@ pub fn calibrate(laboratory: &Arc<Laboratory>, tell: &mut dyn FnMut(&str)) -> Re
     found.state("unmodulated.phase_rad", left.arg(), "rad", &source);
 
     tell("illumination");
-    let (radius, left) = illumination::illumination(found.begin(), exposure, &response)?;
+    let bench = found.begin();
+    let light = illumination::illumination(bench, exposure, &response, reads_orders)?;
     let source = format!(
-        "measured: {BLOCKS} x {BLOCKS} blocks turned against the rest, {{frames}}; a Gaussian beam \
-         leaves {:.1} % rms of the light of a block",
-        100.0 * left
+        "measured: {BLOCKS} x {BLOCKS} blocks {}, {{frames}}; a Gaussian beam leaves {:.1} % rms of \
+         the light of a block",
+        light.how,
+        100.0 * light.left
     );
-    found.state("illumination.radius", radius, "half the panel's shorter side", &source);
+    found.state("illumination.radius", light.radius, "half the panel's shorter side", &source);
 
     tell("crosstalk");
     let sigma = crosstalk::crosstalk(found.begin(), exposure, &response)?;
@@ -157,6 +163,11 @@ pub fn calibrate(laboratory: &Arc<Laboratory>, tell: &mut dyn FnMut(&str)) -> Re
 
     tell("noise");
     let noise = noise::noise(found.begin(), exposure)?;
+    let (bits, source) = match noise.bits > kind.camera.bits {
+        true => (noise.bits, "measured: the smallest step between readings, many pixels together"),
+        false => (kind.camera.bits, "the instrument says so"),
+    };
+    found.state("camera.bits", f64::from(bits), "bit", source);
     let source = "measured: variance against intensity, {frames}";
     let all = format!("{source}, all pixels of the region together");
     found.state("camera.noise", noise.read, "camera full scale", &all);
@@ -167,18 +178,26 @@ pub fn calibrate(laboratory: &Arc<Laboratory>, tell: &mut dyn FnMut(&str)) -> Re
 
     tell("flicker");
     let flicker = motion::flicker(found.begin(), exposure, &response, &noise)?;
-    let source = "measured: the variance of a mask that changes with all phases beside noise, {frames}";
+    let source =
+        "measured: the variance of a mask that changes with all phases beside noise, {frames}";
     found.state("flicker.amplitude", flicker.amplitude, "1", source);
     let (rate, source) = match flicker.rate_hz {
-        Some(rate) => (rate, "measured: the strongest frequency of the same frames, or an alias of it"),
-        None => (kind.frame_rate_hz, "the frame rate or a multiple: it stands still within a request"),
+        Some(rate) => {
+            (rate, "measured: the strongest frequency of the same frames, or an alias of it")
+        }
+        None => {
+            (kind.frame_rate_hz, "the frame rate or a multiple: it stands still within a request")
+        }
     };
     found.state("flicker.rate_Hz", rate, "Hz", source);
 
     tell("drift");
     let after = Stand::look(found.begin(), exposure, &response)?;
     let drift = Drift::between(&found.bench, &response, &noise, [&before, &after]);
-    let source = format!("measured: from the beginning to the end, {:.0} s, two looks of {{frames}}", drift.seconds);
+    let source = format!(
+        "measured: from the beginning to the end, {:.0} s, two looks of {{frames}}",
+        drift.seconds
+    );
     for (key, [change, error]) in
         [("power_drift.in_an_hour", drift.light), ("phase_drift.in_an_hour", drift.phase)]
     {

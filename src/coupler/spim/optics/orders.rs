@@ -180,9 +180,8 @@ impl Wave<'_> {
         for (y, turns) in along_y.iter().enumerate() {
             for x in 0..across.len() {
                 let sum = |point: usize| -> Field {
-                    let of = |(turn, row): (&Field, &Vec<Field>)| {
-                        turn * row[point * across.len() + x]
-                    };
+                    let of =
+                        |(turn, row): (&Field, &Vec<Field>)| turn * row[point * across.len() + x];
                     turns.iter().zip(&rows).map(of).sum()
                 };
                 let mut field: Field = (0..points)
@@ -225,7 +224,10 @@ mod tests {
         let (mut real, mut imaginary) = (vec![0.0; 8000], vec![0.0; 8000]);
         turn(&phases, &mut real, &mut imaginary);
         for ((phase, re), im) in phases.iter().zip(&real).zip(&imaginary) {
-            assert!((re - phase.cos()).abs() < 3e-16 && (im - phase.sin()).abs() < 3e-16, "{phase}");
+            assert!(
+                (re - phase.cos()).abs() < 3e-16 && (im - phase.sin()).abs() < 3e-16,
+                "{phase}"
+            );
         }
     }
 
