@@ -141,7 +141,8 @@ impl Bench {
         Ok(Some(light))
     }
 
-    /// Whether it reads the order that it is asked for, not the zero order whatever that is.
+    /// Whether it reads the order that it is asked for, and not the zero order whatever that is: a flat
+    /// mask is dark there.
     pub fn reads_orders(&mut self, exposure: f64) -> Result<bool> {
         let zero = self.flat(1, exposure)?[0];
         let flat = |(): &(), _, _| 0;

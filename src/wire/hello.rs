@@ -266,3 +266,31 @@ impl Said<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parsed(hello: &Value) -> Result<Hello> {
+        Hello::parse(hello.as_object().unwrap(), "a test")
+    }
+
+    #[test]
+    fn an_unusual_hello_is_read_and_a_wrong_one_is_told_its_key() {
+        let mut hello = json!({
+            "protocol": "Equilux-Laboratory/1", "kind": "FRAMES", "name": "", "session": 17,
+            "panel": {"width": 40, "height": 30, "bits": 8, "maker": null}, "camera": {"bits": 12},
+            "regions": 1, "max_frames": 1, "frame_rate_Hz": 60, "more": [1, {}],
+        });
+        let found = parsed(&hello).unwrap();
+        assert!(
+            found.session == "17"
+                && matches!(found.kind, Kind::Frames(kind) if kind.panel.width == 40)
+        );
+        hello["panel"]["height"] = json!("high");
+        let refusal = parsed(&hello).unwrap_err().to_string();
+        assert!(refusal.contains("panel.height = \"high\": expected a whole number"), "{refusal}");
+    }
+}

@@ -337,6 +337,16 @@ mod tests {
     }
 
     #[test]
+    fn one_kind_of_number_and_other_names_of_types_are_read() {
+        let line = br#"{"id":7.0,"arrays":[{"name":"a","dtype":"|B1","shape":[2.0]}],"bytes":2.0}"#;
+        let bytes = [&line[..], b"\r\n\x01\x00"].concat();
+        let mut found = read(&bytes).unwrap().unwrap();
+        assert_eq!(found.numbers("a", &[2]).unwrap(), [1.0, 0.0]);
+        found.fields.values_mut().for_each(make_whole);
+        assert_eq!(found.field("id"), Some(&json!(7)));
+    }
+
+    #[test]
     fn what_is_no_message_is_refused() {
         let long = vec![b'x'; MOST_OF_A_LINE + 10];
         for (bytes, words) in [
