@@ -617,6 +617,8 @@ fn a_lost_laboratory_costs_a_mini_batch_and_a_record_trains_the_same_run() {
     let predicted = place.json(&predict);
     let accuracy = evaluated["test_accuracy"].as_f64().unwrap();
     let right = accuracy * evaluated["test_samples"].as_f64().unwrap();
-    // Frames are noisy, and are not asked for in the same order.
-    assert!((predicted["correct"].as_f64().unwrap() - right).abs() < 1.5, "{predicted} {right}");
+    // Frames are noisy, and are not asked for in the same order; samples that do not settle have no
+    // class.
+    let apart = (predicted["correct"].as_f64().unwrap() - right).abs();
+    assert!(apart <= 2.0 + predicted["unsettled"].as_f64().unwrap(), "{predicted} {right}");
 }

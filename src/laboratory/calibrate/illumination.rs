@@ -45,7 +45,7 @@ fn by_order(bench: &mut Bench, exposure: f64, response: &Response) -> Result<Opt
         let brightest = seen.iter().copied().fold(0.0, f64::max);
         if seen.iter().any(|seen| !seen.is_finite()) {
             exposure /= 10.0;
-        } else if brightest < BRIGHT / 2.0 || brightest > BRIGHT + 0.2 {
+        } else if !(BRIGHT / 2.0..=BRIGHT + 0.2).contains(&brightest) {
             exposure *= BRIGHT / brightest.max(1e-3);
         } else {
             let Some(seen) = bench.try_show(&all.repeat(REPEATS), exposure, Some(ORDER), paint)?

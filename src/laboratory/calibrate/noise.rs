@@ -1,11 +1,14 @@
 //! The noise of a frame against its intensity, a + b I + c I^2.
 
+use nalgebra::{DMatrix, DVector};
+
 use crate::Result;
 use crate::laboratory::bench::{Bench, moments};
-use crate::laboratory::fit::least_squares;
 
-/// Frames of one mask at each of the exposures.
-const FRAMES: usize = 384;
+/// Parts of the exposure at which the light is looked at, and frames at each: bright ones tell the
+/// laser's noise alone, of which a variance is known to a few parts of a hundred.
+const PARTS: [(f64, usize); 6] =
+    [(1.0, 1024), (0.6, 1024), (0.3, 512), (0.12, 512), (0.04, 256), (0.01, 256)];
 
 /// Steps between readings that are none: rounding of single precision, on the way here.
 const FINEST: f64 = 2e-7;
@@ -33,8 +36,8 @@ impl Noise {
 /// Measures it, on frames of all pixels in phase.
 pub(super) fn noise(bench: &mut Bench, exposure: f64) -> Result<Noise> {
     let (mut points, mut readings) = (Vec::new(), Vec::new());
-    for part in [1.0, 0.6, 0.3, 0.12, 0.04, 0.01] {
-        let seen = bench.flat(FRAMES, part * exposure)?;
+    for (part, frames) in PARTS {
+        let seen = bench.flat(frames, part * exposure)?;
         // The noise from frame to frame: what all frames of a second share is no noise of theirs.
         let apart: Vec<f64> = seen.windows(2).map(|pair| pair[1] - pair[0]).collect();
         let variance = apart.iter().map(|x| x * x).sum::<f64>() / (2.0 * apart.len() as f64);
@@ -46,15 +49,55 @@ pub(super) fn noise(bench: &mut Bench, exposure: f64) -> Result<Noise> {
     let steps = readings.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > FINEST);
     let step = steps.fold(1.0, f64::min);
     let bits = (1.0 / step + 1.0).log2().round() as u32;
-    // Each variance is known to the same part of itself, down to that of rounding.
-    let floor = step * step / 12.0;
-    let of = |p: &[f64]| Noise { read: p[0].exp(), shot: p[1].exp(), laser: p[2].exp(), bits };
-    let found = least_squares(&[1e-3f64.ln(), 1e-4f64.ln(), 3e-3f64.ln()], |p| {
-        let noise = of(p);
-        let apart = |(mean, variance): &(f64, f64)| {
-            ((noise.variance(*mean) + floor) / (variance + floor)).ln()
-        };
-        points.iter().map(apart).collect()
-    });
-    Ok(of(&found))
+    let [read, shot, laser] = parabola(&points, step * step / 12.0);
+    Ok(Noise { read: read.sqrt(), shot, laser: laser.sqrt(), bits })
+}
+
+/// a, b and c of a + b I + c I^2, none below 0, that miss the variances of `points` (I, variance)
+/// least: each is known to the same part of itself, down to that of rounding.
+fn parabola(points: &[(f64, f64)], rounding: f64) -> [f64; 3] {
+    let of = |terms: &[f64; 3], i: f64| terms[0] + terms[1] * i + terms[2] * i * i;
+    let mut expected: Vec<f64> = points.iter().map(|(_, variance)| *variance).collect();
+    let mut found = [0.0; 3];
+    for _ in 0..4 {
+        let rows = points.len();
+        let scale = |row: usize| 1.0 / (expected[row] + rounding);
+        let target = DVector::from_fn(rows, |row, _| points[row].1 * scale(row));
+        let mut least = f64::INFINITY;
+        for kept in 1..8 {
+            let terms: Vec<i32> = (0..3).filter(|term| kept >> term & 1 == 1).collect();
+            let of_term = |row: usize, at: usize| points[row].0.powi(terms[at]) * scale(row);
+            let matrix = DMatrix::from_fn(rows, terms.len(), of_term);
+            let square = matrix.tr_mul(&matrix).cholesky();
+            let Some(own) = square.map(|square| square.solve(&matrix.tr_mul(&target))) else {
+                continue;
+            };
+            let missed = (&matrix * &own - &target).norm();
+            if own.min() >= 0.0 && missed < least {
+                (least, found) = (missed, [0.0; 3]);
+                terms.iter().zip(&own).for_each(|(term, own)| found[*term as usize] = *own);
+            }
+        }
+        expected = points.iter().map(|(i, _)| of(&found, *i)).collect();
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parabola_is_found_again_and_none_of_its_terms_is_below_0() {
+        let intensities = [0.7, 0.4, 0.2, 0.08, 0.03, 0.007];
+        for truth in [[3.7e-8, 2.8e-6, 2.5e-5], [0.0, 2.8e-6, 2.5e-5], [4e-6, 0.0, 0.0]] {
+            let variance = |i: f64| truth[0] + truth[1] * i + truth[2] * i * i;
+            let points: Vec<(f64, f64)> = intensities.iter().map(|i| (*i, variance(*i))).collect();
+            let found = parabola(&points, 1e-9);
+            for (found, truth) in found.iter().zip(truth) {
+                assert!((found - truth).abs() <= 1e-6 * truth + 1e-15, "{found:?} {truth:?}");
+            }
+        }
+        assert_eq!(parabola(&[(0.1, 1e-4), (0.5, 1e-5), (1.0, 1e-6)], 1e-9)[2], 0.0);
+    }
 }

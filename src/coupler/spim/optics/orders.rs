@@ -65,7 +65,7 @@ vectorised! {
                 8.333_333_333_322_119e-3, -1.666_666_666_666_663e-1,
             ]);
             let cosine = series(z, [
-                -1.135_853_652_138_768_2e-11, 2.087_570_084_197_473_2e-9,
+                -1.135_853_652_138_768_2e-11, 2.087_570_084_197_473e-9,
                 -2.755_731_417_929_674e-7, 2.480_158_728_885_170_5e-5,
                 -1.388_888_888_887_305_6e-3, 4.166_666_666_666_659e-2,
             ]);
@@ -244,7 +244,7 @@ mod tests {
                 "quantisation.bits = 5\npanel.width_px = 21\npanel.height_px = 18\n{effects}"
             );
             let device: SpimDevice = toml::from_str(&text).unwrap();
-            let optics = Optics::new(&device, 9).unwrap();
+            let optics = Optics::new(&device, 4).unwrap();
             let levels = (0..18 * 21).map(|at| (at * at * 7 + at) as u16 % 32).collect();
             let mask = Mask::from_levels(18, 21, 5, levels).unwrap();
             let moment = Moment { flicker: 0.02, pixel_key: Some(optics.chip) };
