@@ -3,12 +3,14 @@
 use nalgebra::{DMatrix, DVector};
 
 use crate::Result;
-use crate::laboratory::bench::{Bench, moments};
+use crate::laboratory::bench::{Bench, mean, moments};
 
-/// Parts of the exposure at which the light is looked at, and frames at each: bright ones tell the
-/// laser's noise alone, of which a variance is known to a few parts of a hundred.
+/// Parts of the exposure at which the light is looked at, and frames at each.
 const PARTS: [(f64, usize); 6] =
-    [(1.0, 1024), (0.6, 1024), (0.3, 512), (0.12, 512), (0.04, 256), (0.01, 256)];
+    [(1.0, 768), (0.6, 768), (0.3, 768), (0.12, 768), (0.04, 384), (0.01, 384)];
+
+/// Frames among which a variance is taken: what all of them share is no noise of theirs.
+const TOGETHER: usize = 64;
 
 /// Steps between readings that are none: rounding of single precision, on the way here.
 const FINEST: f64 = 2e-7;
@@ -38,9 +40,8 @@ pub(super) fn noise(bench: &mut Bench, exposure: f64) -> Result<Noise> {
     let (mut points, mut readings) = (Vec::new(), Vec::new());
     for (part, frames) in PARTS {
         let seen = bench.flat(frames, part * exposure)?;
-        // The noise from frame to frame: what all frames of a second share is no noise of theirs.
-        let apart: Vec<f64> = seen.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        let variance = apart.iter().map(|x| x * x).sum::<f64>() / (2.0 * apart.len() as f64);
+        let variances = seen.chunks(TOGETHER).map(|seen| moments(seen)[1].powi(2));
+        let variance = mean(variances);
         points.push((moments(&seen)[0], variance));
         readings.extend(seen);
     }
