@@ -9,7 +9,7 @@ use std::thread;
 
 use common::Place;
 use equilux::experiment::{Experiment, Session};
-use equilux::wire::{Array, Instrument, Message, serve};
+use equilux::wire::{Array, Instrument, Message, Refusal, serve};
 use serde_json::{Value, json};
 
 /// A small optical machine, its light ideal.
@@ -171,10 +171,75 @@ optimiser.adam.rate = 0.01
 
 #[test]
 fn a_served_array_is_the_one_in_the_process() {
-    for settings in [&[][..], &["network.topology=reciprocal", "learning.rule=ep"]] {
+    let ideal =
+        "device.crossbar.pulses={ model = 'constant', step = 0.002, rounding = 'deterministic' }";
+    for settings in [
+        &[][..],
+        &["network.topology=reciprocal", "learning.rule=ep"],
+        &["device.crossbar.cells.mapping=offset", ideal],
+    ] {
         let here = experiment(PLAIN, settings);
         let instrument = here.clone();
         agree(here, &served(move || instrument.array().unwrap()), 1e-9);
+    }
+}
+
+/// Pulses what it is asked to, and says that it is busy when it is asked for the first time.
+struct Busy<I>(I, std::collections::BTreeSet<String>);
+
+impl<I: Instrument> Instrument for Busy<I> {
+    fn hello(&self) -> serde_json::Map<String, Value> {
+        self.0.hello()
+    }
+    fn state(&self) -> serde_json::Map<String, Value> {
+        self.0.state()
+    }
+    fn answer(&mut self, request: &Message) -> Result<Message, Refusal> {
+        let answer = self.0.answer(request);
+        match request.text("nonce") {
+            Some(nonce) if self.1.insert(nonce.into()) => {
+                Err(Refusal { code: "busy", message: "a test".into() })
+            }
+            _ => answer,
+        }
+    }
+}
+
+#[test]
+fn pulses_are_done_once_however_often_they_are_asked_for_and_a_record_repeats_them() {
+    let place = Place::new();
+    let record = place.path("pulses.eqrec").display().to_string();
+    let cells = [
+        "device.crossbar.cells.mapping=offset",
+        "device.crossbar.pulses={ model = 'soft-bounds', step = 0.002, step_noise = 0.3 }",
+    ];
+    let with = |more: &str| experiment(PLAIN, &[&cells[..], &[more]].concat());
+    let here = with(&format!("laboratory.record={record}"));
+    let (own, busy) = (here.clone(), here.clone());
+    let once = trained(here.in_laboratory(&served(move || own.array().unwrap())).unwrap());
+    assert!(once.2.lab.pulses > 100 && once.2.lab.retries == 0);
+    // What is done, and then said not to be, is asked again and not done again.
+    let busy = served(move || Busy(busy.array().unwrap(), Default::default()));
+    let twice = trained(with("laboratory.retries=1").in_laboratory(&busy).unwrap());
+    assert!((&once.0, &once.1) == (&twice.0, &twice.1));
+    assert!(twice.2.lab.retries > 0 && twice.2.lab.pulses == once.2.lab.pulses);
+    let replayed = trained(with(&format!("laboratory.replay={record}")));
+    assert!((&once.0, &once.1) == (&replayed.0, &replayed.1));
+
+    for (setting, words) in [
+        ("device.crossbar.cells.mapping=differential", "cells.mapping"),
+        ("device.crossbar.pulses.direction=up", "only step up"),
+    ] {
+        let own = with("seed=1");
+        let address = served(move || own.array().unwrap());
+        let mut settings = cells.to_vec();
+        settings.push(setting);
+        if words != "cells.mapping" {
+            settings[0] = "device.crossbar.cells.mapping=differential";
+        }
+        let other = experiment(PLAIN, &settings).in_laboratory(&address).unwrap();
+        let refusal = Session::<f64>::new(other).err().unwrap().to_string();
+        assert!(refusal.contains(words), "{refusal}");
     }
 }
 
@@ -410,17 +475,32 @@ fn another_laboratory_than_the_experiments_is_refused() {
     let set =
         |key: &'static str, value: Value| hello(move |hello| drop(hello.insert(key.into(), value)));
     for (bytes, words) in [
-        (set("kind", json!("array")), "missing field `rows`"),
+        (set("kind", json!("array")), "it has no `g_min_uS`: expected a number of at least 0"),
+        (
+            hello(|hello| {
+                hello.extend(json!({
+                    "kind": "array", "rows": 64, "columns": 48, "g_min_uS": 0.1, "g_max_uS": 25,
+                    "max_samples": 256, "reads_per_second": 1e4,
+                }).as_object().unwrap().clone());
+            }),
+            "kind = \"array\": an experiment of [device.spim] expected \"frames\"",
+        ),
         (set("kind", json!("oracle")), "expected \"frames\", \"array\" or \"system\""),
         (set("protocol", json!("equilux-laboratory/2")), "expected \"equilux-laboratory/1\""),
         (set("id", json!(7)), "answered the request 7: expected the answer to 1"),
         (set("ok", json!(false)), "it refuses"),
         (set("regions", json!(4)), "it reads 4 region(s) of a frame: this experiment expected 1"),
-        (set("max_frames", json!(0)), "max_frames = 0: expected 1 to"),
+        (set("max_frames", json!(0)), "max_frames = 0: expected a whole number, 1 to"),
         (set("frame_rate_Hz", json!(-1)), "frame_rate_Hz = -1: expected a number above 0"),
-        (set("panel", json!({"width": 4, "height": 4, "bits": 8})), "16 nodes do not fit"),
+        (set("panel", json!({"width": 4, "height": 4, "bits": 8})), "on its panel: device.spim.panel: a panel of 4 x 4"),
         (set("panel", json!({"width": 40, "height": 30, "bits": 6})), "quantisation.bits = 8 expected"),
-        (hello(|hello| drop(hello.remove("camera"))), "missing field `camera`"),
+        (set("panel", json!({"width": -3, "height": 4, "bits": 8})), "panel.width = -3: expected a whole number"),
+        (set("session", json!(["a"])), "session = [\"a\"]: expected text"),
+        (hello(|hello| drop(hello.remove("camera"))), "it has no `camera.bits`"),
+        (
+            String::from_utf8(hello(|_| ())).unwrap().replace(":60,", ":NaN,").into_bytes(),
+            "\"frame_rate_Hz\\\":NaN",
+        ),
         (hello(|hello| drop(hello.remove("session"))), "it has no `session`"),
         (b"Python 3.12.1 (main)\n".to_vec(), "found \"Python 3.12.1 (main)\""),
         (vec![b'x'; 10_000_000], "a line longer than 65536 bytes"),
@@ -533,4 +613,12 @@ fn a_lost_laboratory_costs_a_mini_batch_and_a_record_trains_the_same_run() {
     assert!(tuned.status.success(), "{}", String::from_utf8_lossy(&tuned.stderr));
     let evaluated = place.json(&["evaluate", "in-situ", "--laboratory", &server]);
     assert_eq!(evaluated["epochs"], 2);
+    let predict = ["predict", "in-situ", "--out", "there.csv", "--laboratory", &server];
+    let predicted = place.json(&predict);
+    let accuracy = evaluated["test_accuracy"].as_f64().unwrap();
+    let right = accuracy * evaluated["test_samples"].as_f64().unwrap();
+    // Frames are noisy, and are not asked for in the same order; samples that do not settle have no
+    // class.
+    let apart = (predicted["correct"].as_f64().unwrap() - right).abs();
+    assert!(apart <= 2.0 + predicted["unsettled"].as_f64().unwrap(), "{predicted} {right}");
 }

@@ -38,6 +38,7 @@ pub(super) fn run(command: &EvaluateCommand, json: bool) -> Result<()> {
     let directory = RunDirectory::open(&command.run)?;
     let experiment = directory.experiment_on(command.device.as_deref(), &command.settings)?;
     let experiment = super::train::in_laboratory(experiment, command.laboratory.as_deref())?;
+    super::train::stop_laboratory(&experiment);
     let summary = in_precision!(experiment, evaluated(command, &directory, &experiment))?;
     if json {
         return print(&serde_json::to_string(&summary).expect("names and finite numbers"));

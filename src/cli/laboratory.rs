@@ -36,8 +36,9 @@ pub struct CheckCommand {
 
 /// Measure a modulator and a camera, and write their datasheet
 ///
-/// Phase response, illumination, crosstalk, unmodulated light and noise, from the intensities of a
-/// few thousand masks. Every number's source says how it was measured.
+/// Phase response, illumination, crosstalk, fill factor, unmodulated light, noise, flicker and
+/// drift, from the intensities of a few thousand masks. Every number's source says how it was
+/// measured.
 #[derive(Debug, Args)]
 pub struct CalibrateCommand {
     /// Its address HOST:PORT, or the command that talks to it on its standard input and output
@@ -58,7 +59,8 @@ pub(super) fn run(command: &LaboratoryCommand, json: bool) -> Result<()> {
             }
         }
         LaboratoryCommand::Calibrate(command) => {
-            let found = calibrate(&reach(&command.laboratory)?)?;
+            let laboratory = reach(&command.laboratory)?;
+            let found = calibrate(&laboratory, &mut |what| super::tell(&format!("{what}...")))?;
             write(&found, &command.out)?;
             if json {
                 return print(&serde_json::to_string(&found).expect("names and numbers"));
@@ -66,6 +68,13 @@ pub(super) fn run(command: &LaboratoryCommand, json: bool) -> Result<()> {
             let mut lines = format!("{}: {} frames\n", found.name, found.frames);
             for (key, number) in &found.numbers {
                 let _ = writeln!(lines, "{key:24} {:12.6} {}", number.value, number.unit);
+            }
+            for (what, [change, error]) in
+                [("light", found.drift.light), ("phases", found.drift.phase)]
+            {
+                let (seconds, change, error) =
+                    (found.drift.seconds, percent(change), percent(error));
+                let _ = writeln!(lines, "drift of {what} {change} +- {error} in {seconds:.0} s");
             }
             print(&format!("{lines}written to {}", command.out.display()))
         }
@@ -145,7 +154,7 @@ fn write(found: &Calibration, path: &Path) -> Result<()> {
         let table = path.with_extension("response.csv");
         let phases: Vec<String> = found.phases.iter().map(f64::to_string).collect();
         write_text(&table, &(phases.join("\n") + "\n"))?;
-        let source = "measured: two halves in squares at four reference levels";
+        let source = "measured: two parts of the panel at four reference levels";
         number("response.table", format!("{:?}", table.display().to_string()), "rad", source);
     }
     write_text(path, &text)?;

@@ -29,12 +29,18 @@ pub struct PredictCommand {
     /// Program the parameters into this device: a datasheet's name or path, or `exact`
     #[arg(long, value_name = "SHEET")]
     device: Option<String>,
+    /// Predict on the instrument of a laboratory: its address HOST:PORT, or the command that talks
+    /// to it on its standard input and output; `none` simulates
+    #[arg(long, value_name = "COMMAND|ADDRESS")]
+    laboratory: Option<String>,
 }
 
 pub(super) fn run(command: &PredictCommand, json: bool) -> Result<()> {
     Predictions::check_path(&command.out)?;
     let directory = RunDirectory::open(&command.run)?;
     let experiment = directory.experiment_on(command.device.as_deref(), &command.settings)?;
+    let experiment = super::train::in_laboratory(experiment, command.laboratory.as_deref())?;
+    super::train::stop_laboratory(&experiment);
     let found = in_precision!(experiment, predicted(command, &directory, &experiment))?;
     let inputs: Vec<PathBuf> = command.data.iter().map(PathBuf::from).collect();
     let inputs: Vec<_> = inputs.iter().map(PathBuf::as_path).collect();

@@ -67,6 +67,13 @@ pub(super) fn in_laboratory(experiment: Experiment, place: Option<&str>) -> Resu
     Ok(experiment)
 }
 
+/// Lets Ctrl-C end the request in flight, not the conversation, where there is a laboratory.
+pub(super) fn stop_laboratory(experiment: &Experiment) {
+    if experiment.laboratory.is_some() {
+        wire::stop_with(super::stop_on_signals());
+    }
+}
+
 fn train<T: Real>(command: &TrainCommand, experiment: &Experiment, json: bool) -> Result<()> {
     let (name, out) = (run_name(&command.config), command.out.clone());
     let place = if command.resume { Place::Resume(out) } else { Place::New(out) };

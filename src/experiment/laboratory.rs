@@ -1,18 +1,14 @@
 //! The laboratory in which an experiment's instruments stand: the table `[laboratory]`.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use sha2::{Digest, Sha256};
 
 use super::{Device, Experiment, Machine, Sheet};
 use crate::arithmetic::random::Key;
 use crate::coupler::chip_key;
 use crate::coupler::crossbar::SimulatedArray;
 use crate::coupler::spim::{SimulatedFrames, SpimDevice, Tier};
-use crate::file::hexadecimal;
 use crate::system::SimulatedSystem;
-use crate::wire::Laboratory;
+use crate::wire::{Laboratory, fresh_name};
 use crate::{Error, Result};
 
 /// Nodes of a device that is served by itself, where its panel sets no limit.
@@ -99,7 +95,7 @@ impl Experiment {
         let nodes = apertures.max().unwrap_or(1);
         let chip = SpimDevice::chip(self.seed, self.chip, 0);
         let noise = Key::new(self.seed, "served frames");
-        SimulatedFrames::new(device, nodes, tier, [chip, noise], session())
+        SimulatedFrames::new(device, nodes, tier, [chip, noise], fresh_name())
     }
 
     /// The simulated array of this experiment, large enough for all its arrays, behind the protocol
@@ -120,7 +116,7 @@ impl Experiment {
         });
         let chip = chip_key(self.seed, self.chip, "first programming").with(0);
         let noise = Key::new(self.seed, "served reads");
-        SimulatedArray::new(device, shape, [chip, noise], session())
+        SimulatedArray::new(device, shape, [chip, noise], fresh_name())
     }
 
     /// The simulated machine of this experiment behind the protocol of laboratories.
@@ -128,7 +124,7 @@ impl Experiment {
     /// # Errors
     /// When it is none, or its parameters are no plain matrices.
     pub fn relaxing_system(&self) -> Result<SimulatedSystem> {
-        SimulatedSystem::new(self.analog_network()?, session())
+        SimulatedSystem::new(self.analog_network()?, fresh_name())
     }
 
     /// The laboratory, if there is one: it is reached.
@@ -138,11 +134,4 @@ impl Experiment {
     pub(super) fn reach_laboratory(&self) -> Result<Option<Arc<Laboratory>>> {
         self.laboratory.as_ref().map(Laboratory::connect).transpose()
     }
-}
-
-/// A name for what an instrument holds from now until it ends.
-pub(super) fn session() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
-    let name = Sha256::digest(format!("{now} {}", std::process::id()));
-    hexadecimal(&name[..4])
 }

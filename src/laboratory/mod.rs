@@ -8,5 +8,5 @@ mod calibrate;
 mod check;
 mod fit;
 
-pub use calibrate::{Calibration, calibrate};
+pub use calibrate::{Calibration, Drift, Measured, calibrate};
 pub use check::{Check, check};

@@ -43,14 +43,17 @@ fn cost_name(cost: Cost) -> Value {
 /// The values that a parameter may take.
 fn domain<T: Real>(domain: &Value) -> Result<Domain<T>, String> {
     let expected = || format!("domain {domain}: expected \"real\", \"binary\" or \"[-1,1]\"");
-    let text = domain.as_str().ok_or_else(expected)?;
-    match text {
+    let text = match domain {
+        Value::String(text) => text.to_lowercase(),
+        other => other.to_string(),
+    };
+    match &*text {
         "real" => return Ok(Domain::Real),
         "binary" => return Ok(Domain::Binary),
         "fixed" => return Ok(Domain::Fixed),
         _ => {}
     }
-    let [low, high]: [f64; 2] = serde_json::from_str(text).map_err(|_| expected())?;
+    let [low, high]: [f64; 2] = serde_json::from_str(&text).map_err(|_| expected())?;
     if low < high { Ok(Domain::Interval(T::of(low), T::of(high))) } else { Err(expected()) }
 }
 

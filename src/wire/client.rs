@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::link::Link;
 use super::record::{Recorder, Replay};
-use super::{Hello, LaboratoryTable, Message, PROTOCOL};
+use super::{Array, Hello, LaboratoryTable, Message, PROTOCOL, fresh_name, make_whole};
 use crate::stop::Stop;
 use crate::{Error, Result};
 
@@ -63,6 +63,8 @@ pub struct Laboratory {
     name: String,
     table: LaboratoryTable,
     hello: Hello,
+    /// Begins the nonces of this connection.
+    nonce: String,
     line: Mutex<Line>,
 }
 
@@ -137,7 +139,8 @@ impl Laboratory {
         let (id, exchanges, spent) = (1, 0, Spent::default());
         let (lost, held) = (None, Held::default());
         let line = Line { far_end, recorder, id, exchanges, spent, lost, held };
-        Ok(Arc::new(Self { name, table: table.clone(), hello, line: Mutex::new(line) }))
+        let (table, nonce, line) = (table.clone(), fresh_name(), Mutex::new(line));
+        Ok(Arc::new(Self { name, table, hello, nonce, line }))
     }
 
     /// What it is called in errors.
@@ -203,7 +206,9 @@ impl Laboratory {
         change: impl FnOnce(&mut [f64]),
     ) -> (u64, Vec<f64>) {
         let held = &mut self.line().held;
-        held.targets.resize(cells, lowest);
+        if cells > 0 {
+            held.targets.resize(cells, lowest);
+        }
         change(&mut held.targets);
         held.revision += 1;
         (held.revision, held.targets.clone())
@@ -278,6 +283,28 @@ impl Laboratory {
             };
         }
         Ok(())
+    }
+
+    /// Pulses cells as often as `counts` says, negative downwards: whatever is asked again has the
+    /// same nonce, so that nothing is pulsed twice.
+    ///
+    /// # Errors
+    /// Those of [`ask`](Self::ask); when it says that it was not done.
+    pub fn pulse(&self, counts: Array) -> Result<()> {
+        let (revision, _) = self.revise(0, 0.0, |_| ());
+        let request = Message::request("pulse")
+            .with("nonce", format!("{}-{revision}", self.nonce))
+            .with("revision", revision)
+            .with_array(counts);
+        let what = format!("pulse, revision {revision}");
+        let question = Question { what, seconds: 0.0, answer_bytes: 1024, again: true };
+        let answer = self.ask(&Arc::new(request), &question)?;
+        match answer.field("done") {
+            None | Some(Value::Bool(true)) => Ok(()),
+            Some(other) => {
+                Err(self.wrong(&question.what, &format!("done = {other}: expected true")))
+            }
+        }
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -396,7 +423,8 @@ impl Laboratory {
         }
         let text = |name: &str| answer.text(name).unwrap_or_default().to_owned();
         let retry_after_s = answer.field("retry_after_s").and_then(Value::as_f64).unwrap_or(0.1);
-        Ok(Outcome::Refused { code: text("code"), message: text("message"), retry_after_s })
+        let code = answer.text("code").unwrap_or("no code").to_lowercase();
+        Ok(Outcome::Refused { code, message: text("message"), retry_after_s })
     }
 }
 
@@ -440,7 +468,8 @@ fn converse(
     request.line(id)?;
     link.say(id, request.clone(), answer_bytes);
     loop {
-        let answer = link.hear(patience)?;
+        let mut answer = link.hear(patience)?;
+        answer.fields.values_mut().for_each(make_whole);
         let number = answer.field("id").cloned().unwrap_or(Value::Null);
         if number.as_u64() != Some(id) {
             return Err(format!("it answered the request {number}: expected the answer to {id}"));

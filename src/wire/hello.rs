@@ -1,6 +1,7 @@
 //! What an instrument says of itself.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::PROTOCOL;
@@ -32,7 +33,7 @@ pub enum Kind {
 }
 
 /// A phase modulator and a camera.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FramesKind {
     /// The modulator.
     pub panel: PanelSays,
@@ -43,12 +44,11 @@ pub struct FramesKind {
     /// The most frames of a request.
     pub max_frames: usize,
     /// Frames a second.
-    #[serde(rename = "frame_rate_Hz")]
     pub frame_rate_hz: f64,
 }
 
 /// What an instrument says of its modulator.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PanelSays {
     /// Pixels from left to right.
     pub width: usize,
@@ -59,7 +59,7 @@ pub struct PanelSays {
 }
 
 /// What an instrument says of its camera.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CameraSays {
     /// Bits of a reading.
     pub bits: u32,
@@ -70,17 +70,15 @@ pub struct CameraSays {
 }
 
 /// A crossbar and its converters.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ArrayKind {
     /// Outputs: bit lines.
     pub rows: usize,
     /// Inputs: word lines.
     pub columns: usize,
     /// The smallest conductance of a cell, microsiemens.
-    #[serde(rename = "g_min_uS")]
     pub g_min_us: f64,
     /// The largest conductance of a cell, microsiemens.
-    #[serde(rename = "g_max_uS")]
     pub g_max_us: f64,
     /// The most samples of a read.
     pub max_samples: usize,
@@ -89,7 +87,7 @@ pub struct ArrayKind {
 }
 
 /// A machine that relaxes by itself.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SystemKind {
     /// Driven inputs.
     pub inputs: usize,
@@ -145,85 +143,154 @@ impl Hello {
         let text = |name: &str| match fields.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
             Some(other) => Err(wrong(format!("{name} = {other}: expected text"))),
         };
         let required = |name: &str| {
             text(name)?.ok_or_else(|| wrong(format!("it has no `{name}`: expected one")))
         };
         let protocol = required("protocol")?;
-        if protocol != PROTOCOL {
+        if !protocol.eq_ignore_ascii_case(PROTOCOL) {
             return Err(wrong(format!("protocol = \"{protocol}\": expected \"{PROTOCOL}\"")));
         }
-        let all = || Value::Object(fields.clone());
-        let missing = |e: serde_json::Error| wrong(e.to_string());
-        let count = |name: &str, value: usize, most: usize| match (1..=most).contains(&value) {
-            true => Ok(()),
-            false => Err(wrong(format!("{name} = {value}: expected 1 to {most}"))),
-        };
-        let rate = |name: &str, value: f64| match value.is_finite() && value > 0.0 {
-            true => Ok(()),
-            false => Err(wrong(format!("{name} = {value}: expected a number above 0"))),
-        };
-        let kind = match &*required("kind")? {
-            "frames" => {
-                let kind: FramesKind = serde_json::from_value(all()).map_err(missing)?;
-                let PanelSays { width, height, bits } = kind.panel;
-                count("panel.width", width, 1 << 13)?;
-                count("panel.height", height, 1 << 13)?;
-                count("panel.bits", bits as usize, 16)?;
-                count("camera.bits", kind.camera.bits as usize, 32)?;
-                count("regions", kind.regions, 1 << 16)?;
-                count("max_frames", kind.max_frames, 1 << 20)?;
-                rate("frame_rate_Hz", kind.frame_rate_hz)?;
-                Kind::Frames(kind)
-            }
-            "array" => {
-                let kind: ArrayKind = serde_json::from_value(all()).map_err(missing)?;
-                count("rows", kind.rows, 1 << 16)?;
-                count("columns", kind.columns, 1 << 16)?;
-                count("max_samples", kind.max_samples, 1 << 20)?;
-                rate("reads_per_second", kind.reads_per_second)?;
-                if !(kind.g_min_us >= 0.0 && kind.g_max_us > kind.g_min_us) {
-                    return Err(wrong(format!(
-                        "g_min_uS = {}, g_max_uS = {}: expected 0 <= g_min_uS < g_max_uS",
-                        kind.g_min_us, kind.g_max_us
-                    )));
-                }
-                Kind::Array(kind)
-            }
-            "system" => {
-                let kind: SystemKind = serde_json::from_value(all()).map_err(missing)?;
-                count("inputs", kind.inputs, 1 << 20)?;
-                count("nodes", kind.nodes, 1 << 20)?;
-                let [first, end] = kind.outputs;
-                if first >= end || end > kind.nodes {
-                    return Err(wrong(format!(
-                        "outputs = [{first}, {end}]: expected the first output and the one after \
-                         the last, among {} nodes",
-                        kind.nodes
-                    )));
-                }
-                for SystemParameter { name, shape, .. } in &kind.parameters {
-                    let fits = limits::NUMBERS.product(shape);
-                    fits.map_err(|e| wrong(format!("parameter {name}: {e}")))?;
-                }
-                if !(kind.resolution.is_finite() && kind.resolution >= 0.0) {
-                    let found = kind.resolution;
-                    return Err(wrong(format!("resolution = {found}: expected at least 0")));
-                }
-                Kind::System(kind)
-            }
-            other => {
-                return Err(wrong(format!(
-                    "kind = \"{other}\": expected \"frames\", \"array\" or \"system\""
-                )));
-            }
-        };
+        let said = Said(fields);
+        let kind = said.kind(&required("kind")?).map_err(wrong)?;
         Ok(Self {
             name: required("name")?,
             serial: text("serial")?,
             session: required("session")?,
             kind,
         })
+    }
+}
+
+/// The fields of a hello, each by its path.
+struct Said<'a>(&'a Map<String, Value>);
+
+impl Said<'_> {
+    fn find(&self, path: &str) -> Option<&Value> {
+        let mut names = path.split('.');
+        let first = self.0.get(names.next()?)?;
+        names.try_fold(first, |value, name| value.get(name))
+    }
+
+    fn expect(&self, path: &str, expected: &str) -> Result<&Value, String> {
+        self.find(path).ok_or_else(|| format!("it has no `{path}`: expected {expected}"))
+    }
+
+    /// A whole number from 1 to `most`.
+    fn count(&self, path: &str, most: usize) -> Result<usize, String> {
+        let expected = format!("a whole number, 1 to {most}");
+        let found = self.expect(path, &expected)?;
+        let count = found.as_u64().filter(|count| (1..=most as u64).contains(count));
+        count
+            .map(|count| count as usize)
+            .ok_or_else(|| format!("{path} = {found}: expected {expected}"))
+    }
+
+    /// A number of at least `low`, or above it.
+    fn number(&self, path: &str, low: f64, or_equal: bool) -> Result<f64, String> {
+        let expected = format!("a number {} {low}", if or_equal { "of at least" } else { "above" });
+        let found = self.expect(path, &expected)?;
+        let number =
+            found.as_f64().filter(|x| x.is_finite() && (*x > low || or_equal && *x == low));
+        number.ok_or_else(|| format!("{path} = {found}: expected {expected}"))
+    }
+
+    /// What else there may be.
+    fn read<T: DeserializeOwned>(&self, path: &str, expected: &str) -> Result<T, String> {
+        let found = self.expect(path, expected)?;
+        let read = serde_json::from_value(found.clone());
+        read.map_err(|e| format!("{path} = {found}: {e}: expected {expected}"))
+    }
+
+    fn kind(&self, name: &str) -> Result<Kind, String> {
+        match &*name.to_lowercase() {
+            "frames" => {
+                let pixels = |path| self.find(path).map(|_| self.count(path, 1 << 20)).transpose();
+                Ok(Kind::Frames(FramesKind {
+                    panel: PanelSays {
+                        width: self.count("panel.width", 1 << 13)?,
+                        height: self.count("panel.height", 1 << 13)?,
+                        bits: self.count("panel.bits", 16)? as u32,
+                    },
+                    camera: CameraSays {
+                        bits: self.count("camera.bits", 32)? as u32,
+                        width: pixels("camera.width")?,
+                        height: pixels("camera.height")?,
+                    },
+                    regions: self.count("regions", 1 << 16)?,
+                    max_frames: self.count("max_frames", 1 << 20)?,
+                    frame_rate_hz: self.number("frame_rate_Hz", 0.0, false)?,
+                }))
+            }
+            "array" => {
+                let g_min_us = self.number("g_min_uS", 0.0, true)?;
+                Ok(Kind::Array(ArrayKind {
+                    rows: self.count("rows", 1 << 16)?,
+                    columns: self.count("columns", 1 << 16)?,
+                    g_min_us,
+                    g_max_us: self.number("g_max_uS", g_min_us, false)?,
+                    max_samples: self.count("max_samples", 1 << 20)?,
+                    reads_per_second: self.number("reads_per_second", 0.0, false)?,
+                }))
+            }
+            "system" => {
+                let nodes = self.count("nodes", 1 << 20)?;
+                let expected = format!(
+                    "[first, end]: the first output and the one after the last, of {nodes} nodes"
+                );
+                let outputs: [usize; 2] = self.read("outputs", &expected)?;
+                if outputs[0] >= outputs[1] || outputs[1] > nodes {
+                    return Err(format!("outputs = {outputs:?}: expected {expected}"));
+                }
+                let expected = "a list of {\"name\", \"shape\": [rows, columns], \"domain\"}";
+                let parameters: Vec<SystemParameter> = self.read("parameters", expected)?;
+                for SystemParameter { name, shape, .. } in &parameters {
+                    let fits = limits::NUMBERS.product(shape);
+                    fits.map_err(|e| format!("parameter {name}: {e}"))?;
+                }
+                let phases: Vec<String> = self.read("phases", "a list of names")?;
+                Ok(Kind::System(SystemKind {
+                    inputs: self.count("inputs", 1 << 20)?,
+                    nodes,
+                    outputs,
+                    parameters,
+                    phases: phases.iter().map(|phase| phase.to_lowercase()).collect(),
+                    resolution: self.number("resolution", 0.0, true)?,
+                }))
+            }
+            other => {
+                Err(format!("kind = \"{other}\": expected \"frames\", \"array\" or \"system\""))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parsed(hello: &Value) -> Result<Hello> {
+        Hello::parse(hello.as_object().unwrap(), "a test")
+    }
+
+    #[test]
+    fn an_unusual_hello_is_read_and_a_wrong_one_is_told_its_key() {
+        let mut hello = json!({
+            "protocol": "Equilux-Laboratory/1", "kind": "FRAMES", "name": "", "session": 17,
+            "panel": {"width": 40, "height": 30, "bits": 8, "maker": null}, "camera": {"bits": 12},
+            "regions": 1, "max_frames": 1, "frame_rate_Hz": 60, "more": [1, {}],
+        });
+        let found = parsed(&hello).unwrap();
+        assert!(
+            found.session == "17"
+                && matches!(found.kind, Kind::Frames(kind) if kind.panel.width == 40)
+        );
+        hello["panel"]["height"] = json!("high");
+        let refusal = parsed(&hello).unwrap_err().to_string();
+        assert!(refusal.contains("panel.height = \"high\": expected a whole number"), "{refusal}");
     }
 }

@@ -21,6 +21,9 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// How long a child may take to end after its input has.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// The most bytes that are written at a time: what is on its way is seen to move.
+const MOST_AT_A_TIME: usize = 1 << 20;
+
 /// What the reading thread has to tell.
 type Heard = std::result::Result<Option<Message>, String>;
 
@@ -55,7 +58,7 @@ impl<S: Read> Read for Counted<S> {
 
 impl<S: Write> Write for Counted<S> {
     fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
-        let count = self.0.write(buffer)?;
+        let count = self.0.write(&buffer[..buffer.len().min(MOST_AT_A_TIME)])?;
         self.1.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }

@@ -7,25 +7,21 @@
 
 use std::io::{BufRead, Read, Write};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{MOST_OF_A_LINE, MOST_OF_ARRAYS};
 
 /// The type of an array's numbers, as numpy writes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dtype {
     /// Whole numbers of 8 bits.
-    #[serde(rename = "<u1", alias = "|u1", alias = "u1")]
     U1,
     /// Whole numbers of 16 bits.
-    #[serde(rename = "<u2")]
     U2,
     /// Single precision.
-    #[serde(rename = "<f4")]
     F4,
     /// Double precision.
-    #[serde(rename = "<f8")]
     F8,
 }
 
@@ -38,6 +34,17 @@ impl Dtype {
             Self::F4 => 4,
             Self::F8 => 8,
         }
+    }
+
+    /// The type of this name, or of another that numpy has for it.
+    fn parse(name: &str) -> Option<Self> {
+        Some(match &*name.to_lowercase() {
+            "<u1" | "|u1" | "u1" | "uint8" | "|b1" | "bool" => Self::U1,
+            "<u2" | "uint16" => Self::U2,
+            "<f4" | "float32" => Self::F4,
+            "<f8" | "float64" => Self::F8,
+            _ => return None,
+        })
     }
 
     /// Its name.
@@ -96,7 +103,7 @@ impl Array {
 #[derive(Deserialize)]
 struct Announced {
     name: String,
-    dtype: Dtype,
+    dtype: String,
     shape: Vec<u64>,
 }
 
@@ -227,24 +234,35 @@ impl Message {
         let no_message = |e: &dyn std::fmt::Display| {
             format!("expected a message, one line of JSON, found {} ({e})", excerpt(&line))
         };
-        let mut fields: Map<String, Value> =
-            serde_json::from_slice(&line).map_err(|e| no_message(&e))?;
-        let announced = fields.remove("arrays").unwrap_or_else(|| json!([]));
+        let mut fields: Map<String, Value> = serde_json::from_slice(&line).map_err(|e| {
+            // What is wrong further on is not in sight at the beginning.
+            let from = e.column().saturating_sub(SHOWN / 2);
+            match from > SHOWN / 2 && from < line.len() {
+                true => no_message(&format!("{e}: {}", excerpt(&line[from..]))),
+                false => no_message(&e),
+            }
+        })?;
+        let mut announced = fields.remove("arrays").unwrap_or_else(|| json!([]));
+        make_whole(&mut announced);
         let announced: Vec<Announced> =
             serde_json::from_value(announced).map_err(|e| no_message(&format!("arrays: {e}")))?;
-        let bytes = fields.remove("bytes").unwrap_or_else(|| json!(0));
+        let mut bytes = fields.remove("bytes").unwrap_or_else(|| json!(0));
+        make_whole(&mut bytes);
         let bytes = bytes.as_u64().ok_or_else(|| no_message(&"bytes: expected a whole number"))?;
         let most = most().min(MOST_OF_ARRAYS) as u64;
         let mut sum = 0u64;
         let mut lengths = Vec::new();
         for Announced { name, dtype, shape } in &announced {
+            let dtype = Dtype::parse(dtype).ok_or_else(|| {
+                format!("array `{name}`: dtype \"{dtype}\": expected <u1, <u2, <f4 or <f8")
+            })?;
             let size = dtype.size() as u64;
             let length = shape.iter().try_fold(size, |length, n| length.checked_mul(*n));
             let length = length.filter(|length| *length <= most.max(bytes));
             sum = length.and_then(|length| sum.checked_add(length)).ok_or_else(|| {
                 format!("array `{name}` of shape {shape:?}: larger than the message says")
             })?;
-            lengths.push(length.unwrap_or(0) as usize);
+            lengths.push((length.unwrap_or(0) as usize, dtype));
         }
         if sum != bytes {
             return Err(format!(
@@ -255,7 +273,7 @@ impl Message {
             return Err(format!("arrays of {bytes} bytes: expected at most {most}"));
         }
         let mut arrays = Vec::new();
-        for (Announced { name, dtype, shape }, length) in announced.into_iter().zip(lengths) {
+        for (Announced { name, shape, .. }, (length, dtype)) in announced.into_iter().zip(lengths) {
             let mut bytes = vec![0; length];
             from.read_exact(&mut bytes)
                 .map_err(|e| format!("the stream ended within the array `{name}`: {e}"))?;
@@ -266,10 +284,31 @@ impl Message {
     }
 }
 
+/// The largest number below which all whole ones are exact in double precision.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Writes whole numbers as such, wherever they stand in `value`: languages that know one kind of
+/// number only write 64.0.
+pub(super) fn make_whole(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(make_whole),
+        Value::Object(values) => values.values_mut().for_each(make_whole),
+        Value::Number(number) if number.is_f64() => {
+            if let Some(whole) = number.as_f64().filter(|x| x.fract() == 0.0 && x.abs() < EXACT) {
+                *value = json!(whole as i64);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Bytes of what came that are shown.
+const SHOWN: usize = 60;
+
 /// The beginning of what came, as it may be shown.
 fn excerpt(line: &[u8]) -> String {
-    let shown: String = String::from_utf8_lossy(&line[..line.len().min(60)]).trim_end().into();
-    let more = if line.len() > 60 { "..." } else { "" };
+    let shown: String = String::from_utf8_lossy(&line[..line.len().min(SHOWN)]).trim_end().into();
+    let more = if line.len() > SHOWN { "..." } else { "" };
     format!("{shown:?}{more}")
 }
 
@@ -295,6 +334,16 @@ mod tests {
         assert_eq!(found.arrays, message.arrays);
         assert_eq!(found.numbers("values", &[2]).unwrap(), [0.1, -2.5]);
         assert!(found.numbers("values", &[3]).unwrap_err().contains("expected shape [3]"));
+    }
+
+    #[test]
+    fn one_kind_of_number_and_other_names_of_types_are_read() {
+        let line = br#"{"id":7.0,"arrays":[{"name":"a","dtype":"|B1","shape":[2.0]}],"bytes":2.0}"#;
+        let bytes = [&line[..], b"\r\n\x01\x00"].concat();
+        let mut found = read(&bytes).unwrap().unwrap();
+        assert_eq!(found.numbers("a", &[2]).unwrap(), [1.0, 0.0]);
+        found.fields.values_mut().for_each(make_whole);
+        assert_eq!(found.field("id"), Some(&json!(7)));
     }
 
     #[test]

@@ -24,7 +24,8 @@ use super::{Array, MOST_OF_ARRAYS, Message};
 use crate::file::{disk, hexadecimal, open};
 use crate::{Error, Result};
 
-/// What tells a request from others: its fields, and the check sums of its arrays.
+/// What tells a request from others: its fields, but for the nonce, which is another in every run,
+/// and the check sums of its arrays.
 fn told(request: &Message) -> Map<String, Value> {
     let sum = |array: &Array| {
         json!({
@@ -33,7 +34,9 @@ fn told(request: &Message) -> Map<String, Value> {
         })
     };
     let sent: Value = request.arrays.iter().map(sum).collect();
-    Map::from_iter([("request".to_owned(), request.fields.clone().into()), ("sent".into(), sent)])
+    let mut fields = request.fields.clone();
+    fields.remove("nonce");
+    Map::from_iter([("request".to_owned(), fields.into()), ("sent".into(), sent)])
 }
 
 /// One exchange of a record.

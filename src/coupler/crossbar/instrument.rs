@@ -7,13 +7,18 @@
 //! ```text
 //! I_r = sum_c (G_rc - G_mid) v_c + G_mid sum_c v_c
 //! ```
+//!
+//! Pulsed cells are pulsed as often as they are asked to; a write to targets sets them, as far as
+//! each goes. All cells of the instrument live through each request to pulse: what leaks, leaks.
+
+use std::collections::BTreeSet;
 
 use nalgebra::{DMatrix, DMatrixView};
 use serde_json::{Map, Value, json};
 
-use super::Crossbar;
-use super::effects::CrossbarDevice;
+use super::effects::{CrossbarDevice, Direction};
 use super::settings::Mapping;
+use super::{Crossbar, Memory};
 use crate::arithmetic::random::Key;
 use crate::coupler::Effect;
 use crate::coupler::{Coupler, Port, Read, Streams};
@@ -26,6 +31,13 @@ const MOST_SAMPLES: usize = 4096;
 /// Samples that are read in a second where the device does not say.
 const READS_PER_SECOND: f64 = 1e4;
 
+/// Pulses of one cell in a request.
+const MOST_PULSES: f64 = 1e6;
+
+/// Why cells that only step up are nobody's who talks over the wire.
+pub(super) const ONLY_UP: &str = "device.crossbar.pulses.direction = \"up\": pairs of cells that only step up are refreshed, for \
+     which the protocol of laboratories has no word; expected \"both\"";
+
 /// A simulated array.
 #[derive(Debug)]
 pub struct SimulatedArray {
@@ -35,6 +47,8 @@ pub struct SimulatedArray {
     key: Key,
     revision: u64,
     reads: u64,
+    /// What pulses were done, by their nonces.
+    pulsed: BTreeSet<String>,
 }
 
 impl SimulatedArray {
@@ -42,24 +56,22 @@ impl SimulatedArray {
     /// what is fixed in it, `key` its noise, `session` what is told as such.
     ///
     /// # Errors
-    /// Those of [`Crossbar::new`]; when cells are pulsed.
+    /// Those of [`Crossbar::new`]; when cells only step up.
     pub fn new(
         device: &CrossbarDevice,
         [rows, columns]: [usize; 2],
         [chip, key]: [Key; 2],
         session: String,
     ) -> Result<Self> {
-        if !device.pulses.is_off() {
-            return Err(Error::input(
-                "device.crossbar.pulses: the simulated instrument takes targets; expected \
-                 pulses.model = \"none\"",
-            ));
+        if !device.pulses.is_off() && device.pulses.direction == Direction::Up {
+            return Err(Error::input(ONLY_UP));
         }
         let mut device = device.clone();
         device.cells.mapping = Mapping::Offset;
         let lowest = DMatrix::from_element(rows, columns, -device.cells.weight_max);
         let array = Crossbar::new(device.clone(), lowest, chip)?;
-        Ok(Self { device, array, session, key, revision: 0, reads: 0 })
+        let (revision, reads, pulsed) = Default::default();
+        Ok(Self { device, array, session, key, revision, reads, pulsed })
     }
 
     fn middle(&self) -> f64 {
@@ -79,11 +91,57 @@ impl SimulatedArray {
         let (middle, scale) = (self.middle(), cells.weight_per_us());
         let weights = DMatrix::from_row_slice(rows, columns, &targets);
         let mut weights = [weights.map(|g| (g - middle) * scale)];
+        let key = self.next(request);
+        match &mut self.array.memory {
+            Memory::Written(_) => self.array.program(&mut weights, key)?,
+            Memory::Pulsed(cells) => {
+                cells.set(&self.device, &weights[0]);
+                self.array.read_cells()?;
+            }
+        }
+        Ok(self.written())
+    }
+
+    fn pulse(&mut self, request: &Message) -> Result<Message, Refusal> {
+        let nonce = request.text("nonce");
+        let nonce = nonce.ok_or_else(|| Refusal::range("nonce: expected one, as text"))?.to_owned();
+        if self.pulsed.contains(&nonce) {
+            return Ok(self.written().with("done", true));
+        }
+        let (rows, columns) = self.array.shape();
+        let counts = numbers(request, "counts", &[rows, columns])?;
+        if let Some(bad) = counts.iter().find(|n| n.fract() != 0.0 || n.abs() > MOST_PULSES) {
+            return Err(Refusal::range(format!(
+                "counts: {bad}: expected whole numbers of at most {MOST_PULSES:.0} either way"
+            )));
+        }
+        if !matches!(self.array.memory, Memory::Pulsed(_)) {
+            return Err(Refusal::unsupported(
+                "pulse: these cells take targets; expected device.crossbar.pulses.model",
+            ));
+        }
+        let key = self.next(request);
+        if let Memory::Pulsed(cells) = &mut self.array.memory {
+            // Cells are held column by column.
+            let of = |index: usize| counts[index % rows * columns + index / rows] as i64;
+            cells.pulse(&self.device, key, |index, _, _| of(index));
+        }
+        self.array.read_cells()?;
+        self.pulsed.insert(nonce);
+        Ok(self.written().with("done", true))
+    }
+
+    /// Numbers the write of `request`, and names its random streams.
+    fn next(&mut self, request: &Message) -> Key {
         let revision = request.field("revision").and_then(Value::as_u64);
         self.revision = revision.unwrap_or(self.revision + 1);
-        self.array.program(&mut weights, self.key.with(u64::MAX).with(self.revision))?;
+        self.key.with(u64::MAX).with(self.revision)
+    }
+
+    /// The answer to a write.
+    fn written(&self) -> Message {
         let expense = json!({ "pulses": self.array.expense().pulses });
-        Ok(Message::ok().with("revision", self.revision).with("expense", expense))
+        Message::ok().with("revision", self.revision).with("expense", expense)
     }
 
     fn read(&mut self, request: &Message) -> Result<Message, Refusal> {
@@ -169,8 +227,11 @@ impl Instrument for SimulatedArray {
     fn answer(&mut self, request: &Message) -> Result<Message, Refusal> {
         match request.text("do").unwrap_or_default() {
             "program" => self.program(request),
+            "pulse" => self.pulse(request),
             "read" => self.read(request),
-            other => Err(Refusal::unsupported(format!("{other}: this array can program and read"))),
+            other => Err(Refusal::unsupported(format!(
+                "{other}: this array can program, pulse and read"
+            ))),
         }
     }
 }

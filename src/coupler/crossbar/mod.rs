@@ -135,6 +135,13 @@ impl<T: Real> Crossbar<T> {
         vec![wires.r_word_ohm, wires.r_bit_ohm, size[0], size[1], age.at_s, heated]
     }
 
+    /// Looks at the cells after a write.
+    fn read_cells(&mut self) -> Result<()> {
+        self.read_own_back();
+        let (device, array) = (&self.device, &mut self.array);
+        self.memory.with_held(device, &self.chip, |held| array.update(device, held))
+    }
+
     fn read_own_back(&mut self) {
         if let Memory::Pulsed(cells) = &self.memory {
             self.weights = cells.held(&self.device);
@@ -254,12 +261,11 @@ impl<T: Real> Coupler<T> for Crossbar<T> {
             Memory::Written(cells) => cells.write(&self.device, &self.chip, &values[0], key),
             Memory::Pulsed(cells) => cells.write(&self.device, &values[0], key),
         }
-        self.read_own_back();
+        self.read_cells()?;
         if let Memory::Pulsed(_) = self.memory {
             values[0].copy_from(&self.weights);
         }
-        let (device, array) = (&self.device, &mut self.array);
-        self.memory.with_held(device, &self.chip, |held| array.update(device, held))
+        Ok(())
     }
 
     fn intended(&self) -> DMatrix<T> {

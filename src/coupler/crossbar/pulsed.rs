@@ -56,11 +56,24 @@ impl<T: Real> PulsedCells<T> {
     /// Pulses these cells of `device` from what they hold towards `wanted` (in weights).
     pub fn write(&mut self, device: &CrossbarDevice, wanted: &DMatrix<T>, key: Key) {
         let (pulses, weight_max) = (&device.pulses, device.cells.weight_max);
+        self.pulse(device, key, |index, before, stream| {
+            pulses.count(wanted[index].f64() / weight_max - before, stream)
+        });
+    }
+
+    /// Pulses each of these cells of `device` as often as `count` says of its index and what it
+    /// holds, negative downwards.
+    pub fn pulse(
+        &mut self,
+        device: &CrossbarDevice,
+        key: Key,
+        count: impl Fn(usize, f64, &mut Stream) -> i64,
+    ) {
+        let pulses = &device.pulses;
         let mut stream = key.stream();
         let noise = pulses.write_noise * pulses.step;
         for index in 0..self.held.len() {
-            let before = self.held[index].f64();
-            let count = pulses.count(wanted[index].f64() / weight_max - before, &mut stream);
+            let count = count(index, self.held[index].f64(), &mut stream);
             let spent = match pulses.direction {
                 Direction::Both => self.pulse_weight(pulses, index, count, &mut stream),
                 Direction::Up => self.pulse_pair(pulses, index, count, &mut stream),
@@ -72,6 +85,14 @@ impl<T: Real> PulsedCells<T> {
                 self.seen[index] = T::of(self.held[index].f64() + noise * f64::normal(&mut stream));
             }
         }
+    }
+
+    /// Sets cells that step both ways to `weights`, as far as each goes.
+    pub fn set(&mut self, device: &CrossbarDevice, weights: &DMatrix<T>) {
+        for ((held, weight), steps) in self.held.iter_mut().zip(weights).zip(&self.steps) {
+            *held = T::of((weight.f64() / device.cells.weight_max).clamp(steps.low, steps.high));
+        }
+        self.seen.copy_from(&self.held);
     }
 
     /// `count` pulses of one weight that steps both ways; says how many it took.

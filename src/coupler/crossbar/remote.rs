@@ -4,13 +4,18 @@
 //! with G-, as the experiment's `cells` map weights. Arrays of one machine lie on the instrument
 //! one after the other, corner to corner: no two share a row or a column, and lines that are not
 //! driven are at 0 V.
+//!
+//! Of a pulsed weight only G+ is pulsed; G- stays in the middle of the range, where it was written.
+//! After the pulses the cells are read back, one column driven at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nalgebra::DMatrix;
 
-use super::effects::CrossbarDevice;
+use super::effects::{CrossbarDevice, Direction};
+use super::instrument::ONLY_UP;
+use super::settings::Mapping;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::{Real, View, ViewMut};
 use crate::coupler::{
@@ -34,6 +39,7 @@ pub struct RemoteArray<T: Real> {
     is_first: bool,
     samples: AtomicU64,
     conversions: AtomicU64,
+    pulses: u64,
 }
 
 impl<T: Real> RemoteArray<T> {
@@ -65,10 +71,15 @@ impl<T: Real> RemoteArray<T> {
             )));
         }
         if !device.pulses.is_off() {
-            return Err(Error::input(
-                "device.crossbar.pulses: cells of a laboratory are written to targets; expected \
-                 pulses.model = \"none\"",
-            ));
+            if device.pulses.direction == Direction::Up {
+                return Err(Error::input(ONLY_UP));
+            }
+            if cells.mapping != Mapping::Offset {
+                return Err(Error::input(
+                    "device.crossbar.cells.mapping: of a pulsed weight in a laboratory one cell is \
+                     pulsed, the other stays in the middle of the range; expected \"offset\"",
+                ));
+            }
         }
         let (outputs, inputs) = weights.shape();
         let corner = laboratory.claim([2 * outputs, inputs], [kind.rows, kind.columns]);
@@ -81,8 +92,9 @@ impl<T: Real> RemoteArray<T> {
                 2 * outputs
             ))
         })?;
-        let (samples, conversions) = Default::default();
+        let (samples, conversions, pulses) = Default::default();
         let (is_first, programmed) = (index == 0, false);
+        let weights = held(&device, &weights);
         Ok(Self {
             device,
             laboratory,
@@ -93,6 +105,7 @@ impl<T: Real> RemoteArray<T> {
             is_first,
             samples,
             conversions,
+            pulses,
         })
     }
 
@@ -116,6 +129,46 @@ impl<T: Real> RemoteArray<T> {
         let request = Message::request("program").with("revision", revision).with_array(values);
         let what = format!("program revision {revision}");
         self.laboratory.program(&Arc::new(request), revision, &what)
+    }
+
+    /// Pulses the cells from what was read back of them towards `wanted`, and reads them back.
+    fn pulse(&mut self, wanted: &DMatrix<T>, key: Key) -> Result<()> {
+        let [row, column] = self.corner;
+        let (pulses, bound) = (&self.device.pulses, self.device.cells.weight_max);
+        let (mut stream, columns) = (key.stream(), self.kind.columns);
+        let mut counts = vec![0.0; self.kind.rows * columns];
+        let mut expected = self.weights.clone();
+        for ((output, input), weight) in enumerated(wanted) {
+            let own = &mut expected[(output, input)];
+            let count = pulses.count((weight.f64() - own.f64()) / bound, &mut stream);
+            counts[(row + 2 * output) * columns + column + input] = count as f64;
+            *own += T::of(count as f64 * pulses.step * bound);
+            self.pulses += count.unsigned_abs();
+        }
+        self.laboratory.pulse(Array::of_numbers("counts", &[self.kind.rows, columns], counts))?;
+        // A cell that cannot be read is where its pulses should have taken it.
+        let found = self.read_back()?;
+        let known =
+            |found: f64, expected: T| if found.is_finite() { T::of(found) } else { expected };
+        self.weights = found.zip_map(&expected, known);
+        Ok(())
+    }
+
+    /// The weights that the cells hold, one column driven at a time.
+    fn read_back(&self) -> Result<DMatrix<f64>> {
+        let ([row, column], (outputs, inputs)) = (self.corner, self.weights.shape());
+        let (volts, ports) = (self.device.drive.voltage_v, self.kind.columns);
+        let mut values = vec![0.0; inputs * ports];
+        for (input, values) in values.chunks_exact_mut(ports).enumerate() {
+            values[column + input] = volts;
+        }
+        let wanted = [row, row + 2 * outputs];
+        let currents = self.currents(Port::Forward, &values, ports, wanted)?;
+        let scale = self.device.cells.weight_per_us() / volts;
+        Ok(DMatrix::from_fn(outputs, inputs, |output, input| {
+            let at = 2 * (input * outputs + output);
+            scale * (currents[at] - currents[at + 1])
+        }))
     }
 
     /// The currents of rows or columns `wanted`, samples x wanted, microampere, that `values`
@@ -157,6 +210,15 @@ impl<T: Real> RemoteArray<T> {
             currents.extend(found.map_err(wrong)?);
         }
         Ok(currents)
+    }
+}
+
+/// What cells hold of `weights`: pulsed ones know no other memory.
+fn held<T: Real>(device: &CrossbarDevice, weights: &DMatrix<T>) -> DMatrix<T> {
+    let bound = T::of(device.cells.weight_max);
+    match device.pulses.is_off() {
+        true => weights.clone(),
+        false => weights.map(|weight| weight.max(-bound).min(bound)),
     }
 }
 
@@ -229,13 +291,23 @@ impl<T: Real> Coupler<T> for RemoteArray<T> {
 
     fn parameters(&self) -> Vec<Parameter<T>> {
         let bound = T::of(self.device.cells.weight_max);
-        vec![Parameter::new("weights", self.weights.clone(), Domain::Interval(-bound, bound))]
+        let domain = match self.device.pulses.is_off() {
+            true => Domain::Interval(-bound, bound),
+            // Each cell has bounds of its own.
+            false => Domain::Real,
+        };
+        vec![Parameter::new("weights", self.weights.clone(), domain)]
     }
 
-    /// They are written before the next read.
-    fn program(&mut self, values: &mut [DMatrix<T>], _: Key) -> Result<()> {
-        self.weights.copy_from(&values[0]);
-        self.programmed = false;
+    /// They are written before the next read; cells that hold something and can be pulsed are pulsed.
+    fn program(&mut self, values: &mut [DMatrix<T>], key: Key) -> Result<()> {
+        if self.programmed && !self.device.pulses.is_off() {
+            self.pulse(&values[0], key)?;
+        } else {
+            self.weights = held(&self.device, &values[0]);
+            self.programmed = false;
+        }
+        values[0].copy_from(&self.weights);
         Ok(())
     }
 
@@ -268,6 +340,7 @@ impl<T: Real> Coupler<T> for RemoteArray<T> {
         Expense {
             seconds: samples as f64 / self.kind.reads_per_second,
             conversions: self.conversions.load(Ordering::Relaxed),
+            pulses: self.pulses,
             retries: if self.is_first { self.laboratory.spent().retries } else { 0 },
             ..Expense::default()
         }
@@ -283,7 +356,11 @@ impl<T: Real> Coupler<T> for RemoteArray<T> {
             .with("laboratory", vec![revision, exchanges, u64::from(self.programmed)])
             .with(
                 "reads",
-                [&self.samples, &self.conversions].map(|n| n.load(Ordering::Relaxed)).to_vec(),
+                vec![
+                    self.samples.load(Ordering::Relaxed),
+                    self.conversions.load(Ordering::Relaxed),
+                    self.pulses,
+                ],
             )
             .with("session", self.laboratory.hello().session.clone())
     }
@@ -294,9 +371,10 @@ impl<T: Real> Coupler<T> for RemoteArray<T> {
         let &[revision, exchanges, programmed] = state.counts("laboratory", 3)? else {
             return Ok(());
         };
-        let reads = state.counts("reads", 2)?;
+        let reads = state.counts("reads", 3)?;
         self.samples.store(reads[0], Ordering::Relaxed);
         self.conversions.store(reads[1], Ordering::Relaxed);
+        self.pulses = reads[2];
         self.laboratory.go_on_from(revision);
         self.laboratory.seek(exchanges)?;
         self.programmed = programmed == 1 && self.laboratory.holds(session, revision)?;

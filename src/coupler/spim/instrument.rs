@@ -146,12 +146,15 @@ impl SimulatedFrames {
         let optics = &self.optics;
         let wave = Wave::new(optics);
         let mut begin = self.key.with(self.requests).stream();
-        let start = Exposures::new(optics, self.path(), standing, &mut begin);
+        let starts: Vec<Exposures> = orders
+            .iter()
+            .map(|order| Exposures::new(optics, self.path(), *order, standing, &mut begin))
+            .collect();
         let of_frame = |(number, mask): (usize, &Mask)| -> Result<Vec<(f64, bool)>, Refusal> {
             let key = self.key.with(self.requests).with(1 + number as u64);
             let mut stream = key.stream();
-            let mut exposures = start.at(number as u64);
             if let Some(light) = &self.light {
+                let mut exposures = starts[0].at(number as u64);
                 let shown = mask
                     .decode(&optics.layout, &optics.levels)
                     .map_err(|e| Refusal::unsupported(format!("{e}; serve with --tier wave")))?;
@@ -159,11 +162,12 @@ impl SimulatedFrames {
                 let see = |field| exposures.effective(field, exposure, &mut stream);
                 return Ok(fields.map(see).collect());
             }
-            let moment = Moment { flicker: exposures.phase_change(), pixel_key: Some(key) };
-            let mut see = |(region, order): (usize, &(f64, f64))| {
-                Ok(exposures.wave(&wave, mask, moment, (region, *order), exposure, &mut stream)?)
+            let see = |(region, start): (usize, &Exposures)| {
+                let mut exposures = start.at(number as u64);
+                let moment = Moment { flicker: exposures.phase_change(), pixel_key: Some(key) };
+                Ok(exposures.wave(&wave, mask, moment, region, exposure, &mut stream)?)
             };
-            orders.iter().enumerate().map(&mut see).collect()
+            starts.iter().enumerate().map(see).collect()
         };
         let seen: Result<Vec<_>, Refusal> = masks.par_iter().enumerate().map(of_frame).collect();
         self.frames += masks.len() as u64;
@@ -175,6 +179,10 @@ impl SimulatedFrames {
 struct Exposures<'a> {
     optics: &'a Optics,
     standing: Standing,
+    /// Where in the focal plane they lie, cycles a pixel down and across.
+    order: (f64, f64),
+    /// Whether light that the panel does not modulate falls there.
+    is_lit: bool,
     /// The amplitude of the zero order on each pixel, and its exposure.
     pixels: Vec<(f64, Exposure<'a>)>,
     /// Where the pixels lie along an axis, from the middle of the order, camera pixels.
@@ -184,14 +192,24 @@ struct Exposures<'a> {
 }
 
 impl<'a> Exposures<'a> {
-    fn new(optics: &'a Optics, path: Path, standing: Standing, begin: &mut Stream) -> Self {
+    fn new(
+        optics: &'a Optics,
+        path: Path,
+        order: (f64, f64),
+        standing: Standing,
+        begin: &mut Stream,
+    ) -> Self {
+        let layout = &optics.layout;
+        let zero = order.0.abs() * (layout.height as f64) < 1.0
+            && order.1.abs() * (layout.width as f64) < 1.0;
+        let is_lit = zero || layout.regions.iter().any(|region| region.carrier == order);
         let region = &optics.device.region;
         let middle = (region.side_px as f64 - 1.0) / 2.0;
         let places: Vec<f64> = (0..region.side_px).map(|at| at as f64 - middle).collect();
         let along: Vec<f64> = places.iter().map(|at| sinc(at / region.spot_px)).collect();
         let line = along.iter().map(|amplitude| amplitude.powi(2)).sum();
         let exposure = |amplitude: f64, light: f64| {
-            let sight = optics.sight(path, light, 0.0);
+            let sight = optics.sight(path, if is_lit { light } else { 0.0 }, 0.0);
             let mut exposure = Exposure::new(sight, 1.0).drifted(standing.phase_change);
             exposure.begin(&mut begin.clone());
             (amplitude, exposure)
@@ -204,15 +222,14 @@ impl<'a> Exposures<'a> {
                 .collect(),
             _ => vec![exposure(1.0, optics.layout.nodes as f64)],
         };
-        Self { optics, standing, pixels, places, line }
+        Self { optics, standing, order, is_lit, pixels, places, line }
     }
 
     /// The same at frame `number` of the read.
     fn at(&self, number: u64) -> Self {
         let at = |(amplitude, exposure): &(f64, Exposure<'a>)| (*amplitude, exposure.at(number));
-        let Self { optics, standing, line, .. } = *self;
         let (pixels, places) = (self.pixels.iter().map(at).collect(), self.places.clone());
-        Self { optics, standing, pixels, places, line }
+        Self { pixels, places, ..*self }
     }
 
     fn phase_change(&self) -> f64 {
@@ -226,18 +243,17 @@ impl<'a> Exposures<'a> {
         count * brightest / detector.pixel_full_scale()
     }
 
-    /// The light at `order` (cycles a pixel, down and across), relative to all nodes of `region` in
-    /// phase, by the wave tier.
+    /// The light at the order, relative to all nodes of `region` in phase, by the wave tier.
     fn wave(
         &mut self,
         wave: &Wave,
         mask: &Mask,
         moment: Moment,
-        (region, (fy, fx)): (usize, (f64, f64)),
+        region: usize,
         exposure: f64,
         stream: &mut Stream,
     ) -> Result<(f64, bool)> {
-        let (layout, roi) = (&self.optics.layout, &self.optics.device.region);
+        let (layout, roi, (fy, fx)) = (&self.optics.layout, &self.optics.device.region, self.order);
         let still = self.optics.device.pixel_flicker.is_off();
         let moment = Moment { pixel_key: moment.pixel_key.filter(|_| !still), ..moment };
         let scale = self.optics.light() / self.optics.light_on_nodes(region);
@@ -249,8 +265,7 @@ impl<'a> Exposures<'a> {
                 let step = 1.0 / ((blocks * layout.macro_pixel) as f64 * roi.spot_px);
                 self.places.iter().map(|at| f + at * step).collect()
             };
-            let near = wave.near_field(mask, moment)?;
-            wave.at_all(&near, &along(fy, layout.rows), &along(fx, layout.columns))
+            wave.orders(mask, moment, &along(fy, layout.rows), &along(fx, layout.columns))?
         };
         let square = self.line * self.line;
         let arriving = self.pixels.iter().zip(fields).map(|((_, exposure), field)| {
@@ -260,7 +275,8 @@ impl<'a> Exposures<'a> {
         let mut intensities: Vec<f64> = arriving.collect();
         let first = &self.pixels[0].1;
         let detector = &self.optics.detector;
-        first.light_up(&mut intensities, detector.shares(), Some(stream));
+        let shares = if self.is_lit { detector.shares() } else { &[] };
+        first.light_up(&mut intensities, shares, Some(stream));
         let (mut count, mut lost) = (0.0, false);
         for (at, intensity) in intensities.into_iter().enumerate() {
             count += detector.pixel_at(at, intensity * exposure, &mut lost, stream);

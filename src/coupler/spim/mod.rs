@@ -25,6 +25,7 @@
 //! [`Optic`] at which it acts) and a line in the list of [`SpimDevice`]; a readout is a struct in a
 //! file of `readout/` and a line in the list there.
 pub mod bench;
+mod canvas;
 mod device;
 mod instrument;
 pub mod optics;

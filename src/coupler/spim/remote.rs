@@ -8,17 +8,18 @@
 //! amplitudes)^2, whatever the exposure. The exposure is that at which this mask comes near the
 //! camera's full scale, times a factor of the experiment's.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
+use rayon::prelude::*;
 use serde_json::json;
 
 use super::SpimDevice;
+use super::canvas::Canvas;
 use super::device::Multiplexing;
 use super::optics::Optics;
-use super::optics::layout::Layout;
-use super::optics::levels::Levels;
-use super::optics::mask::{Drive, Mask};
 use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
 use crate::state::State;
@@ -46,6 +47,8 @@ pub(super) struct Bench {
     is_first: bool,
     canvases: [Arc<Canvas>; 2],
     units: Mutex<Units>,
+    /// Memory of masks that were shown, for those to come: fresh memory costs as much as the wire.
+    spare: Mutex<Vec<Vec<u8>>>,
     /// Frames shown.
     frames: AtomicU64,
 }
@@ -90,13 +93,15 @@ impl Bench {
         let kind = kind.clone();
         let known = known_device(device, &kind).map_err(wrong)?;
         let canvas = |nodes: usize| -> Result<Arc<Canvas>> {
-            let optics = Optics::on_chip(&known, nodes, Key::new(0, "bench"))?;
+            let optics = Optics::on_chip(&known, nodes, Key::new(0, "bench"));
+            let optics = optics.map_err(|e| wrong(format!("on its panel: {e}")))?;
             Ok(Arc::new(Canvas::new(optics, kind.panel.bits, known.regions())))
         };
         let first = canvas(nodes[0])?;
         let second = if nodes[0] == nodes[1] { first.clone() } else { canvas(nodes[1])? };
-        let (canvases, units, frames) = ([first, second], Mutex::default(), AtomicU64::new(0));
-        Ok((Self { laboratory, kind, is_first: index == 0, canvases, units, frames }, known))
+        let (canvases, is_first) = ([first, second], index == 0);
+        let (units, spare, frames) = Default::default();
+        Ok((Self { laboratory, kind, is_first, canvases, units, spare, frames }, known))
     }
 
     fn units(&self) -> MutexGuard<'_, Units> {
@@ -177,7 +182,9 @@ impl Bench {
                 Some((exposure, intensity)) => {
                     format!("the intensity {intensity} at exposure {exposure}")
                 }
-                None => format!("saturated readings, down to exposure {exposure:.1e}"),
+                None => {
+                    format!("saturated readings or no numbers, down to exposure {exposure:.1e}")
+                }
             };
             return Err(Error::Machine(format!(
                 "{}: the mask of all nodes in phase gives {found}: expected some light, below the \
@@ -201,41 +208,77 @@ impl Bench {
         tentative: bool,
     ) -> Result<Vec<f64>> {
         let canvas = &self.canvases[side];
-        let (regions, height, width) = (canvas.regions, canvas.layout.height, canvas.layout.width);
-        let each = height * width * canvas.bytes;
-        let most = self.kind.max_frames.min(MOST_OF_A_REQUEST / each).max(1);
+        let regions = canvas.regions;
+        let most = self.kind.max_frames.min(MOST_OF_A_REQUEST / canvas.size()).max(1);
         let of_a_frame = regions * canvas.all;
         let mut intensities = Vec::with_capacity(values.len() / canvas.all);
-        for values in values.chunks(most * of_a_frame) {
-            let frames = values.len() / of_a_frame;
-            let mut levels = Vec::with_capacity(frames * each);
-            values.chunks_exact(of_a_frame).for_each(|values| canvas.paint(values, &mut levels));
-            let dtype = if canvas.bytes == 1 { Dtype::U1 } else { Dtype::U2 };
-            let shape = vec![frames, height, width];
-            let mut request = Message::request("show").with("exposure", exposure);
-            if regions > 1 {
-                let carriers = canvas.layout.regions.iter();
-                let carriers = carriers.map(|region| json!([region.carrier.0, region.carrier.1]));
-                request = request.with("region", carriers.collect::<Vec<_>>());
-            }
-            let levels = Array { name: "levels".into(), dtype, shape, bytes: levels };
-            let request = Arc::new(request.with_array(levels));
-            let question = Question {
-                what: format!("show {frames} frames"),
-                seconds: frames as f64 / self.kind.frame_rate_hz,
-                answer_bytes: (frames * regions).saturating_mul(64).saturating_add(1024),
-                again: true,
+        let mut chunks = values.chunks(most * of_a_frame);
+        let mut next = chunks.next().map(|values| self.request(canvas, values, exposure));
+        while let Some(request) = next {
+            let ask = || self.ask(&request, regions, tentative);
+            let (answer, encoded) = match chunks.next() {
+                None => (ask(), None),
+                // The masks that come next are encoded while the laboratory shows these. Whoever
+                // waits is none of those who encode.
+                Some(values) => thread::scope(|scope| {
+                    let asked = scope.spawn(ask);
+                    let encoded = self.request(canvas, values, exposure);
+                    let answer = asked.join().unwrap_or_else(|panic| resume_unwind(panic));
+                    (answer, Some(encoded))
+                }),
             };
-            // What is saturated or out of range has no readings that could be used.
-            let codes = if tentative { &["saturated", "range"][..] } else { &["saturated"] };
-            let seen = match self.laboratory.ask_unless(codes, &request, &question)? {
-                Err(_) => vec![f64::NAN; frames * regions],
-                Ok(answer) => self.seen(&answer, [frames, regions], &question.what)?,
-            };
-            self.frames.fetch_add(frames as u64, Ordering::Relaxed);
-            intensities.extend(seen);
+            intensities.extend(answer?);
+            self.put_by(request);
+            next = encoded;
         }
         Ok(intensities)
+    }
+
+    /// The request to show masks of `values`.
+    fn request(&self, canvas: &Canvas, values: &[f64], exposure: f64) -> Arc<Message> {
+        let (size, of_a_frame) = (canvas.size(), canvas.regions * canvas.all);
+        let frames = values.len() / of_a_frame;
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut bytes = spare.unwrap_or_default();
+        bytes.resize(frames * size, 0);
+        let masks = bytes.par_chunks_mut(size).zip(values.par_chunks(of_a_frame));
+        masks.for_each(|(mask, values)| canvas.paint(values, mask));
+        let dtype = if canvas.bytes == 1 { Dtype::U1 } else { Dtype::U2 };
+        let shape = vec![frames, canvas.layout.height, canvas.layout.width];
+        let mut request = Message::request("show").with("exposure", exposure);
+        if canvas.regions > 1 {
+            let carriers = canvas.layout.regions.iter();
+            let carriers = carriers.map(|region| json!([region.carrier.0, region.carrier.1]));
+            request = request.with("region", carriers.collect::<Vec<_>>());
+        }
+        let levels = Array { name: "levels".into(), dtype, shape, bytes };
+        Arc::new(request.with_array(levels))
+    }
+
+    /// Puts the memory of a request by, if nobody looks at it any more.
+    fn put_by(&self, request: Arc<Message>) {
+        let arrays = Arc::try_unwrap(request).map(|request| request.arrays).unwrap_or_default();
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.extend(arrays.into_iter().map(|array| array.bytes));
+    }
+
+    /// The intensities of the frames of a `request`, in `regions` each.
+    fn ask(&self, request: &Arc<Message>, regions: usize, tentative: bool) -> Result<Vec<f64>> {
+        let frames = request.arrays[0].shape[0];
+        let question = Question {
+            what: format!("show {frames} frames"),
+            seconds: frames as f64 / self.kind.frame_rate_hz,
+            answer_bytes: (frames * regions).saturating_mul(64).saturating_add(1024),
+            again: true,
+        };
+        // What is saturated or out of range has no readings that could be used.
+        let codes = if tentative { &["saturated", "range"][..] } else { &["saturated"] };
+        let seen = match self.laboratory.ask_unless(codes, request, &question)? {
+            Err(_) => vec![f64::NAN; frames * regions],
+            Ok(answer) => self.seen(&answer, [frames, regions], &question.what)?,
+        };
+        self.frames.fetch_add(frames as u64, Ordering::Relaxed);
+        Ok(seen)
     }
 
     /// The intensities of an `answer`, not-a-number where saturated.
@@ -346,102 +389,6 @@ fn known_device(device: &SpimDevice, kind: &FramesKind) -> Result<SpimDevice, St
     }
     let response = known.response.check_levels(known.quantisation.bits);
     response.map(|()| known)
-}
-
-/// Where an aperture's macro-pixels lie on the panel, and how they are painted.
-#[derive(Debug)]
-struct Canvas {
-    layout: Layout,
-    levels: Levels,
-    /// How many of the modulator's levels one of the experiment's is.
-    shift: u32,
-    /// Bytes of a level.
-    bytes: usize,
-    /// Nodes, and macro-pixels of a region.
-    nodes: usize,
-    all: usize,
-    regions: usize,
-    /// The values of the reference's macro-pixels at phase 0.
-    reference: Vec<f64>,
-    /// The panel with all macro-pixels at 0.
-    background: Vec<u8>,
-    /// The pixels of each macro-pixel, by colour; empty where a carrier moves every pixel.
-    pixels: Vec<[Vec<u32>; 2]>,
-}
-
-impl Canvas {
-    fn new(optics: Optics, panel_bits: u32, regions: usize) -> Self {
-        let reference = super::optics::display::Display::new(&optics).reference().to_vec();
-        let Optics { layout, levels, .. } = optics;
-        let shift = panel_bits - levels.bits();
-        let bytes = if panel_bits > 8 { 2 } else { 1 };
-        let colour =
-            |row: usize, column: usize| (row / layout.checker + column / layout.checker) % 2;
-        let of_node = |node: usize| {
-            let mut pixels = [Vec::new(), Vec::new()];
-            for (row, column, at) in layout.pixels(&layout.regions[0], node) {
-                pixels[colour(row, column)].push(at as u32);
-            }
-            pixels
-        };
-        let all = layout.macro_pixels();
-        let pixels = if regions == 1 { (0..all).map(of_node).collect() } else { Vec::new() };
-        let (nodes, background) = (layout.nodes, Vec::new());
-        let mut canvas = Self {
-            layout,
-            levels,
-            shift,
-            bytes,
-            nodes,
-            all,
-            regions,
-            reference,
-            background,
-            pixels,
-        };
-        let blank = vec![0.0; regions * all];
-        let mut background = Vec::new();
-        canvas.encode(&blank, &mut background);
-        canvas.background = background;
-        canvas
-    }
-
-    /// The mask of `values`, regions x macro-pixels, pixel by pixel.
-    fn encode(&self, values: &[f64], to: &mut Vec<u8>) {
-        let values: Vec<&[f64]> = values.chunks_exact(self.all.max(1)).collect();
-        let Drive::Levels(levels) = Mask::encode(&self.layout, &values, &self.levels).drive else {
-            return;
-        };
-        let levels = levels.into_iter().map(|level| level << self.shift);
-        match self.bytes {
-            1 => to.extend(levels.map(|level| level as u8)),
-            _ => to.extend(levels.flat_map(u16::to_le_bytes)),
-        }
-    }
-
-    /// The same from the background, where only macro-pixels differ from it.
-    fn paint(&self, values: &[f64], to: &mut Vec<u8>) {
-        if self.pixels.is_empty() {
-            return self.encode(values, to);
-        }
-        let start = to.len();
-        to.extend_from_slice(&self.background);
-        let panel = &mut to[start..];
-        for (value, pixels) in values.iter().zip(&self.pixels) {
-            let pair = self.levels.pair(self.levels.entry(*value));
-            for (level, pixels) in pair.into_iter().zip(pixels) {
-                let level = level << self.shift;
-                if self.bytes == 1 {
-                    pixels.iter().for_each(|at| panel[*at as usize] = level as u8);
-                } else {
-                    for at in pixels {
-                        let at = 2 * *at as usize;
-                        panel[at..at + 2].copy_from_slice(&level.to_le_bytes());
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// The frames of a few samples: noted as readouts ask for them, then shown, then handed out in the

@@ -22,6 +22,7 @@ use num_complex::Complex64;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
+use crate::arithmetic::simd;
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::spim::optics::{Optic, Path as LightPath};
@@ -209,10 +210,7 @@ impl FringingKernel {
             if first < last {
                 let shifted =
                     &line[(first as isize + right) as usize..(last as isize + right) as usize];
-                smeared[first..last]
-                    .iter_mut()
-                    .zip(shifted)
-                    .for_each(|(phase, source)| *phase += weight * source);
+                simd::add_scaled(&mut smeared[first..last], *weight, shifted);
             }
             smeared[last.max(first)..]
                 .iter_mut()

@@ -38,6 +38,7 @@ pub mod light;
 pub mod mask;
 pub mod non_linearity;
 pub mod non_uniformity;
+pub mod orders;
 pub mod phase_drift;
 pub mod pixel_flicker;
 pub mod power_drift;

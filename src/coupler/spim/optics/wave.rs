@@ -46,9 +46,9 @@ pub struct Moment {
 
 /// The oracle: all effects, pixel by pixel.
 pub struct Wave<'a> {
-    optics: &'a Optics,
+    pub(super) optics: &'a Optics,
     fourier: Fourier,
-    light: f64,
+    pub(super) light: f64,
     /// The transform of the bare beam, which the dead zone adds; absent where it adds nothing.
     bare: Option<Vec<Field>>,
     work: Vec<Field>,
@@ -72,7 +72,7 @@ impl<'a> Wave<'a> {
     }
 
     /// Checks that a mask is of the panel's size and the modulator's bits.
-    fn check(&self, mask: &Mask) -> Result<()> {
+    pub(super) fn check(&self, mask: &Mask) -> Result<()> {
         let layout = &self.optics.layout;
         if (mask.height, mask.width, mask.bits)
             == (layout.height, layout.width, self.optics.levels.bits())
@@ -107,6 +107,12 @@ impl<'a> Wave<'a> {
                 .collect();
             return Ok(NearField { planes: vec![self.fields_of_levels(levels, &table)] });
         }
+        Ok(self.field_of_phases(&self.phases(mask, moment)))
+    }
+
+    /// The phase of each pixel, row by row, as it is driven: before fringing fields smear it.
+    pub(super) fn phases(&self, mask: &Mask, moment: Moment) -> Vec<f64> {
+        let scale = 1.0 + moment.flicker;
         let mut phases: Vec<f64> = match &mask.drive {
             Drive::Levels(levels) => {
                 let table: Vec<f64> = (0..1u32 << mask.bits)
@@ -118,15 +124,15 @@ impl<'a> Wave<'a> {
                 phases.iter().map(|phase| scale * self.optics.response.phase(phase / TAU)).collect()
             }
         };
-        if let Some(gains) = gains {
+        if let Some(gains) = &self.optics.phase_gains {
             phases.iter_mut().zip(gains).for_each(|(phase, gain)| *phase *= 1.0 + gain);
         }
-        if let Some(key) = moving {
+        if let Some(key) = moment.pixel_key {
             for effect in self.optics.device.effects_on() {
                 effect.pixel_phases(&mut phases, key);
             }
         }
-        Ok(self.field_of_phases(&phases))
+        phases
     }
 
     fn level_phase(&self, level: u16) -> f64 {
@@ -182,7 +188,7 @@ impl<'a> Wave<'a> {
     }
 
     /// The envelopes along one axis of the points that have planes of their own.
-    fn envelopes(&self, planes: usize, f: f64) -> [Field; POINTS] {
+    pub(super) fn envelopes(&self, planes: usize, f: f64) -> [Field; POINTS] {
         if planes == 1 {
             [self.optics.pixel.envelope(f), Field::default(), Field::default()]
         } else {
@@ -226,55 +232,6 @@ impl<'a> Wave<'a> {
         total / self.light
     }
 
-    /// The field at every frequency of `down` and `across`, row by row: [`at`](Self::at) by one sum
-    /// along the rows for each of `across`.
-    pub fn at_all(&self, near: &NearField, down: &[f64], across: &[f64]) -> Vec<Field> {
-        let (height, width) = (self.optics.layout.height, self.optics.layout.width);
-        let turns = |frequencies: &[f64], count: usize| -> Vec<Vec<Field>> {
-            let turn = |f: f64, at: usize| Field::from_polar(1.0, -TAU * (f * at as f64).fract());
-            frequencies.iter().map(|f| (0..count).map(|at| turn(*f, at)).collect()).collect()
-        };
-        let (along_y, along_x) = (turns(down, height), turns(across, width));
-        let sums = |plane: &[Field]| -> Vec<Field> {
-            let of_row = |row: &[Field]| -> Vec<Field> {
-                let along = |turns: &Vec<Field>| row.iter().zip(turns).map(|(a, b)| a * b).sum();
-                along_x.iter().map(along).collect()
-            };
-            let rows: Vec<Vec<Field>> =
-                plane.par_chunks(width).with_min_len(16).map(of_row).collect();
-            let sum = |turns: &Vec<Field>, x: usize| {
-                turns.iter().zip(&rows).map(|(turn, row)| turn * row[x]).sum::<Field>()
-            };
-            let each = |turns| (0..across.len()).map(move |x| sum(turns, x));
-            along_y.iter().flat_map(each).collect()
-        };
-        let planes = near.planes.len();
-        let mut total = vec![Field::default(); down.len() * across.len()];
-        let mut add = |sums: Vec<Field>, factor: &dyn Fn(usize, usize) -> Field| {
-            for (at, (total, sum)) in total.iter_mut().zip(sums).enumerate() {
-                *total += factor(at / across.len(), at % across.len()) * sum / self.light;
-            }
-        };
-        let envelopes =
-            |f: &[f64]| -> Vec<_> { f.iter().map(|f| self.envelopes(planes, *f)).collect() };
-        let (ey, ex) = (envelopes(down), envelopes(across));
-        for (point, plane) in near.planes.iter().enumerate() {
-            add(sums(plane), &|y, x| ey[y][point / POINTS] * ex[x][point % POINTS]);
-        }
-        if self.optics.pixel.has_gap() {
-            let flat;
-            let beam = match &self.optics.beam {
-                Some(beam) => beam,
-                None => {
-                    flat = vec![Field::from(1.0); height * width];
-                    &flat
-                }
-            };
-            add(sums(beam), &|y, x| Field::from(self.optics.pixel.gap(down[y], across[x])));
-        }
-        total
-    }
-
     /// The zero order of `mask`, relative to all light of the panel in phase.
     ///
     /// # Errors
@@ -298,7 +255,7 @@ impl<'a> Wave<'a> {
             let gap = if pixel.has_gap() { pixel.gap(0.0, 0.0) * self.light } else { 0.0.into() };
             return Ok((self.envelopes(1, 0.0)[0].powi(2) * active + gap) / self.light);
         }
-        Ok(self.at(&self.near_field(mask, moment)?, 0.0, 0.0))
+        Ok(self.orders(mask, moment, &[0.0], &[0.0])?[0])
     }
 
     /// The field at all frequencies (m / height, n / width), at n height + m; halves and above
