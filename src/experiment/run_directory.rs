@@ -116,8 +116,12 @@ impl RunDirectory {
         if directory.config().is_file() {
             Ok(directory)
         } else {
+            let hint = match path.join("study.toml").is_file() {
+                true => "; it is that of a study, whose runs are in runs/ where it has keep = true",
+                false => "",
+            };
             Err(Error::input(format!(
-                "{}: not the directory of a run: it has no config.toml",
+                "{}: not the directory of a run: it has no config.toml{hint}",
                 path.display()
             )))
         }

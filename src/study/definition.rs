@@ -6,42 +6,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use super::measure::{MEASURES, Measure};
 use super::{Axis, Draw, GradientConfig};
 use crate::error::did_you_mean;
 use crate::experiment::{Experiment, located, set_value};
 use crate::file::{limits, read_text};
 use crate::quantity::range;
 use crate::{Error, Result};
-
-/// The names of all results; those of single arrays have the array's name behind a slash.
-const RESULTS: [&str; 26] = [
-    "test_accuracy",
-    "validation_accuracy",
-    "train_accuracy",
-    "test_unsettled",
-    "train_unsettled",
-    "test_truncated",
-    "train_truncated",
-    "inference_steps",
-    "lab_seconds",
-    "frames",
-    "conversions",
-    "pulses",
-    "joules",
-    "lab_seconds_per_inference",
-    "frames_per_inference",
-    "joules_per_inference",
-    "epochs_to_target",
-    "lab_seconds_to_target",
-    "frames_to_target",
-    "ideal_test_accuracy",
-    "ideal_train_accuracy",
-    "cosine",
-    "relative_error",
-    "bias",
-    "noise",
-    "unsettled",
-];
 
 /// A study, as its TOML file states it. Every key but the base (or the experiment) and one axis has
 /// a default.
@@ -198,7 +169,15 @@ impl Study {
     pub fn load(path: &Path) -> Result<Self> {
         let text = read_text(path)?;
         let name = path.display().to_string();
-        let mut study: Self = toml::from_str(&text).map_err(|e| located(&name, &e))?;
+        let mut study: Self = toml::from_str(&text).map_err(|e| match text.parse::<Table>() {
+            Ok(table) if table.contains_key("network") || table.contains_key("data") => {
+                Error::input(format!(
+                    "{name}: an experiment, which has no axes: equilux train {name} runs it, and \
+                         a study names it, base = \"FILE.toml\""
+                ))
+            }
+            _ => located(&name, &e),
+        })?;
         if let Some(base) = study.base.take() {
             if !study.experiment.is_empty() {
                 return Err(Error::input(format!(
@@ -238,12 +217,12 @@ impl Study {
             )));
         }
         if let Some(metric) = &self.metric {
-            let name = metric.split('/').next().unwrap_or(metric);
-            if !RESULTS.contains(&name) {
-                let suggestion = did_you_mean(name, RESULTS);
+            if Measure::named(metric).is_none() {
+                let names = MEASURES.map(|measure| measure.name);
+                let suggestion = did_you_mean(metric, names);
                 return Err(Error::input(format!(
                     "metric = {metric:?}: expected one of {}{suggestion}",
-                    RESULTS.join(", ")
+                    names.join(", ")
                 )));
             }
         }
