@@ -4,6 +4,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::places::{from_here, rename_files};
 use super::setting::{lay_under, located, remove_value, set, unset, value_at};
 use super::sheet::Sheet;
 use super::{Device, Experiment};
@@ -12,14 +13,27 @@ use crate::{Error, Result};
 
 impl Experiment {
     /// The experiment of the TOML file `path`, with datasheets filled in and `settings`
-    /// (`a.b=value`) applied in order.
+    /// (`a.b=value`) applied in order. Files that it names are seen from where it stands; those of
+    /// `settings` from here.
     ///
     /// # Errors
     /// When the file cannot be read; when a key is unknown (with the nearest known one) or a value
     /// is wrong, with line and column; when a setting is wrong; when values do not fit each other.
     pub fn load(path: &Path, settings: &[String]) -> Result<Self> {
-        let text = read_text(path)?;
-        Self::parse(&text, &path.display().to_string(), settings)
+        let (text, name) = (read_text(path)?, path.display().to_string());
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let mut table: Table = match text.parse() {
+            Ok(table) if !directory.as_os_str().is_empty() => table,
+            _ => return Self::parse(&text, &name, settings),
+        };
+        let before = table.clone();
+        rename_files(&mut table, &mut |file| Ok(from_here(directory, file)))?;
+        if table == before {
+            return Self::parse(&text, &name, settings);
+        }
+        // The text by itself first, as there.
+        Self::alone(&text, &name)?;
+        Self::of_table(table, &name, settings)
     }
 
     /// [`load`](Self::load) of a text that is called `name` in errors.
@@ -27,22 +41,25 @@ impl Experiment {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn parse(text: &str, name: &str, settings: &[String]) -> Result<Self> {
-        // The text by itself first: its errors have lines and columns.
-        let plain: Self = toml::from_str(text).map_err(|e| match text.parse::<Table>() {
-            Ok(table) if table.contains_key("axis") || table.contains_key("base") => {
-                Error::input(format!(
-                    "{name}: a study, which has no run of its own: equilux sweep {name} does its \
-                         runs"
-                ))
-            }
-            _ => located(name, &e),
-        })?;
+        let plain = Self::alone(text, name)?;
         if settings.is_empty() && matches!(plain.device, Device::Exact(_)) {
             plain.machine.check(&plain).map_err(|e| Error::input(format!("{name}: {e}")))?;
             return Ok(plain);
         }
         let table: Table = toml::from_str(text).map_err(|e| located(name, &e))?;
         Self::of_table(table, name, settings)
+    }
+
+    /// The experiment of a text by itself, no datasheet filled in: its errors have lines and columns.
+    fn alone(text: &str, name: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|e| match text.parse::<Table>() {
+            Ok(table) if table.contains_key("axis") || table.contains_key("base") => {
+                Error::input(format!(
+                    "{name}: a study, which has no run of its own: equilux sweep {name} does its runs"
+                ))
+            }
+            _ => located(name, &e),
+        })
     }
 
     /// [`parse`](Self::parse) of a text that was read into a `table`; its errors have no lines and

@@ -80,7 +80,7 @@ impl RunDirectory {
             experiment.data.set = copy.display().to_string();
         }
         NamedFiles::of(experiment, &mut HashMap::new())?.write(&path.join(FILES))?;
-        write_text(&directory.config(), &experiment.to_toml())?;
+        write_text(&directory.config(), &experiment.to_toml_in(path)?)?;
         Ok(directory)
     }
 

@@ -10,7 +10,7 @@ use plotters::prelude::*;
 use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::pdf::PdfBackend;
+use super::pdf::{FONT, LINE, PdfBackend};
 use crate::file::{create_directory, write_text, write_whole, write_whole_by_name};
 use crate::{Error, Result};
 
@@ -19,15 +19,13 @@ pub type Area<DB> = DrawingArea<DB, Shift>;
 
 /// Height of all text, in a picture's pixels: its lines apart.
 pub const TEXT: i32 = 32;
-/// The height of lines over the size of their font, as plotters takes it.
-const LINE: f64 = 1.24;
 /// A bitmap is drawn this many times as large, then averaged: that is what makes its edges smooth.
 const FINENESS: u32 = 3;
 /// Points in a centimetre.
 const POINTS: f64 = 72.0 / 2.54;
 
+/// The colour of text and axes.
 pub const INK: RGBColor = RGBColor(40, 40, 40);
-pub const FONT: &[u8] = include_bytes!("font/Roboto-Regular.ttf");
 
 /// What plots are made for: the width of a column of text, and the size of the one font.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -16,12 +16,13 @@ use plotters_backend::{
     BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingErrorKind, FontTransform,
 };
 
-use super::canvas::{FONT, failed};
-use crate::Result;
+use crate::{Error, Result};
 
-/// The height of lines over the size of their font, and of a small letter's middle over it: what the
-/// SVG backend takes, so that both look alike.
-const LINE: f64 = 1.24;
+/// The font of all plots.
+pub const FONT: &[u8] = include_bytes!("font/Roboto-Regular.ttf");
+/// The height of lines over the size of their font, as plotters takes it.
+pub const LINE: f64 = 1.24;
+/// The height of a small letter's middle over the size of the font.
 const MIDDLE: f32 = 0.264;
 /// How far a circle's control points are from its ends, in radii.
 const ROUND: f32 = 0.552_284_75;
@@ -43,7 +44,7 @@ type Drawn = std::result::Result<(), DrawingErrorKind<std::io::Error>>;
 impl<'a> PdfBackend<'a> {
     /// A page of `size` pixels of `unit` points, written to `out` when it is presented.
     pub fn new(out: &'a mut Vec<u8>, size: (u32, u32), unit: f32) -> Result<Self> {
-        let font = FontRef::try_from_slice(FONT).map_err(failed)?;
+        let font = FontRef::try_from_slice(FONT).map_err(|e| Error::Plot(e.to_string()))?;
         let mut content = Content::new();
         // Pixels from the upper left corner.
         content.transform([unit, 0.0, 0.0, -unit, 0.0, size.1 as f32 * unit]);

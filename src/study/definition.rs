@@ -9,7 +9,9 @@ use toml::{Table, Value};
 use super::measure::{MEASURES, Measure};
 use super::{Axis, Draw, GradientConfig};
 use crate::error::did_you_mean;
-use crate::experiment::{Experiment, located, set_value};
+use crate::experiment::{
+    Experiment, from_here, from_there, located, rename_files, rename_value, set_value,
+};
 use crate::file::{limits, read_text};
 use crate::quantity::range;
 use crate::{Error, Result};
@@ -178,7 +180,8 @@ impl Study {
             }
             _ => located(&name, &e),
         })?;
-        if let Some(base) = study.base.take() {
+        let based = study.base.take();
+        if let Some(base) = &based {
             if !study.experiment.is_empty() {
                 return Err(Error::input(format!(
                     "{name}: it has both `base` and [experiment]: expected one of them"
@@ -189,11 +192,20 @@ impl Study {
             Experiment::load(&base, &[])?;
             study.experiment = toml::from_str(&read_text(&base)?)
                 .map_err(|e| located(&base.display().to_string(), &e))?;
+            let directory = base.parent().unwrap_or(Path::new(""));
+            rename_files(&mut study.experiment, &mut |file| Ok(from_here(directory, file)))?;
         } else if study.experiment.is_empty() {
             return Err(Error::input(format!(
                 "{name}: it has no experiment: expected base = \"FILE.toml\", or the table [experiment]"
             )));
         }
+        // What a file names is seen from where it stands.
+        let own = path.parent().unwrap_or(Path::new("")).to_owned();
+        rename_files(&mut study.set, &mut |file| Ok(from_here(&own, file)))?;
+        if based.is_none() {
+            rename_files(&mut study.experiment, &mut |file| Ok(from_here(&own, file)))?;
+        }
+        study.rename_values(&mut |file| Ok(from_here(&own, file)))?;
         for (path, value) in leaves(&std::mem::take(&mut study.set), "") {
             set_value(&mut study.experiment, &path, value)
                 .ok_or_else(|| Error::input(format!("{name}: [set] {path}: no such key")))?;
@@ -288,6 +300,41 @@ impl Study {
     /// `error`, with the study's file before it.
     pub(super) fn located(&self, error: Error) -> Error {
         Error::input(format!("{}: {error}", self.file))
+    }
+
+    /// Changes the names of files among the values of its axes.
+    fn rename_values(&mut self, change: &mut dyn FnMut(&str) -> Result<String>) -> Result<()> {
+        for axis in &mut self.axis {
+            let keys: Vec<String> = axis.keys().into_iter().map(String::from).collect();
+            for value in axis.values.iter_mut().flatten() {
+                match value {
+                    Value::Array(values) if axis.key.is_none() => {
+                        for (key, value) in keys.iter().zip(values) {
+                            rename_value(key, value, change)?;
+                        }
+                    }
+                    value => {
+                        if let Some(key) = keys.first() {
+                            rename_value(key, value, change)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// [`to_toml`](Self::to_toml) for a file in `directory`: files are called as they are seen from
+    /// there.
+    ///
+    /// # Errors
+    /// When it cannot be told where this program is.
+    pub(super) fn to_toml_in(&self, directory: &Path) -> Result<String> {
+        let mut study = self.clone();
+        let mut change = |file: &str| from_there(directory, file);
+        rename_files(&mut study.experiment, &mut change)?;
+        study.rename_values(&mut change)?;
+        Ok(study.to_toml())
     }
 
     /// The study as TOML, its experiment within: it runs as it stands.

@@ -32,7 +32,7 @@ impl StudyDirectory {
             )));
         }
         create_directory(&directory.records_directory())?;
-        write_text(&directory.definition(), &study.to_toml())?;
+        write_text(&directory.definition(), &study.to_toml_in(path)?)?;
         Ok(directory)
     }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use nalgebra::DMatrix;
 use num_complex::Complex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
@@ -20,7 +21,7 @@ use crate::quantity::range;
 use crate::{Error, Result};
 
 /// Light that is not the same everywhere: the table `[device.spim.illumination]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Illumination {
     /// 1/e^2 radius of a Gaussian beam, in units of half the panel's shorter side; 0 is uniform
