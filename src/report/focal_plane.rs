@@ -15,7 +15,7 @@ use crate::Result;
 /// Decades of intensity from dark to bright.
 const DECADES: f64 = 4.0;
 /// An order fainter than this part of the brightest is no reason to show more.
-const FAINT: f64 = 1e-3;
+const FAINT: f64 = 1e-2;
 /// What is shown beyond the outermost order, as a part of the way to it.
 const MARGIN: f64 = 0.25;
 /// Cells along a side at most; each shows the brightest of its pixels.

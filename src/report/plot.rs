@@ -367,6 +367,8 @@ pub fn legend<DB: DrawingBackend>(
 ) -> Result<()> {
     let [sample, gap, space] = ENTRY.map(|length| style.pixels(length));
     let left = chart.plotting_area().get_base_pixel().0 - area.get_base_pixel().0;
+    // Behind wide names there is no room for it.
+    let left = left.min(style.pixels(LEGEND_LEFT));
     if let Some(heading) = heading {
         style.write(area, heading, TEXT, HPos::Left, (left, style.pixels(LEGEND / 2)))?;
     }
