@@ -79,11 +79,6 @@ fn a_study_has_a_page_with_its_figures_and_its_device() {
     };
     assert!(ticks("bias.svg").len() > 2);
     assert_eq!(ticks("bias.svg"), ticks("bias-2.svg"));
-    // For another column, the same page.
-    place.json(&["report", "studies/gradients", "--style", "width=17cm,font=9"]);
-    let svg = text(&place.path("studies/gradients/plots/bias.svg"));
-    // 17 cm are 481.89 points, to a pixel.
-    assert!(svg.starts_with("<svg width=\"481."), "{}", &svg[..60]);
     // A table of another study in its place.
     fs::write(
         place.path("studies/gradients/results.csv"),
@@ -116,6 +111,10 @@ fn a_run_has_a_page_with_what_it_learnt() {
     ] {
         assert!(html.contains(part), "{part}");
     }
+    // For another column: 2 x 17 cm are 963.8 points, to two pixels.
+    place.json(&["report", "run", "--style", "width=17cm,font=9"]);
+    let svg = text(&place.path("run/plots/learning-curves.svg"));
+    assert!(svg.starts_with("<svg width=\"963."), "{}", &svg[..60]);
     fs::write(place.path("run/summary.json"), "{}").unwrap();
     assert!(
         place.refused(2, &["report", "run"]).contains("summary.json: not the summary of a run")

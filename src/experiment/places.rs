@@ -32,7 +32,8 @@ pub(crate) fn from_there(directory: &Path, name: &str) -> Result<String> {
         return Ok(file.to_string_lossy().into_owned());
     }
     while from.peek().is_some() && from.peek() == to.peek() {
-        (from.next(), to.next());
+        from.next();
+        to.next();
     }
     let up = from.map(|_| Component::ParentDir);
     Ok(up.chain(to).collect::<PathBuf>().to_string_lossy().into_owned())

@@ -18,7 +18,8 @@ pub fn paired(study: &Study, data: &Table) -> String {
     let metric = study.metric();
     let dimensions = Dimension::all(study, data);
     let long = || dimensions.iter().enumerate().filter(|(_, dimension)| dimension.len() > 1);
-    let named = long().find(|(_, dimension)| !dimension.is_numeric()).or_else(|| long().last());
+    let named =
+        long().find(|(_, dimension)| !dimension.is_numeric()).or_else(|| long().next_back());
     let (Some(result), Some((axis, _)), None) = (data.result(&metric), named, study.draw) else {
         return String::new();
     };

@@ -25,7 +25,7 @@ pub const LINE: f64 = 1.24;
 /// The height of a small letter's middle over the size of the font.
 const MIDDLE: f32 = 0.264;
 /// How far a circle's control points are from its ends, in radii.
-const ROUND: f32 = 0.552_284_75;
+const ROUND: f32 = 0.552_284_8;
 
 /// Draws one page.
 pub struct PdfBackend<'a> {

@@ -228,15 +228,14 @@ impl Study {
                 "target_accuracy = {target}: expected a number above 0 and at most 1"
             )));
         }
-        if let Some(metric) = &self.metric {
-            if Measure::named(metric).is_none() {
-                let names = MEASURES.map(|measure| measure.name);
-                let suggestion = did_you_mean(metric, names);
-                return Err(Error::input(format!(
-                    "metric = {metric:?}: expected one of {}{suggestion}",
-                    names.join(", ")
-                )));
-            }
+        if let Some(metric) = self.metric.as_ref().filter(|metric| Measure::named(metric).is_none())
+        {
+            let names = MEASURES.map(|measure| measure.name);
+            let suggestion = did_you_mean(metric, names);
+            return Err(Error::input(format!(
+                "metric = {metric:?}: expected one of {}{suggestion}",
+                names.join(", ")
+            )));
         }
         let keys = self.keys();
         for (index, key) in keys.iter().enumerate() {
