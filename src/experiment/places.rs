@@ -39,6 +39,12 @@ pub(crate) fn from_there(directory: &Path, name: &str) -> Result<String> {
     Ok(up.chain(to).collect::<PathBuf>().to_string_lossy().into_owned())
 }
 
+/// `name` without the way to it.
+pub(crate) fn anywhere(name: &str) -> String {
+    let last = Path::new(name).file_name();
+    last.map_or_else(|| name.to_owned(), |last| last.to_string_lossy().into_owned())
+}
+
 /// `path` without steps up and down again.
 fn clean(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
@@ -109,11 +115,7 @@ impl Experiment {
     /// It as TOML with files called by no more than their last names: what decides results, together
     /// with what the files hold, wherever they are.
     pub(crate) fn to_toml_anywhere(&self) -> String {
-        let last = |name: &str| {
-            let last = Path::new(name).file_name();
-            Ok(last.map_or_else(|| name.to_owned(), |last| last.to_string_lossy().into_owned()))
-        };
-        self.with_names(&mut { last }).expect("a name has a last part")
+        self.with_names(&mut |name| Ok(anywhere(name))).expect("a name has a last part")
     }
 
     fn with_names(&self, change: &mut dyn FnMut(&str) -> Result<String>) -> Result<String> {

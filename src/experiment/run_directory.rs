@@ -7,7 +7,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use super::{Experiment, NamedFiles};
+use super::places::anywhere;
+use super::{Experiment, NamedFiles, rename_files};
 use crate::arithmetic::Real;
 use crate::data::Dataset;
 use crate::file::lock::Lock;
@@ -206,7 +207,7 @@ impl RunDirectory {
     }
 
     /// What tells this run's checkpoints from others: the SHA-256 of its experiment, as `config.toml`
-    /// has it, but for the number of epochs and the laboratory.
+    /// has it, but for the number of epochs, the laboratory, and the way to its files.
     ///
     /// # Errors
     /// When `config.toml` cannot be read.
@@ -216,6 +217,8 @@ impl RunDirectory {
             training.remove("epochs");
         }
         table.remove("laboratory");
+        // The same files wherever they are.
+        rename_files(&mut table, &mut |file| Ok(anywhere(file)))?;
         Ok(hexadecimal(&Sha256::digest(table.to_string())))
     }
 
