@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use equilux::Result;
-use equilux::arithmetic::{Real, Statistics};
+use equilux::arithmetic::{Real, Span, Statistics};
 use equilux::experiment::{Experiment, Precision, Session};
 use rayon::prelude::*;
 
@@ -71,7 +71,9 @@ fn main() -> Result<()> {
                 }
             })
             .collect::<Result<_>>()?;
-        let Some(Statistics { mean, deviation, .. }) = Statistics::of(&accuracies) else {
+        let Some(Statistics { mean, deviation, .. }) =
+            Statistics::of(&accuracies, Span::Between(0.0, 1.0))
+        else {
             continue;
         };
         println!("| {machine} | {rule} | {mean:.1} +- {:.1} % |", deviation.unwrap_or(0.0));

@@ -25,6 +25,31 @@ fn says(message: &str, parts: &[&str]) {
 }
 
 #[test]
+fn files_of_another_kind_say_which_command_takes_them() {
+    let place = Place::new();
+    place.file("small.toml", SMALL);
+    place
+        .file("study.toml", "base = 'small.toml'\n[[axis]]\nkey = 'learning.beta'\nvalues = [1]\n");
+    says(&place.refused(2, &["train", "study.toml"]), &["study.toml: a study", "equilux sweep"]);
+    says(&place.refused(2, &["gradient", "study.toml"]), &["study.toml: a study"]);
+    says(
+        &place.refused(2, &["sweep", "small.toml"]),
+        &["an experiment", "equilux train small.toml"],
+    );
+    place.json(&["sweep", "study.toml", "--out", "st"]);
+    says(
+        &place.refused(2, &["evaluate", "st"]),
+        &["not the directory of a run", "that of a study"],
+    );
+    says(&place.refused(2, &["verify", "st"]), &["st: not an export: it has no manifest.json"]);
+    let set = |setting: &str| place.refused(2, &["train", "small.toml", "--set", setting]);
+    says(&set("device=rram-wan"), &["device.crossbar.sheet=rram-wan", "--device rram-wan"]);
+    says(&set("seed=9223372036854775808"), &["expected a whole number between -2^63 and 2^63"]);
+    says(&set("relaxation.max_step=none"), &["did you mean `max_steps`?"]);
+    says(&place.refused(2, &["report", "st", "--style", "width=3in"]), &["width=8.5cm,font=8pt"]);
+}
+
+#[test]
 fn keys_and_values_of_an_experiment() {
     says(
         &refused("max_steps = 30", "max_step = 30"),

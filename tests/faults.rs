@@ -197,7 +197,14 @@ fn train(run: &Path, epochs: usize) -> Result<()> {
     run.write_summary(&summary)?;
     let (trainer, experiment) = (&session.trainer, Some(&session.experiment));
     let system = Some(trainer.system());
-    report::write_run(run.path(), &summary, trainer.metrics(), system, experiment)
+    report::write_run(
+        run.path(),
+        &summary,
+        trainer.metrics(),
+        system,
+        experiment,
+        report::Paper::default(),
+    )
 }
 
 /// All files but those that tell how fast a run was, and what it is called.
@@ -258,7 +265,7 @@ fn going_on() {
 fn reports() {
     let _turn = turn();
     let before = trained();
-    let report = |place: &Path| report::rewrite_run(&place.join("run"));
+    let report = |place: &Path| report::rewrite_run(&place.join("run"), report::Paper::default());
     let check = |place: &Path| {
         let kept = ["checkpoint.safetensors", "metrics.csv", "summary.json", "config.toml"];
         for name in kept.map(|name| Path::new("run").join(name)) {

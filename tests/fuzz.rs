@@ -433,7 +433,7 @@ fn what_a_study_leaves() {
     let (directory, _) = StudyDirectory::open(&path).unwrap();
     let runs = study.runs().unwrap();
     let table = fs::read(directory.results()).unwrap();
-    fuzz("results.csv", &table, |path| drop(Table::read(path, &study.keys())));
+    fuzz("results.csv", &table, |path| drop(Table::read(path, &study)));
     for name in ["records/1-of-1.jsonl", "study.toml"] {
         let own = path.join(name);
         let seed = fs::read(&own).unwrap();

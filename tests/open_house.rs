@@ -22,7 +22,7 @@ use equilux::learning::{
     Adjoint, AsymEp, Batch, CorrectionMethod, DyadicEp, Nudges, Nudging, Rule,
 };
 use equilux::learning::{EquilibriumPropagation, fidelity};
-use equilux::report::write_run;
+use equilux::report::{Paper, write_run};
 use equilux::system::{Cost, Phase, System};
 use equilux::training::Trainer;
 use equilux::training::optimiser::{Optimiser, Sgd};
@@ -72,7 +72,8 @@ fn trained_stopped_and_resumed(mut make: impl FnMut() -> Trainer<f64>, names: &[
 
     let summary = going_on.summary("a run".into()).unwrap();
     let system = Some(going_on.system());
-    write_run(directory.path(), &summary, going_on.metrics(), system, None).unwrap();
+    write_run(directory.path(), &summary, going_on.metrics(), system, None, Paper::default())
+        .unwrap();
     let report = std::fs::read_to_string(directory.path().join("report.html")).unwrap();
     for name in names {
         assert!(report.contains(name), "the report does not speak of {name}");

@@ -61,13 +61,24 @@ fn a_study_has_a_page_with_its_figures_and_its_device() {
         "Read noise (µS)",
         "Best nudges",
         "assumed: the usual resolution of in-memory computing macros",
+        "an axis of this study",
+        "Paired differences",
         "equilux sweep study.toml",
     ] {
         assert!(html.contains(part), "{part}");
     }
-    for file in ["cosine-map.svg", "cosine.png", "cosine-by-array.svg", "noise-2.svg"] {
+    for file in ["cosine-map.svg", "cosine.png", "cosine.pdf", "cosine-by-array.svg", "noise-2.svg"]
+    {
         assert!(!bytes(&place.path("studies/gradients/plots").join(file)).is_empty(), "{file}");
     }
+    // Panels of one result show one range: their ticks are the same.
+    let ticks = |file: &str| -> Vec<String> {
+        let svg = text(&place.path("studies/gradients/plots").join(file));
+        let texts = svg.split("text-anchor=\"end\"").skip(1);
+        texts.map(|rest| rest.split('\n').nth(1).unwrap().to_owned()).collect()
+    };
+    assert!(ticks("bias.svg").len() > 2);
+    assert_eq!(ticks("bias.svg"), ticks("bias-2.svg"));
     // A table of another study in its place.
     fs::write(
         place.path("studies/gradients/results.csv"),
@@ -100,6 +111,10 @@ fn a_run_has_a_page_with_what_it_learnt() {
     ] {
         assert!(html.contains(part), "{part}");
     }
+    // For another column: 2 x 17 cm are 963.8 points, to two pixels.
+    place.json(&["report", "run", "--style", "width=17cm,font=9"]);
+    let svg = text(&place.path("run/plots/learning-curves.svg"));
+    assert!(svg.starts_with("<svg width=\"963."), "{}", &svg[..60]);
     fs::write(place.path("run/summary.json"), "{}").unwrap();
     assert!(
         place.refused(2, &["report", "run"]).contains("summary.json: not the summary of a run")

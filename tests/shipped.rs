@@ -132,3 +132,25 @@ fn every_file_that_a_text_names_is_there() {
     }
     assert!(named > 20, "only {named} were found");
 }
+
+#[test]
+fn the_keys_of_devices_are_documented_as_they_are() {
+    let documented = std::fs::read_to_string("docs/devices.md").unwrap();
+    for kind in ["spim", "crossbar"] {
+        let printed = Place::new().printed(&["devices", "--keys", kind]);
+        assert!(
+            documented.contains(&printed),
+            "docs/devices.md is not what `equilux devices --keys {kind}` says: python3 docs/figures.py --write devices"
+        );
+    }
+    let refused = Place::new().refused(2, &["devices", "--keys", "exact"]);
+    assert!(refused.contains("expected spim or crossbar"), "{refused}");
+    // A sheet whose file is not there is no valid one.
+    let place = Place::new();
+    place.file(
+        "mine.toml",
+        "kind = 'spim'\ntitle = 'x'\n[illumination.image]\nvalue = 'no.png'\nunit = '1'\nsource = 'x'\n",
+    );
+    let refused = place.refused(2, &["devices", "mine.toml"]);
+    assert!(refused.contains("illumination: no.png: there is no such file"), "{refused}");
+}

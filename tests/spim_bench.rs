@@ -57,6 +57,21 @@ fn values_become_masks_and_masks_become_intensities() {
     let point = &frame["intensities"][0];
     assert_eq!((point["fy"].as_f64(), point["fx"].as_f64()), (Some(0.25), Some(-0.0833)));
     assert!(place.path("plane.npy").exists());
+    // A picture of the orders: in colours, and no black rectangle.
+    place.json(&["spim", "frame", "m-1.png", "--image", "plane.png"]);
+    let file = std::fs::File::open(place.path("plane.png")).unwrap();
+    let mut reader = png::Decoder::new(file).read_info().unwrap();
+    let mut bytes = vec![0; reader.output_buffer_size()];
+    reader.next_frame(&mut bytes).unwrap();
+    let mut colours: Vec<&[u8]> = bytes.chunks_exact(3).collect();
+    colours.sort_unstable();
+    colours.dedup();
+    assert!(colours.len() > 20, "{} colours", colours.len());
+    assert!(
+        place
+            .refused(2, &["spim", "encode", "v.csv", "--out", "m.jpg"])
+            .contains("--out m.jpg: expected a file that ends in .png")
+    );
 }
 
 #[test]

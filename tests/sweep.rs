@@ -93,7 +93,14 @@ fn a_sweep_is_a_table_of_what_training_gives() {
         (first("test_accuracy") - mean).abs() < 1e-12
             && (first("test_accuracy_sd") - deviation).abs() < 1e-12
     );
-    assert!((first("test_accuracy_ci95") - 3.182446 * deviation / 2.0).abs() < 1e-6);
+    // (mean - end)^2 = t^2 s^2/n V(end)/V(mean), V(x) = x (1 - x): inside 0 to 1, about the mean.
+    for (end, below) in [("test_accuracy_low", true), ("test_accuracy_high", false)] {
+        let end = first(end);
+        let square = (3.182446 * deviation / 2.0).powi(2);
+        let expected = square * end * (1.0 - end) / (mean * (1.0 - mean));
+        assert!(((mean - end).powi(2) - expected).abs() < 1e-6 && (end < mean) == below, "{end}");
+        assert!((0.0..=1.0).contains(&end), "{end}");
+    }
     assert!(place.printed(&["sweep", "nudge.toml"]).contains("40 of 40 done; 0 of them now"));
 }
 

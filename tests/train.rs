@@ -69,6 +69,85 @@ fn evaluation_repeats_the_accuracy_of_training() {
 }
 
 #[test]
+fn without_a_terminal_every_epoch_has_a_line_and_says_what_it_lost() {
+    let place = Place::new();
+    // So many steps are too few for about half of the samples.
+    place.file("small.toml", SMALL.replace("step = 1.0", "step = 0.3"));
+    let settings = ["--set", "training.epochs=3", "--set", "relaxation.max_steps=26"];
+    let output = place.run(&[&["train", "small.toml", "--out", "run"][..], &settings].concat());
+    assert!(output.status.success());
+    let told = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<&str> = told.lines().filter(|line| line.starts_with("epoch ")).collect();
+    let lost = metrics(&place, "run", "unsettled");
+    let costs = metrics(&place, "run", "train_cost");
+    assert_eq!((lines.len(), lost.len()), (3, 3), "{told}");
+    for (epoch, line) in lines.iter().enumerate() {
+        let begins = format!("epoch {}/3: cost {:.4}, train ", epoch + 1, costs[epoch]);
+        assert!(line.starts_with(&begins), "{line}: {begins}");
+        let said = format!(", {} samples did not settle and took no part", lost[epoch]);
+        assert_eq!(line.contains(&said), lost[epoch] > 0.0, "{line}: {said}");
+    }
+    assert!(lost.iter().any(|count| *count > 0.0), "{lost:?}");
+}
+
+#[test]
+fn files_are_seen_from_the_file_that_names_them_and_runs_from_anywhere() {
+    let place = Place::new();
+    for directory in ["lab/cells", "elsewhere"] {
+        fs::create_dir_all(place.path(directory)).unwrap();
+    }
+    let rows: String =
+        (0..60).map(|k| format!("{},{},{}\n", k % 7, k % 2, ["a", "b"][k % 2])).collect();
+    place.file("lab/beans.csv", format!("x,y,class\n{rows}"));
+    place.file(
+        "lab/cells/mine.toml",
+        "kind = 'crossbar'\ntitle = 'Ours'\n[read_noise.sd_uS]\nvalue = 50\nunit = 'nS'\nsource = 'us'\n",
+    );
+    place.file(
+        "lab/beans.toml",
+        "data.set = 'beans.csv'\nnetwork.layers = [2, 3, 2]\ndevice.crossbar.sheet = 'cells/mine.toml'\n\
+         relaxation = { step = 1.0, max_steps = 12, tolerance = 1e-3 }\ntraining.epochs = 2\n",
+    );
+    place.file(
+        "lab/study.toml",
+        "base = 'beans.toml'\n[[axis]]\nkey = 'device.crossbar.sheet'\n\
+         values = ['cells/mine.toml', 'crossbar-generic']\n",
+    );
+    let trained = place.json(&["train", "lab/beans.toml", "--out", "runs/beans"]);
+    let config = fs::read_to_string(place.path("runs/beans/config.toml")).unwrap();
+    assert!(
+        config.contains("\"../../lab/beans.csv\"")
+            && config.contains("\"../../lab/cells/mine.toml\""),
+        "{config}"
+    );
+    place.json(&["sweep", "lab/study.toml", "--out", "st"]);
+    let from = |directory: &str, arguments: &[&str]| {
+        let mut command = place.command(arguments);
+        let output = command.current_dir(place.path(directory)).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let told = from("elsewhere", &["evaluate", "../runs/beans", "--json"]);
+    let evaluated: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(evaluated["test_accuracy"], trained["test_accuracy"]);
+    from("elsewhere", &["report", "../runs/beans"]);
+    from("elsewhere", &["report", "../st"]);
+    // What was begun here goes on there; nothing is done twice.
+    let more = ["--set", "training.epochs=3", "--resume", "--out", "../runs/beans"];
+    from("lab", &[&["train", "beans.toml"][..], &more].concat());
+    let swept = from("lab", &["sweep", "study.toml", "--out", "../st", "--json"]);
+    let swept: serde_json::Value = serde_json::from_str(&swept).unwrap();
+    assert_eq!((&swept["done"], &swept["ran"]), (&2.into(), &0.into()));
+    // Moved together, they are found.
+    let moved = place.path("moved");
+    fs::create_dir(&moved).unwrap();
+    for name in ["lab", "runs"] {
+        fs::rename(place.path(name), moved.join(name)).unwrap();
+    }
+    from("moved/lab", &["evaluate", "../runs/beans"]);
+}
+
+#[test]
 fn weights_move_to_another_device() {
     let place = Place::new();
     place.file("small.toml", SMALL);

@@ -48,8 +48,8 @@ class Study:
         return _frame(self._rows())
 
     def points(self, result: str | None = None) -> Any:
-        """One row a point of the axes: mean, standard deviation and half the 95 % interval over
-        seeds of a ``result``, by default the study's metric."""
+        """One row a point of the axes: mean, standard deviation and the ends of the 95 % interval
+        over seeds of a ``result``, by default the study's metric."""
         result = result or self.metric
         names = self._content["results"]
         if result not in names:
@@ -58,7 +58,8 @@ class Study:
         for point in self._content["points"]:
             of = point["statistics"][names.index(result)] or {}
             values = dict(zip(self.keys, map(_value, point["values"])))
-            numbers = {key: of.get(key) for key in ("mean", "deviation", "half_width")}
+            low, high = of.get("interval") or (None, None)
+            numbers = {"mean": of.get("mean"), "deviation": of.get("deviation"), "low": low, "high": high}
             rows.append({**values, "done": point["done"], "failed": point["failed"], **numbers})
         return _frame(rows)
 

@@ -1,10 +1,10 @@
 //! What users take home: studies, exports, reports, datasheets; and the program itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use equilux::experiment::{RunDirectory, Sheet};
 use equilux::export::{ExportOptions, MaskOptions, Target, read_tensor as tensor};
-use equilux::report::{contact_sheet, rewrite_run, write_study};
+use equilux::report::{Paper, contact_sheet, rewrite_run, write_study};
 use equilux::study::{Options, Progress, Shard, Study, StudyDirectory, Table, sweep as swept};
 use equilux::{Error, Result};
 use pyo3::prelude::*;
@@ -50,7 +50,8 @@ pub fn sweep(
         let study = Study::load(&study)?;
         let jobs = jobs.unwrap_or_else(rayon::current_num_threads);
         let stop = teller.stop();
-        let options = Options { jobs, shard, retry_failed, kept: &rewrite_run, stop: &stop };
+        let kept = |path: &Path| rewrite_run(path, Paper::default());
+        let options = Options { jobs, shard, retry_failed, kept: &kept, stop: &stop };
         let mut watch = |Progress { runs, ended, failed }| {
             let far = json!({ "runs": runs, "ended": ended, "failed": failed });
             teller.mention("runs", far.to_string());
@@ -66,7 +67,7 @@ pub fn sweep(
 pub fn read_study(py: Python, directory: PathBuf) -> PyResult<String> {
     call(py, || {
         let (directory, study) = StudyDirectory::open(&directory)?;
-        let table = Table::read(&directory.results(), &study.keys())?;
+        let table = Table::read(&directory.results(), &study)?;
         let rows: Vec<Value> = table
             .rows
             .iter()
@@ -87,7 +88,7 @@ pub fn read_study(py: Python, directory: PathBuf) -> PyResult<String> {
                     .statistics
                     .iter()
                     .map(|of| match of {
-                        Some(of) => json!({ "n": of.n, "mean": of.mean, "deviation": of.deviation, "half_width": of.half_width }),
+                        Some(of) => json!({ "n": of.n, "mean": of.mean, "deviation": of.deviation, "interval": of.interval }),
                         None => Value::Null,
                     })
                     .collect();
@@ -190,9 +191,9 @@ pub fn report(py: Python, directory: PathBuf) -> PyResult<PathBuf> {
     call(py, || {
         if StudyDirectory::is_one(&directory) {
             let (directory, study) = StudyDirectory::open(&directory)?;
-            write_study(&directory, &study)?;
+            write_study(&directory, &study, Paper::default())?;
         } else {
-            rewrite_run(&directory)?;
+            rewrite_run(&directory, Paper::default())?;
         }
         Ok(directory.join("report.html"))
     })

@@ -9,7 +9,7 @@ mod statistics;
 
 pub use interval::wilson;
 pub use simd::Unit;
-pub use statistics::{Statistics, student};
+pub use statistics::{Span, Statistics, student};
 
 use nalgebra::{DMatrixView, DMatrixViewMut, Dyn, RealField, U1};
 use rand_distr::{Distribution, StandardNormal};

@@ -1,5 +1,16 @@
 //! Mean, standard deviation and confidence interval of a few numbers.
 
+/// What the numbers of a sample, and so their mean, can be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Span {
+    /// Any number.
+    All,
+    /// This or more.
+    From(f64),
+    /// The first to the second.
+    Between(f64, f64),
+}
+
 /// What a sample of independent numbers says of their distribution.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Statistics {
@@ -9,14 +20,23 @@ pub struct Statistics {
     pub mean: f64,
     /// Their standard deviation, with n - 1 in the denominator; none of one number.
     pub deviation: Option<f64>,
-    /// Half the 95 % interval of the mean, t s / sqrt(n) with Student's t of n - 1 degrees of
-    /// freedom; none of one number.
-    pub half_width: Option<f64>,
+    /// The 95 % interval of the mean, within what they can be; none of one number.
+    pub interval: Option<(f64, f64)>,
 }
 
 impl Statistics {
-    /// Of `values`, all finite; none without values.
-    pub fn of(values: &[f64]) -> Option<Self> {
+    /// Of `values`, all finite, which can be what `span` says; none without values.
+    ///
+    /// The interval is the score interval, all mu with
+    ///
+    /// (m - mu)^2 <= t^2 s^2/n V(mu) / V(m),
+    ///
+    /// with mean m, standard deviation s and Student's t of n - 1 degrees of freedom. V = 1 makes it
+    /// Student's m -+ t s / sqrt(n). For numbers between a and b, V(x) = (x - a)(b - x): Wilson's
+    /// interval (J. Am. Stat. Assoc. 22, 209, 1927) of as many effective trials as the spread of the
+    /// sample says (Dean & Pagano, J. Surv. Stat. Methodol. 3, 484, 2015); for numbers from a on, V(x)
+    /// = x - a. It holds the mean and does not leave the span.
+    pub fn of(values: &[f64], span: Span) -> Option<Self> {
         let n = values.len();
         if n == 0 {
             return None;
@@ -25,10 +45,35 @@ impl Statistics {
         let deviation = (n > 1).then(|| {
             (values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1) as f64).sqrt()
         });
-        let half_width =
-            deviation.map(|deviation| student(n - 1, 0.05) * deviation / (n as f64).sqrt());
-        Some(Self { n, mean, deviation, half_width })
+        let interval = deviation.map(|deviation| {
+            score_interval(mean, student(n - 1, 0.05) * deviation / (n as f64).sqrt(), span)
+        });
+        Some(Self { n, mean, deviation, interval })
     }
+}
+
+/// The score interval about `mean` of which `half` would be half the width if V were constant.
+fn score_interval(mean: f64, half: f64, span: Span) -> (f64, f64) {
+    let square = half * half;
+    let (low, high, ends) = match span {
+        Span::From(a) if mean > a => {
+            let c = 0.5 * square / (mean - a);
+            let root = (c * (c + 2.0 * (mean - a))).sqrt();
+            (mean + c - root, mean + c + root, (a, f64::INFINITY))
+        }
+        Span::Between(a, b) if mean > a && mean < b => {
+            // In units of the span p = (m - a)/(b - a), with z^2/n of Wilson's formula as `c`.
+            let p = (mean - a) / (b - a);
+            let c = square / ((mean - a) * (b - mean));
+            let centre = (p + 0.5 * c) / (1.0 + c);
+            let root = (c * (p * (1.0 - p) + 0.25 * c)).sqrt() / (1.0 + c);
+            let at = |place: f64| a + (b - a) * place;
+            (at(centre - root), at(centre + root), (a, b))
+        }
+        // At the end of its span a sample has no spread.
+        _ => (mean - half, mean + half, (f64::NEG_INFINITY, f64::INFINITY)),
+    };
+    (low.clamp(ends.0, mean), high.clamp(mean, ends.1))
 }
 
 /// The value that |t| of Student's distribution exceeds with probability `exceeds`, from 1e-9 to
@@ -98,13 +143,51 @@ mod tests {
 
     #[test]
     fn of_a_sample() {
-        let s = Statistics::of(&[2.0, 4.0, 9.0]).unwrap();
+        let s = Statistics::of(&[2.0, 4.0, 9.0], Span::All).unwrap();
         assert_eq!((s.n, s.mean, s.deviation), (3, 5.0, Some(13f64.sqrt())));
-        assert!((s.half_width.unwrap() - 4.302_652_73 * (13f64 / 3.0).sqrt()).abs() < 1e-6);
+        let (low, high) = s.interval.unwrap();
+        let half = 4.302_652_73 * (13f64 / 3.0).sqrt();
+        assert!((low - 5.0 + half).abs() < 1e-6 && (high - 5.0 - half).abs() < 1e-6);
         assert_eq!(
-            Statistics::of(&[3.0]),
-            Some(Statistics { n: 1, mean: 3.0, deviation: None, half_width: None })
+            Statistics::of(&[3.0], Span::All),
+            Some(Statistics { n: 1, mean: 3.0, deviation: None, interval: None })
         );
-        assert_eq!(Statistics::of(&[]), None);
+        assert_eq!(Statistics::of(&[], Span::All), None);
+    }
+
+    /// With t for z and the effective trials of the spread it is Wilson's interval.
+    #[test]
+    fn between_ends_it_is_wilsons() {
+        let (p, n) = (0.75, 400.0f64);
+        let half = 1.959_963_984_540_054 * (p * (1.0 - p) / n).sqrt();
+        let (low, high) = score_interval(p, half, Span::Between(0.0, 1.0));
+        let (l, h) = crate::arithmetic::wilson(300, 400).unwrap();
+        assert!((low - l).abs() < 1e-12 && (high - h).abs() < 1e-12, "{low} to {high}: {l} to {h}");
+        // The same in other units.
+        let (low, high) = score_interval(75.0, 100.0 * half, Span::Between(0.0, 100.0));
+        assert!((low - 100.0 * l).abs() < 1e-10 && (high - 100.0 * h).abs() < 1e-10);
+    }
+
+    /// The ends solve the equation that defines them, hold the mean, and stay within the span.
+    #[test]
+    fn intervals_are_what_they_say_and_stay_within() {
+        for values in [&[0.97, 1.0][..], &[0.2, 0.9, 1.0], &[0.0, 0.0, 0.3], &[0.5, 0.50001]] {
+            for (span, low, high) in
+                [(Span::Between(0.0, 1.0), 0.0, 1.0), (Span::From(0.0), 0.0, f64::INFINITY)]
+            {
+                let v = |x: f64| if high == 1.0 { x * (1.0 - x) } else { x };
+                let Statistics { n, mean, deviation, interval } =
+                    Statistics::of(values, span).unwrap();
+                let (from, to) = interval.unwrap();
+                assert!(low <= from && from <= mean && mean <= to && to <= high, "{values:?}");
+                let square = (student(n - 1, 0.05) * deviation.unwrap()).powi(2) / n as f64;
+                for end in [from, to] {
+                    let off = (mean - end).powi(2) - square * v(end) / v(mean);
+                    assert!(off.abs() < 1e-9 * (square + 1.0), "{values:?}, {end}: {off}");
+                }
+            }
+        }
+        let same = Statistics::of(&[1.0, 1.0, 1.0], Span::Between(0.0, 1.0)).unwrap();
+        assert_eq!(same.interval, Some((1.0, 1.0)));
     }
 }

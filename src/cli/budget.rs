@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::many_runs::{ManyRuns, advance, how_to_go_on, progress_bar};
+use super::many_runs::{ManyRuns, how_to_go_on};
 use super::print;
+use super::progress::Runs;
 use crate::experiment::Experiment;
-use crate::report::{describe_budget, write_budget};
+use crate::report::{Paper, describe_budget, write_budget};
 use crate::study::budget::{
     BudgetDirectory, Conduct, ExperimentSubject, Options, budget, first_runs,
 };
-use crate::study::{GradientConfig, Progress, Shard};
+use crate::study::{GradientConfig, Shard};
 use crate::{Error, Result};
 
 /// Estimates of the gradient of each run.
@@ -106,15 +107,15 @@ pub(super) fn run(command: &BudgetCommand, json: bool) -> Result<()> {
     }
     let jobs = command.many.jobs();
     let conduct = Conduct { jobs, shard, retry_failed: command.many.retry_failed };
-    let bar = progress_bar(" of this round");
-    let mut watch = |progress: Progress| advance(&bar, progress);
+    let mut bar = Runs::new(" of this round");
+    let mut watch = |progress| bar.advance(progress);
     // Options are checked before anything is written.
     first_runs(&subject, &options)?;
     let directory = BudgetDirectory::for_experiment(&out, &experiment)?;
     let found = budget(&subject, &directory, &options, conduct, &mut watch);
     let found = found.map_err(how_to_go_on)?;
-    bar.finish_and_clear();
-    write_budget(&directory, &found, Some(&experiment))?;
+    bar.finish();
+    write_budget(&directory, &found, Some(&experiment), Paper::default())?;
     if gradient.is_some() && found.full.costs.cosine.is_none() {
         super::tell(&format!(
             "the gradient of the device could not be judged: equilux gradient {} says why",

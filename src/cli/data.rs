@@ -1,10 +1,8 @@
 //! `equilux data`: which sets there are, and how to bring more.
 
-use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::print;
@@ -140,11 +138,7 @@ fn listing_json(set: &Listing) -> Value {
 fn fetch(store: &Store, command: &Fetch, json: bool) -> Result<()> {
     let source = Source::named(&command.set)
         .ok_or_else(|| Error::input(format!("`{}` cannot be fetched", command.set)))?;
-    let bar =
-        if io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
-    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:24} {bytes}/{total_bytes} {eta}") {
-        bar.set_style(style);
-    }
+    let bar = super::progress::bar(0, "{msg} {bar:24} {bytes}/{total_bytes} {eta}");
     let mut show = |progress: Progress| {
         if bar.message() != progress.file {
             bar.set_message(progress.file.to_owned());

@@ -6,8 +6,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::print;
-use crate::Result;
-use crate::experiment::Sheet;
+use crate::coupler::spim::SpimDevice;
+use crate::coupler::spim::optics::Optics;
+use crate::experiment::{Device, Key, KeyTable, Sheet, keys};
+use crate::report::aligned;
+use crate::{Error, Result};
 
 /// List the datasheets, or show and validate one
 ///
@@ -17,12 +20,63 @@ use crate::experiment::Sheet;
 pub struct DevicesCommand {
     /// A datasheet's name, or the path of one of your own (ending in .toml)
     sheet: Option<String>,
+    /// List every key that a datasheet of this kind may state: spim or crossbar
+    #[arg(long, value_name = "KIND", conflicts_with = "sheet")]
+    keys: Option<String>,
 }
 
 pub(super) fn run(command: &DevicesCommand, json: bool) -> Result<()> {
-    match &command.sheet {
-        None => list(json),
-        Some(name) => show(name, json),
+    match (&command.sheet, &command.keys) {
+        (_, Some(kind)) => list_keys(kind, json),
+        (None, None) => list(json),
+        (Some(name), None) => show(name, json),
+    }
+}
+
+/// Every key of a kind of device, table by table.
+fn list_keys(kind: &str, json: bool) -> Result<()> {
+    let tables = keys(kind)?;
+    if json {
+        let key = |key: &Key| json!({ "key": key.name, "default": key.default, "unit": key.unit, "meaning": key.meaning });
+        let table = |table: &KeyTable| json!({ "table": table.name, "tier": table.tier, "meaning": table.meaning, "keys": table.keys.iter().map(key).collect::<Vec<_>>() });
+        let tables: Vec<Value> = tables.iter().map(table).collect();
+        return print(&json!({ "kind": kind, "tables": tables }).to_string());
+    }
+    let mut lines = Vec::new();
+    for table in &tables {
+        let name = [format!("device.{kind}"), table.name.clone()];
+        let name = name.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
+        let tier =
+            table.tier.map_or(String::new(), |tier| format!(" Followed from the {tier} tier on."));
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        lines.push(format!("[{name}]  {}{tier}", table.meaning));
+        let row = |key: &Key| {
+            let or_dash = |text: &Option<String>| text.clone().unwrap_or("-".into());
+            vec![key.name.clone(), or_dash(&key.default), or_dash(&key.unit), key.meaning.clone()]
+        };
+        let heads = ["key", "default", "unit", "meaning"].map(String::from).to_vec();
+        let rows: Vec<_> = std::iter::once(heads).chain(table.keys.iter().map(row)).collect();
+        lines.extend(aligned(&rows));
+    }
+    print(&lines.join("\n"))
+}
+
+/// Checks that what was measured is there, and fits the device.
+fn check_files(name: &str, sheet: &Sheet) -> Result<()> {
+    let wrong = |error: Error| Error::input(format!("datasheet {name}: {error}"));
+    let mut device = sheet.device()?;
+    for (table, file) in device.files() {
+        if !Path::new(&*file).is_file() {
+            return Err(wrong(Error::input(format!("{table}: {file}: there is no such file"))));
+        }
+    }
+    match &device {
+        Device::Spim(device) => {
+            Optics::on_chip(device, 1, SpimDevice::chip(1, 0, 0)).map(drop).map_err(wrong)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -48,6 +102,7 @@ fn list(json: bool) -> Result<()> {
 
 fn show(name: &str, json: bool) -> Result<()> {
     let sheet = Sheet::find(name)?;
+    check_files(name, &sheet)?;
     if json {
         let number = |(key, number): (&String, &crate::experiment::Number)| json!({ "key": key, "value": number.value, "unit": number.unit, "source": number.source });
         let numbers: Vec<Value> = sheet.numbers.iter().map(number).collect();

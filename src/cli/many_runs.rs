@@ -1,11 +1,10 @@
-//! What commands that do many runs share: how many at a time, their progress, a job array.
+//! What commands that do many runs share: how many at a time, a job array.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::study::{Progress, slurm_script};
+use crate::study::slurm_script;
 use crate::{Error, Result};
 
 /// How many runs are done.
@@ -45,25 +44,6 @@ impl ManyRuns {
         let job = slurm_script(&program, words, &absolute(input)?, &out, self.tasks)?;
         crate::file::write_text(script, &job)?;
         Ok(out)
-    }
-}
-
-/// A bar, silent where standard error is no terminal; `of` is what its runs are of.
-pub(super) fn progress_bar(of: &str) -> ProgressBar {
-    let bar = ProgressBar::new(0);
-    let template = format!("{{bar:30}} {{pos}}/{{len}} runs{of}{{msg}}  {{eta}} left");
-    if let Ok(style) = ProgressStyle::with_template(&template) {
-        bar.set_style(style);
-    }
-    bar
-}
-
-/// Moves `bar` to where `progress` is.
-pub(super) fn advance(bar: &ProgressBar, progress: Progress) {
-    bar.set_length(progress.runs as u64);
-    bar.set_position(progress.ended as u64);
-    if progress.failed > 0 {
-        bar.set_message(format!(", {} failed", progress.failed));
     }
 }
 

@@ -12,6 +12,7 @@ mod init;
 mod laboratory;
 mod many_runs;
 mod predict;
+mod progress;
 mod report;
 mod serve;
 mod spim;

@@ -7,16 +7,16 @@ use nalgebra::DMatrix;
 use serde_json::{Value, json};
 
 use super::print;
-use crate::Result;
 use crate::coupler::spim::bench::{self, BenchChip, Encoded, Look};
 use crate::coupler::spim::optics::Optics;
 use crate::coupler::spim::optics::agreement::{Deviation, agreement};
 use crate::coupler::spim::optics::mask::Mask;
 use crate::coupler::spim::{SpimDevice, Tier};
 use crate::experiment::Sheet;
-use crate::file::grey::write_grey;
 use crate::file::matrix::{read_matrix, read_vector, write_matrix};
 use crate::report::format::percent;
+use crate::report::{FocalPlane, focal_plane};
+use crate::{Error, Result};
 
 /// The arguments of `equilux spim`.
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ enum Action {
 
 /// Write the masks that show node values through patterns
 ///
-/// One PNG a pattern (NAME-1.png, NAME-2.png...), or one for all in focal-plane division; 8-bit
+/// One PNG a pattern (NAME-01.png, NAME-02.png... of ten and more), or one for all in focal-plane division; 8-bit
 /// grey, 16-bit for modulators of more than 8 bits. The grey value is the level: level g adds the
 /// phase +2 pi g / 2^bits, or what the device's measured response says. Values are dimmed where the
 /// device compensates its light, and a device of homodyne readout shows its reference beside them.
@@ -75,8 +75,8 @@ struct Frame {
     /// Nodes on the mask, for the tiers that need to know
     #[arg(long, value_name = "N")]
     nodes: Option<usize>,
-    /// Write the focal plane, zero order in the middle: intensities in an .npy or .csv file, or
-    /// what the camera shows in a .png
+    /// Write the focal plane, zero order in the middle: all intensities in an .npy or .csv file, or
+    /// a picture of its orders as the camera sees them in a .png
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
     #[command(flatten)]
@@ -159,6 +159,10 @@ pub(super) fn run(command: &SpimCommand, json: bool) -> Result<()> {
 }
 
 fn encode(command: &Encode, json: bool) -> Result<()> {
+    if command.out.extension().is_none_or(|extension| extension != "png") {
+        let out = command.out.display();
+        return Err(Error::input(format!("--out {out}: expected a file that ends in .png")));
+    }
     let values = read_vector(&command.values)?;
     let patterns = match &command.patterns {
         None => DMatrix::from_element(values.len(), 1, 1.0),
@@ -176,8 +180,10 @@ fn encode(command: &Encode, json: bool) -> Result<()> {
     )?;
     let mut files = Vec::new();
     for (index, mask) in masks.iter().enumerate() {
-        let path =
-            if masks.len() == 1 { command.out.clone() } else { numbered(&command.out, index + 1) };
+        let path = match masks.len() {
+            1 => command.out.clone(),
+            all => numbered(&command.out, index + 1, all),
+        };
         mask.write_png(&path)?;
         files.push(path.display().to_string());
     }
@@ -225,13 +231,14 @@ fn describe_masks(optics: &Optics, files: &[String], patterns: usize, json: bool
     ))
 }
 
-/// `name-3.png` for `name.png`.
-fn numbered(path: &Path, number: usize) -> PathBuf {
+/// `name-03.png` of 12 for `name.png`: as many digits as the last has, so that names sort.
+fn numbered(path: &Path, number: usize, all: usize) -> PathBuf {
+    let digits = all.to_string().len();
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let extension = path
         .extension()
         .map_or(String::new(), |extension| format!(".{}", extension.to_string_lossy()));
-    path.with_file_name(format!("{stem}-{number}{extension}"))
+    path.with_file_name(format!("{stem}-{number:0digits$}{extension}"))
 }
 
 fn frame(command: &Frame, json: bool) -> Result<()> {
@@ -280,11 +287,7 @@ fn write_image(path: &Path, seen: &mut bench::Frame) -> Result<()> {
         return seen.image.as_ref().map_or(Ok(()), |image| write_matrix(path, image));
     }
     let Some(photograph) = seen.photograph() else { return Ok(()) };
-    // The brightest pixel of the image at the top of a 16-bit scale.
-    let scale = 65_535.0 / photograph.max().max(f64::MIN_POSITIVE);
-    let grey: Vec<u16> =
-        photograph.transpose().iter().map(|value| (value * scale).round() as u16).collect();
-    write_grey(path, photograph.shape(), true, &grey)
+    focal_plane(&FocalPlane { image: &photograph, region: seen.region() }, path)
 }
 
 fn agree(command: &Agree, json: bool) -> Result<()> {

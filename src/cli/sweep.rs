@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::many_runs::{ManyRuns, advance, how_to_go_on, progress_bar};
+use super::many_runs::{ManyRuns, how_to_go_on};
 use super::print;
+use super::progress::Runs;
 use crate::Result;
-use crate::report::{describe_points, format};
-use crate::study::{Options, Progress, Shard, Study, StudyDirectory, Table, sweep};
+use crate::report::{Paper, describe_points, format, rewrite_run};
+use crate::study::{Options, Shard, Study, StudyDirectory, Table, sweep};
 
 /// Failures that are shown one by one.
 const FAILURES_SHOWN: usize = 3;
@@ -68,13 +69,13 @@ pub(super) fn run(command: &SweepCommand, json: bool) -> Result<()> {
     let jobs = command.many.jobs();
     let retry_failed = command.many.retry_failed;
     let stop = super::stop_on_signals();
-    let options =
-        Options { jobs, shard, retry_failed, kept: &crate::report::rewrite_run, stop: &stop };
-    let bar = progress_bar("");
-    let mut watch = |progress: Progress| advance(&bar, progress);
+    let kept = |path: &Path| rewrite_run(path, Paper::default());
+    let options = Options { jobs, shard, retry_failed, kept: &kept, stop: &stop };
+    let mut bar = Runs::new("");
+    let mut watch = |progress| bar.advance(progress);
     let directory = || StudyDirectory::for_study(&out, &study);
     let swept = sweep(&study, directory, &options, &mut watch).map_err(how_to_go_on)?;
-    bar.finish_and_clear();
+    bar.finish();
     tell(&study, &out, &swept.table, swept.runs, Some(swept.ran), json)
 }
 

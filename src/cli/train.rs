@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print;
+use super::progress::Epochs;
 use crate::arithmetic::Real;
 use crate::experiment::{
     Experiment, Given, Moment, Place, RunDirectory, TrainingRun, in_precision,
 };
 use crate::report::{self, format};
-use crate::training::{EpochMetrics, Summary};
+use crate::training::Summary;
 use crate::{Error, Result, wire};
 
 /// Train a machine as an experiment says
@@ -122,24 +122,14 @@ fn run_name(config: &Path) -> String {
 fn run_epochs<T: Real>(run: &mut TrainingRun<T>) -> Result<()> {
     let trainer = &run.session.trainer;
     let (samples, epochs) = (trainer.data().train.len(), trainer.plan().epochs);
-    // The bar is silent where standard error is no terminal.
-    let bar = ProgressBar::new((samples * epochs) as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg}  {eta} left") {
-        bar.set_style(style);
-    }
-    let begins = |epoch: usize, last: Option<&EpochMetrics>| {
-        let last = last
-            .map_or(String::new(), |row| format!("  test {}", format::percent(row.test_accuracy)));
-        bar.set_message(format!("epoch {epoch}/{epochs}{last}"));
-    };
-    begins(trainer.metrics().len() + 1, trainer.metrics().last());
+    let (first, last) = (trainer.metrics().len() + 1, trainer.metrics().last());
+    let progress = Epochs::new(samples, epochs, first);
+    progress.begins(first, last);
     run.train(&mut |moment| match moment {
-        Moment::Update { epoch, samples: done } => {
-            bar.set_position(((epoch - 1) * samples + done) as u64)
-        }
-        Moment::Epoch(row) => begins((row.epoch + 1).min(epochs), Some(row)),
+        Moment::Update { epoch, samples } => progress.advance(epoch, samples),
+        Moment::Epoch(row) => progress.ended(row),
     })?;
-    bar.finish_and_clear();
+    progress.finish();
     Ok(())
 }
 
@@ -173,7 +163,7 @@ pub(super) fn describe(summary: &Summary) -> String {
         }
         lines.push(spent);
     }
-    if lab.joules > 0.0 {
+    if lab.joules.is_some() {
         lines.push(format!(
             "energy         training {}; one inference {}",
             format::energy(&lab.energy),

@@ -95,7 +95,10 @@ macro_rules! tables {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[derive(
+            Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize,
+            schemars::JsonSchema,
+        )]
         #[serde(deny_unknown_fields, default)]
         $visibility struct $device {
             /// The datasheet under these numbers: a name in `devices/` or a path.

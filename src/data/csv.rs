@@ -92,6 +92,15 @@ pub(super) fn parse(content: &[u8], file: &Path, label: &str, missing: Missing) 
     if texts.is_empty() {
         return Err(wrong("no samples: expected at least one line below the header".into()));
     }
+    // A label column that is called like one of its classes: the first line is a sample.
+    if texts.iter().any(|text| text == label) {
+        let columns = header.len();
+        return Err(wrong(format!(
+            "`{label}` is the head of its column and one of its classes, so that line 1 is a sample and \
+             no header; a table without a header has columns column_1 to column_{columns}: expected one \
+             of these"
+        )));
+    }
     let (labels, classes) =
         sort_classes(&texts).map_err(|message| wrong(format!("column `{label}`: {message}")))?;
     if classes.len() < 2 {
@@ -472,6 +481,8 @@ mod tests {
             ),
             "{error}"
         );
+        let error = headless("5,setosa\n7,other\n6,setosa\n", "setosa").unwrap_err().to_string();
+        assert!(error.contains("line 1 is a sample and no header"), "{error}");
         // A header is one, whatever the label column is called.
         assert_eq!(headless("column_2,column_1\n1,x\n2,y\n", "column_1").unwrap().labels, [0, 1]);
         let error = headless("a,b\n1,x\n2,y\n", "column_2").unwrap_err().to_string();

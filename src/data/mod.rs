@@ -203,6 +203,11 @@ impl Dataset {
         }
     }
 
+    /// Whether a set of this name is read from the file or directory of this path.
+    pub fn is_a_file(set: &str) -> bool {
+        Kind::of(set) != Kind::Name
+    }
+
     /// How large the set is.
     pub fn size(&self) -> Size {
         Size {

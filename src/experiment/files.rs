@@ -58,14 +58,22 @@ impl NamedFiles {
         write_text(path, &(json + "\n"))
     }
 
-    /// The first file that does not hold what it held `before`.
+    /// The first file that holds what none held `before`, by whatever name.
     pub fn changed_since(&self, before: &Self) -> Option<&str> {
-        let changed = |(path, sum): &(&String, &String)| before.0.get(*path) != Some(sum);
+        let changed = |(_, sum): &(&String, &String)| !before.0.values().any(|held| held == *sum);
         self.0.iter().find(changed).map(|(path, _)| path.as_str())
     }
 
-    /// All of them, as one text.
+    /// What they hold, as one text, wherever they are.
     pub(crate) fn text(&self) -> String {
-        self.0.iter().map(|(path, sum)| format!("{path} {sum}\n")).collect()
+        let last = |path: &str| {
+            Path::new(path)
+                .file_name()
+                .map_or_else(String::new, |name| name.to_string_lossy().into())
+        };
+        let mut lines: Vec<String> =
+            self.0.iter().map(|(path, sum)| format!("{} {sum}\n", last(path))).collect();
+        lines.sort();
+        lines.concat()
     }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::setting::{lay_under, located, set};
+use super::places::{from_here, rename_files};
+use super::setting::{lay_under, located, remove_value, set, unset, value_at};
 use super::sheet::Sheet;
 use super::{Device, Experiment};
 use crate::file::read_text;
@@ -12,14 +13,27 @@ use crate::{Error, Result};
 
 impl Experiment {
     /// The experiment of the TOML file `path`, with datasheets filled in and `settings`
-    /// (`a.b=value`) applied in order.
+    /// (`a.b=value`) applied in order. Files that it names are seen from where it stands; those of
+    /// `settings` from here.
     ///
     /// # Errors
     /// When the file cannot be read; when a key is unknown (with the nearest known one) or a value
     /// is wrong, with line and column; when a setting is wrong; when values do not fit each other.
     pub fn load(path: &Path, settings: &[String]) -> Result<Self> {
-        let text = read_text(path)?;
-        Self::parse(&text, &path.display().to_string(), settings)
+        let (text, name) = (read_text(path)?, path.display().to_string());
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let mut table: Table = match text.parse() {
+            Ok(table) if !directory.as_os_str().is_empty() => table,
+            _ => return Self::parse(&text, &name, settings),
+        };
+        let before = table.clone();
+        rename_files(&mut table, &mut |file| Ok(from_here(directory, file)))?;
+        if table == before {
+            return Self::parse(&text, &name, settings);
+        }
+        // The text by itself first, as there.
+        Self::alone(&text, &name)?;
+        Self::of_table(table, &name, settings)
     }
 
     /// [`load`](Self::load) of a text that is called `name` in errors.
@@ -27,14 +41,25 @@ impl Experiment {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn parse(text: &str, name: &str, settings: &[String]) -> Result<Self> {
-        // The text by itself first: its errors have lines and columns.
-        let plain: Self = toml::from_str(text).map_err(|e| located(name, &e))?;
+        let plain = Self::alone(text, name)?;
         if settings.is_empty() && matches!(plain.device, Device::Exact(_)) {
             plain.machine.check(&plain).map_err(|e| Error::input(format!("{name}: {e}")))?;
             return Ok(plain);
         }
         let table: Table = toml::from_str(text).map_err(|e| located(name, &e))?;
         Self::of_table(table, name, settings)
+    }
+
+    /// The experiment of a text by itself, no datasheet filled in: its errors have lines and columns.
+    fn alone(text: &str, name: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|e| match text.parse::<Table>() {
+            Ok(table) if table.contains_key("axis") || table.contains_key("base") => {
+                Error::input(format!(
+                    "{name}: a study, which has no run of its own: equilux sweep {name} does its runs"
+                ))
+            }
+            _ => located(name, &e),
+        })
     }
 
     /// [`parse`](Self::parse) of a text that was read into a `table`; its errors have no lines and
@@ -46,12 +71,13 @@ impl Experiment {
         for setting in settings {
             set(&mut table, setting)?;
         }
+        let unset: Vec<&str> = settings.iter().filter_map(|setting| unset(setting)).collect();
         let settings = if settings.is_empty() {
             String::new()
         } else {
             format!("--set {}", settings.join(" --set "))
         };
-        Self::resolve(table, name, &settings)
+        Self::resolve_without(table, name, &settings, &unset)
     }
 
     /// The experiment of `table`, the content of the file `name` after the changes `settings`, both
@@ -59,10 +85,49 @@ impl Experiment {
     ///
     /// # Errors
     /// As [`load`](Self::load), without lines and columns.
-    pub(crate) fn resolve(mut table: Table, name: &str, settings: &str) -> Result<Self> {
+    pub(crate) fn resolve(table: Table, name: &str, settings: &str) -> Result<Self> {
+        Self::resolve_without(table, name, settings, &[])
+    }
+
+    /// [`resolve`](Self::resolve) with the keys `unset`, which say `none`, as if nobody had stated
+    /// them; one that knows the name `none` takes it.
+    fn resolve_without(
+        mut table: Table,
+        name: &str,
+        settings: &str,
+        unset: &[&str],
+    ) -> Result<Self> {
         fill_in_sheet(&mut table)?;
         let source = if settings.is_empty() { name } else { settings };
-        let experiment: Self = table.try_into().map_err(|e| located(source, &e))?;
+        let mut gone: Vec<&str> = Vec::new();
+        for key in unset {
+            match table.clone().try_into::<Self>() {
+                Err(e) if e.message().starts_with("unknown field") => {
+                    return Err(located(source, &e));
+                }
+                Err(_) => {
+                    remove_value(&mut table, key);
+                    gone.push(key);
+                }
+                Ok(_) => {}
+            }
+        }
+        let device = table.get("device").and_then(Value::as_str).map(String::from);
+        let mut experiment: Self = table.try_into().map_err(|e| {
+            match device.filter(|name| Sheet::names().any(|known| known == name)) {
+                Some(sheet) => Error::input(format!(
+                    "{source}: {sheet} is a datasheet: expected device.{}.sheet={sheet}, or \
+                     --device {sheet}",
+                    Sheet::find(&sheet).map_or("KIND".into(), |sheet| sheet.kind)
+                )),
+                None => located(source, &e),
+            }
+        })?;
+        // Its file would be filled in again with what a datasheet says of a key that it leaves out.
+        let all = Table::try_from(&experiment).unwrap_or_default();
+        if gone.iter().any(|key| value_at(&all, key).is_none()) {
+            experiment.device.forget_sheet();
+        }
         let source =
             if settings.is_empty() { name.to_owned() } else { format!("{name} with {settings}") };
         experiment
@@ -183,6 +248,31 @@ mod tests {
                 && range.contains("line 4, column 8"),
             "{range}"
         );
+    }
+
+    #[test]
+    fn none_unsets_a_key_that_knows_no_such_name() {
+        let with = |settings: &[&str]| {
+            let settings: Vec<String> = settings.iter().map(|s| s.to_string()).collect();
+            let text = "[network]\nlayers = [4, 2]\ntopology = 'all-to-all'\n\
+                        [device.spim]\nsheet = 'spim-laboratory'\ntier = 'effective'\n";
+            Experiment::parse(text, "file.toml", &settings)
+        };
+        let camera = |experiment: &Experiment| match &experiment.device {
+            Device::Spim(device) => (device.camera.bits, device.tier, device.sheet.clone()),
+            _ => unreachable!(),
+        };
+        let stated = with(&[]).unwrap();
+        assert!(camera(&stated).0 > 0 && camera(&stated).1.is_some());
+        let without = with(&["device.spim.camera.bits=none", "device.spim.tier=none"]).unwrap();
+        assert_eq!((camera(&without).0, camera(&without).1), (0, None));
+        // What was unset stays so when its file is read again.
+        let again = Experiment::parse(&without.to_toml(), "config.toml", &[]).unwrap();
+        assert_eq!(again, without);
+        // A choice of that name is taken, and what is no key is none.
+        with(&["device.spim.patterns.rounding=none"]).unwrap();
+        let unknown = with(&["device.spim.camera.bit=none"]).unwrap_err().to_string();
+        assert!(unknown.contains("did you mean `bits`?"), "{unknown}");
     }
 
     #[test]

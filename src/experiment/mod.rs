@@ -13,12 +13,14 @@
 mod case;
 mod device;
 mod files;
+mod keys;
 mod laboratory;
 mod laboratory_machine;
 mod learning;
 mod load;
 mod machine;
 mod network;
+mod places;
 mod prediction;
 mod run_directory;
 mod session;
@@ -27,6 +29,8 @@ mod sheet;
 mod shipped;
 mod training;
 mod training_run;
+
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,10 +44,12 @@ use crate::wire::LaboratoryTable;
 pub use case::Case;
 pub use device::{Device, EffectOn};
 pub use files::NamedFiles;
+pub use keys::{Key, KeyTable, keys};
 pub use laboratory_machine::LaboratoryMachine;
 pub use learning::LearningConfig;
 pub use machine::Machine;
 pub use network::{CouplingConfig, NetworkConfig, NetworkMachine, Topology};
+pub(crate) use places::{from_here, from_there, rename_files, rename_value};
 pub use prediction::Predictions;
 pub use run_directory::RunDirectory;
 pub use session::{Given, Session, outcome};
@@ -138,10 +144,13 @@ impl Experiment {
         self.machine.check_data(self, features, classes)
     }
 
-    /// The keys in which this and `other` differ, as `--set` names them.
+    /// The keys in which this and `other` differ, as `--set` names them; a file is the same by any
+    /// path.
     pub fn differing_keys(&self, other: &Self) -> Vec<String> {
         let [own, others] = [self, other].map(|experiment| {
-            experiment.to_toml().parse::<toml::Table>().expect("it has just been written")
+            let text =
+                experiment.to_toml_in(Path::new("")).unwrap_or_else(|_| experiment.to_toml());
+            text.parse::<toml::Table>().expect("it has just been written")
         });
         let mut keys = Vec::new();
         setting::differing(&own, &others, "", &mut keys);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use super::{Experiment, NamedFiles};
+use super::places::anywhere;
+use super::{Experiment, NamedFiles, rename_files};
 use crate::arithmetic::Real;
 use crate::data::Dataset;
 use crate::file::lock::Lock;
@@ -80,7 +81,7 @@ impl RunDirectory {
             experiment.data.set = copy.display().to_string();
         }
         NamedFiles::of(experiment, &mut HashMap::new())?.write(&path.join(FILES))?;
-        write_text(&directory.config(), &experiment.to_toml())?;
+        write_text(&directory.config(), &experiment.to_toml_in(path)?)?;
         Ok(directory)
     }
 
@@ -116,8 +117,12 @@ impl RunDirectory {
         if directory.config().is_file() {
             Ok(directory)
         } else {
+            let hint = match path.join("study.toml").is_file() {
+                true => "; it is that of a study, whose runs are in runs/ where it has keep = true",
+                false => "",
+            };
             Err(Error::input(format!(
-                "{}: not the directory of a run: it has no config.toml",
+                "{}: not the directory of a run: it has no config.toml{hint}",
                 path.display()
             )))
         }
@@ -202,7 +207,7 @@ impl RunDirectory {
     }
 
     /// What tells this run's checkpoints from others: the SHA-256 of its experiment, as `config.toml`
-    /// has it, but for the number of epochs and the laboratory.
+    /// has it, but for the number of epochs, the laboratory, and the way to its files.
     ///
     /// # Errors
     /// When `config.toml` cannot be read.
@@ -212,6 +217,8 @@ impl RunDirectory {
             training.remove("epochs");
         }
         table.remove("laboratory");
+        // The same files wherever they are.
+        rename_files(&mut table, &mut |file| Ok(anywhere(file)))?;
         Ok(hexadecimal(&Sha256::digest(table.to_string())))
     }
 

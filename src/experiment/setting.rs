@@ -47,10 +47,44 @@ pub(super) fn set(table: &mut Table, setting: &str) -> Result<()> {
     };
     let (path, value) = setting.split_once('=').ok_or_else(expected)?;
     let value = value.trim();
+    let digits = value.strip_prefix(['-', '+']).unwrap_or(value);
+    if digits.len() > 18
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && value.parse::<i64>().is_err()
+    {
+        return Err(Error::input(format!(
+            "--set {setting}: expected a whole number between -2^63 and 2^63"
+        )));
+    }
     let parsed = toml::from_str::<Table>(&format!("value = {value}"))
         .ok()
         .and_then(|mut table| table.remove("value"));
     set_value(table, path.trim(), parsed.unwrap_or_else(|| value.into())).ok_or_else(expected)
+}
+
+/// The key that a setting unsets: `key=none`, which a key that knows the name `none` takes as that.
+pub(super) fn unset(setting: &str) -> Option<&str> {
+    let (path, value) = setting.split_once('=')?;
+    (value.trim() == "none").then_some(path.trim())
+}
+
+/// What `table` has at the place `path`.
+pub(super) fn value_at<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+    let value = table.get(first)?;
+    if rest.is_empty() { Some(value) } else { value_at(value.as_table()?, rest) }
+}
+
+/// Takes away what `table` has at the place `path`.
+pub(super) fn remove_value(table: &mut Table, path: &str) {
+    match path.split_once('.') {
+        None => drop(table.remove(path)),
+        Some((first, rest)) => {
+            if let Some(Value::Table(inner)) = table.get_mut(first) {
+                remove_value(inner, rest);
+            }
+        }
+    }
 }
 
 /// Puts `value` at the place `path`, such as `training.epochs`; nothing where that is no path.

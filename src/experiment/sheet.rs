@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::Device;
+use super::places::from_here;
 use super::setting::{located, set, set_value};
 use crate::coupler::crossbar::CrossbarDevice;
 use crate::coupler::spim::SpimDevice;
@@ -131,7 +132,11 @@ impl Sheet {
     pub fn find(name: &str) -> Result<Self> {
         match EMBEDDED.iter().find(|(known, _)| *known == name) {
             Some((_, text)) => Self::parse(text, name),
-            None if name.ends_with(".toml") => Self::parse(&read_text(Path::new(name))?, name),
+            None if name.ends_with(".toml") => {
+                let path = Path::new(name);
+                let sheet = Self::parse(&read_text(path)?, name)?;
+                Ok(sheet.with_files_in(path.parent().unwrap_or(Path::new(""))))
+            }
             None => {
                 let known: Vec<&str> = EMBEDDED.iter().map(|(known, _)| *known).collect();
                 let suggestion = did_you_mean(name, known.iter().copied());
@@ -190,6 +195,21 @@ impl Sheet {
                 Err(Error::input(format!("--device {name}: that datasheet describes no crossbar")))
             }
         }
+    }
+
+    /// It with the files that it names by their places from `directory`, where it stands itself.
+    fn with_files_in(mut self, directory: &Path) -> Self {
+        let files: Vec<String> = self.device().map_or(Vec::new(), |mut device| {
+            device.files().into_iter().map(|(_, file)| file.clone()).collect()
+        });
+        for number in self.numbers.values_mut() {
+            if let Value::String(file) = &mut number.value
+                && files.contains(file)
+            {
+                *file = from_here(directory, file);
+            }
+        }
+        self
     }
 
     fn parse(text: &str, name: &str) -> Result<Self> {
@@ -267,6 +287,18 @@ mod tests {
                 .count(),
             EMBEDDED.len()
         );
+    }
+
+    #[test]
+    fn files_of_a_sheet_stand_beside_it() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("mine.toml");
+        let text = "kind = 'spim'\ntitle = 'x'\n[illumination.image]\nvalue = 'light.png'\n\
+                    unit = '1'\nsource = 'measured'\n";
+        std::fs::write(&path, text).unwrap();
+        let sheet = Sheet::find(path.to_str().unwrap()).unwrap();
+        let image = sheet.numbers["illumination.image"].value.as_str();
+        assert_eq!(image.map(Path::new), Some(&*place.path().join("light.png")));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::file::disk::{self, Filling};
 use crate::file::lock::Lock;
-use crate::file::matrix::write_matrix;
+use crate::file::matrix::{write_matrix, write_vector};
 use crate::file::{create_directory, read_bytes, sha256, sync_directory, write_whole};
 use crate::{Error, Result};
 
@@ -167,6 +167,22 @@ impl Bundle {
             let name = format!("{stem}.{extension}");
             write_matrix(&self.path().join(&name), matrix)?;
             self.add(&name, what, Some(unit), &[matrix.nrows(), matrix.ncols()])?;
+        }
+        Ok(format!("{stem}.npy"))
+    }
+
+    /// [`write_matrix`](Self::write_matrix) of a vector: one dimension, one number a line.
+    pub fn write_vector(
+        &mut self,
+        stem: &str,
+        what: &str,
+        unit: &str,
+        vector: &[f64],
+    ) -> Result<String> {
+        for extension in ["npy", "csv"] {
+            let name = format!("{stem}.{extension}");
+            write_vector(&self.path().join(&name), vector)?;
+            self.add(&name, what, Some(unit), &[vector.len()])?;
         }
         Ok(format!("{stem}.npy"))
     }

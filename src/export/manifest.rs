@@ -172,6 +172,12 @@ impl Manifest {
     pub fn read(directory: &Path) -> Result<Self> {
         let path = directory.join("manifest.json");
         let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
+        if !path.is_file() {
+            let directory = directory.display();
+            return Err(Error::input(format!(
+                "{directory}: not an export: it has no manifest.json"
+            )));
+        }
         let text = read_text(&path)?;
         let value: serde_json::Value =
             serde_json::from_str(&text).map_err(|e| wrong(format!("damaged: {e}")))?;

@@ -219,15 +219,7 @@ fn write_parameters<T: Real>(
 /// Writes the class that each test sample is expected to be given.
 fn write_predictions(bundle: &mut Bundle, classes: &[usize]) -> Result<()> {
     let what = "class that each test sample is expected to be given, by its row in test-inputs.npy";
-    bundle.write(test_set::PREDICTIONS, what, None, |file| {
-        let mut writer = csv::Writer::from_writer(file);
-        writer.write_record(["sample", "class"]).map_err(std::io::Error::other)?;
-        for (sample, class) in classes.iter().enumerate() {
-            let record = [sample.to_string(), class.to_string()];
-            writer.write_record(record).map_err(std::io::Error::other)?;
-        }
-        writer.flush()
-    })
+    test_set::write_classes(bundle, test_set::PREDICTIONS, what, classes)
 }
 
 /// The values of all parameters as the files in `directory` hold them.

@@ -38,6 +38,8 @@ pub struct ContactSheet {
 impl ContactSheet {
     /// Pictures on a sheet at most.
     pub const MOST: usize = 48;
+    /// Cells along the side of a picture at most.
+    pub const CELLS: usize = 128;
 }
 
 /// Writes `contact-sheet.png` of masks or conductances, read from the files themselves.
@@ -49,11 +51,12 @@ pub(super) fn write(bundle: &mut Bundle, held: &[Holder], draw: Draw) -> Result<
         match holder {
             Holder::Plain { .. } => {}
             Holder::Slm(masks) => {
-                let (side, highest) = (masks.layout.macro_pixel_px, (1u32 << masks.bits) - 1);
-                title =
-                    format!("Masks: the first pixel of each node, level 0 black, {highest} white");
-                // One mask of many regions shows each; else the first region of each mask.
-                all += masks.masks.len() * masks.layout.regions.len();
+                let (layout, highest) = (&masks.layout, (1u32 << masks.bits) - 1);
+                let (height, width) = (layout.height_px, layout.width_px);
+                title = format!(
+                    "Masks as they are loaded, {width} x {height} pixels: level 0 black, {highest} white"
+                );
+                all += masks.masks.len();
                 for (index, mask) in masks.masks.iter().enumerate() {
                     if thumbnails.len() >= ContactSheet::MOST {
                         break;
@@ -63,22 +66,9 @@ pub(super) fn write(bundle: &mut Bundle, held: &[Holder], draw: Draw) -> Result<
                     else {
                         continue;
                     };
-                    for (order, region) in masks.layout.regions.iter().enumerate() {
-                        let pixel = |row: usize, column: usize| {
-                            (region.top_px + row * side) * masks.layout.width_px
-                                + region.left_px
-                                + column * side
-                        };
-                        let level = |row: usize, column: usize| {
-                            f64::from(levels[pixel(row, column)]) / f64::from(highest)
-                        };
-                        let cells =
-                            DMatrix::from_fn(masks.layout.rows, masks.layout.columns, level);
-                        thumbnails.push(Thumbnail {
-                            name: format!("{} {}", masks.parameter, index + order + 1),
-                            cells,
-                        });
-                    }
+                    let level = |at: usize| f64::from(levels[at]) / f64::from(highest);
+                    let name = format!("{} {}", masks.parameter, index + 1);
+                    thumbnails.push(Thumbnail { name, cells: shrunk((height, width), level) });
                 }
             }
             Holder::Crossbar(array) => {
@@ -92,8 +82,11 @@ pub(super) fn write(bundle: &mut Bundle, held: &[Holder], draw: Draw) -> Result<
                         break;
                     }
                     for file in [&tile.plus, &tile.minus] {
-                        let cells =
-                            read_matrix(&directory.join(file))?.map(|g| (g - low) / (high - low));
+                        let g = read_matrix(&directory.join(file))?;
+                        let (rows, columns) = g.shape();
+                        let level =
+                            |at: usize| (g[(at / columns, at % columns)] - low) / (high - low);
+                        let cells = shrunk((rows, columns), level);
                         thumbnails.push(Thumbnail {
                             name: file.trim_end_matches(".npy").replace(".weights.tile-", " "),
                             cells,
@@ -110,4 +103,39 @@ pub(super) fn write(bundle: &mut Bundle, held: &[Holder], draw: Draw) -> Result<
     let sheet = ContactSheet { title, grey, thumbnails, all };
     draw(&sheet, &directory.join("contact-sheet.png"))?;
     bundle.add("contact-sheet.png", "what will be loaded, at a glance", None, &[])
+}
+
+/// A picture of `level`, row by row, each cell the mean of a square: [`ContactSheet::CELLS`] along a
+/// side at most.
+fn shrunk((height, width): (usize, usize), level: impl Fn(usize) -> f64) -> DMatrix<f64> {
+    let side = height.max(width).div_ceil(ContactSheet::CELLS).max(1);
+    DMatrix::from_fn(height.div_ceil(side), width.div_ceil(side), |row, column| {
+        let (rows, columns) = (
+            row * side..((row + 1) * side).min(height),
+            column * side..((column + 1) * side).min(width),
+        );
+        let count = rows.len() * columns.len();
+        let all = rows.flat_map(|i| columns.clone().map(move |j| i * width + j));
+        all.map(&level).sum::<f64>() / count as f64
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_small_is_shown_as_it_is_and_the_rest_by_means() {
+        let level = |at: usize| at as f64;
+        assert_eq!(
+            shrunk((2, 3), level),
+            DMatrix::from_row_slice(2, 3, &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+        );
+        let width = ContactSheet::CELLS + 1;
+        // Squares of two, the last of them cut.
+        let cells = shrunk((3, width), |at| (at % width) as f64);
+        assert_eq!(cells.shape(), (2, width.div_ceil(2)));
+        assert_eq!((cells[(0, 0)], cells[(1, 0)]), (0.5, 0.5));
+        assert_eq!(cells[(0, width.div_ceil(2) - 1)], (width - 1) as f64);
+    }
 }

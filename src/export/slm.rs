@@ -223,33 +223,39 @@ pub(super) fn write<T: Real>(
     let name = &parameter.name;
     let masks = write_masks(bundle, name, &translation, &device.masks(&columns), options.phases)?;
     let phases = write_phases(bundle, name, &columns)?;
-    let mut extra = |rest: &str, what: &str, unit: &str, matrix: &DMatrix<f64>| {
-        bundle.write_matrix(&file_name(name, rest), what, unit, matrix)
-    };
-    let column = |numbers: &[f64]| DMatrix::from_column_slice(numbers.len(), 1, numbers);
     let own = &optics.levels;
-    let response = (!own.are_even()).then(|| column(own.phases()));
-    let compensation = display.compensation().map(column);
+    let response = (!own.are_even()).then(|| own.phases());
     Ok(Masks {
         parameter: name.clone(),
         bits: own.bits(),
         sign,
         level_2pi: own.full_turn(),
         response: response
-            .map(|phases| extra(".response", "phase of each level", "rad", &phases))
+            .map(|phases| {
+                bundle.write_vector(
+                    &file_name(name, ".response"),
+                    "phase of each level",
+                    "rad",
+                    phases,
+                )
+            })
             .transpose()?,
         correction: translation
             .correction
-            .map(|radians| extra(".correction", "phase added to every mask", "rad", &radians))
+            .map(|radians| {
+                let stem = file_name(name, ".correction");
+                bundle.write_matrix(&stem, "phase added to every mask", "rad", &radians)
+            })
             .transpose()?,
         wavelength_nm: device.panel.wavelength_nm,
         pitch_um: device.panel.pitch_um,
         layout: MaskLayout::of(&translation.layout),
         nodes: [nodes.start, nodes.end],
-        compensation: compensation
+        compensation: display
+            .compensation()
             .map(|factors| {
                 let what = "factor on the values of each macro-pixel, for the light on it";
-                extra(".compensation", what, "1", &factors)
+                bundle.write_vector(&file_name(name, ".compensation"), what, "1", factors)
             })
             .transpose()?,
         brightening: display.brightening(),

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use nalgebra::DMatrix;
-
 use super::bundle::Bundle;
 use crate::arithmetic::Real;
 use crate::data::{Examples, Scaler};
-use crate::file::matrix::{read_matrix, read_vector, write_matrix, write_matrix_f32};
+use crate::file::matrix::{read_matrix, write_matrix, write_matrix_f32};
+use crate::file::read_text;
 use crate::{Error, Result};
 
 pub(super) const INPUTS: &str = "test-inputs.npy";
@@ -28,10 +27,34 @@ pub(super) fn write<T: Real>(bundle: &mut Bundle, test: &Examples<T>) -> Result<
         Some("1"),
         &[inputs.nrows(), inputs.ncols()],
     )?;
-    let labels =
-        DMatrix::from_iterator(test.len(), 1, test.labels.iter().map(|label| *label as f64));
-    write_matrix(&bundle.path().join(LABELS), &labels)?;
-    bundle.add(LABELS, "class of each test sample", Some("class"), &[test.len(), 1])
+    write_classes(bundle, LABELS, "class of each test sample", &test.labels)
+}
+
+/// Writes a table of the class of each sample, from 0.
+pub(super) fn write_classes(
+    bundle: &mut Bundle,
+    name: &str,
+    what: &str,
+    classes: &[usize],
+) -> Result<()> {
+    bundle.write(name, what, Some("class"), |file| {
+        writeln!(file, "sample,class")?;
+        classes.iter().enumerate().try_for_each(|(at, class)| writeln!(file, "{at},{class}"))
+    })
+}
+
+/// The classes of a table as [`write_classes`] writes it.
+pub(super) fn read_classes(path: &Path) -> Result<Vec<usize>> {
+    let wrong = |line: usize| {
+        Error::input(format!("{}: line {line}: expected a sample and its class", path.display()))
+    };
+    let text = read_text(path)?;
+    let lines = text.lines().enumerate().skip(1);
+    let class = |(at, line): (usize, &str)| {
+        let class = line.split_once(',').and_then(|(_, class)| class.parse().ok());
+        class.ok_or_else(|| wrong(at + 1))
+    };
+    lines.map(class).collect()
 }
 
 /// Writes how a new sample's features become the values of the input nodes.
@@ -58,7 +81,7 @@ pub(super) fn read<T: Real>(
     classes: usize,
 ) -> Result<Examples<T>> {
     let (path, labels_path) = (directory.join(INPUTS), directory.join(LABELS));
-    let (values, labels) = (read_matrix(&path)?, read_vector(&labels_path)?);
+    let (values, labels) = (read_matrix(&path)?, read_classes(&labels_path)?);
     if values.shape() != (labels.len(), inputs) {
         let (rows, columns) = values.shape();
         let (path, samples) = (path.display(), labels.len());
@@ -66,19 +89,14 @@ pub(super) fn read<T: Real>(
             "{path}: expected {samples} samples x {inputs} inputs, found {rows} x {columns}"
         )));
     }
-    let class = |(sample, label): (usize, &f64)| {
-        let whole = label.fract() == 0.0 && (0.0..classes as f64).contains(label);
-        let message = || {
-            Error::input(format!(
-                "{}: line {}: expected a class below {classes}, found {label}",
-                labels_path.display(),
-                sample + 1
-            ))
-        };
-        if whole { Ok(*label as usize) } else { Err(message()) }
-    };
-    Ok(Examples {
-        inputs: values.transpose().map(T::of),
-        labels: labels.iter().enumerate().map(class).collect::<Result<_>>()?,
-    })
+    if let Some(sample) = labels.iter().position(|label| *label >= classes) {
+        return Err(Error::input(format!(
+            "{}: line {}: expected a class below {classes}, found {}",
+            labels_path.display(),
+            sample + 2,
+            labels[sample]
+        )));
+    }
+    let inputs = values.transpose().map(T::of);
+    Ok(Examples { inputs, labels })
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{Holder, Manifest, expectation, slm, test_set};
+use crate::Result;
 use crate::experiment::{Device, Experiment, in_precision};
-use crate::file::{read_text, sha256};
-use crate::{Error, Result};
+use crate::file::sha256;
 
 /// What became of an export.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ pub fn verify(directory: &Path) -> Result<Verification> {
                     expected.correct, expected.samples, expected.data, found.correct, found.samples, found.data
                 ));
             }
-            match predictions(directory) {
+            match test_set::read_classes(&directory.join(test_set::PREDICTIONS)) {
                 Err(error) => problems.push(error.to_string()),
                 Ok(expected) => {
                     let differ = expected
@@ -118,20 +118,4 @@ fn wrong_scales(manifest: &Manifest, experiment: &Experiment) -> Vec<String> {
         differing.map(problem).collect::<Vec<_>>()
     };
     arrays.flat_map(check).collect()
-}
-
-fn predictions(directory: &Path) -> Result<Vec<usize>> {
-    let path = directory.join(test_set::PREDICTIONS);
-    let wrong = |line: usize| {
-        Error::input(format!("{}: line {line}: expected a sample and its class", path.display()))
-    };
-    let text = read_text(&path)?;
-    let lines = text.lines().enumerate().skip(1);
-    lines
-        .map(|(at, line)| {
-            line.split_once(',')
-                .and_then(|(_, class)| class.parse().ok())
-                .ok_or_else(|| wrong(at + 1))
-        })
-        .collect()
 }

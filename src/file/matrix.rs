@@ -78,6 +78,20 @@ pub fn write_matrix(path: &Path, matrix: &DMatrix<f64>) -> Result<()> {
     }
 }
 
+/// Writes `vector` to `path` by its extension: a one-dimensional `.npy` (float64), or a `.csv` of one
+/// number a line.
+///
+/// # Errors
+/// Those of [`write_matrix`].
+pub fn write_vector(path: &Path, vector: &[f64]) -> Result<()> {
+    match extension(path) {
+        Some("npy") => write_whole(path, |file| {
+            write_shaped(file, &[vector.len() as u64], vector.iter().copied())
+        }),
+        _ => write_matrix(path, &DMatrix::from_column_slice(vector.len(), 1, vector)),
+    }
+}
+
 /// Writes `matrix` to `path` as an `.npy` of float32, for what needs no more.
 ///
 /// # Errors
@@ -325,15 +339,22 @@ fn write_npy<V: npyz::AutoSerialize + Copy + nalgebra::Scalar>(
     matrix: &DMatrix<V>,
 ) -> io::Result<()> {
     let shape = [matrix.nrows() as u64, matrix.ncols() as u64];
-    let mut writer = npyz::WriteOptions::new()
-        .default_dtype()
-        .shape(&shape)
-        .order(Order::C)
-        .writer(file)
-        .begin_nd()?;
-    for row in matrix.row_iter() {
-        writer.extend(row.iter().copied())?;
-    }
+    write_shaped(
+        file,
+        &shape,
+        matrix.row_iter().flat_map(|row| row.iter().copied().collect::<Vec<_>>()),
+    )
+}
+
+/// Numbers in C order as an `.npy` of this shape.
+fn write_shaped<V: npyz::AutoSerialize>(
+    file: &mut dyn Write,
+    shape: &[u64],
+    numbers: impl Iterator<Item = V>,
+) -> io::Result<()> {
+    let options = npyz::WriteOptions::new().default_dtype().shape(shape).order(Order::C);
+    let mut writer = options.writer(file).begin_nd()?;
+    writer.extend(numbers)?;
     writer.finish()
 }
 

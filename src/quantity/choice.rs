@@ -6,11 +6,11 @@
 
 /// Defines an enumeration of tables that are chosen by name. A name alone stands for the table's
 /// default. Methods under `forward` are those of the chosen table; with `as dyn TRAIT`, `get` is the
-/// table as that trait.
+/// table as that trait; `with schema` describes names and tables as a schema.
 macro_rules! choices {
     (
         $(#[$meta:meta])*
-        pub enum $choice:ident $(as dyn $hook:path)? {
+        pub enum $choice:ident $(as dyn $hook:path)? $(, with $schema:ident)? {
             $($(#[$doc:meta])* $name:literal => $variant:ident($table:ty),)+
         }
         $(forward { $($methods:tt)* })?
@@ -48,6 +48,7 @@ macro_rules! choices {
 
         $crate::quantity::choice::choices!(@hook $choice [$($variant)+] $($hook)?);
         $crate::quantity::choice::choices!(@methods $choice [$($variant)+] $($($methods)*)?);
+        $crate::quantity::choice::choices!(@schema $choice [$($name, $table;)+] $($schema)?);
 
         $(impl From<$table> for $choice {
             fn from(table: $table) -> Self {
@@ -113,6 +114,22 @@ macro_rules! choices {
                     }
                 }
                 deserializer.deserialize_any(Visitor)
+            }
+        }
+    };
+    (@schema $choice:ident $tables:tt) => {};
+    (@schema $choice:ident [$($name:literal, $table:ty;)+] schema) => {
+        impl schemars::JsonSchema for $choice {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($choice).into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let mut tables = serde_json::Map::new();
+                $(tables.insert($name.into(), generator.subschema_for::<$table>().into());)+
+                schemars::json_schema!({
+                    "enum": $choice::NAMES, "type": "object", "properties": tables,
+                })
             }
         }
     };

@@ -75,7 +75,7 @@ pub fn factor(key: &str, unit: &str) -> Result<f64, String> {
             }
             Err(format!("the unit {unit} measures {measured}, expected {own}"))
         }
-        (Some(own), None) => Err(format!("unit {unit}: expected {own}")),
+        (Some(own), None) => Err(format!("unit = {unit:?}: expected {own}")),
         (None, Some((_, measured, _))) => {
             Err(format!("the unit {unit} measures {measured}, expected a number without it"))
         }

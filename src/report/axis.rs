@@ -54,10 +54,10 @@ impl Axis {
         }
     }
 
-    /// From 0 to 100 %, or from just below the lowest of `percentages` where all are above 80 %.
+    /// From 0 to 100 %, or from just below the lowest of `percentages` where all are above 40 %.
     pub fn percent(label: &str, percentages: impl Iterator<Item = f64>) -> Self {
         let lowest = percentages.fold(100.0, f64::min);
-        Self::linear(label, if lowest > 80.0 { lowest.min(99.0) } else { 0.0 }, 100.0)
+        Self::linear(label, if lowest > 40.0 { lowest.min(99.0) } else { 0.0 }, 100.0)
     }
 
     /// The lowest value it covers.
@@ -180,7 +180,7 @@ fn widened(low: f64, high: f64, smallest_step: f64) -> (f64, f64) {
 }
 
 /// 1, 2 or 5 times a power of ten, such that about [`TICKS`] of it make `length`.
-fn nice_step(length: f64) -> f64 {
+pub(super) fn nice_step(length: f64) -> f64 {
     let rough = length / TICKS;
     let power = 10f64.powf(rough.log10().floor());
     // the geometric means of neighbours are where the one becomes the nearer
@@ -250,9 +250,9 @@ mod tests {
     }
 
     #[test]
-    fn accuracies_above_80_percent_are_zoomed_in() {
+    fn accuracies_above_40_percent_are_zoomed_in() {
         assert!(Axis::percent("", [85.0, 97.0].into_iter()).range().start > 80.0);
-        assert!(Axis::percent("", [60.0, 97.0].into_iter()).range().start < 0.0);
+        assert!(Axis::percent("", [30.0, 97.0].into_iter()).range().start < 0.0);
         assert!(Axis::percent("", [100.0].into_iter()).range().start < 99.0);
     }
 

@@ -1,24 +1,45 @@
-//! A quantity against an axis of a study: means joined by lines, 95 % intervals as bands.
+//! A quantity against an axis of a study: means joined by lines, 95 % intervals as bands; or, over
+//! names, points with bars beside them.
 
 use plotters::prelude::DrawingBackend;
+use plotters::style::text_anchor::HPos;
 
 use super::axis::Axis;
-use super::plot::{self, Area, LOOKS, Picture, Style};
+use super::plot::{self, Area, LOOKS, Look, Picture, Style, TEXT};
+use super::quantity::Quantity;
 use crate::Result;
 use crate::arithmetic::Statistics;
 
+/// Height of a row of names, for each curve and between them.
+const ROW: [u32; 2] = [34, 22];
+/// Names of more letters stand above their rows in place of beside them.
+const LONG: usize = 16;
+
 /// Several curves over one axis.
 pub struct Bands {
-    /// The abscissa.
-    pub x: Axis,
-    /// What the ordinate shows.
-    pub y: Quantity,
+    /// What the axis of the study is called, and its values.
+    pub over: Axis,
+    /// What is shown.
+    pub quantity: Quantity,
+    /// Its axis.
+    pub shown: Axis,
     /// What parts the curves, where their names alone do not tell.
     pub by: Option<String>,
     /// The curves, at most as many as there are looks.
     pub series: Vec<Series>,
-    /// Whether the abscissae have an order, so that lines between them mean something.
-    pub joined: bool,
+    /// How they lie.
+    pub layout: Layout,
+}
+
+/// How points lie over an axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// From left to right, joined: they have an order.
+    Joined,
+    /// From left to right, each by itself.
+    Scattered,
+    /// From the top down, beside their names.
+    Named,
 }
 
 /// One curve.
@@ -29,104 +50,93 @@ pub struct Series {
     pub points: Vec<(f64, Statistics)>,
 }
 
-/// What an ordinate shows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Quantity {
-    /// Its label with the unit.
-    pub label: String,
-    /// The factor from results to the ordinate.
-    pub factor: f64,
-    /// What no value can be below or above.
-    pub limits: (f64, f64),
-}
-
-impl Quantity {
-    /// The mean and the ends of its interval, on the ordinate.
-    fn of(&self, statistics: &Statistics) -> (f64, f64, f64) {
-        let (mean, half) =
-            (self.factor * statistics.mean, self.factor * statistics.half_width.unwrap_or(0.0));
-        (mean, (mean - half).max(self.limits.0), (mean + half).min(self.limits.1))
-    }
-}
-
 impl Bands {
-    fn axis(&self) -> Axis {
-        let all = || {
-            self.series.iter().flat_map(|series| {
-                series.points.iter().map(|(_, statistics)| self.y.of(statistics))
-            })
+    /// A curve's points: abscissa, mean and the ends of its interval.
+    fn points(&self, series: &Series) -> Vec<(f64, f64, f64, f64)> {
+        let (lowest, highest) = (self.shown.lowest(), self.shown.highest());
+        let point = |(x, statistics): &(f64, Statistics)| {
+            let (mean, low, high) = self.quantity.ends(statistics);
+            (*x, mean, low.max(lowest), high.min(highest))
         };
-        if self.y.factor == 100.0 {
-            return Axis::percent(&self.y.label, all().flat_map(|(_, low, high)| [low, high]));
-        }
-        if self.y.limits.1.is_finite() {
-            let ends = || all().flat_map(|(_, low, high)| [low, high]);
-            let (low, high) =
-                (ends().fold(self.y.limits.1, f64::min), ends().fold(self.y.limits.0, f64::max));
-            return Axis::linear(
-                &self.y.label,
-                if low > 0.0 && low < 0.5 { 0.0 } else { low },
-                high,
-            );
-        }
-        let smallest = all().map(|(mean, ..)| mean).fold(f64::INFINITY, f64::min);
-        let largest = all().map(|(mean, ..)| mean).fold(0.0, f64::max);
-        if smallest > 0.0 && largest > 30.0 * smallest {
-            // An interval that reaches down to zero has no place on a logarithmic axis.
-            return Axis::spanning(
-                &self.y.label,
-                all().flat_map(|(mean, low, high)| [mean, low.max(0.5 * mean), high]),
-            );
-        }
-        Axis::spanning(&self.y.label, all().flat_map(|(mean, low, high)| [mean, low, high]))
+        series.points.iter().map(point).collect()
+    }
+
+    /// The names of rows, where they are too long to stand beside them.
+    fn names_above(&self) -> &[(f64, String)] {
+        let long = |(_, name): &(f64, String)| name.chars().count() > LONG;
+        let above = self.layout == Layout::Named && self.over.ticks.iter().any(long);
+        if above { &self.over.ticks } else { &[] }
+    }
+
+    fn looks(&self) -> impl Iterator<Item = (&Series, Look)> {
+        let most = self.series.iter().map(|series| series.points.len()).max().unwrap_or(0);
+        let most = if self.layout == Layout::Joined { most } else { 0 };
+        self.series.iter().zip(LOOKS.map(|look| look.of_points(most)))
     }
 }
 
 impl Picture for Bands {
-    fn size(&self) -> (u32, u32) {
-        (800, 700)
+    fn size(&self, column: u32) -> (u32, u32) {
+        let height = match self.layout {
+            Layout::Named => {
+                let above = if self.names_above().is_empty() { 0 } else { TEXT as u32 };
+                let row = ROW[0] * self.series.len() as u32 + ROW[1] + above;
+                180 + row * self.over.ticks.len() as u32
+            }
+            _ => column * 7 / 8,
+        };
+        (column, height.clamp(1, 8000))
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &Area<DB>, style: Style) -> Result<()> {
-        let y = self.axis();
-        let floor = y.lowest();
-        let entries: Vec<_> = self
-            .series
-            .iter()
-            .zip(LOOKS)
-            .map(|(series, look)| (look, series.name.clone()))
-            .collect();
+        let entries: Vec<_> =
+            self.looks().map(|(series, look)| (look, series.name.clone())).collect();
         let legend =
             if entries.len() > 1 { plot::legend_rows(area, style, &entries)? } else { Vec::new() };
         let head = legend.len() + usize::from(self.by.is_some());
-        let mut chart = plot::axes(area, style, &self.x, &y, head)?;
-        let points = |series: &Series| -> Vec<_> {
-            let point = |(x, statistics): &(f64, Statistics)| {
-                let (mean, low, high) = self.y.of(statistics);
-                (*x, mean, low.max(floor), high)
-            };
-            series.points.iter().map(point).collect()
-        };
-        let looks = || self.series.iter().zip(LOOKS);
-        if self.joined {
-            for (series, look) in looks() {
-                let band: Vec<_> =
-                    points(series).into_iter().map(|(x, _, low, high)| (x, low, high)).collect();
-                plot::band(&chart, look, &band)?;
+        let named = self.layout == Layout::Named;
+        let above = self.names_above();
+        let mut over = self.over.clone();
+        if !above.is_empty() {
+            over.ticks.clear();
+        }
+        let axes = if named { (&self.shown, &over) } else { (&over, &self.shown) };
+        let chart = plot::axes(area, style, axes.0, axes.1, head)?;
+        if self.layout == Layout::Joined {
+            for (series, look) in self.looks() {
+                let points = self.points(series).into_iter();
+                plot::band(
+                    &chart,
+                    look,
+                    &points.map(|(x, _, l, h)| (x, l, h)).collect::<Vec<_>>(),
+                )?;
             }
         }
-        for (index, (series, look)) in looks().enumerate() {
-            if self.joined {
-                let means: Vec<_> =
-                    points(series).into_iter().map(|(x, mean, ..)| (x, mean)).collect();
-                plot::curve(&mut chart, style, look, &means)?;
-            } else {
-                // Beside each other where they have one place.
-                let shift = 0.08 * (index as f64 - 0.5 * (self.series.len() - 1) as f64);
-                for (x, mean, low, high) in points(series) {
-                    plot::error_bar(&chart, style, look, (x + shift, mean), (low, high))?;
-                }
+        for (index, (series, look)) in self.looks().enumerate() {
+            let points = self.points(series);
+            if self.layout == Layout::Joined {
+                let means: Vec<_> = points.into_iter().map(|(x, mean, ..)| (x, mean)).collect();
+                plot::curve(&chart, style, look, &means)?;
+                continue;
             }
+            // Beside each other where they have one place: the first on top.
+            let rows = if above.is_empty() { 0.7 } else { 0.4 };
+            let apart = if named { rows / self.series.len() as f64 } else { 0.08 };
+            let low = if above.is_empty() { 0.0 } else { 0.15 };
+            let shift = low + apart * (index as f64 - 0.5 * (self.series.len() - 1) as f64);
+            let place = |x: f64, y: f64| if named { (y, x - shift) } else { (x + shift, y) };
+            for (x, mean, low, high) in points {
+                let ends = [place(x, low), place(x, high)];
+                plot::error_bar(&chart, style, look, place(x, mean), ends)?;
+            }
+        }
+        let (base, rows) = (area.get_base_pixel(), chart.plotting_area());
+        let (left, width) =
+            (rows.get_base_pixel().0 - base.0 + style.pixels(10), rows.dim_in_pixel().0);
+        for (place, name) in above {
+            let (_, y) = rows.map_coordinate(&(self.shown.lowest(), place + 0.3));
+            let name = style.shortened(area, name, TEXT, width as i32)?;
+            style.write(area, &name, TEXT, HPos::Left, (left, y - base.1))?;
         }
         plot::legend(area, &chart, style, self.by.as_deref(), &legend)
     }

@@ -3,7 +3,7 @@
 use super::budget_table::{self, Rows, points};
 use super::datasheet::datasheet;
 use super::html::{card, document, escaped, figure, table};
-use super::points::digits;
+use super::quantity::digits;
 use crate::Result;
 use crate::experiment::Experiment;
 use crate::study::budget::Budget;
@@ -34,7 +34,7 @@ pub fn budget_page(
         section("Pairs", PAIRS, &budget_table::pairs(budget)),
         tolerances(budget),
         match experiment {
-            Some(experiment) => datasheet(experiment)? + &repeat(experiment),
+            Some(experiment) => datasheet(experiment, &[])? + &repeat(experiment),
             None => String::new(),
         },
         "</main>\n".into(),

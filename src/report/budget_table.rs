@@ -1,7 +1,8 @@
 //! A budget as tables of text, for the terminal and for the page.
 
 use super::format::{count, duration};
-use super::points::{aligned, digits};
+use super::points::aligned;
+use super::quantity::digits;
 use crate::study::budget::{Budget, Contrast, EffectCost, MachineCost, Pair, Tolerance};
 
 /// A table's heads and rows.

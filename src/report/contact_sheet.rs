@@ -5,6 +5,7 @@ use std::path::Path;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
+use super::canvas::{Paper, png};
 use super::heat_map::colour;
 use super::plot::{self, Area, Picture, Style, failed};
 use crate::Result;
@@ -16,19 +17,17 @@ const COLUMNS: usize = 6;
 const PLACE: (i32, i32) = (220, 44);
 /// Height of a name.
 const NAME: i32 = 26;
-/// Cells along the side of a picture at most; of a larger one every n-th is shown.
-const CELLS: usize = 100;
 
 /// Draws `sheet` as the PNG file `path`.
 ///
 /// # Errors
 /// When it cannot be drawn, or the file cannot be written.
 pub fn contact_sheet(sheet: &ContactSheet, path: &Path) -> Result<()> {
-    plot::png(sheet, path)
+    png(sheet, path, Paper::default())
 }
 
 impl Picture for ContactSheet {
-    fn size(&self) -> (u32, u32) {
+    fn size(&self, _: u32) -> (u32, u32) {
         let rows = self.thumbnails.len().div_ceil(COLUMNS).max(1);
         (COLUMNS as u32 * PLACE.0 as u32, 80 + rows as u32 * (PLACE.0 + PLACE.1) as u32)
     }
@@ -44,18 +43,13 @@ impl Picture for ContactSheet {
                 style.pixels(PLACE.0 + PLACE.1) * row as i32,
             );
             let room = style.pixels(PLACE.0 - 16);
-            let stride =
-                thumbnail.cells.nrows().max(thumbnail.cells.ncols()).div_ceil(CELLS).max(1);
-            let (rows, columns) = (
-                thumbnail.cells.nrows().div_ceil(stride),
-                thumbnail.cells.ncols().div_ceil(stride),
-            );
+            let (rows, columns) = thumbnail.cells.shape();
             let side = f64::from(room) / rows.max(columns).max(1) as f64;
             let left = place.0 + (style.pixels(PLACE.0) - (side * columns as f64) as i32) / 2;
             let top = place.1 + room - (side * rows as f64) as i32;
             let edge = |start: i32, cells: usize| start + (side * cells as f64).round() as i32;
             for (i, j) in (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))) {
-                let value = thumbnail.cells[(i * stride, j * stride)].clamp(0.0, 1.0);
+                let value = thumbnail.cells[(i, j)].clamp(0.0, 1.0);
                 let level = (255.0 * value).round() as u8;
                 let fill = if self.grey { RGBColor(level, level, level) } else { colour(value) };
                 let corners =

@@ -6,11 +6,12 @@ use super::html::{escaped, table};
 use crate::Result;
 use crate::experiment::{Device, Experiment, Sheet};
 
-/// The section of the device of `experiment`; empty for exact arrays.
+/// The section of the device of `experiment`; empty for exact arrays. Of the keys `varied`, which a
+/// study's axes change, it says so in place of a value.
 ///
 /// # Errors
 /// When the datasheet cannot be read any more.
-pub fn datasheet(experiment: &Experiment) -> Result<String> {
+pub fn datasheet(experiment: &Experiment, varied: &[String]) -> Result<String> {
     let (kind, name) = (experiment.device.name(), experiment.device.sheet());
     let Ok(Value::Table(mut device)) = Value::try_from(&experiment.device) else {
         return Ok(String::new());
@@ -22,7 +23,13 @@ pub fn datasheet(experiment: &Experiment) -> Result<String> {
         _ => experiment.describe(),
     };
     let heads = ["Number", "Value", "Unit", "Source"].map(String::from);
-    let rows = rows(&flat(numbers), &flat(without_effect(kind)), sheet.as_ref());
+    let table_key = format!("device.{kind}.");
+    let varied: Vec<&str> = varied.iter().filter_map(|key| key.strip_prefix(&table_key)).collect();
+    let title = match varied.contains(&"sheet") {
+        true => format!("Each of several datasheets; the numbers are those of {title}"),
+        false => title,
+    };
+    let rows = rows(&flat(numbers), &flat(without_effect(kind)), sheet.as_ref(), &varied);
     Ok(format!(
         "<section class=\"device\">\n<h2>Device</h2>\n<p>{}</p>\n<details open>\n<summary>{} numbers</summary>\n{}</details>\n</section>\n",
         escaped(&title),
@@ -60,9 +67,22 @@ fn flat(table: Table) -> Table {
 
 /// One row a number: those of the datasheet first, then the experiment's own that differ from the
 /// `usual` ones.
-fn rows(numbers: &Table, usual: &Table, sheet: Option<&Sheet>) -> Vec<Vec<String>> {
+fn rows(
+    numbers: &Table,
+    usual: &Table,
+    sheet: Option<&Sheet>,
+    varied: &[&str],
+) -> Vec<Vec<String>> {
     let known = |key: &String| sheet.and_then(|sheet| sheet.numbers.get(key));
     let row = |(key, value): (&String, &Value)| {
+        // An axis may choose among tables, such as those of readouts.
+        let changes = |axis: &&str| {
+            key.strip_prefix(*axis).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        if varied.iter().any(changes) {
+            let unit = known(key).map_or(String::new(), |number| number.unit.clone());
+            return vec![key.clone(), "varied".into(), unit, "an axis of this study".into()];
+        }
         let (unit, source) = match known(key) {
             Some(number) if same(&number.value, value) => {
                 (number.unit.clone(), number.source.clone())

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::axis::Axis;
-use super::points::short;
+use super::quantity::digits;
 use crate::quantity::duration;
-use crate::study::{Study, Table};
+use crate::study::{Point, Study, Table};
 
 /// From this ratio of the largest to the smallest number on, zero among them, numbers are put at
 /// equal distances.
@@ -48,7 +48,7 @@ impl Dimension {
             let named = axis.named();
             let mut names: Vec<String> = values
                 .iter()
-                .map(|value| named.get(value).map_or_else(|| plain(value), |name| (*name).into()))
+                .map(|value| named.get(value).cloned().unwrap_or_else(|| plain(value)))
                 .collect();
             let number =
                 |name: &String| name.parse::<f64>().ok().filter(|number| number.is_finite());
@@ -84,6 +84,11 @@ impl Dimension {
         self.places.get(&point[self.columns.clone()]).copied()
     }
 
+    /// What the value of a point is called.
+    pub fn name(&self, point: &Point) -> String {
+        self.place(&point.values).map_or_else(String::new, |place| self.names[place].clone())
+    }
+
     /// Whether a plot shows it as a quantity.
     pub fn is_numeric(&self) -> bool {
         self.numbers.is_some()
@@ -98,7 +103,9 @@ impl Dimension {
     pub fn positions(&self) -> Vec<f64> {
         match &self.numbers {
             Some(numbers) if !self.at_equal_distances() => numbers.clone(),
-            _ => (0..self.len()).map(|place| place as f64).collect(),
+            Some(_) => (0..self.len()).map(|place| place as f64).collect(),
+            // Names stand one below the other, the first on top.
+            None => (0..self.len()).rev().map(|place| place as f64).collect(),
         }
     }
 
@@ -108,7 +115,11 @@ impl Dimension {
             Some(numbers) if !self.at_equal_distances() => {
                 Axis::spanning(&self.label, numbers.iter().copied())
             }
-            _ => Axis::ordinal(&self.label, &self.names),
+            Some(_) => Axis::ordinal(&self.label, &self.names),
+            None => {
+                let upwards: Vec<String> = self.names.iter().rev().cloned().collect();
+                Axis::ordinal(&self.label, &upwards)
+            }
         }
     }
 
@@ -126,11 +137,17 @@ impl Dimension {
     }
 }
 
-/// Values as a reader writes them: 1, not 1.0.
+/// Values as a reader writes them: 1, not 1.0, and no more digits than anybody reads.
 fn plain(value: &[String]) -> String {
     let number = |text: &String| match text.parse::<f64>() {
-        Ok(number) if number.is_finite() && text.len() < 12 => number.to_string(),
+        Ok(number) if number.is_finite() && number.to_string().len() < 9 => number.to_string(),
+        Ok(number) if number.is_finite() => digits(number),
         _ => text.clone(),
     };
     value.iter().map(number).collect::<Vec<_>>().join(", ")
+}
+
+/// The last part of a key.
+fn short(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
 }

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::axis::Axis;
-use super::bands::{Bands, Quantity, Series};
+use super::bands::{Bands, Layout, Series};
+use super::canvas::{self, Paper};
 use super::dimension::Dimension;
 use super::heat_map::HeatMap;
-use super::plot::{self, LOOKS};
-use super::points::{digits, is_fraction};
+use super::plot::LOOKS;
+use super::quantity::{Quantity, digits};
 use crate::Result;
 use crate::arithmetic::Statistics;
-use crate::file::{create_directory, write_text};
 use crate::study::{Point, Procedure, Study, Table};
 
 /// More panels than this are not drawn.
@@ -49,24 +49,21 @@ impl Figure {
     ///
     /// # Errors
     /// When it cannot be drawn.
-    pub fn svg(&self) -> Result<String> {
+    pub fn svg(&self, paper: Paper) -> Result<String> {
         match &self.picture {
-            Drawn::Bands(bands) => plot::svg(bands),
-            Drawn::HeatMap(map) => plot::svg(map),
+            Drawn::Bands(bands) => canvas::svg(bands, paper),
+            Drawn::HeatMap(map) => canvas::svg(map, paper),
         }
     }
 
-    /// Writes it into `directory` as SVG and PNG.
+    /// Writes it into `directory` as SVG, PNG and PDF; returns the first.
     ///
     /// # Errors
     /// When it cannot be drawn or written.
-    pub fn write(&self, directory: &Path) -> Result<()> {
-        create_directory(directory)?;
-        write_text(&directory.join(format!("{}.svg", self.name)), &self.svg()?)?;
-        let png = directory.join(format!("{}.png", self.name));
+    pub fn write(&self, directory: &Path, paper: Paper) -> Result<String> {
         match &self.picture {
-            Drawn::Bands(bands) => plot::png(bands, &png),
-            Drawn::HeatMap(map) => plot::png(map, &png),
+            Drawn::Bands(bands) => canvas::write(bands, directory, &self.name, paper),
+            Drawn::HeatMap(map) => canvas::write(map, directory, &self.name, paper),
         }
     }
 }
@@ -83,7 +80,9 @@ pub fn figures(study: &Study, table: &Table) -> Vec<Figure> {
     let mut figures = Vec::new();
     for metric in metrics(study, table) {
         let Some(result) = table.result(&metric) else { continue };
-        let plots = Plots { space: &space, metric: &metric, result };
+        let means = points.iter().filter_map(|point| point.statistics[result]).map(|of| of.mean);
+        let quantity = Quantity::of(&metric, means.fold(0.0, f64::max));
+        let plots = Plots { space: &space, metric: &metric, result, quantity };
         if study.draw.is_some() {
             figures.extend(dimensions.iter().map(|dimension| plots.scatter(dimension, &points)));
         } else {
@@ -125,26 +124,6 @@ fn metrics(study: &Study, table: &Table) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     metrics.retain(|metric| seen.insert(metric.clone()));
     metrics
-}
-
-/// What a result is called on an ordinate.
-pub(super) fn quantity(metric: &str) -> Quantity {
-    let infinite = (f64::NEG_INFINITY, f64::INFINITY);
-    let plain = |label: &str, limits| Quantity { label: label.to_owned(), factor: 1.0, limits };
-    match metric.split('/').next().unwrap_or(metric) {
-        "cosine" => plain("Cosine to the exact gradient", (-1.0, 1.0)),
-        "bias" => plain("Bias of the gradient (of its size)", (0.0, f64::INFINITY)),
-        "noise" => plain("Noise of the gradient (of its size)", (0.0, f64::INFINITY)),
-        "relative_error" => plain("Relative error of the gradient", (0.0, f64::INFINITY)),
-        "lab_seconds" => plain("Laboratory time of training (s)", (0.0, f64::INFINITY)),
-        "lab_seconds_to_target" => plain("Laboratory time to the target (s)", (0.0, f64::INFINITY)),
-        "frames_to_target" => plain("Camera frames to the target", (0.0, f64::INFINITY)),
-        "joules" => plain("Energy of training (J)", (0.0, f64::INFINITY)),
-        name if is_fraction(name) => {
-            Quantity { label: capitalised(name) + " (%)", factor: 100.0, limits: (0.0, 100.0) }
-        }
-        name => plain(&capitalised(name), infinite),
-    }
 }
 
 /// The axes that have more than one value, and the points between them.
@@ -223,6 +202,28 @@ impl<'a> Space<'a> {
         Series { name: name.to_owned(), points: (0..positions.len()).filter_map(at).collect() }
     }
 
+    /// The figures of `panels`, each the curves over the axis `x` at what is fixed: one axis of values
+    /// for all, so that they compare.
+    fn bands(
+        &self,
+        quantity: &Quantity,
+        x: usize,
+        by: Option<String>,
+        panels: Vec<(Vec<Series>, Fixed)>,
+        figure: impl Fn(&Fixed, Bands) -> Figure,
+    ) -> Vec<Figure> {
+        let all = panels.iter().flat_map(|(curves, _)| curves.iter().flat_map(|one| &one.points));
+        let shown = quantity.axis(all.map(|(_, of)| of));
+        let dimension = &self.dimensions[x];
+        let layout = if dimension.is_numeric() { Layout::Joined } else { Layout::Named };
+        let panel = |(series, fixed): (Vec<Series>, Fixed)| {
+            let (over, quantity) = (dimension.axis(), quantity.clone());
+            let (shown, by) = (shown.clone(), by.clone());
+            figure(&fixed, Bands { over, quantity, shown, by, series, layout })
+        };
+        panels.into_iter().map(panel).collect()
+    }
+
     /// The figure called `name`, with what is fixed in its caption.
     fn figure(&self, name: &str, caption: String, fixed: &Fixed, picture: Drawn) -> Figure {
         let at = |(dimension, place): (&Dimension, &Option<usize>)| {
@@ -240,6 +241,7 @@ struct Plots<'a> {
     space: &'a Space<'a>,
     metric: &'a str,
     result: usize,
+    quantity: Quantity,
 }
 
 impl Plots<'_> {
@@ -251,35 +253,27 @@ impl Plots<'_> {
             .filter(|axis| dimensions[*axis].len() <= LOOKS.len())
             .min_by_key(|axis| dimensions[*axis].is_numeric());
         let free: Vec<usize> = series.into_iter().chain([x]).collect();
-        let y = quantity(self.metric);
         let by = series
             .map_or(String::new(), |axis| format!(", by {}", lowercase(&dimensions[axis].label)));
-        let caption = format!("{} against {}{by}", y.label, lowercase(&dimensions[x].label));
-        let panel = |fixed: Fixed| {
-            let curves = match series {
-                Some(axis) => {
-                    let names = dimensions[axis].names.iter().enumerate();
-                    names
-                        .map(|(place, name)| {
-                            space.curve(name, x, &fixed, Some((axis, place)), self.result)
-                        })
-                        .collect()
-                }
-                None => vec![space.curve("", x, &fixed, None, self.result)],
-            };
-            let by = series
-                .filter(|axis| dimensions[*axis].is_numeric())
-                .map(|axis| dimensions[axis].label.clone());
-            let bands = Bands {
-                x: dimensions[x].axis(),
-                y: y.clone(),
-                by,
-                series: curves,
-                joined: dimensions[x].is_numeric(),
-            };
-            space.figure(self.metric, caption.clone(), &fixed, Drawn::Bands(bands))
+        let caption =
+            format!("{} against {}{by}", self.quantity.label, lowercase(&dimensions[x].label));
+        let curves = |fixed: &Fixed| match series {
+            Some(axis) => {
+                let names = dimensions[axis].names.iter().enumerate();
+                let curve = |(place, name): (usize, &String)| {
+                    space.curve(name, x, fixed, Some((axis, place)), self.result)
+                };
+                names.map(curve).collect()
+            }
+            None => vec![space.curve("", x, fixed, None, self.result)],
         };
-        space.panels(&free).into_iter().map(panel).collect()
+        let by = series
+            .filter(|axis| dimensions[*axis].is_numeric())
+            .map(|axis| dimensions[axis].label.clone());
+        let panels = space.panels(&free).into_iter().map(|fixed| (curves(&fixed), fixed)).collect();
+        space.bands(&self.quantity, x, by, panels, |fixed, bands| {
+            space.figure(self.metric, caption.clone(), fixed, Drawn::Bands(bands))
+        })
     }
 
     fn heat_maps(&self) -> Vec<Figure> {
@@ -291,24 +285,34 @@ impl Plots<'_> {
         let [x, y] = (0..dimensions.len()).filter(fits).take(2).collect::<Vec<_>>()[..] else {
             return Vec::new();
         };
-        let shown = quantity(self.metric);
+        let shown = &self.quantity;
         let framed = matches!(self.metric, "cosine" | "test_accuracy");
         let note = if framed { "; the best of each column is framed" } else { "" };
         let axes =
             format!("{} and {}", lowercase(&dimensions[x].label), lowercase(&dimensions[y].label));
         let caption = format!("{} over {axes}{note}; blank where there is none", shown.label);
-        let panel = |fixed: Fixed| {
+        let cells = |fixed: &Fixed| -> Vec<Vec<Option<f64>>> {
             let cell = |row, column| {
-                space
-                    .at(&fixed, &[(x, column), (y, row)], self.result)
-                    .map(|of| shown.factor * of.mean)
+                let at = space.at(fixed, &[(x, column), (y, row)], self.result);
+                at.map(|of| shown.factor * of.mean)
             };
             let row = |row| (0..dimensions[x].len()).map(|column| cell(row, column)).collect();
+            (0..dimensions[y].len()).map(row).collect()
+        };
+        let panels: Vec<_> =
+            space.panels(&[x, y]).into_iter().map(|fixed| (cells(&fixed), fixed)).collect();
+        let values = || panels.iter().flat_map(|(cells, _)| cells.iter().flatten().flatten());
+        // The same colour means the same in all.
+        let extremes = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+            (value.min(low), value.max(high))
+        });
+        let panel = |(cells, fixed): (_, Fixed)| {
             let map = HeatMap {
                 x: Axis::ordinal(&dimensions[x].label, &dimensions[x].names),
                 y: Axis::ordinal(&dimensions[y].label, &dimensions[y].names),
                 label: shown.label.clone(),
-                cells: (0..dimensions[y].len()).map(row).collect(),
+                cells,
+                extremes,
                 written: if shown.factor == 100.0 {
                     |value| format!("{value:.1}")
                 } else {
@@ -316,33 +320,31 @@ impl Plots<'_> {
                 },
                 framed,
             };
-            space.figure(
-                &format!("{}-map", self.metric),
-                caption.clone(),
-                &fixed,
-                Drawn::HeatMap(map),
-            )
+            let name = format!("{}-map", self.metric);
+            space.figure(&name, caption.clone(), &fixed, Drawn::HeatMap(map))
         };
-        space.panels(&[x, y]).into_iter().map(panel).collect()
+        panels.into_iter().map(panel).collect()
     }
 
     /// The points of a draw against one axis.
     fn scatter(&self, x: &Dimension, points: &[Point]) -> Figure {
-        let y = quantity(self.metric);
         let positions = x.positions();
         let at = |point: &Point| {
             Some((positions[x.place(&point.values)?], point.statistics[self.result]?))
         };
-        let series =
-            vec![Series { name: String::new(), points: points.iter().filter_map(at).collect() }];
+        let drawn: Vec<_> = points.iter().filter_map(at).collect();
+        let y = &self.quantity;
         let caption = format!("{} of every point drawn, against {}", y.label, lowercase(&x.label));
+        let bands = Bands {
+            over: x.axis(),
+            quantity: y.clone(),
+            shown: y.axis(drawn.iter().map(|(_, of)| of)),
+            by: None,
+            series: vec![Series { name: String::new(), points: drawn }],
+            layout: if x.is_numeric() { Layout::Scattered } else { Layout::Named },
+        };
         let nothing = vec![None; self.space.dimensions.len()];
-        self.space.figure(
-            self.metric,
-            caption,
-            &nothing,
-            Drawn::Bands(Bands { x: x.axis(), y, by: None, series, joined: false }),
-        )
+        self.space.figure(self.metric, caption, &nothing, Drawn::Bands(bands))
     }
 }
 
@@ -356,31 +358,15 @@ fn by_array(space: &Space, table: &Table) -> Vec<Figure> {
         .filter_map(|(at, name)| Some((name.strip_prefix("cosine/")?, at)))
         .take(LOOKS.len())
         .collect();
-    let dimension = &space.dimensions[x];
-    let panel = |fixed: Fixed| {
-        let series = arrays
-            .iter()
-            .map(|(name, result)| space.curve(name, x, &fixed, None, *result))
-            .collect();
-        let bands = Bands {
-            x: dimension.axis(),
-            y: quantity("cosine"),
-            by: Some("Array".into()),
-            series,
-            joined: dimension.is_numeric(),
-        };
-        let caption =
-            format!("Cosine of each array's gradient against {}", lowercase(&dimension.label));
-        space.figure("cosine-by-array", caption, &fixed, Drawn::Bands(bands))
+    let curves = |fixed: &Fixed| {
+        arrays.iter().map(|(name, result)| space.curve(name, x, fixed, None, *result)).collect()
     };
-    space.panels(&[x]).into_iter().map(panel).collect()
-}
-
-/// A name as a label: words, the first letter large.
-fn capitalised(name: &str) -> String {
-    let words = name.replace('_', " ");
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    let panels = space.panels(&[x]).into_iter().map(|fixed| (curves(&fixed), fixed)).collect();
+    let label = lowercase(&space.dimensions[x].label);
+    space.bands(&Quantity::of("cosine", 1.0), x, Some("Array".into()), panels, |fixed, bands| {
+        let caption = format!("Cosine of each array's gradient against {label}");
+        space.figure("cosine-by-array", caption, fixed, Drawn::Bands(bands))
+    })
 }
 
 /// A label within a sentence: its first letter small, unless the word is a symbol.

@@ -28,30 +28,42 @@ pub fn energy(energy: &Energy) -> String {
     format!("{:.3e} J ({parts})", energy.known())
 }
 
+/// Units of time: the length in seconds, and from how many of it on the next one reads better.
+const UNITS: [(f64, f64, &str); 7] = [
+    (1e-9, 1e3, "ns"),
+    (1e-6, 1e3, "µs"),
+    (1e-3, 1e3, "ms"),
+    (1.0, 120.0, "s"),
+    (60.0, 120.0, "min"),
+    (3600.0, 72.0, "h"),
+    (86_400.0, 730.5, "days"),
+];
+/// A Julian year in seconds.
+const YEAR: f64 = 365.25 * 86_400.0;
+
+/// The length in seconds and the name of the unit that suits `seconds`.
+pub fn time_unit(seconds: f64) -> (f64, &'static str) {
+    if seconds.is_nan() || seconds <= 0.0 {
+        return (1.0, "s");
+    }
+    // from half a unit below the limit on, rounding reads as the limit
+    let suits = |(length, limit, _): &&(f64, f64, &str)| seconds / length < limit - 0.5;
+    UNITS.iter().find(suits).map_or((YEAR, "years"), |(length, _, unit)| (*length, unit))
+}
+
 /// Seconds in the unit that suits them, from nanoseconds to years: `14.9 h`, `3.2 ms`, `0 s`.
 ///
 /// What is not a finite, non-negative time reads `unknown`.
 pub fn duration(seconds: f64) -> String {
-    // a unit's length in seconds, and from how many of it on the next unit reads better
-    const UNITS: [(f64, f64, &str); 7] = [
-        (1e-9, 1e3, "ns"),
-        (1e-6, 1e3, "µs"),
-        (1e-3, 1e3, "ms"),
-        (1.0, 120.0, "s"),
-        (60.0, 120.0, "min"),
-        (3600.0, 72.0, "h"),
-        (86_400.0, 730.5, "days"),
-    ];
     if !seconds.is_finite() || seconds < 0.0 {
         return "unknown".to_owned();
     }
     if seconds == 0.0 {
         return "0 s".to_owned();
     }
-    // from half a unit below the limit on, rounding reads as the limit
-    match UNITS.iter().find(|(length, limit, _)| seconds / length < limit - 0.5) {
-        Some((length, _, unit)) => format!("{} {unit}", significant(seconds / length)),
-        None => format!("{} years", count(seconds / (365.25 * 86_400.0))),
+    match time_unit(seconds) {
+        (YEAR, unit) => format!("{} {unit}", count(seconds / YEAR)),
+        (length, unit) => format!("{} {unit}", significant(seconds / length)),
     }
 }
 

@@ -33,6 +33,8 @@ pub struct HeatMap {
     pub label: String,
     /// Row by row; none where there is no value.
     pub cells: Vec<Vec<Option<f64>>>,
+    /// The ends of the scale of colours.
+    pub extremes: (f64, f64),
     /// How a cell's number is written.
     pub written: fn(f64) -> String,
     /// Whether the largest cell of every column is framed.
@@ -40,18 +42,10 @@ pub struct HeatMap {
 }
 
 impl HeatMap {
-    fn extremes(&self) -> (f64, f64) {
-        let values = || self.cells.iter().flatten().flatten();
-        (
-            values().copied().fold(f64::INFINITY, f64::min),
-            values().copied().fold(f64::NEG_INFINITY, f64::max),
-        )
-    }
-
     /// Where `value` is between the smallest and the largest, 0 to 1: on a logarithmic scale where
     /// a quantity spans decades.
     fn place(&self, value: f64) -> f64 {
-        let (low, high) = self.extremes();
+        let (low, high) = self.extremes;
         if high <= low {
             1.0
         } else if low > 0.0 && high > 30.0 * low && !self.framed {
@@ -64,7 +58,7 @@ impl HeatMap {
     /// Writes what the colours mean into the room above the cells.
     fn scale<DB: DrawingBackend>(&self, area: &Area<DB>, left: i32, style: Style) -> Result<()> {
         const STEPS: i32 = 40;
-        let (low, high) = self.extremes();
+        let (low, high) = self.extremes;
         let (height, gap) = (style.pixels(24), style.pixels(12));
         style.write(area, &self.label, plot::TEXT, HPos::Left, (left, style.pixels(28)))?;
         let (mut x, y) = (left, style.pixels(28 + 40));
@@ -88,8 +82,8 @@ impl HeatMap {
 }
 
 impl Picture for HeatMap {
-    fn size(&self) -> (u32, u32) {
-        (800, 700)
+    fn size(&self, column: u32) -> (u32, u32) {
+        (column, column * 7 / 8)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &Area<DB>, style: Style) -> Result<()> {

@@ -26,18 +26,27 @@ pub fn figure(svg: &str, caption: &str) -> String {
 }
 
 /// A table that scrolls within itself where it is too wide: `name` is what a screen reader calls
-/// it, the first cell of a row its head.
+/// it, the first cell of a row its head. What follows a line break in a cell is its small print;
+/// where a page is too narrow for rows, each cell stands below its head.
 pub fn table(name: &str, heads: &[String], rows: impl Iterator<Item = Vec<String>>) -> String {
     let head: String =
         heads.iter().map(|head| format!("<th scope=\"col\">{}</th>", escaped(head))).collect();
+    let cell = |cell: &String| match cell.split_once('\n') {
+        Some((cell, small)) => format!("{}<small>{}</small>", escaped(cell), escaped(small)),
+        None => escaped(cell),
+    };
     let row = |cells: Vec<String>| {
-        let cells: Vec<String> = cells.iter().map(|cell| escaped(cell)).collect();
-        let rest: String = cells[1..].iter().map(|cell| format!("<td>{cell}</td>")).collect();
+        let cells: Vec<String> = cells.iter().map(cell).collect();
+        let rest: String = cells[1..]
+            .iter()
+            .zip(&heads[1..])
+            .map(|(cell, head)| format!("<td data-head=\"{}\">{cell}</td>", escaped(head)))
+            .collect();
         format!("<tr><th scope=\"row\">{}</th>{rest}</tr>\n", cells[0])
     };
     let rows: String = rows.map(row).collect();
     format!(
-        "<div class=\"wide\" role=\"region\" aria-label=\"{}\" tabindex=\"0\">\n<table>\n<thead><tr>{head}</tr></thead>\n\
+        "<div class=\"wide\" role=\"region\" aria-label=\"{}\" tabindex=\"0\">\n<table class=\"rows\">\n<thead><tr>{head}</tr></thead>\n\
          <tbody>\n{rows}</tbody>\n</table>\n</div>\n",
         escaped(name)
     )

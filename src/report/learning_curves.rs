@@ -5,6 +5,7 @@ use std::path::Path;
 use plotters::prelude::DrawingBackend;
 
 use super::axis::Axis;
+use super::canvas::{self, Paper};
 use super::plot::{self, Area, LOOKS, Look, Picture, Style};
 use crate::training::EpochMetrics;
 use crate::{Error, Result};
@@ -13,23 +14,35 @@ const TRAIN: Look = LOOKS[0];
 const TEST: Look = LOOKS[1];
 const VALIDATION: Look = LOOKS[2];
 
-/// The learning curves of a run as the text of an SVG file: training cost on the left, accuracies
-/// on the right.
+/// Writes the learning curves of a run into `plots`: training cost on the left, accuracies on the
+/// right.
 ///
-/// A value that is not finite interrupts its curve. Errors without epochs.
-pub fn learning_curves(metrics: &[EpochMetrics], title: &str) -> Result<String> {
-    plot::svg(&LearningCurves::new(metrics, title)?)
+/// A value that is not finite interrupts its curve.
+///
+/// # Errors
+/// Without epochs, or when they cannot be drawn or written.
+pub fn write_curves(
+    metrics: &[EpochMetrics],
+    title: &str,
+    plots: &Path,
+    paper: Paper,
+) -> Result<()> {
+    let picture = LearningCurves::new(metrics, title)?;
+    canvas::write(&picture, plots, "learning-curves", paper).map(drop)
 }
 
-/// Writes the picture of [`learning_curves`] to `path` as a PNG of 1600 x 900 pixels.
-pub fn learning_curves_png(metrics: &[EpochMetrics], title: &str, path: &Path) -> Result<()> {
-    plot::png(&LearningCurves::new(metrics, title)?, path)
-}
-
-/// The two panels of the learning curves as pictures of their own, for pages that arrange them to
-/// their width.
-pub(super) fn panels(metrics: &[EpochMetrics]) -> Result<[String; 2]> {
-    Ok([plot::svg(&CostPanel(metrics))?, plot::svg(&AccuracyPanel(metrics))?])
+/// The two panels of the learning curves as pictures of their own, each with its caption, for pages
+/// that arrange them to their width.
+pub fn panels(metrics: &[EpochMetrics], paper: Paper) -> Result<[(String, &'static str); 2]> {
+    let validated = metrics.iter().any(|row| row.validation_accuracy.is_some());
+    let accuracies = match validated {
+        true => "Accuracy in each epoch, of test and validation after it",
+        false => "Accuracy in each epoch, of the test after it",
+    };
+    Ok([
+        (canvas::svg(&CostPanel(metrics), paper)?, "Training cost, free phases of each epoch"),
+        (canvas::svg(&AccuracyPanel(metrics), paper)?, accuracies),
+    ])
 }
 
 struct LearningCurves<'a> {
@@ -49,13 +62,13 @@ impl<'a> LearningCurves<'a> {
 }
 
 impl Picture for LearningCurves<'_> {
-    fn size(&self) -> (u32, u32) {
-        (1600, 900)
+    fn size(&self, column: u32) -> (u32, u32) {
+        (2 * column, column * 7 / 8 + 64)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &Area<DB>, style: Style) -> Result<()> {
         let rest = plot::title(area, style, self.title)?;
-        let (left, right) = rest.split_horizontally(style.pixels(800));
+        let (left, right) = rest.split_horizontally(rest.dim_in_pixel().0 as i32 / 2);
         CostPanel(self.metrics).draw(&left, style)?;
         AccuracyPanel(self.metrics).draw(&right, style)
     }
@@ -65,8 +78,8 @@ impl Picture for LearningCurves<'_> {
 struct CostPanel<'a>(&'a [EpochMetrics]);
 
 impl Picture for CostPanel<'_> {
-    fn size(&self) -> (u32, u32) {
-        (800, 700)
+    fn size(&self, column: u32) -> (u32, u32) {
+        (column, column * 7 / 8)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &Area<DB>, style: Style) -> Result<()> {
@@ -81,8 +94,8 @@ impl Picture for CostPanel<'_> {
 struct AccuracyPanel<'a>(&'a [EpochMetrics]);
 
 impl Picture for AccuracyPanel<'_> {
-    fn size(&self) -> (u32, u32) {
-        (800, 700)
+    fn size(&self, column: u32) -> (u32, u32) {
+        (column, column * 7 / 8)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &Area<DB>, style: Style) -> Result<()> {
@@ -152,11 +165,12 @@ fn draw_panel<DB: DrawingBackend>(
 ) -> Result<()> {
     let epochs = || metrics.iter().map(|m| m.epoch);
     let x = Axis::whole("Epoch", epochs().min().unwrap_or(0), epochs().max().unwrap_or(1));
-    let entries: Vec<_> = series.iter().map(|s| (s.look, s.label())).collect();
+    let look = |one: &Series| one.look.of_points(metrics.len());
+    let entries: Vec<_> = series.iter().map(|s| (look(s), s.label())).collect();
     let rows = plot::legend_rows(area, style, &entries)?;
-    let mut chart = plot::axes(area, style, &x, y, rows.len())?;
+    let chart = plot::axes(area, style, &x, y, rows.len())?;
     for one in series {
-        plot::curve(&mut chart, style, one.look, &one.points)?;
+        plot::curve(&chart, style, look(one), &one.points)?;
     }
     plot::legend(area, &chart, style, None, &rows)
 }
@@ -190,6 +204,10 @@ pub(super) mod tests {
             }
         };
         (1..=epochs).map(row).collect()
+    }
+
+    fn learning_curves(metrics: &[EpochMetrics], title: &str) -> Result<String> {
+        canvas::svg(&LearningCurves::new(metrics, title)?, Paper::default())
     }
 
     #[test]
@@ -247,14 +265,23 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_png_has_its_size_and_replaces_what_was_there() {
+    fn files_have_their_sizes_and_replace_what_was_there() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("curves.png");
-        std::fs::write(&path, "old").unwrap();
-        learning_curves_png(&plausible(4, true), "t", &path).unwrap();
-        let bytes = std::fs::read(&path).unwrap();
-        assert_eq!(bytes[..8], *b"\x89PNG\r\n\x1a\n");
-        assert_eq!(bytes[16..24], [0, 0, 6, 64, 0, 0, 3, 132]); // 1600 x 900
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+        let path = |extension: &str| directory.path().join(format!("learning-curves.{extension}"));
+        std::fs::write(path("png"), "old").unwrap();
+        let paper: Paper = "width=10,font=10".parse().unwrap();
+        write_curves(&plausible(4, true), "t", directory.path(), paper).unwrap();
+        let png = std::fs::read(path("png")).unwrap();
+        assert_eq!(png[..8], *b"\x89PNG\r\n\x1a\n");
+        // Two of 10 cm, a pixel 10 pt * 1.24 / 32 wide.
+        assert_eq!(png[16..20], (2 * 732u32).to_be_bytes());
+        // 20 cm are 567 points.
+        let svg = std::fs::read_to_string(path("svg")).unwrap();
+        assert!(svg.starts_with("<svg width=\"567.30pt\""), "{}", &svg[..80]);
+        let pdf = std::fs::read(path("pdf")).unwrap();
+        let text = String::from_utf8_lossy(&pdf);
+        assert!(text.starts_with("%PDF-") && text.contains("/MediaBox [0 0 567.3"), "{text}");
+        assert!(text.trim_end().ends_with("%%EOF"));
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3);
     }
 }

@@ -4,10 +4,12 @@ mod axis;
 mod bands;
 mod budget_page;
 mod budget_table;
+mod canvas;
 mod contact_sheet;
 mod datasheet;
 mod dimension;
 mod figures;
+mod focal_plane;
 pub mod format;
 mod heat_map;
 mod histogram;
@@ -15,18 +17,22 @@ mod html;
 mod learning_curves;
 mod nudges;
 mod page;
+mod paired;
+mod pdf;
 mod photograph;
 mod plot;
 mod points;
+mod quantity;
 mod study_page;
 mod tornado;
 
 use std::path::Path;
 
 pub use budget_table::describe_budget;
+pub use canvas::Paper;
 pub use contact_sheet::contact_sheet;
 pub use figures::{Figure, figures};
-pub use learning_curves::{learning_curves, learning_curves_png};
+pub use focal_plane::{FocalPlane, focal_plane};
 pub use page::page;
 pub use points::{aligned, describe_points};
 
@@ -47,13 +53,13 @@ pub fn write_training_run<T: Real>(run: &TrainingRun<T>, summary: &Summary) -> R
     let Some(directory) = &run.directory else { return Ok(()) };
     let Session { experiment, trainer, .. } = &run.session;
     let (metrics, system) = (trainer.metrics(), Some(trainer.system()));
-    write_run(directory.path(), summary, metrics, system, Some(experiment))
+    write_run(directory.path(), summary, metrics, system, Some(experiment), Paper::default())
 }
 
-/// Writes what shows a run into its `directory`: `report.html`, and, where there are epochs,
-/// `plots/learning-curves.svg` and `plots/learning-curves.png`. Each file is written whole or not
-/// at all. Histograms and pictures are those of `system`, the configuration and the datasheet those
-/// of `experiment`, where there are any.
+/// Writes what shows a run into its `directory`: `report.html`, and its plots in `plots/` as SVG, PNG
+/// and PDF for `paper`. Each file is written whole or not at all. Learning curves are there where
+/// there are epochs, histograms and pictures are those of `system`, the configuration and the
+/// datasheet those of `experiment`, where there are any.
 ///
 /// # Errors
 /// When a plot cannot be drawn, or a file cannot be written.
@@ -63,18 +69,18 @@ pub fn write_run<T: Real>(
     metrics: &[EpochMetrics],
     system: Option<&dyn System<T>>,
     experiment: Option<&Experiment>,
+    paper: Paper,
 ) -> Result<()> {
     let plots = directory.join("plots");
     create_directory(&plots)?;
     if !metrics.is_empty() {
         let title = format!("{}: {} on {}", summary.data, summary.rule, summary.machine);
-        write_text(&plots.join("learning-curves.svg"), &learning_curves(metrics, &title)?)?;
-        learning_curves_png(metrics, &title, &plots.join("learning-curves.png"))?;
+        learning_curves::write_curves(metrics, &title, &plots, paper)?;
     }
     let mut more = String::new();
     if let Some(system) = system {
         let histograms = histogram::histograms(system);
-        let figures = histograms.iter().map(|histogram| histogram.write(&plots));
+        let figures = histograms.iter().map(|histogram| histogram.write(&plots, paper));
         more += &section("What was learnt", &figures.collect::<Result<String>>()?);
         let photographs = photograph::photographs(system)?;
         let figures = photographs.iter().map(|photograph| photograph.write(&plots));
@@ -82,10 +88,10 @@ pub fn write_run<T: Real>(
     }
     let mut configuration = String::new();
     if let Some(experiment) = experiment {
-        more += &datasheet::datasheet(experiment)?;
+        more += &datasheet::datasheet(experiment, &[])?;
         configuration = experiment.to_toml();
     }
-    let page = page(summary, metrics, &configuration, &more)?;
+    let page = page(summary, metrics, &configuration, &more, paper)?;
     write_text(&directory.join("report.html"), &page)
 }
 
@@ -101,13 +107,13 @@ fn section(title: &str, figures: &str) -> String {
 ///
 /// # Errors
 /// When it is no run with a trained epoch, or those of [`write_run`].
-pub fn rewrite_run(directory: &Path) -> Result<()> {
+pub fn rewrite_run(directory: &Path, paper: Paper) -> Result<()> {
     let run = RunDirectory::open(directory)?;
     let experiment = run.experiment(&[])?;
-    in_precision!(experiment, rewrite(&run, &experiment))
+    in_precision!(experiment, rewrite(&run, &experiment, paper))
 }
 
-fn rewrite<T: Real>(run: &RunDirectory, experiment: &Experiment) -> Result<()> {
+fn rewrite<T: Real>(run: &RunDirectory, experiment: &Experiment, paper: Paper) -> Result<()> {
     let summary = outcome(run)?.ok_or_else(|| {
         Error::input(format!(
             "{}: a run that ended in its first epoch: there is nothing to report",
@@ -122,20 +128,23 @@ fn rewrite<T: Real>(run: &RunDirectory, experiment: &Experiment) -> Result<()> {
         system = Some(machine);
     }
     let system = system.as_deref();
-    write_run(run.path(), &summary, &run.metrics()?, system, Some(experiment))
+    write_run(run.path(), &summary, &run.metrics()?, system, Some(experiment), paper)
 }
 
 /// Writes what shows a study into its `directory`: `report.html`, and its figures in `plots/`, each
-/// as SVG and PNG.
+/// as SVG, PNG and PDF for `paper`.
 ///
 /// # Errors
 /// When the table of results is another study's, a plot cannot be drawn, or a file cannot be
 /// written.
-pub fn write_study(directory: &StudyDirectory, study: &Study) -> Result<()> {
-    let table = Table::read(&directory.results(), &study.keys())?;
-    let figures = figures(study, &table);
+pub fn write_study(directory: &StudyDirectory, study: &Study, paper: Paper) -> Result<()> {
+    let table = Table::read(&directory.results(), study)?;
     let plots = directory.path().join("plots");
-    figures.iter().try_for_each(|figure| figure.write(&plots))?;
+    let figures = figures(study, &table).into_iter().map(|figure| {
+        let svg = figure.write(&plots, paper)?;
+        Ok(html::figure(&svg, &figure.caption))
+    });
+    let figures = figures.collect::<Result<String>>()?;
     let name = directory.path().display().to_string();
     write_text(
         &directory.path().join("report.html"),
@@ -143,9 +152,8 @@ pub fn write_study(directory: &StudyDirectory, study: &Study) -> Result<()> {
     )
 }
 
-/// Writes what shows a budget into its `directory`: `index.html`, and `plots/tornado.svg` and
-/// `plots/tornado.png`. The datasheet and the configuration are those of `experiment`, if there is
-/// one.
+/// Writes what shows a budget into its `directory`: `index.html`, and `plots/tornado` as SVG, PNG and
+/// PDF for `paper`. The datasheet and the configuration are those of `experiment`, if there is one.
 ///
 /// # Errors
 /// When the plot cannot be drawn, a datasheet cannot be read, or a file cannot be written.
@@ -153,13 +161,10 @@ pub fn write_budget(
     directory: &BudgetDirectory,
     budget: &Budget,
     experiment: Option<&Experiment>,
+    paper: Paper,
 ) -> Result<()> {
     let plots = directory.path().join("plots");
-    create_directory(&plots)?;
-    let tornado = tornado::Tornado::of(budget);
-    let svg = plot::svg(&tornado)?;
-    write_text(&plots.join("tornado.svg"), &svg)?;
-    plot::png(&tornado, &plots.join("tornado.png"))?;
+    let svg = canvas::write(&tornado::Tornado::of(budget), &plots, "tornado", paper)?;
     let name = directory.path().display().to_string();
     let page = budget_page::budget_page(&name, budget, experiment, &svg)?;
     write_text(&directory.path().join("index.html"), &page)

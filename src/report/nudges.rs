@@ -1,7 +1,7 @@
 //! The best nudge of a study of gradients, found and predicted.
 
 use super::html::table;
-use super::points::digits;
+use super::quantity::digits;
 use crate::experiment::Experiment;
 use crate::study::{AtNudge, NudgeModel, Point, Procedure, Study, Table};
 

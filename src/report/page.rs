@@ -1,5 +1,6 @@
 //! A run on one page: an HTML file that needs nothing but itself.
 
+use super::canvas::Paper;
 use super::format::{count, duration, energy, percent};
 use super::html::{card, document, escaped, figure};
 use super::learning_curves::panels;
@@ -20,11 +21,12 @@ pub fn page(
     metrics: &[EpochMetrics],
     config_toml: &str,
     more: &str,
+    paper: Paper,
 ) -> Result<String> {
     let body = [
         header(summary),
         results(summary, metrics.len()),
-        curves(metrics)?,
+        curves(metrics, paper)?,
         epochs(metrics),
         confusion(&summary.confusion),
         more.to_owned(),
@@ -85,25 +87,31 @@ fn training_card(summary: &Summary, epochs: usize) -> String {
 }
 
 fn laboratory_card(lab: &LabSummary) -> String {
-    let mut notes = format!(
-        "{} camera frames<br>{} conversions",
-        count(lab.frames as f64),
-        count(lab.conversions as f64)
-    );
-    if lab.joules > 0.0 {
-        let (pulses, energy) = (count(lab.pulses as f64), energy(&lab.energy));
-        notes += &format!("<br>{pulses} write pulses<br>{energy}");
+    let LabSummary { frames, conversions, pulses, .. } = *lab;
+    let mut notes = spent([
+        (frames as f64, "camera frames"),
+        (conversions as f64, "conversions"),
+        (pulses as f64, "write pulses"),
+    ]);
+    if lab.joules.is_some() {
+        notes.push(energy(&lab.energy));
     }
-    card("Laboratory time of training", &duration(lab.seconds), &notes)
+    card("Laboratory time of training", &duration(lab.seconds), &notes.join("<br>"))
 }
 
 fn inference_card(lab: &LabSummary) -> String {
-    let notes = format!(
-        "{} camera frames<br>{} conversions",
-        count(lab.frames_per_inference),
-        count(lab.conversions_per_inference)
-    );
-    card("Laboratory time of one inference", &duration(lab.seconds_per_inference), &notes)
+    let notes = spent([
+        (lab.frames_per_inference, "camera frames"),
+        (lab.conversions_per_inference, "conversions"),
+    ]);
+    let seconds = duration(lab.seconds_per_inference);
+    card("Laboratory time of one inference", &seconds, &notes.join("<br>"))
+}
+
+/// What was spent, of what this machine spends at all.
+fn spent<const N: usize>(kinds: [(f64, &str); N]) -> Vec<String> {
+    let kinds = kinds.into_iter().filter(|(number, _)| *number > 0.0);
+    kinds.map(|(number, kind)| format!("{} {kind}", count(number))).collect()
 }
 
 /// A line for each thing that a reader of the accuracies should know.
@@ -116,16 +124,12 @@ fn warnings(summary: &Summary) -> String {
 }
 
 /// The learning curves, one figure a panel: side by side where there is room.
-fn curves(metrics: &[EpochMetrics]) -> Result<String> {
+fn curves(metrics: &[EpochMetrics], paper: Paper) -> Result<String> {
     if metrics.is_empty() {
         return Ok(String::new());
     }
-    let captions = [
-        "Training cost, free phases of each epoch",
-        "Accuracy, test and validation after each epoch",
-    ];
     let figures: String =
-        panels(metrics)?.iter().zip(captions).map(|(svg, caption)| figure(svg, caption)).collect();
+        panels(metrics, paper)?.iter().map(|(svg, caption)| figure(svg, caption)).collect();
     Ok(format!(
         "<section>\n<h2>Learning curves</h2>\n<div class=\"plots\">\n{figures}</div>\n</section>\n"
     ))
@@ -173,10 +177,14 @@ fn epochs(metrics: &[EpochMetrics]) -> String {
     if metrics.is_empty() {
         return String::new();
     }
-    let validation = metrics.iter().any(|m| m.validation_accuracy.is_some());
+    let columns: Vec<&Column> = COLUMNS.iter().filter(|column| column.says(metrics)).collect();
     let head: String =
-        heads(validation).map(|name| format!("<th scope=\"col\">{name}</th>")).collect();
-    let rows: String = metrics.iter().map(|m| row(m, validation)).collect();
+        columns.iter().map(|column| format!("<th scope=\"col\">{}</th>", column.head)).collect();
+    let row = |m: &EpochMetrics| {
+        let rest = columns[1..].iter().map(|column| format!("<td>{}</td>", (column.cell)(m)));
+        format!("<tr><th scope=\"row\">{}</th>{}</tr>\n", m.epoch, rest.collect::<String>())
+    };
+    let rows: String = metrics.iter().map(row).collect();
     let table = format!(
         "<div class=\"wide\" role=\"region\" aria-label=\"Epochs\" tabindex=\"0\">\n<table>\n<thead><tr>{head}</tr></thead>\n\
          <tbody>\n{rows}</tbody>\n</table>\n</div>\n"
@@ -189,38 +197,66 @@ fn epochs(metrics: &[EpochMetrics]) -> String {
     format!("<section>\n<h2>Epochs</h2>\n{shown}</section>\n")
 }
 
-fn heads(validation: bool) -> impl Iterator<Item = &'static str> {
-    ["Epoch", "Rate factor", "Training cost", "Training accuracy"]
-        .into_iter()
-        .chain(validation.then_some("Validation accuracy"))
-        .chain([
-            "Test accuracy",
-            "Unsettled in training",
-            "Unsettled in test",
-            "Camera frames",
-            "Conversions",
-            "Laboratory time",
-        ])
+/// A column of the table of epochs, left out where it says nothing in any of them.
+struct Column {
+    head: &'static str,
+    cell: fn(&EpochMetrics) -> String,
+    /// Whether it says something of an epoch.
+    if_any: fn(&EpochMetrics) -> bool,
 }
 
-fn row(m: &EpochMetrics, validation: bool) -> String {
-    let mut cells = vec![
-        format!("{:.4}", m.rate_factor),
-        format!("{:.5}", m.train_cost),
-        percent(m.train_accuracy),
-    ];
-    if validation {
-        cells.push(m.validation_accuracy.map(percent).unwrap_or_default());
+impl Column {
+    fn says(&self, metrics: &[EpochMetrics]) -> bool {
+        metrics.iter().any(self.if_any)
     }
-    cells.push(percent(m.test_accuracy));
-    cells.extend(
-        [m.unsettled as f64, m.test_unsettled as f64, m.frames as f64, m.conversions as f64]
-            .map(count),
-    );
-    cells.push(duration(m.lab_seconds));
-    let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
-    format!("<tr><th scope=\"row\">{}</th>{cells}</tr>\n", m.epoch)
 }
+
+const fn always(head: &'static str, cell: fn(&EpochMetrics) -> String) -> Column {
+    Column { head, cell, if_any: |_| true }
+}
+
+const COLUMNS: [Column; 12] = [
+    always("Epoch", |m| m.epoch.to_string()),
+    Column {
+        head: "Rate factor",
+        cell: |m| format!("{:.4}", m.rate_factor),
+        if_any: |m| m.rate_factor != 1.0,
+    },
+    always("Training cost", |m| format!("{:.5}", m.train_cost)),
+    always("Training accuracy", |m| percent(m.train_accuracy)),
+    Column {
+        head: "Validation accuracy",
+        cell: |m| m.validation_accuracy.map(percent).unwrap_or_default(),
+        if_any: |m| m.validation_accuracy.is_some(),
+    },
+    always("Test accuracy", |m| percent(m.test_accuracy)),
+    Column {
+        head: "Unsettled in training",
+        cell: |m| count(m.unsettled as f64),
+        if_any: |m| m.unsettled > 0,
+    },
+    Column {
+        head: "Truncated in training",
+        cell: |m| count(m.truncated as f64),
+        if_any: |m| m.truncated > 0,
+    },
+    Column {
+        head: "Unsettled in test",
+        cell: |m| count(m.test_unsettled as f64),
+        if_any: |m| m.test_unsettled > 0,
+    },
+    Column { head: "Camera frames", cell: |m| count(m.frames as f64), if_any: |m| m.frames > 0 },
+    Column {
+        head: "Conversions",
+        cell: |m| count(m.conversions as f64),
+        if_any: |m| m.conversions > 0,
+    },
+    Column {
+        head: "Laboratory time",
+        cell: |m| duration(m.lab_seconds),
+        if_any: |m| m.lab_seconds > 0.0,
+    },
+];
 
 fn configuration(config_toml: &str) -> String {
     let written = format!(
@@ -287,7 +323,8 @@ mod tests {
 
     #[test]
     fn results_read_as_people_write_them() {
-        let html = page(&summary(), &plausible(3, false), "seed = 1", "").unwrap();
+        let html =
+            page(&summary(), &plausible(3, false), "seed = 1", "", Paper::default()).unwrap();
         // the interval: Newcombe, Stat. Med. 17, 857 (1998), table I
         for text in [
             "30.80 %",
@@ -315,6 +352,7 @@ mod tests {
             &plausible(1, false),
             "name = \"</pre><script>alert('&')</script>\"",
             "",
+            Paper::default(),
         )
         .unwrap();
         assert!(html.contains("<h1>runs/&lt;first&gt; &amp; &quot;best&quot;</h1>"));
@@ -325,7 +363,7 @@ mod tests {
 
     #[test]
     fn nothing_is_loaded() {
-        let html = page(&summary(), &plausible(3, true), "seed = 1", "").unwrap();
+        let html = page(&summary(), &plausible(3, true), "seed = 1", "", Paper::default()).unwrap();
         assert_eq!(html.matches("<svg ").count(), 2);
         let without_names =
             html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "").replace("http-equiv", "");
@@ -336,7 +374,8 @@ mod tests {
 
     #[test]
     fn long_tables_are_collapsed() {
-        let html = |epochs| page(&summary(), &plausible(epochs, false), "", "").unwrap();
+        let html =
+            |epochs| page(&summary(), &plausible(epochs, false), "", "", Paper::default()).unwrap();
         assert!(!html(20).contains("<details>"));
         assert!(html(21).contains("<details>"));
         assert_eq!(html(21).matches("<th scope=\"row\">").count(), 21);
@@ -348,13 +387,13 @@ mod tests {
         confused.confusion = Confusion::new(&["<a>".to_owned(), "b".into()]);
         confused.confusion.count(0, 1);
         confused.confusion.count(1, 1);
-        let shown = page(&confused, &[], "", "").unwrap();
+        let shown = page(&confused, &[], "", "", Paper::default()).unwrap();
         assert!(
             shown.contains("<th scope=\"row\">&lt;a&gt;</th>") && shown.contains(">50.00 %<"),
             "{shown}"
         );
         let nothing = Summary { test_accuracy: f64::NAN, test_samples: 0, ..summary() };
-        let html = page(&nothing, &[], "", "").unwrap();
+        let html = page(&nothing, &[], "", "", Paper::default()).unwrap();
         assert!(
             html.contains("unknown")
                 && html.contains("no epochs trained")
@@ -375,16 +414,28 @@ mod tests {
             &plausible(2, true),
             None::<&dyn System<f64>>,
             Some(&experiment),
+            Paper::default(),
         )
         .unwrap();
-        for file in ["report.html", "plots/learning-curves.svg", "plots/learning-curves.png"] {
+        for file in [
+            "report.html",
+            "plots/learning-curves.svg",
+            "plots/learning-curves.png",
+            "plots/learning-curves.pdf",
+        ] {
             assert!(run.join(file).metadata().unwrap().len() > 1000, "{file}");
         }
         let blocked = directory.path().join("file");
         std::fs::write(&blocked, "").unwrap();
-        let error =
-            write_run(&blocked, &summary(), &[], None::<&dyn System<f64>>, Some(&experiment))
-                .unwrap_err();
+        let error = write_run(
+            &blocked,
+            &summary(),
+            &[],
+            None::<&dyn System<f64>>,
+            Some(&experiment),
+            Paper::default(),
+        )
+        .unwrap_err();
         assert!(error.to_string().contains("file/plots"), "{error}");
     }
 }

@@ -1,27 +1,18 @@
-//! What all plots share: colours, line widths, text, axes, legends, and the way to a file.
+//! What all plots share: colours, line widths, axes, legends.
 
-use std::fmt::Display;
-use std::io;
-use std::path::Path;
-
-use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::register_font;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::text_anchor::HPos;
 
 use super::axis::Axis;
-use crate::file::write_whole_by_name;
-use crate::{Error, Result};
+use super::canvas::INK;
+pub use super::canvas::{Area, Picture, Style, TEXT, failed};
+use crate::Result;
 
-/// Part of a picture, in pixels from its upper left corner.
-pub type Area<DB> = DrawingArea<DB, Shift>;
 /// A chart with two axes, as [`axes`] makes it.
 pub type Chart<'a, DB> = ChartContext<'a, DB, Cartesian2d<Axis, Axis>>;
 
-/// Height of text on axes and in legends.
-pub const TEXT: i32 = 32;
-/// Height of a title.
-const TITLE: i32 = 40;
+/// Height of a title with the room about it.
+const TITLE: i32 = 64;
 /// Width of a curve.
 const CURVE: i32 = 4;
 /// Distance of a marker's corners from its centre.
@@ -31,13 +22,12 @@ const LEGEND: i32 = 56;
 /// Height of each further row of it.
 const LEGEND_ROW: i32 = 40;
 /// Of a legend: the width of a sample of a line, and of the spaces behind it and behind the text.
-const ENTRY: [i32; 3] = [48, 10, 28];
+const ENTRY: [i32; 3] = [56, 10, 28];
 /// Room that a legend leaves free at the left, for the labels of an axis.
 const LEGEND_LEFT: i32 = 110;
-/// A bitmap is drawn this many times as large, then averaged: that is what makes its edges smooth.
-const FINENESS: u32 = 3;
+/// Points of a curve up to which each has a marker; beyond, curves are told apart by dashes.
+const MARKED: usize = 30;
 
-const INK: RGBColor = RGBColor(40, 40, 40);
 /// What frames a cell.
 pub const FRAME: RGBColor = RGBColor(213, 94, 0);
 const GRID: RGBColor = RGBColor(225, 225, 225);
@@ -56,6 +46,17 @@ const SKY_BLUE: RGBColor = RGBColor(86, 180, 233);
 pub struct Look {
     colour: RGBColor,
     marker: Marker,
+    /// Lengths of line and gap in turn, in pixels; none for a whole line.
+    dashes: &'static [i32],
+    /// Whether its points have markers; it has dashes where they have none.
+    marked: bool,
+}
+
+impl Look {
+    /// The look of a curve of so many points: dashed where markers would hide it.
+    pub fn of_points(self, points: usize) -> Self {
+        Self { marked: points <= MARKED, ..self }
+    }
 }
 
 /// The shape of a curve's points.
@@ -71,176 +72,31 @@ enum Marker {
 
 /// The looks of curves, in the order in which to use them.
 pub const LOOKS: [Look; 6] = [
-    Look { colour: BLUE, marker: Marker::Disc },
-    Look { colour: VERMILION, marker: Marker::Square },
-    Look { colour: BLUISH_GREEN, marker: Marker::Triangle },
-    Look { colour: ORANGE, marker: Marker::Diamond },
-    Look { colour: REDDISH_PURPLE, marker: Marker::Ring },
-    Look { colour: SKY_BLUE, marker: Marker::Cross },
+    look(BLUE, Marker::Disc, &[]),
+    look(VERMILION, Marker::Square, &[18, 10]),
+    look(BLUISH_GREEN, Marker::Triangle, &[4, 8]),
+    look(ORANGE, Marker::Diamond, &[24, 8, 4, 8]),
+    look(REDDISH_PURPLE, Marker::Ring, &[10, 6]),
+    look(SKY_BLUE, Marker::Cross, &[24, 8, 4, 8, 4, 8]),
 ];
 
-/// Something to draw, on any backend.
-pub trait Picture {
-    /// Width and height in pixels.
-    fn size(&self) -> (u32, u32);
-
-    /// Draws it on `area`, which has this size times `style`'s scale and is white.
-    fn draw<DB: DrawingBackend>(&self, area: &Area<DB>, style: Style) -> Result<()>;
+const fn look(colour: RGBColor, marker: Marker, dashes: &'static [i32]) -> Look {
+    Look { colour, marker, dashes, marked: true }
 }
 
-/// Translates the plots' measures for a backend.
-#[derive(Clone, Copy, Debug)]
-pub struct Style {
-    scale: i32,
-    /// How far below its place text must be put to lie there, as a fraction of its height.
-    drop: f64,
-    /// Whether a line must be drawn piece by piece.
-    joints: bool,
-}
-
-impl Style {
-    const SVG: Self = Self { scale: 1, drop: 0.0, joints: false };
-    // the bitmap backend sets its base line this much higher than a browser does, and tears lines
-    // at sharp turns
-    const BITMAP: Self = Self { scale: FINENESS as i32, drop: 0.12, joints: true };
-
-    /// `length` in the backend's pixels.
-    pub fn pixels(self, length: i32) -> i32 {
-        length * self.scale
-    }
-
-    fn text(self, height: i32) -> TextStyle<'static> {
-        TextStyle::from((FontFamily::SansSerif, self.pixels(height)).into_font()).color(&INK)
-    }
-
-    fn drop(self, height: i32) -> i32 {
-        (f64::from(self.pixels(height)) * self.drop).round() as i32
-    }
-
-    fn line(self, colour: RGBColor, width: i32) -> ShapeStyle {
-        colour.stroke_width(self.pixels(width) as u32)
-    }
-
-    /// Writes `text` of `height` beside `at`, vertically centred.
-    pub fn write<DB: DrawingBackend>(
-        self,
-        area: &Area<DB>,
-        text: &str,
-        height: i32,
-        side: HPos,
-        at: (i32, i32),
-    ) -> Result<()> {
-        self.write_in(INK, area, text, height, side, at)
-    }
-
-    /// [`write`](Self::write) in a colour.
-    pub fn write_in<DB: DrawingBackend>(
-        self,
-        colour: RGBColor,
-        area: &Area<DB>,
-        text: &str,
-        height: i32,
-        side: HPos,
-        (x, y): (i32, i32),
-    ) -> Result<()> {
-        let text_style = self.text(height).color(&colour).pos(Pos::new(side, VPos::Center));
-        area.draw_text(text, &text_style, (x, y + self.drop(height))).map_err(failed)
-    }
-
-    /// The width of `text`, with some reserve for the fonts browsers take.
-    pub fn width<DB: DrawingBackend>(
-        self,
-        area: &Area<DB>,
-        text: &str,
-        height: i32,
-    ) -> Result<i32> {
-        let (width, _) = area.estimate_text_size(text, &self.text(height)).map_err(failed)?;
-        Ok((f64::from(width) * 1.1) as i32)
-    }
-}
-
-/// For `map_err`: a plot that could not be drawn.
-pub fn failed(cause: impl Display) -> Error {
-    Error::Plot(cause.to_string())
-}
-
-/// `picture` as the text of an SVG file.
-pub fn svg(picture: &impl Picture) -> Result<String> {
-    register_text_font()?;
-    let mut text = String::new();
-    draw_on_white(picture, SVGBackend::with_string(&mut text, picture.size()), Style::SVG)?;
-    Ok(text)
-}
-
-/// Writes `picture` to `path` as a PNG, whole or not at all.
-pub fn png(picture: &impl Picture, path: &Path) -> Result<()> {
-    register_text_font()?;
-    let (width, height) = picture.size();
-    let fine_size = (width * FINENESS, height * FINENESS);
-    let mut fine = vec![0; (fine_size.0 * fine_size.1 * 3) as usize];
-    draw_on_white(picture, BitMapBackend::with_buffer(&mut fine, fine_size), Style::BITMAP)?;
-    let pixels = averaged(&fine, width as usize);
-    write_whole_by_name(path, |temporary| {
-        let mut file = BitMapBackend::new(temporary, (width, height));
-        file.blit_bitmap((0, 0), (width, height), &pixels)
-            .map_err(|e| io::Error::other(e.to_string()))?;
-        file.present().map_err(|e| io::Error::other(e.to_string()))
-    })
-}
-
-/// The font of all plots, under the name that a browser takes for its own plain font.
-fn register_text_font() -> Result<()> {
-    register_font("sans-serif", FontStyle::Normal, include_bytes!("font/Roboto-Regular.ttf"))
-        .map_err(|_| failed("its font is not valid"))
-}
-
-fn draw_on_white<DB: DrawingBackend>(
-    picture: &impl Picture,
-    backend: DB,
-    style: Style,
-) -> Result<()> {
-    let area = backend.into_drawing_area();
-    area.fill(&WHITE).map_err(failed)?;
-    picture.draw(&area, style)?;
-    area.present().map_err(failed)
-}
-
-/// An RGB image `width` pixels wide, each the mean of [`FINENESS`] x [`FINENESS`] pixels of `fine`.
-fn averaged(fine: &[u8], width: usize) -> Vec<u8> {
-    let fineness = FINENESS as usize;
-    let fine_row = width * fineness * 3;
-    let mut pixels = Vec::with_capacity(fine.len() / (fineness * fineness));
-    for rows in fine.chunks_exact(fine_row * fineness) {
-        for x in 0..width {
-            for channel in 0..3 {
-                let square = (0..fineness * fineness).map(|i| {
-                    (i / fineness) * fine_row + (x * fineness + i % fineness) * 3 + channel
-                });
-                let sum: usize = square.map(|i| usize::from(rows[i])).sum();
-                pixels.push((sum / (fineness * fineness)) as u8);
-            }
-        }
-    }
-    pixels
-}
-
-/// Writes `text` over the top of `area`, smaller and then shortened where it is too long, and
-/// returns what is left of the area.
+/// Writes `text` over the top of `area`, shortened where it is too long, and returns what is left of
+/// the area.
 pub fn title<DB: DrawingBackend>(area: &Area<DB>, style: Style, text: &str) -> Result<Area<DB>> {
-    let (head, rest) = area.split_vertically(style.pixels(TITLE * 2));
+    let (head, rest) = area.split_vertically(style.pixels(TITLE));
     let (width, height) = head.dim_in_pixel();
-    let room = width as i32 - style.pixels(2 * TITLE);
-    let size = fitting(TITLE, style.width(area, text, TITLE)?, room).max(TEXT);
-    let mut shown = text.to_owned();
-    while style.width(area, &shown, size)? > room && shown.chars().count() > 2 {
-        shown.truncate(shown.char_indices().nth_back(1).map_or(0, |(i, _)| i));
-        shown.push('…');
-    }
-    style.write(&head, &shown, size, HPos::Center, (width as i32 / 2, height as i32 * 3 / 5))?;
+    let shown = style.shortened(area, text, TEXT, width as i32 - style.pixels(TITLE))?;
+    style.write(&head, &shown, TEXT, HPos::Center, (width as i32 / 2, height as i32 * 3 / 5))?;
     Ok(rest)
 }
 
-/// Draws axes on `area`, below room for a [`legend`] of so many `rows`.
+/// Draws axes on `area`, below room for a [`legend`] of so many `rows`. Of labels that would touch,
+/// every second is left out, or every third...; names at the left that take more than two fifths of
+/// the width are shortened.
 pub fn axes<'a, DB: DrawingBackend>(
     area: &Area<DB>,
     style: Style,
@@ -248,17 +104,33 @@ pub fn axes<'a, DB: DrawingBackend>(
     y: &Axis,
     rows: usize,
 ) -> Result<Chart<'a, DB>> {
+    let (mut x, mut y) = (x.clone(), y.clone());
+    let width = area.dim_in_pixel().0 as i32;
     let mut labels_width = 0;
-    for (_, text) in &y.ticks {
+    for (_, text) in &mut y.ticks {
+        *text = style.shortened(area, text, TEXT, width * 2 / 5)?;
         labels_width = labels_width.max(style.width(area, text, TEXT)?);
     }
+    let (left, right) = (labels_width + style.pixels(TEXT * 8 / 5), style.pixels(40));
+    let plot = width - left - right - style.pixels(12);
+    let places = x.ticks.iter().map(|(at, text)| {
+        let half = style.width(area, text, TEXT)? / 2;
+        Ok((x.map(at, (0, plot)), half))
+    });
+    let places = places.collect::<Result<Vec<_>>>()?;
+    let touch = |every: usize| {
+        let shown: Vec<_> = places.iter().step_by(every).collect();
+        shown.windows(2).any(|two| two[1].0 - two[0].0 < two[0].1 + two[1].1 + style.pixels(12))
+    };
+    let every = (1..places.len().max(2)).find(|every| !touch(*every)).unwrap_or(places.len());
+    x.ticks = x.ticks.into_iter().step_by(every).collect();
     let mut chart = ChartBuilder::on(area)
         .margin_left(style.pixels(12))
-        .margin_right(style.pixels(40))
+        .margin_right(right)
         .margin_bottom(style.pixels(14))
         .margin_top(style.pixels(LEGEND + (rows.max(1) as i32 - 1) * LEGEND_ROW))
         .x_label_area_size(style.pixels(TEXT * 5 / 2))
-        .y_label_area_size(labels_width + style.pixels(TEXT * 8 / 5))
+        .y_label_area_size(left)
         .build_cartesian_2d(x.clone(), y.clone())
         .map_err(failed)?;
     chart
@@ -276,21 +148,27 @@ pub fn axes<'a, DB: DrawingBackend>(
     Ok(chart)
 }
 
-/// Draws a curve through `points`, interrupted where one is not finite; about twenty of them get a
-/// marker.
+/// Draws a curve through `points`, interrupted where one is not finite.
 pub fn curve<DB: DrawingBackend>(
-    chart: &mut Chart<DB>,
+    chart: &Chart<DB>,
     style: Style,
     look: Look,
     points: &[(f64, f64)],
 ) -> Result<()> {
     let pieces = || points.split(|(x, y)| !(x.is_finite() && y.is_finite()));
+    let area = chart.plotting_area();
+    let (base, pixels) = (area.get_base_pixel(), area.strip_coord_spec());
     for piece in pieces() {
-        line_through(chart, style, look, piece)?;
+        let at = |point: &(f64, f64)| {
+            let (x, y) = area.map_coordinate(point);
+            (x - base.0, y - base.1)
+        };
+        line_through(&pixels, style, look, &piece.iter().map(at).collect::<Vec<_>>())?;
     }
-    let every = points.len().div_ceil(20).max(1);
-    for at in pieces().flat_map(|piece| piece.iter().rev().step_by(every)) {
-        chart.plotting_area().draw(&marker(*at, style, look)).map_err(failed)?;
+    if look.marked {
+        for at in pieces().flatten() {
+            area.draw(&marker(*at, style, look)).map_err(failed)?;
+        }
     }
     Ok(())
 }
@@ -311,18 +189,28 @@ pub fn band<DB: DrawingBackend>(
     chart.plotting_area().draw(&Polygon::new(outline, look.colour.mix(0.16))).map_err(failed)
 }
 
-/// Draws a point with a bar from a lower to an upper value.
+/// Draws a point, with a bar from one of two ends to the other.
 pub fn error_bar<DB: DrawingBackend>(
     chart: &Chart<DB>,
     style: Style,
     look: Look,
-    (x, middle): (f64, f64),
-    ends: (f64, f64),
+    middle: (f64, f64),
+    ends: [(f64, f64); 2],
 ) -> Result<()> {
     let area = chart.plotting_area();
-    area.draw(&PathElement::new([(x, ends.0), (x, ends.1)], style.line(look.colour, 3)))
-        .map_err(failed)?;
-    area.draw(&marker((x, middle), style, look)).map_err(failed)
+    area.draw(&PathElement::new(ends, style.line(look.colour, 3))).map_err(failed)?;
+    area.draw(&marker(middle, style, look)).map_err(failed)
+}
+
+/// Draws a column from zero to `top`, between two abscissae.
+pub fn column<DB: DrawingBackend>(
+    chart: &Chart<DB>,
+    look: Look,
+    (left, right): (f64, f64),
+    top: f64,
+) -> Result<()> {
+    let column = Rectangle::new([(left, 0.0), (right, top)], look.colour.mix(0.75).filled());
+    chart.plotting_area().draw(&column).map_err(failed)
 }
 
 /// Draws a horizontal bar between two abscissae, about the ordinate `middle`, `half` to
@@ -361,26 +249,56 @@ pub fn zero_line<DB: DrawingBackend>(
     chart.plotting_area().draw(&line).map_err(failed)
 }
 
-/// Draws a line with round joints through `points`.
+/// Draws a line with round joints through `points`, in dashes where it has no markers.
 fn line_through<DB: DrawingBackend>(
-    chart: &Chart<DB>,
+    area: &Area<DB>,
     style: Style,
     look: Look,
-    points: &[(f64, f64)],
+    points: &[(i32, i32)],
 ) -> Result<()> {
-    let area = chart.plotting_area();
     let line = style.line(look.colour, CURVE);
-    if !style.joints {
-        return area.draw(&PathElement::new(points, line)).map_err(failed);
+    let draw = |path: Vec<(i32, i32)>| -> Result<()> {
+        if !style.joints {
+            return area.draw(&PathElement::new(path, line)).map_err(failed);
+        }
+        for ends in path.windows(2) {
+            area.draw(&PathElement::new(ends, line)).map_err(failed)?;
+        }
+        let joint = |at| Circle::new(at, style.pixels(CURVE) / 2, look.colour.filled());
+        path.into_iter().try_for_each(|at| area.draw(&joint(at)).map_err(failed))
+    };
+    if look.marked || look.dashes.is_empty() {
+        return draw(points.to_vec());
     }
+    let lengths: Vec<f64> = look.dashes.iter().map(|d| f64::from(style.pixels(*d))).collect();
+    dashes(points, &lengths).into_iter().try_for_each(draw)
+}
+
+/// The dashes of the line through `points`: every second of `lengths`, in turn, is one.
+fn dashes(points: &[(i32, i32)], lengths: &[f64]) -> Vec<Vec<(i32, i32)>> {
+    let Some(first) = points.first() else { return Vec::new() };
+    let (mut index, mut left, mut dashes) = (0, lengths[0], vec![vec![*first]]);
     for ends in points.windows(2) {
-        area.draw(&PathElement::new(ends, line)).map_err(failed)?;
+        let [(x0, y0), (x1, y1)] = [ends[0], ends[1]].map(|(x, y)| (f64::from(x), f64::from(y)));
+        let (length, mut done) = ((x1 - x0).hypot(y1 - y0), 0.0);
+        while length - done > left {
+            done += left;
+            let part = done / length;
+            let at =
+                ((x0 + part * (x1 - x0)).round() as i32, (y0 + part * (y1 - y0)).round() as i32);
+            match index % 2 {
+                0 => dashes.last_mut().expect("the first is there").push(at),
+                _ => dashes.push(vec![at]),
+            }
+            index += 1;
+            left = lengths[index % lengths.len()];
+        }
+        left -= length - done;
+        if index % 2 == 0 {
+            dashes.last_mut().expect("the first is there").push(ends[1]);
+        }
     }
-    for at in points {
-        area.draw(&Circle::new(*at, style.pixels(CURVE) / 2, look.colour.filled()))
-            .map_err(failed)?;
-    }
-    Ok(())
+    dashes
 }
 
 /// The marker of `look` at `at`.
@@ -449,6 +367,8 @@ pub fn legend<DB: DrawingBackend>(
 ) -> Result<()> {
     let [sample, gap, space] = ENTRY.map(|length| style.pixels(length));
     let left = chart.plotting_area().get_base_pixel().0 - area.get_base_pixel().0;
+    // Behind wide names there is no room for it.
+    let left = left.min(style.pixels(LEGEND_LEFT));
     if let Some(heading) = heading {
         style.write(area, heading, TEXT, HPos::Left, (left, style.pixels(LEGEND / 2)))?;
     }
@@ -463,9 +383,10 @@ pub fn legend<DB: DrawingBackend>(
             area.dim_in_pixel().0 as i32 - x - (sample + gap + space) * row.len() as i32 + space;
         let height = fitting(TEXT, texts_width, room);
         for (look, text) in row {
-            area.draw(&PathElement::new([(x, y), (x + sample, y)], style.line(look.colour, CURVE)))
-                .map_err(failed)?;
-            area.draw(&marker((x + sample / 2, y), style, *look)).map_err(failed)?;
+            line_through(area, style, *look, &[(x, y), (x + sample, y)])?;
+            if look.marked {
+                area.draw(&marker((x + sample / 2, y), style, *look)).map_err(failed)?;
+            }
             x += sample + gap;
             style.write(area, text, height, HPos::Left, (x, y))?;
             x += style.width(area, text, height)? + space;
@@ -482,20 +403,19 @@ pub fn fitting(height: i32, width: i32, room: i32) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::dashes;
 
     #[test]
-    fn the_font_is_valid() {
-        register_text_font().unwrap();
-    }
-
-    #[test]
-    fn averages_squares() {
-        let mut fine = vec![0; 3 * (2 * 3) * 3]; // one row of two pixels
-        for row in 0..3 {
-            fine[row * 18..row * 18 + 9].fill(90); // all of the left one
-            fine[row * 18 + 9] = 30; // a third of the red of the right one
-        }
-        assert_eq!(averaged(&fine, 2), [90, 90, 90, 10, 0, 0]);
+    fn dashes_go_round_corners() {
+        assert_eq!(
+            dashes(&[(0, 0), (10, 0), (10, 20)], &[6.0, 2.0]),
+            [
+                vec![(0, 0), (6, 0)],
+                vec![(8, 0), (10, 0), (10, 4)],
+                vec![(10, 6), (10, 12)],
+                vec![(10, 14), (10, 20)],
+            ]
+        );
+        assert!(dashes(&[], &[1.0]).is_empty());
     }
 }

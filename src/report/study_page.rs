@@ -2,11 +2,12 @@
 
 use super::datasheet::datasheet;
 use super::dimension::Dimension;
-use super::figures::{Figure, quantity};
 use super::format::{count, duration};
-use super::html::{card, document, escaped, figure, table};
+use super::html::{card, document, escaped, table};
 use super::nudges::best_nudges;
-use super::points::{digits, with_interval};
+use super::paired::paired;
+use super::points::runs;
+use super::quantity::{digits, interval, title, value};
 use crate::Result;
 use crate::experiment::Experiment;
 use crate::study::{Point, Study, Table};
@@ -23,31 +24,32 @@ const FAILURES_SHOWN: usize = 20;
 const UNLISTED: [&str; 4] = ["/", "_per_inference", "conversions", "pulses"];
 
 /// The page of a study called `name`: its question, results with intervals, plots, failures, the
-/// device, and how to repeat it.
+/// device, and how to repeat it; `figures` is the HTML of its plots.
 ///
 /// # Errors
-/// When a plot cannot be drawn, or a datasheet cannot be read.
+/// When a datasheet cannot be read.
 pub fn study_page(
     name: &str,
     study: &Study,
     runs: usize,
     data: &Table,
-    figures: &[Figure],
+    figures: &str,
 ) -> Result<String> {
-    let title = if study.title.is_empty() { name } else { &study.title };
+    let called = if study.title.is_empty() { name } else { &study.title };
     let experiment = study.base()?;
     let points = data.points();
     let body = [
-        header(title, name, study, &experiment),
+        header(called, name, study, &experiment),
         cards(study, runs, data, &points),
-        plots(figures)?,
+        plots(figures),
         best_nudges(study, data, &points, &experiment),
+        paired(study, data),
         results(study, data, &points),
         failures(data),
-        datasheet(&experiment)?,
+        datasheet(&experiment, &study.keys())?,
         repeat(study),
     ];
-    Ok(document(title, &body.concat()))
+    Ok(document(called, &body.concat()))
 }
 
 fn header(title: &str, name: &str, study: &Study, experiment: &Experiment) -> String {
@@ -79,11 +81,13 @@ fn cards(study: &Study, runs: usize, data: &Table, points: &[Point]) -> String {
                 continue;
             };
             let at = point.map_or(String::new(), |point| described(study, data, point));
-            let value = with_interval(&metric, &statistics);
+            let sure = interval(&metric, &statistics).map_or(String::new(), |interval| {
+                format!("<br>95 % interval: {}", escaped(&interval))
+            });
             cards.push(card(
                 &format!("{title}, {}", escaped(&metric.replace('_', " "))),
-                &escaped(&value),
-                &escaped(&at),
+                &escaped(&value(&metric, statistics.mean)),
+                &(escaped(&at) + &sure),
             ));
         }
     }
@@ -123,50 +127,38 @@ fn described(study: &Study, data: &Table, point: &Point) -> String {
     dimensions.iter().filter_map(at).collect::<Vec<_>>().join("; ")
 }
 
-fn plots(figures: &[Figure]) -> Result<String> {
+fn plots(figures: &str) -> String {
     if figures.is_empty() {
-        return Ok(String::new());
+        return String::new();
     }
-    let drawn = figures
-        .iter()
-        .map(|one| Ok(figure(&one.svg()?, &one.caption)))
-        .collect::<Result<Vec<_>>>()?;
-    Ok(format!(
-        "<section>\n<h2>Results</h2>\n<div class=\"plots\">\n{}</div>\n<p class=\"faint\">Lines are means over seeds, bands and bars \
-         95 % intervals of the mean (Student).</p>\n</section>\n",
-        drawn.concat()
-    ))
+    format!(
+        "<section>\n<h2>Results</h2>\n<div class=\"plots\">\n{figures}</div>\n<p class=\"faint\">Lines are means over seeds, bands and bars \
+         their 95 % intervals; as SVG, PNG and PDF in plots/.</p>\n</section>\n"
+    )
 }
 
-/// The table of points: the axes, the runs, and the results that say something.
+/// The table of points: the axes, the runs, the results that say something; those that are the same
+/// everywhere are told in a sentence.
 fn results(study: &Study, data: &Table, points: &[Point]) -> String {
     let dimensions = Dimension::all(study, data);
     let listed = |result: &usize| !UNLISTED.iter().any(|part| data.results[*result].contains(part));
-    let shown: Vec<usize> = (0..data.results.len())
+    let (same, shown): (Vec<usize>, Vec<usize>) = (0..data.results.len())
         .filter(|result| listed(result) && says_something(points, *result))
-        .collect();
+        .partition(|result| points.len() > 1 && is_same(data, *result));
     let mut heads: Vec<String> =
         dimensions.iter().map(|dimension| dimension.label.clone()).collect();
     heads.push("Runs".into());
-    heads.extend(
-        shown.iter().map(|result| quantity(&data.results[*result]).label.replace(" (%)", "")),
-    );
+    heads.extend(shown.iter().map(|result| title(&data.results[*result])));
+    let cell = |point: &Point, result: usize| {
+        let Some(of) = point.statistics[result] else { return "–".into() };
+        let (name, mean) = (&data.results[result], value(&data.results[result], of.mean));
+        interval(name, &of).map_or(mean.clone(), |interval| format!("{mean}\n{interval}"))
+    };
     let row = |point: &Point| {
-        let name = |dimension: &Dimension| {
-            dimension
-                .place(&point.values)
-                .map_or(String::new(), |place| dimension.names[place].clone())
-        };
-        let mut cells: Vec<String> = dimensions.iter().map(name).collect();
-        cells.push(if point.failed == 0 {
-            point.done.to_string()
-        } else {
-            format!("{}, {} failed", point.done, point.failed)
-        });
-        cells.extend(shown.iter().map(|result| {
-            point.statistics[*result]
-                .map_or("–".into(), |of| with_interval(&data.results[*result], &of))
-        }));
+        let mut cells: Vec<String> =
+            dimensions.iter().map(|dimension| dimension.name(point)).collect();
+        cells.push(runs(point));
+        cells.extend(shown.iter().map(|result| cell(point, *result)));
         cells
     };
     let listed = table("Points of the study", &heads, points.iter().take(POINTS_SHOWN).map(row));
@@ -182,8 +174,21 @@ fn results(study: &Study, data: &Table, points: &[Point]) -> String {
     } else {
         listed
     };
+    let told = |result: &usize| {
+        let name = &data.results[*result];
+        let mean = points.iter().find_map(|point| point.statistics[*result]).map(|of| of.mean);
+        format!("{}: {}", title(name), mean.map_or("–".into(), |mean| value(name, mean)))
+    };
+    let same: Vec<String> = same.iter().map(told).collect();
+    let same = match same.is_empty() {
+        true => String::new(),
+        false => {
+            format!("<p class=\"faint\">The same in all runs: {}.</p>\n", escaped(&same.join("; ")))
+        }
+    };
     format!(
-        "<section>\n<h2>Points</h2>\n<p class=\"faint\">Mean ± half the 95 % interval over seeds.</p>\n{listed}</section>\n"
+        "<section>\n<h2>Points</h2>\n<p class=\"faint\">Mean over seeds, its 95 % interval below; everything else is in \
+         summary.csv.</p>\n{listed}{same}</section>\n"
     )
 }
 
@@ -192,6 +197,13 @@ fn says_something(points: &[Point], result: usize) -> bool {
     points
         .iter()
         .any(|point| point.statistics[result].is_some_and(|statistics| statistics.mean != 0.0))
+}
+
+/// Whether a result is one number in all runs.
+fn is_same(data: &Table, result: usize) -> bool {
+    let mut values = data.rows.iter().filter_map(|row| row.outcome.as_ref().ok()?[result]);
+    let first = values.next();
+    values.all(|value| Some(value) == first)
 }
 
 fn failures(data: &Table) -> String {

@@ -47,8 +47,8 @@ impl Tornado {
 }
 
 impl Picture for Tornado {
-    fn size(&self) -> (u32, u32) {
-        (1200, 240 + 90 * self.rows.len() as u32)
+    fn size(&self, column: u32) -> (u32, u32) {
+        (column, 240 + 90 * self.rows.len() as u32)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &Area<DB>, style: Style) -> Result<()> {

@@ -1,8 +1,6 @@
 //! One axis of a study: the keys it changes together, and the values they take.
 
-#[cfg(feature = "plots")]
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use toml::Value;
@@ -115,15 +113,14 @@ impl Axis {
         Ok(())
     }
 
-    /// What values, as tables show them, are called; none where they have no names.
-    #[cfg(feature = "plots")]
-    pub(crate) fn named(&self) -> HashMap<Vec<String>, &str> {
+    /// What values, as tables show them, are called; nothing where they have no names.
+    pub(crate) fn named(&self) -> HashMap<Vec<String>, String> {
         if self.names.is_empty() {
             return HashMap::new();
         }
         let values = self.points().unwrap_or_default();
         let shown = values.iter().map(|point| point.iter().map(text).collect());
-        shown.zip(self.names.iter().map(String::as_str)).collect()
+        shown.zip(self.names.iter().cloned()).collect()
     }
 
     /// How many values it has, as it says, before any is made; 0 for a range without steps.
@@ -203,14 +200,27 @@ impl Range {
         }
     }
 
-    /// The value at the fraction `place` of the way.
+    /// The value at the fraction `place` of the way. Of steps as many digits are kept as a reader
+    /// needs: three more than tell neighbours apart.
     fn at(&self, place: f64, logarithmic: bool) -> Value {
         let (from, to) = (number(&self.from).unwrap_or(0.0), number(&self.to).unwrap_or(0.0));
         let whole = self.from.is_integer() && self.to.is_integer();
         let value =
             if logarithmic { from * (to / from).powf(place) } else { from + (to - from) * place };
         // The ends exactly as they were written, and no noise of the last digit between.
-        let value = if place == 1.0 { to } else { rounded(value) };
+        let value = match self.steps {
+            _ if place == 0.0 => from,
+            _ if place == 1.0 => to,
+            Some(steps) if steps > 2 => {
+                let apart = if logarithmic {
+                    value.abs() * (to / from).ln().abs() / (steps - 1) as f64
+                } else {
+                    (to - from).abs() / (steps - 1) as f64
+                };
+                rounded(value, (value.abs() / apart).log10().floor().clamp(0.0, 8.0) as i32 + 4)
+            }
+            _ => rounded(value, 12),
+        };
         if whole && (self.steps.is_none() || value.fract() == 0.0) {
             Value::Integer(value.round() as i64)
         } else {
@@ -219,9 +229,9 @@ impl Range {
     }
 }
 
-/// `value` to twelve significant digits: 0.3, not 0.30000000000000004.
-fn rounded(value: f64) -> f64 {
-    format!("{value:.11e}").parse().unwrap_or(value)
+/// `value` to so many significant digits, twelve at most: 0.3, not 0.30000000000000004.
+fn rounded(value: f64, digits: i32) -> f64 {
+    format!("{value:.*e}", digits.clamp(4, 12) as usize - 1).parse().unwrap_or(value)
 }
 
 /// A number of any kind.
@@ -267,6 +277,18 @@ mod tests {
         assert_eq!(
             values("key = 'a'\nlogarithmic = { from = 0.01, to = 10.0, steps = 4 }"),
             "0.01 0.1 1.0 10.0"
+        );
+        assert_eq!(
+            values("key = 'a'\nlogarithmic = { from = 0.003, to = 0.3, steps = 5 }"),
+            "0.003 0.009487 0.03 0.09487 0.3"
+        );
+        assert_eq!(
+            values("key = 'a'\nlogarithmic = { from = 1.0, to = 1.0003, steps = 4 }"),
+            "1.0 1.0001 1.0002 1.0003"
+        );
+        assert_eq!(
+            values("key = 'a'\nlinear = { from = 0.0, to = 1.0, steps = 7 }"),
+            "0.0 0.1667 0.3333 0.5 0.6667 0.8333 1.0"
         );
         assert_eq!(values("keys = ['a', 'b']\nvalues = [[1, 2], [3, 4]]"), "1, 2 3, 4");
     }

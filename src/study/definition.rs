@@ -6,42 +6,15 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use super::measure::{MEASURES, Measure};
 use super::{Axis, Draw, GradientConfig};
 use crate::error::did_you_mean;
-use crate::experiment::{Experiment, located, set_value};
+use crate::experiment::{
+    Experiment, from_here, from_there, located, rename_files, rename_value, set_value,
+};
 use crate::file::{limits, read_text};
 use crate::quantity::range;
 use crate::{Error, Result};
-
-/// The names of all results; those of single arrays have the array's name behind a slash.
-const RESULTS: [&str; 26] = [
-    "test_accuracy",
-    "validation_accuracy",
-    "train_accuracy",
-    "test_unsettled",
-    "train_unsettled",
-    "test_truncated",
-    "train_truncated",
-    "inference_steps",
-    "lab_seconds",
-    "frames",
-    "conversions",
-    "pulses",
-    "joules",
-    "lab_seconds_per_inference",
-    "frames_per_inference",
-    "joules_per_inference",
-    "epochs_to_target",
-    "lab_seconds_to_target",
-    "frames_to_target",
-    "ideal_test_accuracy",
-    "ideal_train_accuracy",
-    "cosine",
-    "relative_error",
-    "bias",
-    "noise",
-    "unsettled",
-];
 
 /// A study, as its TOML file states it. Every key but the base (or the experiment) and one axis has
 /// a default.
@@ -198,8 +171,17 @@ impl Study {
     pub fn load(path: &Path) -> Result<Self> {
         let text = read_text(path)?;
         let name = path.display().to_string();
-        let mut study: Self = toml::from_str(&text).map_err(|e| located(&name, &e))?;
-        if let Some(base) = study.base.take() {
+        let mut study: Self = toml::from_str(&text).map_err(|e| match text.parse::<Table>() {
+            Ok(table) if table.contains_key("network") || table.contains_key("data") => {
+                Error::input(format!(
+                    "{name}: an experiment, which has no axes: equilux train {name} runs it, and \
+                         a study names it, base = \"FILE.toml\""
+                ))
+            }
+            _ => located(&name, &e),
+        })?;
+        let based = study.base.take();
+        if let Some(base) = &based {
             if !study.experiment.is_empty() {
                 return Err(Error::input(format!(
                     "{name}: it has both `base` and [experiment]: expected one of them"
@@ -210,11 +192,20 @@ impl Study {
             Experiment::load(&base, &[])?;
             study.experiment = toml::from_str(&read_text(&base)?)
                 .map_err(|e| located(&base.display().to_string(), &e))?;
+            let directory = base.parent().unwrap_or(Path::new(""));
+            rename_files(&mut study.experiment, &mut |file| Ok(from_here(directory, file)))?;
         } else if study.experiment.is_empty() {
             return Err(Error::input(format!(
                 "{name}: it has no experiment: expected base = \"FILE.toml\", or the table [experiment]"
             )));
         }
+        // What a file names is seen from where it stands.
+        let own = path.parent().unwrap_or(Path::new("")).to_owned();
+        rename_files(&mut study.set, &mut |file| Ok(from_here(&own, file)))?;
+        if based.is_none() {
+            rename_files(&mut study.experiment, &mut |file| Ok(from_here(&own, file)))?;
+        }
+        study.rename_values(&mut |file| Ok(from_here(&own, file)))?;
         for (path, value) in leaves(&std::mem::take(&mut study.set), "") {
             set_value(&mut study.experiment, &path, value)
                 .ok_or_else(|| Error::input(format!("{name}: [set] {path}: no such key")))?;
@@ -237,15 +228,14 @@ impl Study {
                 "target_accuracy = {target}: expected a number above 0 and at most 1"
             )));
         }
-        if let Some(metric) = &self.metric {
-            let name = metric.split('/').next().unwrap_or(metric);
-            if !RESULTS.contains(&name) {
-                let suggestion = did_you_mean(name, RESULTS);
-                return Err(Error::input(format!(
-                    "metric = {metric:?}: expected one of {}{suggestion}",
-                    RESULTS.join(", ")
-                )));
-            }
+        if let Some(metric) = self.metric.as_ref().filter(|metric| Measure::named(metric).is_none())
+        {
+            let names = MEASURES.map(|measure| measure.name);
+            let suggestion = did_you_mean(metric, names);
+            return Err(Error::input(format!(
+                "metric = {metric:?}: expected one of {}{suggestion}",
+                names.join(", ")
+            )));
         }
         let keys = self.keys();
         for (index, key) in keys.iter().enumerate() {
@@ -309,6 +299,41 @@ impl Study {
     /// `error`, with the study's file before it.
     pub(super) fn located(&self, error: Error) -> Error {
         Error::input(format!("{}: {error}", self.file))
+    }
+
+    /// Changes the names of files among the values of its axes.
+    fn rename_values(&mut self, change: &mut dyn FnMut(&str) -> Result<String>) -> Result<()> {
+        for axis in &mut self.axis {
+            let keys: Vec<String> = axis.keys().into_iter().map(String::from).collect();
+            for value in axis.values.iter_mut().flatten() {
+                match value {
+                    Value::Array(values) if axis.key.is_none() => {
+                        for (key, value) in keys.iter().zip(values) {
+                            rename_value(key, value, change)?;
+                        }
+                    }
+                    value => {
+                        if let Some(key) = keys.first() {
+                            rename_value(key, value, change)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// [`to_toml`](Self::to_toml) for a file in `directory`: files are called as they are seen from
+    /// there.
+    ///
+    /// # Errors
+    /// When it cannot be told where this program is.
+    pub(super) fn to_toml_in(&self, directory: &Path) -> Result<String> {
+        let mut study = self.clone();
+        let mut change = |file: &str| from_there(directory, file);
+        rename_files(&mut study.experiment, &mut change)?;
+        study.rename_values(&mut change)?;
+        Ok(study.to_toml())
     }
 
     /// The study as TOML, its experiment within: it runs as it stands.

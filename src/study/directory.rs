@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::record::{self, Log, Records};
 use super::{Run, Study, Table};
+use crate::experiment::{from_there, rename_files};
 use crate::file::{TEMPORARY, create_directory, disk, write_text};
 use crate::{Error, Result};
 
@@ -32,7 +33,7 @@ impl StudyDirectory {
             )));
         }
         create_directory(&directory.records_directory())?;
-        write_text(&directory.definition(), &study.to_toml())?;
+        write_text(&directory.definition(), &study.to_toml_in(path)?)?;
         Ok(directory)
     }
 
@@ -175,7 +176,13 @@ impl Study {
         if let Some(key) = before.keys().into_iter().find(|key| !self.keys().contains(key)) {
             return differs(format!("it has an axis `{key}`"));
         }
-        if before.experiment != self.experiment {
+        // The same files by other paths are the same.
+        let seen_from_here = |study: &Self| -> Result<toml::Table> {
+            let mut experiment = study.experiment.clone();
+            rename_files(&mut experiment, &mut |file| from_there(Path::new(""), file))?;
+            Ok(experiment)
+        };
+        if seen_from_here(before)? != seen_from_here(self)? {
             return differs("its experiment differs".into());
         }
         Ok(())

@@ -153,11 +153,13 @@ fn accuracies(summary: &Summary) -> Results {
         ("frames", lab.frames as f64),
         ("conversions", lab.conversions as f64),
         ("pulses", lab.pulses as f64),
-        ("joules", lab.joules),
         ("lab_seconds_per_inference", lab.seconds_per_inference),
         ("frames_per_inference", lab.frames_per_inference),
-        ("joules_per_inference", lab.joules_per_inference),
     ]);
+    results.extend(
+        [("joules", lab.joules), ("joules_per_inference", lab.joules_per_inference)]
+            .map(|(name, joules)| (name.to_owned(), joules)),
+    );
     if let Some(accuracy) = summary.validation_accuracy {
         results.insert(1, ("validation_accuracy".into(), Some(accuracy)));
     }

@@ -150,7 +150,7 @@ impl Study {
                 hash.update(format!("{:?} {}", self.target_accuracy, self.keep))
             }
         }
-        hash.update(experiment.to_toml());
+        hash.update(experiment.to_toml_anywhere());
         hash.update(files.text());
         hexadecimal(&hash.finalize())[..IDENTITY].to_owned()
     }

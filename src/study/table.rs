@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use super::record::Records;
-use super::{Outcome, Run, Study};
-use crate::arithmetic::Statistics;
+use super::{Axis, Measure, Outcome, Run, Study};
+use crate::arithmetic::{Span, Statistics};
 use crate::file::{open, write_whole};
 use crate::{Error, Result};
 
@@ -18,10 +19,44 @@ const FIRST: [&str; 3] = ["run", "id", "seed"];
 pub struct Table {
     /// The keys of the axes.
     pub keys: Vec<String>,
+    /// The axes whose values have names.
+    pub names: Vec<Names>,
     /// The names of the results.
     pub results: Vec<String>,
     /// The runs.
     pub rows: Vec<Row>,
+}
+
+/// What the values of an axis are called: a column beside those of its keys.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Names {
+    /// What the column is called.
+    head: String,
+    /// The columns of the axis among those of all.
+    columns: Range<usize>,
+    /// The names by values.
+    names: HashMap<Vec<String>, String>,
+}
+
+impl Names {
+    /// Those of the axes of `study` that have some.
+    fn of(study: &Study) -> Vec<Self> {
+        let mut start = 0;
+        let of = |axis: &Axis| {
+            let keys = axis.keys();
+            let columns = start..start + keys.len();
+            start = columns.end;
+            let names = axis.named();
+            let head = axis.label.clone().unwrap_or_else(|| format!("name of {}", keys.join(", ")));
+            (!names.is_empty()).then_some(Self { head, columns, names })
+        };
+        study.axis.iter().filter_map(of).collect()
+    }
+
+    /// The name of the values that a point has of all axes.
+    fn name(&self, values: &[String]) -> &str {
+        self.names.get(&values[self.columns.clone()]).map_or("", String::as_str)
+    }
 }
 
 /// One run.
@@ -91,7 +126,7 @@ impl Table {
             }
         };
         let rows = ended.iter().map(row).collect();
-        Self { keys: study.keys(), results, rows }
+        Self { keys: study.keys(), names: Names::of(study), results, rows }
     }
 
     /// How many runs failed.
@@ -122,7 +157,9 @@ impl Table {
         let done: Vec<&Vec<Option<f64>>> =
             rows.iter().filter_map(|row| row.outcome.as_ref().ok()).collect();
         let of = |result: usize| {
-            Statistics::of(&done.iter().filter_map(|values| values[result]).collect::<Vec<_>>())
+            let span = Measure::named(&self.results[result]).map_or(Span::All, |of| of.span);
+            let values: Vec<f64> = done.iter().filter_map(|values| values[result]).collect();
+            Statistics::of(&values, span)
         };
         Point {
             values: rows[0].values.clone(),
@@ -132,14 +169,28 @@ impl Table {
         }
     }
 
-    /// Writes the runs as a CSV file: `run`, `id`, `seed`, the axes, the results, `error`.
+    /// The cells of a point: the values of the axes, and their names where they have some.
+    fn cells<'a>(&'a self, values: &'a [String]) -> impl Iterator<Item = String> + 'a {
+        let names = self.names.iter().map(|names| names.name(values));
+        values.iter().map(String::as_str).chain(names).map(as_text)
+    }
+
+    /// The heads of those cells.
+    fn heads(&self) -> impl Iterator<Item = &str> {
+        let names = self.names.iter().map(|names| names.head.as_str());
+        self.keys.iter().map(String::as_str).chain(names)
+    }
+
+    /// Writes the runs as a CSV file: `run`, `id`, `seed`, the axes, the names of their values where
+    /// they have some, the results, `error`.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let heads: Vec<&str> = FIRST
             .into_iter()
-            .chain(self.keys.iter().chain(&self.results).map(String::as_str))
+            .chain(self.heads())
+            .chain(self.results.iter().map(String::as_str))
             .chain(["error"])
             .collect();
         write_whole(path, |file| {
@@ -147,7 +198,7 @@ impl Table {
             writer.write_record(&heads).map_err(io::Error::other)?;
             for row in &self.rows {
                 let mut cells = vec![row.number.to_string(), row.id.clone(), row.seed.to_string()];
-                cells.extend(row.values.iter().map(|value| as_text(value)));
+                cells.extend(self.cells(&row.values));
                 match &row.outcome {
                     Ok(values) => cells.extend(values.iter().map(number)),
                     Err(_) => cells.extend(self.results.iter().map(|_| String::new())),
@@ -160,30 +211,31 @@ impl Table {
         })
     }
 
-    /// Writes the points as a CSV file: the axes, `done`, `failed`, and for each result its mean,
-    /// `_sd` and `_ci95` (half the interval).
+    /// Writes the points as a CSV file: the axes with names, `done`, `failed`, and for each result its
+    /// mean, `_sd`, and the ends of its 95 % interval, `_low` and `_high`.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write_summary(&self, path: &Path) -> Result<()> {
         let mut heads: Vec<String> =
-            self.keys.iter().cloned().chain(["done".into(), "failed".into()]).collect();
+            self.heads().chain(["done", "failed"]).map(String::from).collect();
         heads.extend(
             self.results
                 .iter()
-                .flat_map(|name| [name.clone(), format!("{name}_sd"), format!("{name}_ci95")]),
+                .flat_map(|name| ["", "_sd", "_low", "_high"].map(|end| format!("{name}{end}"))),
         );
         write_whole(path, |file| {
             let mut writer = csv::Writer::from_writer(file);
             writer.write_record(&heads).map_err(io::Error::other)?;
             for point in self.points() {
-                let mut cells: Vec<String> =
-                    point.values.iter().map(|value| as_text(value)).collect();
+                let mut cells: Vec<String> = self.cells(&point.values).collect();
                 cells.extend([point.done.to_string(), point.failed.to_string()]);
                 for statistics in &point.statistics {
-                    let three =
-                        statistics.map_or([None; 3], |s| [Some(s.mean), s.deviation, s.half_width]);
-                    cells.extend(three.iter().map(number));
+                    let of = statistics.map_or([None; 4], |s| {
+                        let (low, high) = s.interval.unzip();
+                        [Some(s.mean), s.deviation, low, high]
+                    });
+                    cells.extend(of.iter().map(number));
                 }
                 writer.write_record(&cells).map_err(io::Error::other)?;
             }
@@ -191,18 +243,22 @@ impl Table {
         })
     }
 
-    /// The runs of a CSV file as [`write`](Self::write) makes it, for a study with the axes `keys`.
+    /// The runs of a CSV file as [`write`](Self::write) makes it for `study`.
     ///
     /// # Errors
     /// When it cannot be read, or is the table of another study.
-    pub fn read(path: &Path, keys: &[String]) -> Result<Self> {
+    pub fn read(path: &Path, study: &Study) -> Result<Self> {
+        Self::read_with(path, study.keys(), Names::of(study))
+    }
+
+    fn read_with(path: &Path, keys: Vec<String>, names: Vec<Names>) -> Result<Self> {
         let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
         let file = open(path)?;
         let mut reader = csv::Reader::from_reader(io::BufReader::new(file));
         let heads: Vec<String> =
             reader.headers().map_err(|e| wrong(e.to_string()))?.iter().map(String::from).collect();
-        let expected: Vec<&str> =
-            FIRST.into_iter().chain(keys.iter().map(String::as_str)).collect();
+        let axes = keys.iter().chain(names.iter().map(|names| &names.head)).map(String::as_str);
+        let expected: Vec<&str> = FIRST.into_iter().chain(axes).collect();
         let ours = heads.len() > expected.len()
             && heads.iter().zip(&expected).all(|(head, expected)| head == expected);
         if !ours || heads.last().is_none_or(|head| head != "error") {
@@ -215,19 +271,20 @@ impl Table {
         let mut rows = Vec::new();
         for (index, record) in reader.records().enumerate() {
             let record = record.map_err(|e| wrong(e.to_string()))?;
-            let row = row(&record, keys.len())
+            let row = row(&record, keys.len(), names.len())
                 .ok_or_else(|| wrong(format!("line {}: not the results of a run", index + 2)))?;
             rows.push(row);
         }
-        Ok(Self { keys: keys.to_vec(), results, rows })
+        Ok(Self { keys, names, results, rows })
     }
 }
 
 /// The run of one line.
-fn row(record: &csv::StringRecord, keys: usize) -> Option<Row> {
+fn row(record: &csv::StringRecord, keys: usize, names: usize) -> Option<Row> {
     let cells: Vec<&str> = record.iter().collect();
     let (&error, cells) = cells.split_last()?;
     let (axes, results) = cells.get(FIRST.len()..)?.split_at_checked(keys)?;
+    let results = results.get(names..)?;
     let value =
         |cell: &&str| if cell.is_empty() { Some(None) } else { cell.parse().ok().map(Some) };
     let outcome = if error.is_empty() {
@@ -288,7 +345,14 @@ mod tests {
             row(5, "'=1+1", Ok(vec![Some(-0.5), None])),
             row(6, "-1", Ok(vec![Some(0.5), None])),
         ];
-        Table { keys: vec!["learning.rule".into()], results: vec!["x".into(), "y".into()], rows }
+        let named = |value: &str, name: &str| (vec![value.to_owned()], name.to_owned());
+        let names = Names {
+            head: "Rule".into(),
+            columns: 0..1,
+            names: HashMap::from([named("a,b", "both"), named("c", "the third")]),
+        };
+        let results = vec!["x".into(), "y".into()];
+        Table { keys: vec!["learning.rule".into()], names: vec![names], results, rows }
     }
 
     #[test]
@@ -298,8 +362,13 @@ mod tests {
         table().write(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("4,4,7,'=1+1,") && text.contains("6,6,7,-1,"), "{text}");
-        assert_eq!(Table::read(&path, &table().keys).unwrap(), table());
-        let error = Table::read(&path, &["learning.beta".to_owned()]).unwrap_err().to_string();
+        assert!(
+            text.starts_with("run,id,seed,learning.rule,Rule,x,y,error\n1,1,7,\"a,b\",both,"),
+            "{text}"
+        );
+        let read = |keys: &[String]| Table::read_with(&path, keys.to_vec(), table().names);
+        assert_eq!(read(&table().keys).unwrap(), table());
+        let error = read(&["learning.beta".to_owned()]).unwrap_err().to_string();
         assert!(
             error.contains("the results of another study") && error.contains("learning.beta"),
             "{error}"
@@ -314,7 +383,7 @@ mod tests {
             (points[0].done, points[0].failed, points[1].done, points[1].failed),
             (2, 0, 0, 1)
         );
-        assert_eq!(points[0].statistics[0], Statistics::of(&[0.1 + 0.2, 0.5]));
+        assert_eq!(points[0].statistics[0], Statistics::of(&[0.1 + 0.2, 0.5], Span::All));
         assert_eq!(points[0].statistics[1].unwrap().n, 1);
         assert_eq!(points[1].statistics, [None, None]);
     }

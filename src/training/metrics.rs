@@ -72,12 +72,12 @@ pub struct LabSummary {
     /// Requests of training that a laboratory was asked again.
     #[serde(default)]
     pub retries: u64,
-    /// What is known of the energy of training, joule.
+    /// What is known of the energy of training, joule; null where nothing is.
     #[serde(default)]
-    pub joules: f64,
-    /// What is known of the energy of one inference, joule.
+    pub joules: Option<f64>,
+    /// What is known of the energy of one inference, joule; null where nothing is.
     #[serde(default)]
-    pub joules_per_inference: f64,
+    pub joules_per_inference: Option<f64>,
     /// The energy of training by where it goes.
     #[serde(default)]
     pub energy: Energy,
@@ -94,6 +94,7 @@ impl LabSummary {
     /// From what training cost, and what `inferences` inferences cost.
     pub fn new(training: &Expense, inference: &Expense, inferences: usize) -> Self {
         let each = 1.0 / inferences.max(1) as f64;
+        let known = |energy: &Energy| Some(energy.known()).filter(|joules| *joules > 0.0);
         Self {
             seconds: training.seconds,
             frames: training.frames,
@@ -104,8 +105,8 @@ impl LabSummary {
             pulses: training.pulses,
             given_up: training.given_up,
             retries: training.retries,
-            joules: training.energy.known(),
-            joules_per_inference: inference.energy.known() * each,
+            joules: known(&training.energy),
+            joules_per_inference: known(&inference.energy).map(|joules| joules * each),
             energy: training.energy,
             energy_per_inference: inference.energy.times(each),
             wire_staleness: 0.0,

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::hook::Path;
@@ -9,7 +10,7 @@ use crate::coupler::{Span, Streams};
 use crate::quantity::{duration, range};
 
 /// How a weight becomes conductances.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mapping {
     /// w ~ G+ - G-, one of the pair at g_min.
@@ -23,7 +24,7 @@ pub enum Mapping {
 }
 
 /// Pairs of cells: the table `[device.crossbar.cells]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pairs {
     /// Lowest conductance of a cell, microsiemens.
@@ -87,7 +88,7 @@ impl Pairs {
 }
 
 /// How values become voltages: the table `[device.crossbar.drive]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Drive {
     /// The node value that drives a line at `voltage_V`, and at which converters of the drive clip.
@@ -112,11 +113,12 @@ impl Drive {
 }
 
 /// When cells are read: the table `[device.crossbar.age]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Age {
     /// Time between a cell's programming and its reads, with its unit.
     #[serde(rename = "at", with = "duration")]
+    #[schemars(with = "String")]
     pub at_s: f64,
     /// Time after programming to which conductances as programmed refer, seconds.
     #[serde(deserialize_with = "range::positive")]
@@ -142,7 +144,7 @@ impl Age {
 /// is another one every 1 / 2B seconds. A step of a continuous relaxation sees the mean of those in
 /// it ([`Span`]), so that halving the step changes nothing (white noise of density S in a step h:
 /// deviation sqrt(S / 2h)); steps shorter than 1 / 2B share one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Noise {
     /// The bandwidth B, hertz, 5 MHz unless a sheet knows better; 0 for a clocked array: every read
@@ -181,7 +183,7 @@ impl Noise {
 }
 
 /// Where the partial sums of tiles are added.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TileSum {
     /// As numbers: each row of tiles converts on its own.
@@ -193,7 +195,7 @@ pub enum TileSum {
 
 /// How a large array is divided: the table `[device.crossbar.tiles]`. Each tile has wires of its
 /// own.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tiles {
     /// Most word lines (inputs) of a tile; 0 is no limit.
@@ -233,7 +235,7 @@ fn pieces(length: usize, limit: usize) -> Vec<Range<usize>> {
 
 /// What reads and writes cost: the table `[device.crossbar.cost]`. Converters state their own
 /// energies.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cost {
     /// Time of one read of the whole array, settling and conversion, microseconds. The heat of

@@ -124,6 +124,15 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// The height and width of the region that the camera sums, cycles a pixel.
+    pub fn region(&self) -> (f64, f64) {
+        let (layout, region) = (&self.optics.layout, &self.optics.device.region);
+        let size = |blocks: usize| {
+            region.side_px as f64 / ((blocks * layout.macro_pixel) as f64 * region.spot_px)
+        };
+        (size(layout.rows), size(layout.columns))
+    }
+
     /// The [`image`](Self::image) as the camera sees it, with noise of its own.
     pub fn photograph(&mut self) -> Option<DMatrix<f64>> {
         let Self { image, optics, stream, .. } = self;

@@ -1,6 +1,7 @@
 //! The tables that describe a spatial photonic Ising machine, as a datasheet or an experiment
 //! states them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::optics;
@@ -91,7 +92,7 @@ tables! {
 }
 
 /// How much of the optics a simulation follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
     /// Real overlaps, and what frames and masks do from one to the next.
@@ -122,7 +123,7 @@ impl Tier {
 }
 
 /// How K patterns share the machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Multiplexing {
     /// One pattern a frame.
@@ -135,7 +136,7 @@ pub enum Multiplexing {
 }
 
 /// Before which frames a laboratory waits for its modulator to settle.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FrameWait {
     /// The first of each force.
@@ -148,7 +149,7 @@ pub enum FrameWait {
 }
 
 /// What becomes of a node's coupling to itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SelfCoupling {
     /// W has a zero diagonal.
@@ -163,7 +164,7 @@ pub enum SelfCoupling {
 
 /// Of which couplings rules take the gradient, where the readout measures others than those that
 /// patterns stand for (arXiv 2606.13454).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LearningRule {
     /// Of those that act on the nodes.
@@ -175,7 +176,7 @@ pub enum LearningRule {
 }
 
 /// How pattern weights are chosen before training.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InitialWeights {
     /// All of one magnitude, with signs that alternate.
@@ -186,7 +187,7 @@ pub enum InitialWeights {
 }
 
 /// The values a pattern may take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PatternValues {
     /// -1 or +1.
@@ -198,7 +199,7 @@ pub enum PatternValues {
 
 /// What becomes of an update that ends between two of the values that a pattern of few bits may
 /// show.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UpdateRounding {
     /// Nothing: a latent copy in full precision is trained, and what is shown is rounded from it.
@@ -211,7 +212,7 @@ pub enum UpdateRounding {
 }
 
 /// The programmable part: the table `[device.spim.patterns]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PatternSettings {
     /// Number of rank-1 patterns, K.
@@ -271,7 +272,7 @@ impl PatternSettings {
 }
 
 /// How frames follow one another: the table `[device.spim.frames]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Frames {
     /// Frames per second, modulator and camera together.

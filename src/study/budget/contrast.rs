@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::arithmetic::{Statistics, student};
+use crate::arithmetic::{Span, Statistics, student};
 
 /// The mean of a difference over seeds, how sure it is, and of how many seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ impl Contrast {
     /// Of the differences `values`, with an interval that misses the truth with probability
     /// `exceeds`, at least 1e-9; none without values.
     pub fn of(values: &[f64], exceeds: f64) -> Option<Self> {
-        let Statistics { n, mean, deviation, .. } = Statistics::of(values)?;
+        let Statistics { n, mean, deviation, .. } = Statistics::of(values, Span::All)?;
         let standard_error = deviation.map(|deviation| deviation / (n as f64).sqrt());
         let half_width = standard_error.map(|error| match error {
             0.0 => 0.0,
@@ -54,8 +54,9 @@ mod tests {
     fn more_comparisons_make_wider_intervals() {
         let values = [1.0, 2.0, 3.0];
         let one = Contrast::among(&values, 1).unwrap();
-        let plain = Statistics::of(&values).unwrap().half_width.unwrap();
-        assert!((one.half_width.unwrap() / plain - 1.0).abs() < 1e-14);
+        let plain = Statistics::of(&values, Span::All).unwrap();
+        let (low, high) = plain.interval.unwrap();
+        assert!((2.0 * one.half_width.unwrap() / (high - low) - 1.0).abs() < 1e-14);
         assert!((one.standard_error.unwrap() - 3f64.sqrt().recip()).abs() < 1e-15);
         // Two degrees of freedom have a closed form: t = sqrt(2) p / sqrt(1 - p^2).
         let ten = Contrast::among(&values, 10).unwrap();

@@ -22,7 +22,7 @@ impl BudgetDirectory {
     /// When it holds something else, or the budget of another experiment.
     pub fn for_experiment(path: &Path, experiment: &Experiment) -> Result<Self> {
         let directory = Self { path: path.to_owned() };
-        let (definition, text) = (directory.definition(), experiment.to_toml());
+        let (definition, text) = (directory.definition(), experiment.to_toml_in(path)?);
         if definition.is_file() && path.join("records").is_dir() {
             if read_text(&definition)? != text {
                 return Err(Error::input(format!(

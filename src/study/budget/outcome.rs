@@ -6,7 +6,7 @@ use super::ledger::{Factors, Ledger};
 use super::machines::{ACCURACY, Machines, State, differences, gain};
 use super::ranking::{interaction, order};
 use super::{Contrast, Options, Subject, Tolerance};
-use crate::arithmetic::Statistics;
+use crate::arithmetic::{Span, Statistics};
 use crate::study::Outcome;
 use crate::study::table::as_text;
 
@@ -153,7 +153,7 @@ fn machine_cost(ledger: &Ledger, machine: &Result<Factors, String>, seeds: u64) 
     let mean = |name: &str| {
         let values: Vec<f64> =
             (0..seeds).filter_map(|at| ledger.value(machine, at, name)).collect();
-        Statistics::of(&values).map(|found| found.mean)
+        Statistics::of(&values, Span::All).map(|found| found.mean)
     };
     let outcomes: Vec<_> = (0..seeds).filter_map(|at| ledger.outcome(machine, at)).collect();
     let errors = outcomes.iter().filter_map(|outcome| match outcome {

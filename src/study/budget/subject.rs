@@ -145,7 +145,7 @@ impl Subject for ExperimentSubject {
         let mut hash = Sha256::new();
         hash.update("budget");
         hash.update(format!("{:?}", self.gradient));
-        hash.update(experiment.to_toml());
+        hash.update(experiment.to_toml_anywhere());
         hash.update(self.files.text());
         Ok(hexadecimal(&hash.finalize())[..run::IDENTITY].to_owned())
     }

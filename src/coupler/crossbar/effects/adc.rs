@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::converter;
@@ -14,7 +15,7 @@ use crate::coupler::quantiser::fewer_bits;
 use crate::quantity::range;
 
 /// Converters that read the lines: the table `[device.crossbar.adc]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Adc {
     /// Bits; 0 is an analog line.

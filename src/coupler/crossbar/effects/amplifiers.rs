@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::Real;
@@ -13,7 +14,7 @@ use crate::coupler::{Effect, Port, Streams};
 use crate::quantity::range;
 
 /// Mismatch of the outputs' amplifiers: the table `[device.crossbar.amplifiers]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Amplifiers {
     /// Standard deviation of the lines' gains from output to output, the same in both directions.

@@ -7,6 +7,7 @@
 //! Driven from the other side the even term changes its sign, so that the array is not reciprocal:
 //! no matrix serves both directions.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check_list;
@@ -16,7 +17,7 @@ use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path};
 
 /// The current of a cell beyond G u, each coefficient a polynomial of log10(G / S), the highest
 /// power first: the table `[device.crossbar.current]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CellCurrent {
     /// The u^2 term, A/V^2; empty is 0.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::converter;
@@ -15,7 +16,7 @@ use crate::quantity::range;
 
 /// Converters that drive the lines, over the range of `[device.crossbar.drive]`: the table
 /// `[device.crossbar.dac]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dac {
     /// Bits; 0 is an analog line.

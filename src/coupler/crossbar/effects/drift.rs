@@ -8,6 +8,7 @@
 //! Mean and deviation are those of the conductance that the cell was written to. A cell of negative
 //! nu gains conductance. Stuck cells do not drift. t and t0 are those of `[device.crossbar.age]`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check_list;
@@ -16,7 +17,7 @@ use crate::coupler::Effect;
 use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path};
 
 /// Conductances that change with time: the table `[device.crossbar.drift]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Drift {
     /// Mean of a cell's nu: a, b, low, high of clip(a ln(g / g_max) + b, low, high); empty is no

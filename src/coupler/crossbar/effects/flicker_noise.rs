@@ -17,6 +17,7 @@
 //! fast  ln((T + tr) / (2 tr)),    slow  ln((t + tr) / (T + tr))
 //! ```
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check_list;
@@ -26,7 +27,7 @@ use crate::coupler::crossbar::{Age, ArrayEffect, CrossbarDevice, Path};
 use crate::quantity::range;
 
 /// 1/f noise of the cells: the table `[device.crossbar.flicker_noise]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlickerNoise {
     /// a, b, c of Q; empty is none.

@@ -1,5 +1,6 @@
 //! Levels: targets are rounded to the nearest of a few conductances, evenly spaced.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::Real;
@@ -8,7 +9,7 @@ use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Mapping, Path};
 use crate::quantity::range;
 
 /// Cells with a limited number of levels: the table `[device.crossbar.levels]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Levels {
     /// Conductance levels of a cell; 0 is a continuum.

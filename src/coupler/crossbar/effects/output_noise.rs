@@ -1,5 +1,6 @@
 //! Noise of the reading amplifiers: every current of every read is off by one deviation.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::Real;
@@ -8,7 +9,7 @@ use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path};
 use crate::quantity::range;
 
 /// Noise of the reading amplifiers: the table `[device.crossbar.output_noise]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutputNoise {
     /// Standard deviation, weight times node value.

@@ -8,6 +8,7 @@
 //! Write-and-verify tries again until the error is within a tolerance, or gives up, which is
 //! counted; a cell that is within it of its new target is not written at all.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check_list;
@@ -18,7 +19,7 @@ use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path, Write};
 use crate::quantity::range;
 
 /// Errors of writing: the table `[device.crossbar.programming]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Programming {
     /// Standard deviation of a written cell's conductance, microsiemens.

@@ -26,6 +26,7 @@
 //! and what cancels out of it need not be known to the laboratory.
 
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::Real;
@@ -35,7 +36,7 @@ use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path};
 use crate::quantity::range;
 
 /// How a pulsed weight steps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepModel {
     /// Cells are not pulsed but written to targets; the weights are kept in digital memory.
@@ -52,7 +53,7 @@ pub enum StepModel {
 }
 
 /// Which way the cells of a weight step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// Up and down: the weight itself steps.
@@ -65,7 +66,7 @@ pub enum Direction {
 }
 
 /// What the noise of a step is a fraction of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepNoise {
     /// The step at the weight, so that it shrinks with the step.
@@ -76,7 +77,7 @@ pub enum StepNoise {
 }
 
 /// How a change becomes a whole number of pulses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rounding {
     /// To the nearest.
@@ -88,7 +89,7 @@ pub enum Rounding {
 
 /// Cells that are pulsed and are the only memory, all numbers in units of `weight_max`: the table
 /// `[device.crossbar.pulses]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pulses {
     /// How a pulsed weight steps; none for cells that are written.

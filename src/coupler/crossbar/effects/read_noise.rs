@@ -1,5 +1,6 @@
 //! White read noise: every cell of every read is off by an independent error of one deviation.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::Real;
@@ -8,7 +9,7 @@ use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path};
 use crate::quantity::range;
 
 /// White noise of the cells: the table `[device.crossbar.read_noise]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReadNoise {
     /// Standard deviation of a cell's conductance from read to read, microsiemens.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::amplifiers::{Mismatch, mismatch};
@@ -12,7 +13,7 @@ use crate::coupler::{Effect, Port};
 use crate::quantity::range;
 
 /// Mismatch of reads at the inputs: the table `[device.crossbar.reverse_amplifiers]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReverseAmplifiers {
     /// Standard deviation of gains.

@@ -1,6 +1,7 @@
 //! Stuck cells: a fraction of the cells stays at an end of the range, whatever is written.
 
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::Real;
@@ -10,7 +11,7 @@ use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path};
 use crate::quantity::range;
 
 /// Cells that no write moves: the table `[device.crossbar.stuck]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StuckCells {
     /// Fraction of cells stuck at g_min.

@@ -1,6 +1,7 @@
 //! Wires: segments that resist, so that cells far from the drivers see less voltage. What they make
 //! of the cells is worked out in `dissection.rs`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::Real;
@@ -10,7 +11,7 @@ use crate::quantity::range;
 
 /// Resistances of the wires' segments between neighbouring cells: the table
 /// `[device.crossbar.wires]`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wires {
     /// Of a word line, ohm; 0 is a perfect wire.

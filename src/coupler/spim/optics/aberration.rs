@@ -7,6 +7,7 @@
 use std::f64::consts::{SQRT_2, TAU};
 
 use num_complex::Complex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
@@ -20,7 +21,7 @@ use crate::quantity::range;
 const FIRST_MODE: usize = 4;
 
 /// A wave front that is not flat: the table `[device.spim.aberration]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Aberration {
     /// Waves (rms) of the Zernike modes from Noll index 4 (defocus) on.

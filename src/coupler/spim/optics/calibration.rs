@@ -13,6 +13,7 @@
 
 use std::f64::consts::TAU;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
@@ -27,7 +28,7 @@ use crate::coupler::spim::optics::{Optic, Path};
 use crate::quantity::range;
 
 /// Errors of what was measured once: the table `[device.spim.calibration]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Calibration {
     /// Standard deviation of a measured phase, radians.

@@ -6,6 +6,7 @@
 //! light arrives in phase.
 
 use rand_distr::{Distribution, Poisson};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fourier::sinc;
@@ -25,7 +26,7 @@ use crate::quantity::range;
 const MANY_ELECTRONS: f64 = 1000.0;
 
 /// The intensity in which the camera's full scale is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CameraExposure {
     /// That of a zero order with all nodes in phase.
@@ -37,7 +38,7 @@ pub enum CameraExposure {
 }
 
 /// What reads intensities: the table `[device.spim.camera]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Camera {
     /// Bits; 0 is a camera without rounding or clipping.

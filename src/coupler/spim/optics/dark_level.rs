@@ -8,6 +8,7 @@
 //! Noise is then not cut off in the dark, and a part of the range is lost. What is left of the
 //! pedestal is the same in two frames and drops out of their difference where readings are linear.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
@@ -18,7 +19,7 @@ use crate::coupler::spim::optics::{Optic, Path};
 use crate::quantity::range;
 
 /// A pedestal under every reading: the table `[device.spim.dark_level]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DarkLevel {
     /// The pedestal, in units of a pixel's full scale.

@@ -8,6 +8,7 @@
 use std::f64::consts::PI;
 
 use num_complex::Complex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
@@ -20,7 +21,7 @@ use crate::coupler::spim::optics::{Optic, Path};
 use crate::quantity::range;
 
 /// Pixels that do not modulate everywhere: the table `[device.spim.dead_zone]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeadZone {
     /// The part of a pixel's area that modulates.

@@ -5,6 +5,7 @@
 //! between them too. The camera goes on reading where the order was
 //! when it was aligned.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fourier::sinc;
@@ -19,7 +20,7 @@ use crate::quantity::range;
 const POINTS: usize = 64;
 
 /// A zero order that wanders: the table `[device.spim.drift]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Drift {
     /// Standard deviation of the step between two writes, camera pixels.

@@ -8,6 +8,7 @@
 use std::f64::consts::{PI, SQRT_2, TAU};
 
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::random::Stream;
@@ -17,7 +18,7 @@ use crate::coupler::spim::optics::{Optic, Path, Shot, Sight};
 use crate::quantity::range;
 
 /// Flicker common to all pixels: the table `[device.spim.flicker]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Flicker {
     /// The amplitude eps, as a part of the phase.

@@ -19,6 +19,7 @@ use std::path::Path;
 
 use nalgebra::DMatrix;
 use num_complex::Complex64;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
@@ -39,7 +40,7 @@ const RADIUS: usize = 4;
 const SUM_TOLERANCE: f64 = 1e-3;
 
 /// Phases smeared over neighbours: the table `[device.spim.fringing]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fringing {
     /// Width of the kernel's spectrum, cycles a pixel whatever the pitch; 0 is no crosstalk.

@@ -5,6 +5,7 @@
 //! not, nor the range that it fills.
 
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
@@ -16,7 +17,7 @@ use crate::coupler::spim::optics::{Optic, Path};
 use crate::quantity::range;
 
 /// Camera pixels that show light in the dark: the table `[device.spim.hot_pixels]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HotPixels {
     /// The part of all pixels that is hot.

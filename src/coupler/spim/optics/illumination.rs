@@ -5,10 +5,13 @@
 
 use std::path::Path;
 
+use nalgebra::DMatrix;
 use num_complex::Complex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
+use super::mask::read_grey;
 use super::registration::Pose;
 use crate::coupler::Effect;
 use crate::coupler::spim::SpimDevice;
@@ -18,7 +21,7 @@ use crate::quantity::range;
 use crate::{Error, Result};
 
 /// Light that is not the same everywhere: the table `[device.spim.illumination]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Illumination {
     /// 1/e^2 radius of a Gaussian beam, in units of half the panel's shorter side; 0 is uniform
@@ -26,7 +29,7 @@ pub struct Illumination {
     #[serde(deserialize_with = "range::non_negative")]
     pub radius: f64,
     /// A measured image of the light (intensities, one a pixel of the panel) in place of the
-    /// Gaussian: an .npy or .csv file.
+    /// Gaussian: an .npy or .csv file, or a grey .png as a camera writes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
 }
@@ -38,6 +41,17 @@ impl Effect for Illumination {
 
     fn is_off(&self) -> bool {
         self.radius == 0.0 && self.image.is_none()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match &self.image {
+            Some(image) if self.radius > 0.0 => Err(format!(
+                "image = {image:?} beside radius = {}: expected one of them; radius = 0 leaves the \
+                 measured image",
+                self.radius
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn measured(&mut self) -> Option<&mut String> {
@@ -84,13 +98,20 @@ impl Optic for Illumination {
     }
 }
 
-/// The amplitudes of the intensities in `path` (.npy or .csv), rows x columns of the panel.
+/// The amplitudes of the intensities in `path` (.npy, .csv or a grey .png), rows x columns of the
+/// panel.
 ///
 /// # Errors
 /// When the file cannot be read, its shape is not the panel's, or an intensity is negative.
 fn read(path: &Path, (height, width): (usize, usize)) -> Result<Vec<f64>> {
     let wrong = |message: String| Err(Error::input(format!("{}: {message}", path.display())));
-    let image = read_matrix(path)?;
+    let image = match path.extension().is_some_and(|extension| extension == "png") {
+        true => {
+            let (_, (rows, columns), grey) = read_grey(path, 0)?;
+            DMatrix::from_row_iterator(rows, columns, grey.into_iter().map(f64::from))
+        }
+        false => read_matrix(path)?,
+    };
     if image.shape() != (height, width) {
         let (rows, columns) = image.shape();
         return wrong(format!(
@@ -186,5 +207,8 @@ mod tests {
                 .contains("expected 2 rows of 3 intensities")
         );
         assert!(read("1,4,-1\n0,1,1\n").unwrap_err().to_string().contains("at least 0, found -1"));
+        let path = directory.path().join("light.png");
+        crate::file::grey::write_grey(&path, (2, 3), true, &[1, 4, 9, 0, 1, 400]).unwrap();
+        assert_eq!(super::read(&path, (2, 3)).unwrap(), [1.0, 2.0, 3.0, 0.0, 1.0, 20.0]);
     }
 }

@@ -1,5 +1,6 @@
 //! Laser intensity noise: I (1 + delta), delta normal from frame to frame.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::Real;
@@ -10,7 +11,7 @@ use crate::coupler::spim::optics::{Optic, Path, Shot, Sight};
 use crate::quantity::range;
 
 /// The laser's noise: the table `[device.spim.laser]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Laser {
     /// Relative standard deviation of the intensity from frame to frame.

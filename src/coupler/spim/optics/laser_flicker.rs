@@ -11,6 +11,7 @@
 //! and two frames a time apart differ by what is faster than that. Where the octaves stand as a read
 //! begins is random.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use rand::RngExt;
@@ -26,7 +27,7 @@ use crate::quantity::range;
 const NAMES: u64 = 1 << 53;
 
 /// The laser's 1/f noise: the table `[device.spim.laser_flicker]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LaserFlicker {
     /// The relative amplitude density a at 1 Hz, per root Hz.

@@ -8,6 +8,7 @@
 //! carrier grating that sends its light to an order of its own (Veraldi et al. 2025,
 //! doi:10.1103/PhysRevLett.134.063802).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::file::limits;
@@ -15,7 +16,7 @@ use crate::quantity::range;
 use crate::{Error, Result};
 
 /// The modulator's pixels, and what nodes take of them: the table `[device.spim.panel]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Panel {
     /// Pixels from left to right; 0 is as many as the nodes need.

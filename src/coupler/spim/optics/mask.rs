@@ -255,7 +255,7 @@ type Found = (u32, (usize, usize), Vec<u16>);
 const PNG_BYTES: usize = 1 << 27;
 
 /// A grey PNG of the depth that a modulator of `bits` bits takes; 0 takes any.
-fn read_grey(path: &Path, bits: u32) -> Result<Found> {
+pub(super) fn read_grey(path: &Path, bits: u32) -> Result<Found> {
     let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
     let file = BufReader::new(open(path)?);
     let mut reader = Decoder::new_with_limits(file, png::Limits { bytes: PNG_BYTES })
@@ -269,11 +269,13 @@ fn read_grey(path: &Path, bits: u32) -> Result<Found> {
         _ => found == BitDepth::Sixteen,
     };
     if color != ColorType::Grayscale || !fits {
-        let expected = if bits > 8 { "16-bit" } else { "8-bit" };
+        let expected = match bits {
+            0 => "8-bit or 16-bit grey".to_owned(),
+            1..=8 => format!("8-bit grey for a modulator of {bits} bits"),
+            _ => format!("16-bit grey for a modulator of {bits} bits"),
+        };
         let found = found as u8;
-        return Err(wrong(format!(
-            "expected {expected} grey for a modulator of {bits} bits, found {found}-bit {color:?}"
-        )));
+        return Err(wrong(format!("expected {expected}, found {found}-bit {color:?}")));
     }
     let size = (info.height as usize, info.width as usize);
     limits::PIXELS.product(&[size.1, size.0]).map_err(wrong)?;

@@ -6,6 +6,7 @@
 //!
 //! so that b is the part that is missing at the full scale. The laboratory takes readings for light.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
@@ -16,7 +17,7 @@ use crate::coupler::spim::optics::{Optic, Path};
 use crate::quantity::range;
 
 /// Readings that are not proportional to the light: the table `[device.spim.non_linearity]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NonLinearity {
     /// The part of the light that a reading at the full scale falls short, b; below 0 it exceeds it.

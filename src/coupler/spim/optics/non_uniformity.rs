@@ -2,6 +2,7 @@
 //! N(1, sd), fixed in the chip (EMVA 1288: PRNU). The laboratory's unit of light is that of a mean
 //! pixel.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
@@ -13,7 +14,7 @@ use crate::coupler::spim::optics::{Optic, Path};
 use crate::quantity::range;
 
 /// Camera pixels of different gains: the table `[device.spim.non_uniformity]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NonUniformity {
     /// Relative standard deviation of a pixel's gain.

@@ -4,6 +4,7 @@
 //! frames taken between them, and between the phases of one update by half of that time; see
 //! [`Optic::walk`].
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::random::Key;
@@ -13,7 +14,7 @@ use crate::coupler::spim::optics::{Optic, Path, random_walk};
 use crate::quantity::range;
 
 /// A phase response that drifts: the table `[device.spim.phase_drift]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PhaseDrift {
     /// Standard deviation of the relative change of all phases after an hour; it grows with the root

@@ -6,6 +6,7 @@
 //! ```
 
 use num_complex::Complex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::Real;
@@ -16,7 +17,7 @@ use crate::coupler::spim::optics::{Optic, Path, Shot, Sight};
 use crate::quantity::range;
 
 /// Flicker of single pixels: the table `[device.spim.pixel_flicker]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PixelFlicker {
     /// Standard deviation of each pixel's own phase from frame to frame, radians.

@@ -3,6 +3,7 @@
 //! x is a random walk, as that of [`PhaseDrift`](super::phase_drift::PhaseDrift). The laboratory
 //! goes on with the unit of light that it took when it began.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::random::Key;
@@ -12,7 +13,7 @@ use crate::coupler::spim::optics::{Optic, Path, random_walk};
 use crate::quantity::range;
 
 /// A power that drifts: the table `[device.spim.power_drift]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PowerDrift {
     /// Standard deviation of the relative change of the power after an hour; it grows with the root

@@ -8,6 +8,7 @@
 
 use std::f64::consts::PI;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
@@ -21,7 +22,7 @@ use crate::coupler::spim::optics::{Optic, Path, Sight};
 use crate::quantity::range;
 
 /// Phases of finitely many levels: the table `[device.spim.quantisation]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Quantisation {
     /// Bits of the modulator's phase; 0 is an exact phase.

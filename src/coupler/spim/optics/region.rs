@@ -1,6 +1,7 @@
 //! The camera's region of interest: the square of camera pixels that is summed about the zero
 //! order, which is not a point but sinc^2 along both axes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::coupler::Effect;
@@ -9,7 +10,7 @@ use crate::coupler::spim::optics::{Optic, Path};
 use crate::quantity::range;
 
 /// The square of camera pixels that is summed: the table `[device.spim.region]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CameraRegion {
     /// Camera pixels along its side.

@@ -14,6 +14,7 @@
 use std::f64::consts::TAU;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
@@ -30,7 +31,7 @@ use crate::{Error, Result};
 const STEPS: usize = 6;
 
 /// Phases that are not what they should be: the table `[device.spim.response]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Response {
     /// The phase at the highest level over what it should be: 1 is a calibrated modulator, 256/218

@@ -10,6 +10,7 @@
 //! [`Frames`](crate::coupler::spim::Frames). Data sheets often state the time from 10 to 90 %, which
 //! is tau ln 9.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::coupler::Effect;
@@ -18,7 +19,7 @@ use crate::coupler::spim::optics::{Optic, Path};
 use crate::quantity::range;
 
 /// A modulator that lags: the table `[device.spim.settling]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settling {
     /// Time constant of phases that grow, milliseconds; 0 follows at once.

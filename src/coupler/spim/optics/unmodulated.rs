@@ -11,6 +11,7 @@
 //! and nothing of u but the range of the camera that it fills.
 
 use num_complex::Complex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::random::Stream;
@@ -20,7 +21,7 @@ use crate::coupler::spim::optics::{Optic, Path, Shot};
 use crate::quantity::range;
 
 /// Light that the panel does not modulate: the table `[device.spim.unmodulated]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Unmodulated {
     /// Amplitude of the coherent part, in units of the field of all nodes in phase.

@@ -13,6 +13,7 @@
 use std::f64::consts::TAU;
 
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Optics;
@@ -28,7 +29,7 @@ use crate::quantity::range;
 const WAVES: usize = 48;
 
 /// A response that is not the same everywhere: the table `[device.spim.varied_response]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct VariedResponse {
     /// Relative change of all phases from the panel's middle to its lower and to its right edge.

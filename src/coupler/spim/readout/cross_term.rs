@@ -6,12 +6,13 @@
 //!
 //! The only all-optical readout of couplings that are not reciprocal.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Pair, Readout, Wanted};
 
 /// The readout `cross-term`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CrossTerm {}
 

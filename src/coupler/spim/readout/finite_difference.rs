@@ -6,13 +6,14 @@
 //!
 //! Biased only where v +- h leaves [-1, 1].
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Pair, Readout, Wanted};
 use crate::quantity::range;
 
 /// The readout `finite-difference`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FiniteDifference {
     /// The step h, in units of node values.

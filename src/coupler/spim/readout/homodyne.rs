@@ -6,6 +6,7 @@
 //!
 //! The signed overlap, multiplied with the writers digitally.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Readout;
@@ -13,7 +14,7 @@ use super::frames::{Frames, Wanted};
 use crate::coupler::spim::optics::display::reference_wanted;
 
 /// The readout `homodyne`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Homodyne {}
 

@@ -141,7 +141,7 @@ pub trait Readout: Debug + Send + Sync {
 choices! {
     /// The readout of a device: `readout = "homodyne"`, or with numbers of its own the table
     /// `[device.spim.readout.spsa]`.
-    pub enum ReadoutChoice as dyn Readout {
+    pub enum ReadoutChoice as dyn Readout, with schema {
         /// Two frames a node and pattern, the node at plus and minus its slope.
         "parameter-shift" => ParameterShift(ParameterShift),
         /// The same with the node shifted by a quarter turn and all others dimmed.

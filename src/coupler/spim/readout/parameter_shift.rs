@@ -6,12 +6,13 @@
 //!
 //! Exact, whatever the size of the step; a node's coupling to itself drops out.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Pair, Readout, Shares, Wanted};
 
 /// The readout `parameter-shift`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ParameterShift {}
 

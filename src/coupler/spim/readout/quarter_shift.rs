@@ -6,12 +6,13 @@
 //!
 //! A node's coupling to itself stays in.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Pair, Readout, Wanted};
 
 /// The readout `quarter-shift`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuarterShift {}
 

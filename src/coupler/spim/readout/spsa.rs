@@ -8,6 +8,7 @@
 //! The other nodes add noise of mean 0; biased only where v +- h leaves [-1, 1].
 
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::frames::{Frames, Wanted};
@@ -15,7 +16,7 @@ use super::{FiniteDifference, Readout, ReadoutChoice};
 use crate::quantity::range;
 
 /// The readout `spsa`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spsa {
     /// The step h, in units of node values.

@@ -9,12 +9,13 @@
 //! A quarter of it is the force of couplings W~ that are not those of the patterns: W / sqrt 2
 //! between nodes and W_mm / 2 of a node with itself.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Pair, Readout, Shares, Wanted};
 
 /// The readout `unscaled-shift`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnscaledShift {}
 
