@@ -148,7 +148,7 @@ fn studies() {
             let (directory, read) = StudyDirectory::open(&path).unwrap();
             assert_eq!(read.to_toml(), study.to_toml(), "{key} = {values}");
             // Numbers that are none are themselves in their text only.
-            let read = Table::read(&directory.results(), &study.keys()).unwrap();
+            let read = Table::read(&directory.results(), &study).unwrap();
             assert_eq!(format!("{read:?}"), format!("{:?}", first.table), "{key} = {values}");
             let again = swept();
             assert_eq!(again.ran, 0, "{key} = {values}: its records do not read back");
