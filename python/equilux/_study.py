@@ -59,7 +59,12 @@ class Study:
             of = point["statistics"][names.index(result)] or {}
             values = dict(zip(self.keys, map(_value, point["values"])))
             low, high = of.get("interval") or (None, None)
-            numbers = {"mean": of.get("mean"), "deviation": of.get("deviation"), "low": low, "high": high}
+            numbers = {
+                "mean": of.get("mean"),
+                "deviation": of.get("deviation"),
+                "low": low,
+                "high": high,
+            }
             rows.append({**values, "done": point["done"], "failed": point["failed"], **numbers})
         return _frame(rows)
 

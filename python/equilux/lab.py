@@ -159,6 +159,11 @@ class Array(Instrument):
         """Sets the cells to ``conductances``, rows x columns, microsiemens."""
         raise NotImplementedError(f"{type(self).__name__}.program")
 
+    def pulse(self, counts: np.ndarray) -> None:
+        """Pulses the cells, rows x columns, as often as ``counts`` says, negative downwards. Asked
+        again for the same pulses, the instrument is not called."""
+        raise Refused("unsupported", "cells are programmed, not pulsed")
+
     def read(self, volts: np.ndarray, reversed: bool) -> Any:
         """Drives the columns with ``volts`` (samples x columns) and returns the currents of all
         rows (samples x rows, microampere); ``reversed`` drives the rows and reads the columns."""
@@ -181,8 +186,16 @@ class Array(Instrument):
             self.program(_numbers(_asked(arrays, "values"), (self.rows, self.columns), "values"))
             self._revision = int(request.get("revision", 0))
             return {"revision": self._revision}, {}
+        if what == "pulse":
+            counts = _numbers(_asked(arrays, "counts"), (self.rows, self.columns), "counts")
+            nonce = request.get("nonce")
+            if nonce is None or nonce != self.__dict__.get("_nonce"):
+                self.pulse(counts.astype(int))
+                self._nonce = nonce
+            self._revision = int(request.get("revision", self.__dict__.get("_revision", 0)))
+            return {"done": True}, {}
         if what != "read":
-            raise Refused("unsupported", f"{what}: this array is programmed and read")
+            raise Refused("unsupported", f"{what}: this array is programmed, pulsed and read")
         reversed = request.get("port") == "reversed"
         driven, lines = (self.rows, self.columns) if reversed else (self.columns, self.rows)
         volts = _asked(arrays, "values")

@@ -78,6 +78,24 @@ def test_a_trained_machine_is_evaluated_on_a_bench(tmp_path):
     assert np.allclose(real.settle(x).outputs, run.machine.settle(x).outputs, atol=1e-9)
 
 
+def test_an_array_is_pulsed_once_for_a_nonce():
+    class Steps(Cells):
+        def pulse(self, counts):
+            self.conductances += 0.1 * counts
+
+    cells = Steps()
+    cells.program(np.full((6, 14), 10.0))
+    counts = np.zeros((6, 14))
+    counts[2, 3] = -4
+    for _ in range(2):
+        asked = json.dumps({"do": "pulse", "nonce": "a", "revision": 2})
+        told, _ = cells._answer(asked, [("counts", counts)])
+        assert json.loads(told) == {"ok": True, "done": True}
+    assert cells.conductances[2, 3] == pytest.approx(9.6)
+    with pytest.raises(eq.lab.Refused, match="not pulsed"):
+        Cells()._answer(asked, [("counts", counts)])
+
+
 def test_what_an_instrument_says_is_heard():
     class Locked(Bench):
         def show(self, levels, exposure):
