@@ -332,7 +332,7 @@ fn what_was_changed_is_found_and_named() {
     fs::write(place.path("maps/manifest.json"), &text[..text.len() / 2]).unwrap();
     problem("manifest.json: damaged");
     fs::remove_file(place.path("maps/manifest.json")).unwrap();
-    problem("manifest.json: cannot be read");
+    problem("maps: not an export: it has no manifest.json");
 }
 
 #[test]
