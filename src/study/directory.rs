@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::record::{self, Log, Records};
+use super::turn::Turn;
 use super::{Run, Study, Table};
 use crate::experiment::{from_there, rename_files};
-use crate::file::{TEMPORARY, create_directory, disk, write_text};
+use crate::file::{TEMPORARY, create_directory, write_text};
 use crate::{Error, Result};
 
 /// A study's directory: `study.toml`, `records/`, `results.csv`, `summary.csv`, and, where runs are
@@ -33,6 +34,7 @@ impl StudyDirectory {
             )));
         }
         create_directory(&directory.records_directory())?;
+        let _turn = Turn::take(&directory.records_directory(), path)?;
         write_text(&directory.definition(), &study.to_toml_in(path)?)?;
         Ok(directory)
     }
@@ -104,26 +106,11 @@ impl StudyDirectory {
     /// # Errors
     /// When a file cannot be read or written.
     pub fn write_tables(&self, study: &Study, runs: &[Run]) -> Result<Table> {
-        let path = self.records_directory().join("tables.lock");
-        let turn = disk::create(&path).map_err(Error::writing(&path))?;
-        turn.lock().map_err(Error::writing(&path))?;
-        self.sweep()?;
+        let _turn = Turn::take(&self.records_directory(), &self.path)?;
         let table = Table::new(study, runs, &self.records()?);
         table.write(&self.results())?;
         table.write_summary(&self.summary())?;
         Ok(table)
-    }
-
-    /// Removes tables that killed processes were writing: whoever has the turn is alone at it.
-    fn sweep(&self) -> Result<()> {
-        for entry in fs::read_dir(&self.path).map_err(Error::reading(&self.path))? {
-            let path = entry.map_err(Error::reading(&self.path))?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with(TEMPORARY) && name.ends_with(".csv") {
-                disk::remove_file(&path).map_err(Error::writing(&path))?;
-            }
-        }
-        Ok(())
     }
 
     /// Adds all records of `other`, another directory of the same study.

@@ -36,6 +36,7 @@ mod slurm;
 mod suggestion;
 mod sweep;
 mod table;
+mod turn;
 
 pub use axis::{Axis, Range};
 pub use definition::{Procedure, Seeds, Study};

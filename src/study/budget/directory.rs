@@ -6,6 +6,7 @@ use super::Budget;
 use crate::experiment::Experiment;
 use crate::file::{create_directory, read_text, write_text};
 use crate::study::directory::holds_other_things;
+use crate::study::turn::Turn;
 use crate::{Error, Result};
 
 /// A budget's directory: `experiment.toml`, `records/`, `budget.json`, `results.csv`, and the page
@@ -36,7 +37,8 @@ impl BudgetDirectory {
                 path.display()
             )));
         }
-        create_directory(&path.join("records"))?;
+        create_directory(&directory.records())?;
+        let _turn = Turn::take(&directory.records(), path)?;
         write_text(&definition, &text)?;
         Ok(directory)
     }
@@ -92,6 +94,7 @@ impl BudgetDirectory {
     /// When a file cannot be written.
     pub fn write(&self, budget: &Budget, runs: &str) -> Result<()> {
         let json = serde_json::to_string_pretty(budget).expect("names and finite numbers");
+        let _turn = Turn::take(&self.records(), &self.path)?;
         write_text(&self.path.join("results.csv"), runs)?;
         write_text(&self.results(), &(json + "\n"))
     }
