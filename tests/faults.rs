@@ -308,14 +308,8 @@ fn studies() {
 }
 
 fn options() -> ExportOptions {
-    let masks = MaskOptions {
-        bits: Some(8),
-        falling: false,
-        correction: None,
-        carrier: Default::default(),
-        phases: false,
-    };
-    ExportOptions { target: Target::Slm, device: None, clip: false, masks, contact_sheet: None }
+    let masks = MaskOptions { bits: Some(8), ..Default::default() };
+    ExportOptions { masks, ..ExportOptions::to(Target::Slm) }
 }
 
 #[test]

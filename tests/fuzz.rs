@@ -381,15 +381,8 @@ fn exports() {
         let session = Session::<f32>::new(experiment.clone()).unwrap();
         let run = RunDirectory::create(&place.path().join("run"), &experiment).unwrap();
         run.save(&session.trainer).unwrap();
-        let masks = MaskOptions {
-            bits: Some(8),
-            falling: false,
-            correction: None,
-            carrier: (0.0, 0.0),
-            phases: true,
-        };
-        let options =
-            ExportOptions { target, device: None, clip: true, masks, contact_sheet: None };
+        let masks = MaskOptions { bits: Some(8), phases: true, ..Default::default() };
+        let options = ExportOptions { clip: true, masks, ..ExportOptions::to(target) };
         let maps = place.path().join("maps");
         export(run.path(), &options, &maps).unwrap();
         assert!(verify(&maps).unwrap().ok, "{name}");

@@ -83,15 +83,8 @@ fn exports() {
                 continue;
             }
             for target in [target, Target::Safetensors, Target::Npz] {
-                let masks = MaskOptions {
-                    bits: Some(8),
-                    falling: false,
-                    correction: None,
-                    carrier: (0.0, 0.0),
-                    phases: true,
-                };
-                let options =
-                    ExportOptions { target, device: None, clip: true, masks, contact_sheet: None };
+                let masks = MaskOptions { bits: Some(8), phases: true, ..Default::default() };
+                let options = ExportOptions { clip: true, masks, ..ExportOptions::to(target) };
                 let maps = place.path().join(format!("{target:?}"));
                 if export(run.path(), &options, &maps).is_ok() {
                     let verified = verify(&maps).unwrap_or_else(|e| panic!("{setting}: {e}"));

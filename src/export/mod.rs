@@ -68,6 +68,14 @@ pub struct ExportOptions {
     pub contact_sheet: Option<Draw>,
 }
 
+impl ExportOptions {
+    /// For `target`, on the run's own device, weights beyond the range refused, no contact sheet.
+    pub fn to(target: Target) -> Self {
+        let (device, clip, masks, contact_sheet) = Default::default();
+        Self { target, device, clip, masks, contact_sheet }
+    }
+}
+
 /// Writes the trained machine of `run` into the new directory `out`; returns the manifest.
 ///
 /// # Errors

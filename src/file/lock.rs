@@ -54,7 +54,7 @@ impl Lock {
                 continue;
             }
             lock.sign().map_err(Error::writing(&path))?;
-            sweep(directory)?;
+            sweep(directory, |_| true)?;
             return Ok(lock);
         }
     }
@@ -90,13 +90,15 @@ impl Drop for Lock {
     }
 }
 
-/// Removes the temporary files and directories in `directory`, which nobody else writes.
-fn sweep(directory: &Path) -> Result<()> {
+/// Removes from `directory` the temporary files and directories of a name that is `ours`: nobody else
+/// writes these.
+pub(crate) fn sweep(directory: &Path, ours: impl Fn(&str) -> bool) -> Result<()> {
     let mut swept = false;
     for entry in std::fs::read_dir(directory).map_err(Error::reading(directory))? {
         let entry = entry.map_err(Error::reading(directory))?;
         let name = entry.file_name();
-        let temporary = name.to_string_lossy().starts_with(TEMPORARY) && name != NAME;
+        let name = name.to_string_lossy();
+        let temporary = name.starts_with(TEMPORARY) && name != NAME && ours(&name);
         let Ok(kind) = entry.file_type() else { continue };
         if temporary {
             let path = entry.path();

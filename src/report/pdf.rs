@@ -52,6 +52,14 @@ impl<'a> PdfBackend<'a> {
         Ok(Self { out, size, unit, content, opacities: BTreeSet::new(), font })
     }
 
+    /// Fills or strokes the path that was drawn.
+    fn finish(&mut self, fill: bool) {
+        match fill {
+            true => self.content.fill_nonzero(),
+            false => self.content.stroke(),
+        };
+    }
+
     /// Sets colour, opacity and width for what follows; says whether it can be seen.
     fn paint(&mut self, colour: BackendColor, width: u32) -> bool {
         let opacity = (255.0 * colour.alpha).round() as u8;
@@ -189,11 +197,7 @@ impl DrawingBackend for PdfBackend<'_> {
         if self.paint(style.color(), style.stroke_width()) {
             let (width, height) = ((right - left) as f32, (bottom - top) as f32);
             self.content.rect(left as f32, top as f32, width, height);
-            if fill {
-                self.content.fill_nonzero()
-            } else {
-                self.content.stroke()
-            };
+            self.finish(fill);
         }
         Ok(())
     }
@@ -224,11 +228,7 @@ impl DrawingBackend for PdfBackend<'_> {
             self.content.cubic_to(x - c, y + r, x - r, y + c, x - r, y);
             self.content.cubic_to(x - r, y - c, x - c, y - r, x, y - r);
             self.content.cubic_to(x + c, y - r, x + r, y - c, x + r, y).close_path();
-            if fill {
-                self.content.fill_nonzero()
-            } else {
-                self.content.stroke()
-            };
+            self.finish(fill);
         }
         Ok(())
     }

@@ -1,10 +1,11 @@
 //! Several processes at one study or budget: whoever writes a file that all of them share takes a
 //! turn.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 
-use crate::file::{TEMPORARY, disk};
+use crate::file::disk;
+use crate::file::lock::sweep;
 use crate::{Error, Result};
 
 /// What is written in turns, by its extension; pages and plots are others' temporaries.
@@ -25,20 +26,17 @@ impl Turn {
         let path = records.join("tables.lock");
         let file = disk::create(&path).map_err(Error::writing(&path))?;
         file.lock().map_err(Error::writing(&path))?;
-        for entry in fs::read_dir(directory).map_err(Error::reading(directory))? {
-            let path = entry.map_err(Error::reading(directory))?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with(TEMPORARY) && WRITTEN.iter().any(|end| name.ends_with(end)) {
-                disk::remove_file(&path).map_err(Error::writing(&path))?;
-            }
-        }
+        sweep(directory, |name| WRITTEN.iter().any(|end| name.ends_with(end)))?;
         Ok(Self { _file: file })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::file::TEMPORARY;
 
     #[test]
     fn what_was_left_is_removed_and_what_others_write_is_not() {

@@ -25,6 +25,7 @@ pub mod display;
 pub mod drift;
 pub mod effective;
 pub mod exposure;
+pub mod fields;
 pub mod flicker;
 pub mod fourier;
 pub mod fringing;

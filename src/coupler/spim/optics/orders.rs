@@ -6,6 +6,7 @@ use std::f64::consts::{FRAC_2_PI, TAU};
 use num_complex::Complex;
 use rayon::prelude::*;
 
+use super::fields::Fields;
 use super::fringing::POINTS;
 use super::mask::Mask;
 use super::wave::{Moment, Wave};
@@ -13,26 +14,6 @@ use crate::Result;
 use crate::arithmetic::simd::vectorised;
 
 type Field = Complex<f64>;
-
-/// Complex numbers, apart.
-#[derive(Clone, Default)]
-struct Numbers {
-    real: Vec<f64>,
-    imaginary: Vec<f64>,
-}
-
-impl Numbers {
-    fn new(count: usize) -> Self {
-        Self { real: vec![0.0; count], imaginary: vec![0.0; count] }
-    }
-}
-
-impl From<Vec<Field>> for Numbers {
-    fn from(fields: Vec<Field>) -> Self {
-        let (real, imaginary) = fields.iter().map(|field| (field.re, field.im)).unzip();
-        Self { real, imaginary }
-    }
-}
 
 /// Products that are summed side by side.
 const LANES: usize = 8;
@@ -129,7 +110,7 @@ impl Wave<'_> {
         let turns = |f: f64, count: usize| -> Vec<Field> {
             (0..count).map(|at| Field::from_polar(1.0, -TAU * (f * at as f64).fract())).collect()
         };
-        let along_x: Vec<Numbers> = across.iter().map(|f| turns(*f, width).into()).collect();
+        let along_x: Vec<Fields> = across.iter().map(|f| turns(*f, width).into()).collect();
         let along_y: Vec<Vec<Field>> = down.iter().map(|f| turns(*f, height)).collect();
         let points = if self.optics.fringing.is_some() { POINTS * POINTS } else { 1 };
         let has_gap = self.optics.pixel.has_gap();
@@ -154,7 +135,7 @@ impl Wave<'_> {
                     }
                     None => &phases[line.clone()],
                 };
-                let Numbers { real, imaginary } = &mut work.field;
+                let Fields { real, imaginary } = &mut work.field;
                 turn(phases, real, imaginary);
                 sums.extend(turns.iter().map(|turns| {
                     let (re, im) = product([real, imaginary], [&turns.real, &turns.imaginary]);
@@ -162,7 +143,7 @@ impl Wave<'_> {
                 }));
             }
             if has_gap {
-                let sum = |turns: &Numbers| {
+                let sum = |turns: &Fields| {
                     Field::new(turns.real.iter().sum(), turns.imaginary.iter().sum())
                 };
                 sums.extend(turns.iter().map(sum));
@@ -200,15 +181,15 @@ impl Wave<'_> {
 /// What a row of the panel is worked out in.
 struct Row {
     smeared: Vec<f64>,
-    field: Numbers,
+    field: Fields,
     /// The light on each pixel, turned by its way to each frequency.
-    turns: Vec<Numbers>,
+    turns: Vec<Fields>,
 }
 
 impl Row {
     fn new(width: usize, frequencies: usize) -> Self {
-        let turns = vec![Numbers::new(width); frequencies];
-        Self { smeared: vec![0.0; width], field: Numbers::new(width), turns }
+        let turns = vec![Fields::new(width); frequencies];
+        Self { smeared: vec![0.0; width], field: Fields::new(width), turns }
     }
 }
 

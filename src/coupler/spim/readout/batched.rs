@@ -13,6 +13,7 @@ use crate::coupler::Read;
 use crate::coupler::spim::Spim;
 use crate::coupler::spim::optics::Path;
 use crate::coupler::spim::optics::exposure::{Bare, Exposure};
+use crate::coupler::spim::optics::fields::Fields;
 use crate::coupler::spim::optics::light::{Light, Shown};
 
 /// Reads as [`super::frames::read`] does, where that is possible; says whether it was.
@@ -150,18 +151,6 @@ impl<T: Real> Batch<'_, '_, T> {
         if self.shown == Shown::Complex {
             chosen(imaginary, patterns, beside[0], beside[1]);
         }
-    }
-}
-
-/// Complex numbers, apart.
-struct Fields {
-    real: Vec<f64>,
-    imaginary: Vec<f64>,
-}
-
-impl Fields {
-    fn new(count: usize) -> Self {
-        Self { real: vec![0.0; count], imaginary: vec![0.0; count] }
     }
 }
 
