@@ -45,6 +45,9 @@ def made(command):
 
 
 def main():
+    unknown = [word for word in sys.argv[1:] if word.startswith("-") and word not in ("--write", "--slow")]
+    if unknown:
+        sys.exit(__doc__.strip() if unknown[0] in ("-h", "--help") else f"{unknown[0]}: expected --write, --slow or words")
     write, slow = "--write" in sys.argv, "--slow" in sys.argv
     words = [word for word in sys.argv[1:] if not word.startswith("--")]
     subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=ROOT, check=True)

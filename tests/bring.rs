@@ -279,6 +279,28 @@ fn what_a_new_user_begins_with() {
         place.json(&["train", "first.toml", "--set", "training.epochs=2", "--out", "run"]);
     assert_eq!(summary["data"], "wine");
     place.refused(&["init", "first.toml"], "first.toml: exists: expected another name");
+    // With data and hardware of one's own, both seen from where the experiment stands.
+    let rows = |k: usize| format!("{},{},{}\n", k % 7, k % 3, ["a", "b", "c"][k % 3]);
+    let rows: String = (0..60).map(rows).collect();
+    std::fs::create_dir(place.path("data")).unwrap();
+    std::fs::write(place.path("data/beans.csv"), format!("x,y,kind\n{rows}")).unwrap();
+    for (name, device) in [("cells", "crossbar-generic"), ("light", "spim-generic")] {
+        let path = format!("data/{name}");
+        let more = ["--data", "data/beans.csv", "--label", "kind", "--device", device, "--study"];
+        place.equilux(&[&["init", path.as_str()][..], &more].concat()).success();
+        let text = std::fs::read_to_string(place.path(&format!("{path}.toml"))).unwrap();
+        assert!(
+            text.contains("set = \"beans.csv\"  ") && text.contains("layers = [2, 8, 3]"),
+            "{text}"
+        );
+        let of = ["--set", "training.epochs=1", "--out", name];
+        let summary = place.json(&[&["train", &format!("{path}.toml")][..], &of].concat());
+        assert!(summary["machine"].as_str().unwrap().contains(device), "{summary}");
+        place.equilux(&["sweep", &format!("{path}-study.toml"), "--dry-run"]).success();
+    }
+    place.refused(&["init", "x", "--data", "data/beans.csv"], "no label column `class`");
+    place.refused(&["init", "x", "--device", "rram-wann"], "did you mean `rram-wan`?");
+    assert!(!place.path("x.toml").exists());
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let output = place.equilux(&["completions", shell]).success().get_output().stdout.clone();
         let script = String::from_utf8(output).unwrap();

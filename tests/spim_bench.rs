@@ -147,6 +147,20 @@ fn datasheets_are_listed_shown_and_validated() {
             "{name}"
         );
     }
+    // The refresh of wires without resistance changes nothing; zero bits say so themselves.
+    let number = |key: &str, value: &str, unit: &str| {
+        format!("[{key}]\nvalue = {value}\nunit = '{unit}'\nsource = 'x'\n")
+    };
+    let numbers = number("wires.refresh", "8", "1") + &number("adc.bits", "0", "bit");
+    place.file("idle.toml", format!("kind = 'crossbar'\ntitle = 'idle'\n{numbers}"));
+    says(
+        &place.printed(&["devices", "idle.toml"]),
+        &[
+            "idle.toml: valid; 2 numbers",
+            "without effect, as their tables are off with these values: wires.refresh",
+        ],
+    );
+    assert_eq!(place.json(&["devices", "idle.toml"])["idle"], serde_json::json!(["wires.refresh"]));
     let shown = place.printed(&["devices", "hamamatsu-x15213"]);
     says(&shown, &["1272", "px", "data sheet", "assumed"]);
     place.file(

@@ -84,7 +84,8 @@ fn without_a_terminal_every_epoch_has_a_line_and_says_what_it_lost() {
     for (epoch, line) in lines.iter().enumerate() {
         let begins = format!("epoch {}/3: cost {:.4}, train ", epoch + 1, costs[epoch]);
         assert!(line.starts_with(&begins), "{line}: {begins}");
-        let said = format!(", {} samples did not settle and took no part", lost[epoch]);
+        let samples = if lost[epoch] == 1.0 { "sample" } else { "samples" };
+        let said = format!(", {} {samples} did not settle and took no part", lost[epoch]);
         assert_eq!(line.contains(&said), lost[epoch] > 0.0, "{line}: {said}");
     }
     assert!(lost.iter().any(|count| *count > 0.0), "{lost:?}");
@@ -116,8 +117,7 @@ fn files_are_seen_from_the_file_that_names_them_and_runs_from_anywhere() {
     let trained = place.json(&["train", "lab/beans.toml", "--out", "runs/beans"]);
     let config = fs::read_to_string(place.path("runs/beans/config.toml")).unwrap();
     assert!(
-        config.contains("\"../../lab/beans.csv\"")
-            && config.contains("\"../../lab/cells/mine.toml\""),
+        config.contains("\"../../lab/beans.csv\"") && config.contains("\"device-mine.toml\""),
         "{config}"
     );
     place.json(&["sweep", "lab/study.toml", "--out", "st"]);
@@ -145,6 +145,16 @@ fn files_are_seen_from_the_file_that_names_them_and_runs_from_anywhere() {
         fs::rename(place.path(name), moved.join(name)).unwrap();
     }
     from("moved/lab", &["evaluate", "../runs/beans"]);
+    // The device is in the run, and nothing else is taken for it.
+    fs::remove_dir_all(moved.join("lab/cells")).unwrap();
+    let told = from("moved/lab", &["evaluate", "../runs/beans", "--json"]);
+    let evaluated: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert!(evaluated["machine"].as_str().unwrap().contains("device-mine"), "{evaluated}");
+    let copy = moved.join("runs/beans/device-mine.toml");
+    let text = fs::read_to_string(&copy).unwrap();
+    fs::write(&copy, text.replace("50", "5000")).unwrap();
+    let refused = place.refused(2, &["evaluate", "moved/runs/beans"]);
+    assert!(refused.contains("device-mine.toml: not what this run copied"), "{refused}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::print;
 use crate::data::{self, Listing, Place, Progress, Size, Source, Store};
+use crate::report::format::counted;
 use crate::{Error, Result};
 
 /// The arguments of `equilux data`.
@@ -190,8 +191,10 @@ fn import(store: &Store, command: &Import, json: bool) -> Result<()> {
         print(&json!({ "name": name, "path": kept, "samples": samples, "features": features, "classes": classes, "missing": imported.missing }).to_string())
     } else {
         print(&format!(
-            "{}: {samples} samples, {features} features, {classes} classes{}, in {kept}",
+            "{}: {}, {}, {classes} classes{}, in {kept}",
             imported.name,
+            counted(samples, "sample"),
+            counted(features, "feature"),
             match imported.missing {
                 0 => String::new(),
                 missing =>

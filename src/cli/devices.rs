@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::print;
 use crate::coupler::spim::SpimDevice;
 use crate::coupler::spim::optics::Optics;
-use crate::experiment::{Device, Key, KeyTable, Sheet, keys};
+use crate::experiment::{Device, Key, KeyTable, Number, Sheet, keys};
 use crate::report::aligned;
+use crate::report::format::counted;
 use crate::{Error, Result};
 
 /// List the datasheets, or show and validate one
@@ -80,6 +81,21 @@ fn check_files(name: &str, sheet: &Sheet) -> Result<()> {
     }
 }
 
+/// The keys of a sheet that change nothing: of effects that are off whatever these say. Zero says so
+/// itself.
+fn idle(sheet: &Sheet) -> Result<Vec<&str>> {
+    let device = sheet.device()?;
+    let (tables, on) = (device.effect_tables(), device.effects_on());
+    let is_idle = |(key, number): &(&str, &Number)| {
+        let table = key.split_once('.').map_or(*key, |(table, _)| table);
+        let value = number.value.as_float().or(number.value.as_integer().map(|value| value as f64));
+        let off = on.iter().all(|effect| effect.table != table);
+        tables.contains(&table) && off && value != Some(0.0)
+    };
+    let numbers = sheet.numbers.iter().map(|(key, number)| (key.as_str(), number));
+    Ok(numbers.filter(is_idle).map(|(key, _)| key).collect())
+}
+
 fn list(json: bool) -> Result<()> {
     let sheets =
         Sheet::names().map(|name| Ok((name, Sheet::find(name)?))).collect::<Result<Vec<_>>>()?;
@@ -104,9 +120,9 @@ fn show(name: &str, json: bool) -> Result<()> {
     let sheet = Sheet::find(name)?;
     check_files(name, &sheet)?;
     if json {
-        let number = |(key, number): (&String, &crate::experiment::Number)| json!({ "key": key, "value": number.value, "unit": number.unit, "source": number.source });
+        let number = |(key, number): (&String, &Number)| json!({ "key": key, "value": number.value, "unit": number.unit, "source": number.source });
         let numbers: Vec<Value> = sheet.numbers.iter().map(number).collect();
-        return print(&json!({ "name": name, "kind": sheet.kind, "title": sheet.title, "numbers": numbers, "valid": true }).to_string());
+        return print(&json!({ "name": name, "kind": sheet.kind, "title": sheet.title, "numbers": numbers, "idle": idle(&sheet)?, "valid": true }).to_string());
     }
     let rows: Vec<[String; 4]> = sheet
         .numbers
@@ -140,7 +156,14 @@ fn show(name: &str, json: bool) -> Result<()> {
     let assumed = rows.iter().filter(|row| row[3].starts_with("assumed")).count();
     lines.extend([
         String::new(),
-        format!("{place}; {} numbers, {assumed} of them assumed", rows.len()),
+        format!("{place}; {}, {assumed} of them assumed", counted(rows.len(), "number")),
     ]);
+    let idle = idle(&sheet)?;
+    if !idle.is_empty() {
+        lines.push(format!(
+            "without effect, as their tables are off with these values: {}",
+            idle.join(", ")
+        ));
+    }
     print(&lines.join("\n"))
 }

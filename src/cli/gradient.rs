@@ -13,6 +13,7 @@ use crate::experiment::{Case, Experiment, LearningConfig, Precision, RunDirector
 use crate::learning::{
     Adjoint, Batch, Estimate, Fidelity, FiniteDifferences, Rule, RuleChoice, fidelity,
 };
+use crate::report::format::counted;
 use crate::study::suggest_nudge;
 use crate::system::{Cost, Gradient, System};
 use crate::{Error, Result};
@@ -170,7 +171,8 @@ fn suggest(
     }
     let (machine, samples) = (session.experiment.describe(), inputs.ncols());
     print(&format!(
-        "{machine}, {samples} samples, {repeats} estimates a nudge\n{}",
+        "{machine}, {}, {repeats} estimates a nudge\n{}",
+        counted(samples, "sample"),
         suggestion.describe()
     ))
 }
@@ -234,8 +236,9 @@ fn experiment(
         return print(&json.to_string());
     }
     print(&format!(
-        "{}, {samples} samples, mean cost {cost:.6}\nagainst {yardstick}\n{}",
+        "{}, {}, mean cost {cost:.6}\nagainst {yardstick}\n{}",
         experiment.describe(),
+        counted(samples, "sample"),
         table(&rows, samples)
     ))
 }

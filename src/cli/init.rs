@@ -7,11 +7,65 @@ use clap::Args;
 use serde_json::json;
 
 use super::print;
+use crate::data::{DataConfig, Dataset, Size};
+use crate::experiment::{Experiment, Sheet, from_there};
 use crate::file::write_text;
 use crate::{Error, Result};
 
 /// A commented experiment.
 const TEMPLATE: &str = include_str!("template.toml");
+
+/// What follows it for arrays of a datasheet.
+const ON_CROSSBARS: &str = "
+[device.crossbar]
+sheet = \"SHEET\"
+drive.range = 3.0               # node values that the full drive stands for: standardised inputs
+
+[relaxation]
+step = 1.0
+tolerance = 1e-3                # read noise and converters hide a smaller residual
+max_steps = 12
+";
+
+/// What follows it for a modulator of a datasheet.
+const ON_A_MODULATOR: &str = "
+[device.spim]
+sheet = \"SHEET\"
+patterns.count = 32             # one mask each; nodes and inputs share them
+# readout = \"homodyne\"          # fewer frames a force: `equilux devices --keys spim` has them all
+
+[relaxation]
+step = 0.3
+tolerance = 1e-3                # the camera's noise hides a smaller residual
+max_steps = 25
+
+[measurement]
+samples = 4                     # readings that are averaged at rest
+
+[training.bop]                  # binary patterns are flipped, not moved
+gamma = 0.1
+threshold = 0.005
+";
+
+/// A study of the experiment beside it.
+const STUDY: &str =
+    "# A study of equilux: `equilux sweep FILE` does its runs, `equilux report` draws them.
+title = \"How strong a nudge?\"
+base = \"BASE\"
+seeds = 5                       # each another split of the data, another start, other noise
+
+# Lines of [set] change keys of the experiment in all runs.
+[set]
+training.epochs = 10
+
+[[axis]]
+key = \"learning.beta\"
+label = \"Nudge\"
+values = [0.05, 0.1, 0.2, 0.5]
+";
+
+/// Hidden nodes to begin with.
+const HIDDEN: usize = 8;
 
 /// Write a commented experiment to begin with
 #[derive(Debug, Args)]
@@ -19,24 +73,98 @@ pub struct InitCommand {
     /// What it is called: NAME.toml is written
     #[arg(default_value = "experiment")]
     name: PathBuf,
+    /// The data set it learns: the path of a table, of arrays or of a directory of images, or a name
+    #[arg(long, value_name = "SET", default_value = "wine")]
+    data: String,
+    /// The label column of a table
+    #[arg(long, value_name = "COLUMN", default_value = "class")]
+    label: String,
+    /// A datasheet of the hardware: one of `equilux devices`, or the path of your own
+    #[arg(long, value_name = "SHEET")]
+    device: Option<String>,
+    /// Write NAME-study.toml too, a study of the experiment
+    #[arg(long)]
+    study: bool,
 }
 
 pub(super) fn run(command: &InitCommand, json: bool) -> Result<()> {
     let named = command.name.extension().is_some_and(|ending| ending == "toml");
-    let mut path = command.name.clone().into_os_string();
-    if !named {
-        path.push(".toml");
+    let path = &if named { command.name.clone() } else { beside(&command.name, ".toml") };
+    let mut files = vec![(path.clone(), experiment(command, path)?)];
+    if command.study {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let base = path.file_name().unwrap_or_default().to_string_lossy();
+        let study = path.with_file_name(format!("{stem}-study.toml"));
+        files.push((study, STUDY.replace("BASE", &base)));
     }
-    let path = Path::new(&path);
-    let shown = path.display();
-    if path.exists() {
-        return Err(Error::input(format!("{shown}: exists: expected another name")));
+    if let Some((path, _)) = files.iter().find(|(path, _)| path.exists()) {
+        return Err(Error::input(format!("{}: exists: expected another name", path.display())));
     }
-    write_text(path, TEMPLATE)?;
+    files.iter().try_for_each(|(path, text)| write_text(path, text))?;
+    let shown: Vec<String> = files.iter().map(|(path, _)| path.display().to_string()).collect();
     if json {
-        return print(&json!({ "files": [shown.to_string()] }).to_string());
+        return print(&json!({ "files": shown }).to_string());
     }
-    print(&format!("{shown} is written; to train it:\nequilux train {shown}"))
+    let commands = ["train", "sweep"].iter().zip(&shown);
+    let commands: Vec<String> =
+        commands.map(|(what, file)| format!("equilux {what} {file}")).collect();
+    print(&format!("written: {}; to go on:\n{}", shown.join(", "), commands.join("\n")))
+}
+
+/// `path` with `ending` behind its name, dots and all.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(ending);
+    path.into()
+}
+
+/// The text of an experiment at `path` as `command` asks for it; it has been read once.
+fn experiment(command: &InitCommand, path: &Path) -> Result<String> {
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let data = DataConfig {
+        set: command.data.clone(),
+        label: command.label.clone(),
+        ..DataConfig::default()
+    };
+    let Size { features, classes, .. } = Dataset::load(&data)?.size();
+    let mut text = TEMPLATE.to_owned();
+    let named = |file: &str| from_there(directory, file);
+    let set = if Dataset::is_a_file(&data.set) { named(&data.set)? } else { data.set.clone() };
+    say(&mut text, "set", &format!("{set:?}"));
+    if data.label != DataConfig::default().label {
+        say(&mut text, "label", &format!("{:?}", data.label));
+    }
+    say(&mut text, "layers", &format!("[{features}, {HIDDEN}, {classes}]"));
+    if let Some(name) = &command.device {
+        let on_modulator = Sheet::find(name)?.kind == "spim";
+        let called = if name.ends_with(".toml") { named(name)? } else { name.clone() };
+        text.truncate(text.find("# The hardware").unwrap_or(text.len()));
+        let hardware = if on_modulator { ON_A_MODULATOR } else { ON_CROSSBARS };
+        text += hardware.trim_start().replace("SHEET", &called).as_str();
+        say(&mut text, "beta", "0.5");
+        if on_modulator {
+            say(&mut text, "topology", "\"all-to-all\"");
+            say(&mut text, "rule", "\"ep\"");
+            say(&mut text, "gain", "0.5");
+            say(&mut text, "clip", "1.0");
+        }
+    }
+    Experiment::parse(&text, &path.display().to_string(), &[])?;
+    Ok(text)
+}
+
+/// Makes the line of `key` in `text` state `value`, its comment where it was.
+fn say(text: &mut String, key: &str, value: &str) {
+    let (stated, other) = (format!("{key} = "), format!("# {key} = "));
+    let line = |line: &str| {
+        if !line.starts_with(&stated) && !line.starts_with(&other) {
+            return line.to_owned();
+        }
+        let comment = line.get(2..).and_then(|rest| rest.find('#').map(|at| &rest[at..]));
+        let line = format!("{stated}{value}");
+        comment.map_or(line.clone(), |comment| format!("{line:31} {comment}"))
+    };
+    *text = text.lines().map(|part| line(part) + "\n").collect();
 }
 
 /// Prints the completions of `command` for `shell`.

@@ -9,6 +9,7 @@ use super::print;
 use crate::arithmetic::Real;
 use crate::data::Samples;
 use crate::experiment::{Experiment, Predictions, RunDirectory, Session, in_precision};
+use crate::report::format::counted;
 use crate::{Error, Result};
 
 /// Write what a trained machine says of samples: outputs, node values at rest, classes
@@ -57,7 +58,8 @@ pub(super) fn run(command: &PredictCommand, json: bool) -> Result<()> {
         return print(&object.to_string());
     }
     let right = correct.map_or(String::new(), |correct| format!(", {correct} of them right"));
-    print(&format!("{samples} samples{right}, {unsettled} not settled, in {out}"))
+    let samples = counted(samples, "sample");
+    print(&format!("{samples}{right}, {unsettled} not settled, in {out}"))
 }
 
 fn predicted<T: Real>(

@@ -64,13 +64,13 @@ impl Epochs {
             line += &format!(", validation {}", format::percent(accuracy));
         }
         line += &format!(", test {}", format::percent(row.test_accuracy));
-        for (lost, what) in [
-            (row.unsettled, "samples did not settle and took no part"),
-            (row.truncated, "samples took part before they had settled"),
-            (row.test_unsettled, "test samples had not settled"),
+        for (lost, of, what) in [
+            (row.unsettled, "sample", "did not settle and took no part"),
+            (row.truncated, "sample", "took part before they had settled"),
+            (row.test_unsettled, "test sample", "had not settled"),
         ] {
             if lost > 0 {
-                line += &format!(", {lost} {what}");
+                line += &format!(", {} {what}", format::counted(lost, of));
             }
         }
         let each = self.start.elapsed().as_secs_f64() / (row.epoch + 1 - self.first) as f64;

@@ -1,6 +1,7 @@
 //! Families of devices: what an experiment knows of the hardware of its arrays.
 
 use std::fmt::Debug;
+use std::path::Path;
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
@@ -47,6 +48,12 @@ pub trait Family: Debug {
     /// The datasheet under its numbers.
     fn sheet(&self) -> Option<&str> {
         None
+    }
+
+    /// The datasheet in brackets, for the end of words; without the way to it.
+    fn of_sheet(&self) -> String {
+        let name = |sheet| Path::new(sheet).file_name().unwrap_or_default();
+        self.sheet().map_or(String::new(), |sheet| format!(" ({})", name(sheet).to_string_lossy()))
     }
 
     /// Checks what no single number can tell.

@@ -82,6 +82,15 @@ impl Device {
         }
     }
 
+    /// The tables of all effects that a device of this family can have.
+    pub fn effect_tables(&self) -> &'static [&'static str] {
+        match self {
+            Self::Exact(_) => &[],
+            Self::Spim(_) => SpimDevice::EFFECTS,
+            Self::Crossbar(_) => CrossbarDevice::EFFECTS,
+        }
+    }
+
     /// Makes the effect of one table `factor` times as large, 0 taking it away; says whether it can
     /// be.
     pub fn scale(&mut self, table: &str, factor: f64) -> bool {

@@ -58,9 +58,21 @@ impl NamedFiles {
         write_text(path, &(json + "\n"))
     }
 
+    /// Both these and `others`.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    /// Whether one of them has this SHA-256.
+    pub fn hold(&self, sum: &str) -> bool {
+        self.0.values().any(|held| held == sum)
+    }
+
     /// The first file that holds what none held `before`, by whatever name.
     pub fn changed_since(&self, before: &Self) -> Option<&str> {
-        let changed = |(_, sum): &(&String, &String)| !before.0.values().any(|held| held == *sum);
+        let changed = |(_, sum): &(&String, &String)| !before.hold(sum);
         self.0.iter().find(changed).map(|(path, _)| path.as_str())
     }
 

@@ -27,6 +27,7 @@ mod session;
 mod setting;
 mod sheet;
 mod shipped;
+mod take_along;
 mod training;
 mod training_run;
 

@@ -7,19 +7,22 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use super::places::anywhere;
+use super::places::{anywhere, from_here};
+use super::take_along::COPY;
 use super::{Experiment, NamedFiles, rename_files};
 use crate::arithmetic::Real;
 use crate::data::Dataset;
 use crate::file::lock::Lock;
-use crate::file::{TEMPORARY, create_directory, hexadecimal, read_text, write_text, write_whole};
+use crate::file::{
+    TEMPORARY, create_directory, hexadecimal, read_text, sha256, write_text, write_whole,
+};
 use crate::training::{Checkpoint, EpochMetrics, Summary, Trainer};
 use crate::{Error, Result};
 
 /// The resolved experiment, in a run's directory.
 const CONFIG: &str = "config.toml";
 
-/// What the files that it names held when the run began.
+/// What the files that it names held when the run began, and their copies.
 const FILES: &str = "files.json";
 
 /// The data that a run was given in place of a set that has a name.
@@ -28,8 +31,9 @@ const DATA: &str = "data.csv";
 /// The outcome.
 const SUMMARY: &str = "summary.json";
 
-/// A run's directory: `config.toml`, `files.json` where there are any, `metrics.csv`,
-/// `checkpoint.safetensors`, `summary.json`, `plots/` and `report.html`.
+/// A run's directory: `config.toml`, copies of the files that the device is made of and `files.json`
+/// where there are any, `metrics.csv`, `checkpoint.safetensors`, `summary.json`, `plots/` and
+/// `report.html`.
 #[derive(Clone, Debug)]
 pub struct RunDirectory {
     path: PathBuf,
@@ -50,7 +54,8 @@ impl RunDirectory {
     }
 
     /// [`create`](Self::create) with the `data` that were given in place of the experiment's own, if
-    /// they were: they are kept in the directory, and `experiment` names the copy.
+    /// they were: they are kept in the directory, as are the files that the device is made of, and
+    /// `experiment` names the copies.
     ///
     /// # Errors
     /// Those of [`create`](Self::create).
@@ -66,7 +71,8 @@ impl RunDirectory {
         let begun = [CONFIG, FILES, DATA].map(std::ffi::OsString::from);
         for entry in entries {
             let name = entry.map_err(Error::reading(path))?.file_name();
-            if begun.contains(&name) || name.to_string_lossy().starts_with(TEMPORARY) {
+            let begins = |start| name.to_string_lossy().starts_with(start);
+            if begun.contains(&name) || begins(TEMPORARY) || begins(COPY) {
                 continue;
             }
             let path = path.display();
@@ -76,18 +82,24 @@ impl RunDirectory {
         }
         let directory = Self { path: path.to_owned(), _lock };
         if let Some(data) = data {
-            let copy = directory.copy_of_data()?;
+            let copy = directory.copy(DATA)?;
             data.write_csv(&copy, Self::LABEL)?;
             experiment.data.set = copy.display().to_string();
         }
-        NamedFiles::of(experiment, &mut HashMap::new())?.write(&path.join(FILES))?;
+        let known = &mut HashMap::new();
+        let originals = NamedFiles::of(experiment, known)?;
+        for file in experiment.take_along(&directory.copy("")?)? {
+            write_whole(&path.join(&file.name), |copy| copy.write_all(&file.content))?;
+        }
+        let copies = NamedFiles::of(experiment, known)?;
+        originals.and(copies).write(&path.join(FILES))?;
         write_text(&directory.config(), &experiment.to_toml_in(path)?)?;
         Ok(directory)
     }
 
-    /// Where the copy of data that were given is; in full, so that it is found from anywhere.
-    fn copy_of_data(&self) -> Result<PathBuf> {
-        std::path::absolute(self.path.join(DATA)).map_err(Error::reading(&self.path))
+    /// Where the copy `name` of a file is; in full, so that it is found from anywhere.
+    fn copy(&self, name: &str) -> Result<PathBuf> {
+        std::path::absolute(self.path.join(name)).map_err(Error::reading(&self.path))
     }
 
     /// Checks that this run was given these `data`; `experiment` then names the copy of them.
@@ -95,7 +107,7 @@ impl RunDirectory {
     /// # Errors
     /// When it was given others, or none.
     pub(super) fn expect_data(&self, experiment: &mut Experiment, data: &Dataset) -> Result<()> {
-        let copy = self.copy_of_data()?;
+        let copy = self.copy(DATA)?;
         experiment.data.set = copy.display().to_string();
         let before = Dataset::load(&experiment.data)?;
         let same = before.features == data.features
@@ -159,9 +171,20 @@ impl RunDirectory {
     /// The experiment, with `settings` (`a.b=value`) applied.
     ///
     /// # Errors
-    /// Those of [`Experiment::load`].
+    /// Those of [`Experiment::load`]; when a copy of a file is not what it was.
     pub fn experiment(&self, settings: &[String]) -> Result<Experiment> {
-        Experiment::load(&self.config(), settings)
+        let mut experiment = Experiment::load(&self.config(), settings)?;
+        let files = NamedFiles::read(&self.path.join(FILES))?;
+        for (_, file) in experiment.device.files() {
+            let is_copy = *file == from_here(&self.path, &anywhere(file));
+            if is_copy && !files.hold(&sha256(Path::new(&*file))?) {
+                return Err(Error::input(format!(
+                    "{file}: not what this run copied into its directory, and {FILES} says: expected the \
+                     copy, or device.* of another file"
+                )));
+            }
+        }
+        Ok(experiment)
     }
 
     /// [`experiment`](Self::experiment) on the `device` of a datasheet, if one is named: its numbers
@@ -187,7 +210,12 @@ impl RunDirectory {
         before.training.epochs = experiment.training.epochs;
         // What was trained in simulation goes on in a laboratory.
         before.laboratory.clone_from(&experiment.laboratory);
-        let differing = before.differing_keys(experiment);
+        // What the files hold is looked at below.
+        let named = |experiment: Experiment| Experiment {
+            device: experiment.device.without_places(),
+            ..experiment
+        };
+        let differing = named(before).differing_keys(&named(experiment.clone()));
         if !differing.is_empty() {
             return Err(Error::input(format!(
                 "--resume: the experiment differs from that of this run, {}, in {}: expected \

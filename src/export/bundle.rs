@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::file::disk::{self, Filling};
 use crate::file::lock::Lock;
 use crate::file::matrix::{write_matrix, write_vector};
-use crate::file::{create_directory, read_bytes, sha256, sync_directory, write_whole};
+use crate::file::{create_directory, sha256, sync_directory};
 use crate::{Error, Result};
 
 /// One exported file.
@@ -146,13 +146,6 @@ impl Bundle {
         };
         write().map_err(Error::writing(&self.target.join(name)))?;
         self.add(name, what, unit, &[])
-    }
-
-    /// Copies the file `source` to `name`.
-    pub fn copy(&mut self, source: &Path, name: &str, what: &str) -> Result<()> {
-        let content = read_bytes(source)?;
-        write_whole(&self.path().join(name), |file| file.write_all(&content))?;
-        self.add(name, what, None, &[])
     }
 
     /// Writes a matrix as `stem.npy` and `stem.csv`; returns the first one's name.

@@ -150,12 +150,9 @@ fn exported<T: Real>(
 /// Copies the files that the device is made of; returns the experiment with their new names.
 fn with_files(bundle: &mut Bundle, experiment: &Experiment) -> Result<Experiment> {
     let mut experiment = experiment.clone();
-    for (table, file) in experiment.device.files() {
-        let source = PathBuf::from(&*file);
-        let extension = source.extension().unwrap_or_default().to_string_lossy();
-        let name = format!("device-{table}.{extension}");
-        bundle.copy(&source, &name, &format!("what the device's {table} is made of"))?;
-        *file = name;
+    for file in experiment.take_along(Path::new(""))? {
+        let what = format!("what the device's {} is made of", file.table);
+        bundle.write(&file.name, &what, None, |copy| copy.write_all(&file.content))?;
     }
     Ok(experiment)
 }

@@ -161,7 +161,7 @@ pub fn sentences(budget: &Budget) -> Vec<String> {
         format!(
             "The order of the first {top} is settled; what differs by less than {} points counts as \
              equal.",
-            digits(100.0 * budget.within)
+            100.0 * budget.within
         )
     } else {
         format!("The runs were spent before the order of the first {top} was settled.")

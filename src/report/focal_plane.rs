@@ -1,4 +1,4 @@
-//! The focal plane of a mask: its orders, on a logarithmic scale.
+//! The focal plane of a mask, on a logarithmic scale: all its orders, and the zero order enlarged.
 
 use std::path::Path;
 
@@ -18,8 +18,13 @@ const DECADES: f64 = 4.0;
 const FAINT: f64 = 1e-2;
 /// What is shown beyond the outermost order, as a part of the way to it.
 const MARGIN: f64 = 0.25;
-/// Cells along a side at most; each shows the brightest of its pixels.
-const CELLS: usize = 256;
+/// Cells along a side at most; each shows the brightest of its pixels. An order is a pixel or two: fewer
+/// cells make it larger.
+const CELLS: usize = 128;
+/// How far the enlarged part goes from the zero order, in sizes of the region.
+const ENLARGED: f64 = 2.0;
+/// Room between the two parts.
+const GAP: u32 = 24;
 /// Room for two lines of text below.
 const FOOT: u32 = 100;
 
@@ -63,12 +68,39 @@ impl FocalPlane<'_> {
 
 impl Picture for FocalPlane<'_> {
     fn size(&self, column: u32) -> (u32, u32) {
-        (column, column + FOOT)
+        (2 * column + GAP, column + FOOT)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &Area<DB>, style: Style) -> Result<()> {
+        let gap = style.pixels(GAP as i32);
+        let side = (area.dim_in_pixel().0 as i32 - gap) / 2;
+        self.part(area, style, (0, side), self.reach())?;
+        self.part(area, style, (side + gap, side), self.enlarged())?;
+        let line = style.pixels(TEXT + 8);
+        let told = format!("frame: what is summed; {DECADES} decades of intensity");
+        let second = side + line * 3 / 4 + line;
+        style.write(area, &told, TEXT, HPos::Left, (style.pixels(16), second))
+    }
+}
+
+impl FocalPlane<'_> {
+    /// How far the enlarged part goes from the zero order.
+    fn enlarged(&self) -> f64 {
         let (rows, columns) = self.image.shape();
-        let (side, reach) = (area.dim_in_pixel().0 as i32, self.reach());
+        let pixel = 1.0 / rows.min(columns) as f64;
+        (ENLARGED * self.region.0.max(self.region.1)).max(8.0 * pixel).min(0.5)
+    }
+
+    /// The square of the plane that goes to `reach` on each side, `side` wide and `from` the left
+    /// edge, with its scale bar.
+    fn part<DB: DrawingBackend>(
+        &self,
+        area: &Area<DB>,
+        style: Style,
+        (from, side): (i32, i32),
+        reach: f64,
+    ) -> Result<()> {
+        let (rows, columns) = self.image.shape();
         let place = |f: f64| ((f / reach + 1.0) * 0.5 * f64::from(side)).round() as i32;
         let brightest = self.image.max().max(f64::MIN_POSITIVE);
         // Rows and columns of pixels by the cell that shows them.
@@ -85,8 +117,8 @@ impl Picture for FocalPlane<'_> {
                 let cell = self.image.view((top, left), (bottom - top, right - left));
                 let bright = (cell.max() / brightest).max(1e-300).log10() / DECADES + 1.0;
                 let corners = [
-                    (edge(left, columns), edge(top, rows)),
-                    (edge(right, columns), edge(bottom, rows)),
+                    (from + edge(left, columns), edge(top, rows)),
+                    (from + edge(right, columns), edge(bottom, rows)),
                 ];
                 area.draw(&Rectangle::new(corners, colour(bright).filled())).map_err(failed)?;
             }
@@ -95,19 +127,17 @@ impl Picture for FocalPlane<'_> {
         let half =
             |size: f64| ((0.25 * size / reach * f64::from(side)) as i32).max(style.pixels(10));
         let (middle, down, across) = (place(0.0), half(self.region.0), half(self.region.1));
-        let frame = [(middle - across, middle - down), (middle + across, middle + down)];
+        let frame =
+            [(from + middle - across, middle - down), (from + middle + across, middle + down)];
         area.draw(&Rectangle::new(frame, style.line(FRAME, 4))).map_err(failed)?;
 
         let bar = nice_step(3.0 * reach);
         let length = place(bar) - place(0.0);
-        let (left, line) = (style.pixels(16), style.pixels(TEXT + 8));
-        let first = side + line * 3 / 4;
+        let (left, first) = (from + style.pixels(16), side + style.pixels(TEXT + 8) * 3 / 4);
         area.draw(&PathElement::new([(left, first), (left + length, first)], style.line(INK, 5)))
             .map_err(failed)?;
         let unit = format!("{bar} cycles a pixel");
-        style.write(area, &unit, TEXT, HPos::Left, (left + length + style.pixels(12), first))?;
-        let told = format!("frame: what is summed; {DECADES} decades of intensity");
-        style.write(area, &told, TEXT, HPos::Left, (left, first + line))
+        style.write(area, &unit, TEXT, HPos::Left, (left + length + style.pixels(12), first))
     }
 }
 
@@ -123,6 +153,12 @@ mod tests {
         assert!((plane.reach() - 0.125).abs() < 1e-12, "{}", plane.reach());
         // A region is seen whole, and nothing lies beyond half a cycle.
         assert!(FocalPlane { region: (0.3, 0.2), ..plane }.reach() == 0.3);
+        // Eight pixels of the shorter side, twice the region, all there is.
+        let enlarged = [0.01, 0.1, 0.3].map(|size| {
+            let region = (0.5 * size, size);
+            FocalPlane { image: &image, region }.enlarged()
+        });
+        assert_eq!(enlarged, [0.08, 0.2, 0.5]);
         let nothing = DMatrix::zeros(8, 8);
         let plane = FocalPlane { image: &nothing, region: (0.1, 0.1) };
         assert_eq!(plane.reach(), 0.5);

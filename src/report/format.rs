@@ -15,17 +15,40 @@ fn significant(value: f64) -> String {
     if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
-/// An energy with its parts: `1.20e-6 J (arrays 2.00e-7, converters 1.00e-6, writes unknown)`.
+/// A number of joules with the prefix that suits it: `1.2 µJ`, `14.9 kJ`, `0 J`.
+pub fn joules(value: f64) -> String {
+    const PREFIXES: [(f64, &str); 9] = [
+        (1e-15, "f"),
+        (1e-12, "p"),
+        (1e-9, "n"),
+        (1e-6, "µ"),
+        (1e-3, "m"),
+        (1.0, ""),
+        (1e3, "k"),
+        (1e6, "M"),
+        (1e9, "G"),
+    ];
+    let suits = |(size, _): &&(f64, &str)| value / size < 999.5;
+    match PREFIXES.iter().find(suits) {
+        _ if value == 0.0 => "0 J".into(),
+        Some((size, prefix)) if (0.1 * size..).contains(&value) => {
+            format!("{} {prefix}J", significant(value / size))
+        }
+        _ => format!("{value:.2e} J"),
+    }
+}
+
+/// An energy with its parts: `1.2 µJ (arrays 200 nJ, converters 1 µJ, writes unknown)`.
 pub fn energy(energy: &Energy) -> String {
     let parts = energy.parts().into_iter().filter(|(_, part)| part.joules + part.unpriced > 0.0);
     let part = |(name, part): (&str, Joules)| match part {
         part if part.joules == 0.0 => format!("{name} unknown"),
-        part if part.unpriced > 0.0 => format!("{name} at least {:.2e}", part.joules),
-        part => format!("{name} {:.2e}", part.joules),
+        part if part.unpriced > 0.0 => format!("{name} at least {}", joules(part.joules)),
+        part => format!("{name} {}", joules(part.joules)),
     };
     let parts: Vec<String> = parts.map(part).collect();
     let parts = if parts.is_empty() { "nothing".into() } else { parts.join(", ") };
-    format!("{:.3e} J ({parts})", energy.known())
+    format!("{} ({parts})", joules(energy.known()))
 }
 
 /// Units of time: the length in seconds, and from how many of it on the next one reads better.
@@ -103,6 +126,11 @@ fn grouped(n: u64) -> String {
     text
 }
 
+/// So many of what is called `one` alone: `1 sample`, `1,797 samples`.
+pub fn counted(n: usize, one: &str) -> String {
+    format!("{} {one}{}", grouped(n as u64), if n == 1 { "" } else { "s" })
+}
+
 /// A fraction as a percentage with two decimals, one sample in ten thousand: `93.51 %`.
 pub fn percent(fraction: f64) -> String {
     if fraction.is_finite() { format!("{:.2} %", 100.0 * fraction) } else { "unknown".to_owned() }
@@ -131,6 +159,22 @@ mod tests {
         ];
         for (seconds, text) in cases {
             assert_eq!(duration(seconds), text, "{seconds} s");
+        }
+    }
+
+    #[test]
+    fn energies_have_the_prefix_that_suits_them() {
+        let cases = [
+            (0.0, "0 J"),
+            (1.055e-4, "106 µJ"),
+            (0.999_96e-3, "1 mJ"),
+            (42.5, "42.5 J"),
+            (7.3e7, "73 MJ"),
+            (3e12, "3.00e12 J"),
+            (2e-17, "2.00e-17 J"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(joules(value), text, "{value} J");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Results as people read them: on an axis, in a table, in a line of text.
 
 use super::axis::Axis;
-use super::format::{count, duration, percent, time_unit};
+use super::format::{count, duration, joules, percent, time_unit};
 use crate::arithmetic::{Span, Statistics};
 use crate::study::{Measure, Reads};
 
@@ -82,7 +82,7 @@ pub fn value(name: &str, value: f64) -> String {
         Some(Reads::Percent) => percent(value),
         Some(Reads::Time) => duration(value),
         Some(Reads::Count) => count(value),
-        Some(Reads::Energy) => format!("{} J", digits(value)),
+        Some(Reads::Energy) => joules(value),
         Some(Reads::Number) | None => digits(value),
     }
 }

@@ -2,12 +2,12 @@
 
 use super::datasheet::datasheet;
 use super::dimension::Dimension;
-use super::format::{count, duration};
+use super::format::{self, count, counted, duration};
 use super::html::{card, document, escaped, table};
 use super::nudges::best_nudges;
 use super::paired::paired;
 use super::points::runs;
-use super::quantity::{digits, interval, title, value};
+use super::quantity::{interval, title, value};
 use crate::Result;
 use crate::experiment::Experiment;
 use crate::study::{Point, Study, Table};
@@ -65,7 +65,11 @@ fn header(title: &str, name: &str, study: &Study, experiment: &Experiment) -> St
 fn cards(study: &Study, runs: usize, data: &Table, points: &[Point]) -> String {
     let failed = data.failed();
     let done = data.rows.len() - failed;
-    let mut notes = format!("of {} in {} points", count(runs as f64), count(points.len() as f64));
+    let mut notes = format!("of {} in {}", count(runs as f64), counted(points.len(), "point"));
+    if points.iter().any(|point| point.done == 2) {
+        notes +=
+            "<br>Two seeds: a 95 % interval is 12.7 standard errors to either side; of five, 2.8";
+    }
     if failed > 0 {
         notes += &format!("<br>{} failed", count(failed as f64));
     }
@@ -103,7 +107,7 @@ fn cards(study: &Study, runs: usize, data: &Table, points: &[Point]) -> String {
             notes += &format!("<br>{} camera frames", count(frames));
         }
         if joules > 0.0 {
-            notes += &format!("<br>{} J", digits(joules));
+            notes += &format!("<br>{}", format::joules(joules));
         }
         cards.push(card("Laboratory time", &duration(seconds), &notes));
     }
@@ -235,7 +239,7 @@ fn failures(data: &Table) -> String {
 
 fn repeat(study: &Study) -> String {
     format!(
-        "<section>\n<h2>Study</h2>\n<pre>{}</pre>\n</section>\n<section>\n<h2>Repeat this study</h2>\n\
+        "<section>\n<h2>Study</h2>\n<details>\n<summary>All of it</summary>\n<pre>{}</pre>\n</details>\n</section>\n<section>\n<h2>Repeat this study</h2>\n\
          <p>Save the study above as <code>study.toml</code>, then run</p>\n<pre>equilux sweep study.toml --out again\n\
          equilux report again</pre>\n<p class=\"faint\">Written by Equilux {}. Every run is repeatable to the bit.</p>\n</section>\n</main>\n",
         escaped(&study.to_toml()),

@@ -50,7 +50,7 @@ pub const MEASURES: [Measure; 26] = [
     part("train_unsettled", "Train unsettled"),
     part("test_truncated", "Test truncated"),
     part("train_truncated", "Train truncated"),
-    positive("inference_steps", "Inference steps", Reads::Number),
+    positive("inference_steps", "Inference steps", Reads::Count),
     positive("lab_seconds", "Laboratory time of training", Reads::Time),
     positive("frames", "Camera frames of training", Reads::Count),
     positive("conversions", "Conversions of training", Reads::Count),

@@ -52,8 +52,7 @@ impl CrossbarDevice {
 
 impl Family for CrossbarDevice {
     fn describe(&self) -> String {
-        let sheet = self.sheet.as_ref().map_or(String::new(), |sheet| format!(" ({sheet})"));
-        format!("resistive crossbars{sheet}")
+        format!("resistive crossbars{}", self.of_sheet())
     }
 
     fn holds(&self) -> String {

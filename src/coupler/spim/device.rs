@@ -399,8 +399,7 @@ impl Family for SpimDevice {
             Tier::Analytic => "",
             Tier::Effective => ", effective tier",
         };
-        let sheet = self.sheet.as_ref().map_or(String::new(), |sheet| format!(" ({sheet})"));
-        let count = self.patterns.count;
+        let (count, sheet) = (self.patterns.count, self.of_sheet());
         format!("spatial photonic Ising machine of {count} {values} patterns{tier}{sheet}")
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A node is a macro-pixel of r x r pixels, divided into a checkerboard of fields of c x c pixels
 //! (r a multiple of 2 c, so that both colours cover the same area). Nodes fill a block of
-//! macro-pixels row by row, in the middle of the panel, followed by the macro-pixels of the
+//! macro-pixels row by row, in the middle of the panel or shifted from it, followed by the macro-pixels of the
 //! reference where overlaps are read against one; the rest of the panel shows the value 0.
 //! For focal-plane division the panel is cut into K regions, each with a block of all nodes and a
 //! carrier grating that sends its light to an order of its own (Veraldi et al. 2025,
@@ -37,6 +37,9 @@ pub struct Panel {
     /// Pixels along the side of a field of the checkerboard.
     #[serde(deserialize_with = "range::side")]
     pub checker_px: usize,
+    /// How far to the right of the middle and below it nodes are, so that they are in the middle of
+    /// a beam that misses that of the panel; rounded to a period of the checkerboard.
+    pub shift_px: [i32; 2],
 }
 
 impl Default for Panel {
@@ -48,6 +51,7 @@ impl Default for Panel {
             wavelength_nm: 532.0,
             macro_pixel_px: 8,
             checker_px: 1,
+            shift_px: [0, 0],
         }
     }
 }
@@ -154,6 +158,7 @@ impl Layout {
             (height, width),
             (rows * macro_pixel, columns * macro_pixel),
             2 * checker,
+            panel.shift_px,
         )?;
         Ok(Self { width, height, macro_pixel, checker, nodes, reference, columns, rows, regions })
     }
@@ -203,7 +208,7 @@ impl Layout {
     }
 }
 
-/// Blocks in the middle of their regions. Carriers sit on a grid about the zero order, between it
+/// Blocks in the middle of their regions, or `right` and `below` of it. Carriers sit on a grid about the zero order, between it
 /// and half the Nyquist frequency, at least two widths of an order apart.
 fn place(
     regions: usize,
@@ -211,19 +216,33 @@ fn place(
     (height, width): (usize, usize),
     (block_height, block_width): (usize, usize),
     period: usize,
+    [right, below]: [i32; 2],
 ) -> Result<Vec<Region>> {
     let cut = |index: usize| (index / across, index % across);
     // Corners on a period of the checkerboard keep those of all blocks in step with that of the
     // panel.
-    let start = |index: usize, room: usize, block: usize| {
-        (index * room + (room - block) / 2) / period * period
+    let start = |index: usize, room: usize, block: usize, shift: i32| {
+        let left = (room - block) / 2;
+        match i64::try_from(left)
+            .ok()
+            .and_then(|left| usize::try_from(left + i64::from(shift)).ok())
+        {
+            Some(moved) if moved <= room - block => Ok((index * room + moved) / period * period),
+            _ => Err(Error::input(format!(
+                "shift_px = [{right}, {below}]: a block of {block} pixels with {left} beside it, in \
+                 {room}, cannot move by {shift}"
+            ))),
+        }
     };
-    let corner = |index: usize| {
+    let corner = |index: usize| -> Result<(usize, usize)> {
         let (row, column) = cut(index);
-        (start(row, height / down, block_height), start(column, width / across, block_width))
+        Ok((
+            start(row, height / down, block_height, below)?,
+            start(column, width / across, block_width, right)?,
+        ))
     };
     if regions == 1 {
-        let (top, left) = corner(0);
+        let (top, left) = corner(0)?;
         return Ok(vec![Region { top, left, carrier: (0.0, 0.0) }]);
     }
     // Carriers (i + 1) spacing, i below the number of regions along that axis: all within a quarter
@@ -239,14 +258,11 @@ fn place(
         )));
     }
     let region = |index: usize| {
-        let ((row, column), (top, left)) = (cut(index), corner(index));
-        Region {
-            top,
-            left,
-            carrier: ((row + 1) as f64 * spacing(down), (column + 1) as f64 * spacing(across)),
-        }
+        let ((row, column), (top, left)) = (cut(index), corner(index)?);
+        let carrier = ((row + 1) as f64 * spacing(down), (column + 1) as f64 * spacing(across));
+        Ok(Region { top, left, carrier })
     };
-    Ok((0..regions).map(region).collect())
+    (0..regions).map(region).collect()
 }
 
 #[cfg(test)]
@@ -308,6 +324,24 @@ mod tests {
                 && error.contains("6 x 4 pixels"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn blocks_move_with_the_beam_and_not_beyond_their_regions() {
+        let corners = |regions, shift_px| {
+            let panel = Panel { shift_px, ..panel(640, 512, 8, 1) };
+            let layout = Layout::new(&panel, 100, 0, regions)?;
+            Ok::<_, Error>(layout.regions.iter().map(|r| (r.left, r.top)).collect::<Vec<_>>())
+        };
+        // A block of 80 x 80 pixels, 280 and 216 beside it.
+        assert_eq!(corners(1, [0, 0]).unwrap(), [(280, 216)]);
+        assert_eq!(corners(1, [101, -40]).unwrap(), [(380, 176)]);
+        assert_eq!(corners(1, [280, -216]).unwrap(), [(560, 0)]);
+        let (middle, moved) = (corners(4, [0, 0]).unwrap(), corners(4, [20, -10]).unwrap());
+        assert!(middle.iter().zip(&moved).all(|(m, s)| (m.0 + 20, m.1 - 10) == *s), "{moved:?}");
+        let error = corners(1, [0, 217]).unwrap_err().to_string();
+        assert!(error.contains("shift_px = [0, 217]: a block of 80 pixels with 216"), "{error}");
+        assert!(corners(4, [0, -89]).is_err() && corners(1, [i32::MIN, 0]).is_err());
     }
 
     #[test]
