@@ -70,6 +70,81 @@ fn programming_errors_are_those_of_the_formulas() {
 }
 
 #[test]
+fn errors_and_noise_are_those_that_were_measured() {
+    let written = device("programming.error_points_uS = [[5.0, 0.2], [15.0, 0.6], [20.0, 0.3]]");
+    for (g, deviation) in [(4.0, 0.2), (10.0, 0.4), (17.5, 0.45), (24.0, 0.3)] {
+        let targets = DMatrix::from_element(1000, DRAWS / 1000, g);
+        let cells = program_once(&written, &targets, Key::new(1, "points")).unwrap();
+        let [mean, found] = mean_and_deviation(cells.iter().copied());
+        within_one_percent(mean, g, "mean");
+        within_one_percent(found, deviation, "deviation");
+    }
+    // A pair of a cell of g and one of 0, read at 1: both deviations.
+    let read = device("read_noise.sd_points_uS = [[0.0, 0.1], [10.0, 0.5], [25.0, 0.2]]");
+    let scale = read.cells.weight_per_us();
+    for (g, deviation) in [(0.0, 0.1), (5.0, 0.3), (10.0, 0.5), (22.0, 0.26)] {
+        let weights = DMatrix::from_element(1000, 1, g * scale);
+        let array = Crossbar::new(read.clone(), weights, Key::new(1, "points")).unwrap();
+        let values = DMatrix::from_element(1, 200, 1.0);
+        let currents = currents(&array, Port::Forward, &values, 0);
+        let [mean, found] = mean_and_deviation(currents.iter().map(|current| current / scale));
+        assert!((mean - g).abs() < 0.01, "{mean} {g}");
+        within_one_percent(found, f64::hypot(deviation, 0.1), "read noise");
+    }
+}
+
+#[test]
+fn cells_have_the_levels_that_were_measured() {
+    let mut device = device("levels.values_uS = [0.0, 3.0, 10.0, 25.0]");
+    let scale = device.cells.weight_per_us();
+    let nearest = |device: &CrossbarDevice, g: f64| device.nearest_weight(g * scale) / scale;
+    for (g, level) in
+        [(0.0, 0.0), (1.4, 0.0), (1.6, 3.0), (-6.4, -3.0), (-6.6, -10.0), (24.0, 25.0)]
+    {
+        assert!((nearest(&device, g) - level).abs() < 1e-12, "{g}: {}", nearest(&device, g));
+    }
+    // One cell of a pair of which the other is at the middle of the range: 12.5 below and above.
+    device.cells.mapping = Mapping::Offset;
+    let scale = device.cells.weight_per_us();
+    for (g, level) in [(-12.5, -12.5), (-10.0, -9.5), (-6.1, -9.5), (-5.9, -2.5), (12.0, 12.5)] {
+        let found = device.nearest_weight(g * scale) / scale;
+        assert!((found - level).abs() < 1e-12, "{g}: {found}");
+    }
+    let refused = |text: &str| {
+        let text = format!("[network]\nlayers = [2, 2]\n[device.crossbar]\n{text}\n");
+        Experiment::parse(&text, "test", &[]).unwrap_err().to_string()
+    };
+    for (text, expected) in [
+        (
+            "levels.values_uS = [0.0, 30.0]",
+            "levels.values_uS: 30: expected conductances from cells.g_min_uS",
+        ),
+        ("levels.values_uS = [3.0, 3.0]", "expected each more than the one before it"),
+        ("levels.values_uS = [3.0]", "expected 2 to 65536 conductances"),
+        ("levels = { count = 4, values_uS = [0.0, 3.0] }", "expected no count beside them"),
+        (
+            "levels.values_uS = [0.0, 3.0]\ncells.mapping = 'balanced'",
+            "expected cells.mapping = \"differential\"",
+        ),
+        (
+            "programming = { error_uS = 0.1, error_points_uS = [[0.0, 0.1]] }",
+            "expected no error_uS",
+        ),
+        (
+            "read_noise = { sd_uS = 0.1, sd_points_uS = [[0.0, 0.1]] }",
+            "expected no sd_uS beside them",
+        ),
+        (
+            "read_noise.sd_points_uS = [[2.0, 0.1], [1.0, 0.1]]",
+            "pair 2, [1, 0.1]: expected more conductance",
+        ),
+    ] {
+        let found = refused(text);
+        assert!(found.contains(expected), "{text}: {found}");
+    }
+}
+
+#[test]
 fn drift_coefficients_are_those_of_the_formula() {
     let perfect = [
         "programming.error_uS=0",

@@ -77,7 +77,7 @@ impl CrossbarArray {
         ] {
             compare(key, found.to_string(), expected.to_string());
         }
-        compare("levels", self.levels.to_string(), device.levels.count.to_string());
+        compare("levels", self.levels.to_string(), device.levels.number().to_string());
         compare("mapping", format!("{:?}", self.mapping), format!("{:?}", cells.mapping));
         let end = |ends: fn(&TileFiles) -> usize| self.tiles.iter().map(ends).max().unwrap_or(0);
         let shape = (end(|tile| tile.outputs[1]), end(|tile| tile.inputs[1]));
@@ -168,7 +168,7 @@ pub(super) fn write(
         weight_per_us: device.cells.weight_per_us(),
         g_min_us: device.cells.g_min_us,
         g_max_us: device.cells.g_max_us,
-        levels: device.levels.count,
+        levels: device.levels.number() as u32,
         write_tolerance_us: device.programming.tolerance_us,
         clipped,
         tiles,

@@ -68,6 +68,21 @@ impl Family for CrossbarDevice {
     fn check(&self) -> Result<(), String> {
         self.cells.check().map_err(|message| format!("cells.{message}"))?;
         self.check_effects()?;
+        let (cells, levels) = (&self.cells, &self.levels.values_us);
+        if !levels.is_empty() && cells.mapping == Mapping::Balanced {
+            return Err(
+                "levels.values_uS: both cells of a balanced pair would have to be at levels; \
+                        expected cells.mapping = \"differential\" or \"offset\""
+                    .into(),
+            );
+        }
+        if let Some(level) = levels.iter().find(|g| **g < cells.g_min_us || **g > cells.g_max_us) {
+            let (low, high) = (cells.g_min_us, cells.g_max_us);
+            return Err(format!(
+                "levels.values_uS: {level}: expected conductances from cells.g_min_uS = {low} to \
+                 cells.g_max_uS = {high}"
+            ));
+        }
         let not_shown = |path: Path, by: &str, expected: &str| {
             for (table, effect) in self.hooks::<f64>() {
                 if !effect.is_off() && !effect.follows(path, self) {

@@ -8,6 +8,7 @@ mod adc;
 mod amplifiers;
 mod converter;
 mod current;
+mod curve;
 mod dac;
 mod drift;
 mod flicker_noise;

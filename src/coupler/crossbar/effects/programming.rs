@@ -5,6 +5,8 @@
 //! sigma(g) = max(0, sigma_0 + c_1 g + c_2 g^2 + ...)
 //! ```
 //!
+//! or what was measured at a few conductances, in straight lines between them.
+//!
 //! Write-and-verify tries again until the error is within a tolerance, or gives up, which is
 //! counted; a cell that is within it of its new target is not written at all.
 
@@ -12,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check_list;
+use super::curve::{self, Curve};
 use crate::arithmetic::Real;
 use crate::arithmetic::random::Stream;
 use crate::coupler::Effect;
@@ -28,6 +31,10 @@ pub struct Programming {
     /// Coefficients of g, g^2, ... (g in microsiemens) that are added to `error_uS`; the sum is cut
     /// at 0.
     pub error_terms: Vec<f64>,
+    /// In place of these: pairs [g, standard deviation of a cell written to g], microsiemens, g
+    /// rising; straight lines between them, the last value beyond.
+    #[serde(rename = "error_points_uS")]
+    pub error_points_us: Curve,
     /// Write-and-verify stops within this distance of the target, microsiemens; 0 writes once.
     #[serde(rename = "tolerance_uS", deserialize_with = "range::non_negative")]
     pub tolerance_us: f64,
@@ -38,13 +45,22 @@ pub struct Programming {
 
 impl Default for Programming {
     fn default() -> Self {
-        Self { error_us: 0.0, error_terms: Vec::new(), tolerance_us: 0.0, attempts: 1 }
+        Self {
+            error_us: 0.0,
+            error_terms: Vec::new(),
+            error_points_us: Vec::new(),
+            tolerance_us: 0.0,
+            attempts: 1,
+        }
     }
 }
 
 impl Programming {
     /// Standard deviation of the error of a cell written to `g_us`, microsiemens.
     pub fn error(&self, g_us: f64) -> f64 {
+        if !self.error_points_us.is_empty() {
+            return curve::at(&self.error_points_us, g_us);
+        }
         let terms = self.error_terms.iter().rev().fold(0.0, |sum, term| (sum + term) * g_us);
         (self.error_us + terms).max(0.0)
     }
@@ -78,10 +94,18 @@ impl Effect for Programming {
     }
 
     fn is_off(&self) -> bool {
-        self.error_us == 0.0 && self.error_terms.is_empty() && self.tolerance_us == 0.0
+        let exact = self.error_terms.is_empty() && self.error_points_us.is_empty();
+        self.error_us == 0.0 && exact && self.tolerance_us == 0.0
     }
 
     fn check(&self) -> Result<(), String> {
+        if !self.error_points_us.is_empty() && (self.error_us > 0.0 || !self.error_terms.is_empty())
+        {
+            return Err(
+                "error_points_uS: expected no error_uS and no error_terms beside them".into()
+            );
+        }
+        curve::check("error_points_uS", &self.error_points_us)?;
         check_list("error_terms", &self.error_terms, None)
     }
 
@@ -90,6 +114,7 @@ impl Effect for Programming {
         self.error_us *= factor;
         self.tolerance_us *= factor;
         self.error_terms.iter_mut().for_each(|term| *term *= factor);
+        self.error_points_us.iter_mut().for_each(|[_, error]| *error *= factor);
         true
     }
 }
