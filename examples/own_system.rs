@@ -187,9 +187,9 @@ pub fn trainer(machine: Rectifier, epochs: usize) -> Result<Trainer<f64>> {
 
 fn main() -> Result<()> {
     let mut trainer = trainer(Rectifier::new(), 10)?;
-    println!("before: test accuracy {:.1} %", 100.0 * trainer.evaluate_test()?.accuracy());
+    println!("before: test accuracy {:.1} %", 100.0 * trainer.evaluate_test()?.score().value());
     trainer.train()?;
-    println!("after:  test accuracy {:.1} %", 100.0 * trainer.evaluate_test()?.accuracy());
+    println!("after:  test accuracy {:.1} %", 100.0 * trainer.evaluate_test()?.score().value());
     println!("conductances {:.3}", trainer.values()[0].transpose());
     Ok(())
 }
