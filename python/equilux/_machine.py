@@ -284,6 +284,11 @@ class Machine(Instruments):
         """The class of each sample of inputs ``X`` (samples x inputs): its largest output."""
         from ._labels import array_of
 
+        if self.experiment["data"].get("task") == "regression":
+            raise ValueError(
+                "this machine tells values of targets, in units that its run knows: expected "
+                "run.predict(features)"
+            )
         found = np.asarray(self._content.predict(X))
         return found if self.classes is None else array_of(self.classes)[found]
 

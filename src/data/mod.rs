@@ -181,7 +181,7 @@ impl Dataset {
     ///
     /// # Errors
     /// When there is no feature, no target or no sample, not a value of each target for each, a number
-    /// that is not finite, or two targets of one name.
+    /// that is not finite, two targets of one name, or a name that a file could not tell.
     pub fn of_values(
         name: &str,
         features: DMatrix<f64>,
@@ -191,6 +191,23 @@ impl Dataset {
         let wrong = |message: String| Error::input(format!("{name}: {message}"));
         check_features(&features).map_err(wrong)?;
         let targets = Columns::of(targets).map_err(wrong)?.names().to_vec();
+        let is_feature = |name: &str| {
+            let number = name.strip_prefix('x').and_then(|number| number.parse::<usize>().ok());
+            number.is_some_and(|number| (1..=features.nrows()).contains(&number))
+        };
+        let odd = |name: &&String| {
+            name.trim() != **name
+                || name.is_empty()
+                || name.parse::<f64>().is_ok()
+                || is_feature(name)
+        };
+        if let Some(name) = targets.iter().find(odd) {
+            return Err(wrong(format!(
+                "target {name:?}: expected a name that is no number, neither is empty nor begins or ends \
+                 in blanks, and is not that of a feature, x1 to x{}",
+                features.nrows()
+            )));
+        }
         let (found, expected) = (values.shape(), (targets.len(), features.ncols()));
         if found != expected {
             return Err(wrong(format!(
