@@ -456,7 +456,7 @@ fn what_is_no_regression_is_refused_by_its_name() {
     let (names, _) = wine();
     let features: Vec<&str> =
         names.iter().map(String::as_str).filter(|name| *name != "proline").collect();
-    let line = vec!["1"; 12].join(",");
+    let line = ["1"; 12].join(",");
     place.file("bare.csv", format!("{}\n{line}\n", features.join(",")));
     let message = place.refused(2, &["evaluate", "run", "--test", "bare.csv"]);
     assert!(
@@ -485,7 +485,8 @@ fn what_is_no_regression_is_refused_by_its_name() {
             .contains("data.task = \"classification\": the samples that were trained would test"),
         "{message}"
     );
-    let message = place.refused(2, &["data", "import", "wine.csv", "--label", "hue", "--name", "own"]);
+    let message =
+        place.refused(2, &["data", "import", "wine.csv", "--label", "hue", "--name", "own"]);
     assert!(message.contains("column `hue`: 78 different numbers"), "{message}");
     // A table of classes as they were is one still.
     assert_eq!(Columns::from("class").names(), ["class"]);

@@ -78,8 +78,10 @@ class Run:
 
     def _score(self, key: str) -> float:
         if key not in self.summary:
-            scores = ", ".join(name for name in self.summary if name.startswith("test_"))
-            raise AttributeError(f"{key}: this run has {scores}")
+            learnt = "targets: it has test_r2 and train_r2"
+            if self._told is None:
+                learnt = "classes: it has test_accuracy and train_accuracy"
+            raise AttributeError(f"{key}: this run learnt {learnt}")
         return self.summary[key]
 
     @property
@@ -113,10 +115,7 @@ class Run:
     def predict(self, X: Any) -> np.ndarray:
         """The label of each sample of features ``X``; of a regression the value of the target in its
         own unit, or of several targets, samples x targets."""
-        if self._told is None:
-            return self.machine.predict(self.scale(X))
-        told = self._told(self.settle(X).outputs)
-        return told[:, 0] if told.shape[1] == 1 else told
+        return self.machine.predict(self.scale(X))
 
     def score(self, X: Any, y: Any) -> float:
         """The fraction of the samples whose label is that of their largest output; of a regression
@@ -318,7 +317,7 @@ def conduct(content, made_of, back, callback, progress, machine=None) -> Run:
     classes = classes_of(facts, back)
     trained = machine
     if trained is None and (own := content.machine()) is not None:
-        trained = Machine._of(own, made_of, classes)
+        trained = Machine._of(own, made_of, classes, facts.targets)
     warnings += summary.pop("warnings")
     directory = None if facts.directory is None else Path(facts.directory)
     history = _rows(facts.metrics)
@@ -355,7 +354,7 @@ def read_run(
     summary = json.loads(summary)
     name = os.path.basename(os.path.normpath(directory))
     made_of = Experiment(_lib.Experiment.of_toml(toml), name)
-    machine = Machine._of(content, made_of, classes)
+    machine = Machine._of(content, made_of, classes, facts.targets)
     warnings = summary.pop("warnings")
     rows = _rows(facts.metrics)
     return Run(machine, made_of, Path(directory), summary, warnings, classes, rows, facts)

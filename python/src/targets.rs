@@ -54,6 +54,12 @@ impl Targets {
         }
     }
 
+    /// What outputs should show (samples x outputs) of values (samples x targets).
+    fn shown(&self, py: Python, values: &Bound<PyAny>) -> PyResult<Py<PyAny>> {
+        let values: DMatrix<f64> = batch(values, "y", "targets", Some(self.meaning.len()))?;
+        of_batch::<f64>(py, self.objective.targets(&Labels::Values(values), &self.meaning))
+    }
+
     /// R2, root mean square and mean absolute error of values (samples x targets) that were told of
     /// known ones: means of several targets.
     fn fit(&self, known: &Bound<PyAny>, told: &Bound<PyAny>) -> PyResult<(f64, f64, f64)> {

@@ -177,7 +177,7 @@ def test_an_installed_package_brings_the_console_command():
 
 def regression(**keys):
     layers = [13, 8, 1]
-    return {"data": {"task": "regression", **keys}, "network": {"layers": layers}, "training": {"epochs": 5}}
+    return {"data": {"task": "regression", **keys}, "network": {"layers": layers}, "training": {"epochs": 20}}
 
 
 def test_numbers_are_learnt_as_on_the_command_line(tmp_path):
@@ -188,10 +188,16 @@ def test_numbers_are_learnt_as_on_the_command_line(tmp_path):
     assert run.targets == ["y"] and of_file.targets == ["proline"] and run.classes is None
     assert "R2" in repr(run) and "R2" in repr(run.history[0])
     assert run.score(X, y) > 0.5 and run.predict(X).shape == y.shape
-    with pytest.raises(AttributeError, match="this run has test_r2"):
+    with pytest.raises(AttributeError, match="it has test_r2"):
         run.test_accuracy
-    with pytest.raises(ValueError, match="run.predict"):
-        run.machine.predict(run.scale(X))
+    machine = eq.Machine(tmp_path / "own")
+    assert np.array_equal(machine.predict(run.scale(X)), run.predict(X))
+    shown = machine.targets(y)
+    assert shown.shape == (178, 1) and shown.max() <= 1.5
+    found = machine.gradient(run.scale(X)[:32], y[:32])
+    assert found.cosine(machine.gradient(run.scale(X)[:32], y[:32], rule="adjoint")) > 0.9
+    with pytest.raises(ValueError, match="has not been trained"):
+        eq.Machine(regression(set="wine", label="proline")).predict(run.scale(X))
     again = eq.read_run(tmp_path / "own")
     assert np.array_equal(again.predict(X), run.predict(X))
     assert again.evaluate()["test_rmse"] == run.summary["test_rmse"]
@@ -213,7 +219,7 @@ def test_targets_of_a_table_keep_their_names():
 def test_numbers_of_another_kind_are_refused(wine):
     X, y = wine
     with pytest.raises(ValueError, match='data.task = "regression"'):
-        eq.train({"network": {"layers": [13, 4, 3]}}, X=X, y=y + 0.5, out=False)
+        eq.train({"network": {"layers": [13, 4, 3]}}, X=X, y=X[:, 0], out=False)
     for bad, words in [
         (np.where(y > 1, np.nan, y), "y: row .*, column 0: expected a finite number"),
         (y[:-1], "targets of 177 samples, X has 178"),

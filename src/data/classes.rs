@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-/// Whole numbers that are more than this many, and most of them there once, are no classes.
+/// Numbers that are more than this many are no classes where they are not whole, or where most of
+/// them are there once; numbers that are both are none, however few.
 const CLASSES_OF_NUMBERS: usize = 20;
 
 /// The class of each text, and the classes in order: of numbers, where all are numbers.
@@ -25,14 +26,13 @@ pub(super) fn sort_classes(texts: &[String]) -> Result<(Vec<usize>, Vec<String>)
         }
         let (distinct, samples) = (classes.len(), texts.len());
         let broken = classes.iter().find(|text| number(text).fract() != 0.0);
+        let (many, once) = (distinct > CLASSES_OF_NUMBERS, 2 * distinct > samples);
         let what = match broken {
-            Some(text) => format!("`{text}` is no whole number"),
-            None if distinct > CLASSES_OF_NUMBERS && 2 * distinct > samples => {
-                "most of them are there once".to_owned()
-            }
-            None => String::new(),
+            Some(text) if many || once => Some(format!("`{text}` is no whole number")),
+            None if many && once => Some("most of them are there once".to_owned()),
+            _ => None,
         };
-        if !what.is_empty() {
+        if let Some(what) = what {
             return Err(format!(
                 "{distinct} different numbers as labels of {samples} samples, and {what}: {ADVICE}"
             ));
@@ -74,7 +74,8 @@ mod tests {
             "3 different numbers as labels of 4 samples, and `2.5` is no whole number: expected \
              classes; data.task = \"regression\" learns numbers as values"
         );
-        // Where one is no number, all are names.
+        // A few that come again and again are classes; where one is no number, all are names.
+        assert_eq!(sorted(&["1.5", "2.5", "1.5", "2.5"]).unwrap(), ["1.5", "2.5"]);
         assert_eq!(sorted(&["1.5", "x"]).unwrap(), ["1.5", "x"]);
         let numbers = |count: usize, times: usize| {
             let texts: Vec<String> =

@@ -117,7 +117,7 @@ impl Expected {
     }
 
     /// The same, with what `other` says of the machine before.
-    pub(super) fn as_trained_like(mut self, other: &Self) -> Self {
+    pub(super) fn trained_as(mut self, other: &Self) -> Self {
         match (&mut self, other) {
             (Self::Classes(own), Self::Classes(other)) => own.as_trained = other.as_trained,
             (Self::Values(own), Self::Values(other)) => own.r2_as_trained = other.r2_as_trained,
@@ -139,6 +139,16 @@ impl Expected {
         match *self {
             Self::Classes(ExpectedClasses { accuracy, .. }) => Score::Accuracy(accuracy),
             Self::Values(ExpectedValues { r2, rmse, mae, .. }) => Score::Fit(Fit { r2, rmse, mae }),
+        }
+    }
+
+    /// Whether all of it are finite numbers.
+    pub(super) fn is_finite(&self) -> bool {
+        match self {
+            Self::Classes(_) => true,
+            Self::Values(ExpectedValues { r2, rmse, mae, r2_as_trained, .. }) => {
+                [r2, rmse, mae, r2_as_trained].iter().all(|number| number.is_finite())
+            }
         }
     }
 

@@ -138,6 +138,14 @@ fn exported<T: Real>(
     checkpoint.program(own.as_mut(), false, &path)?;
     let as_trained = objective.labels(&infer_outputs(own.as_mut(), test)?, meaning);
     expected.compare(&told, &as_trained, &test.labels);
+    // JSON has no infinity: what cannot be read again is not written.
+    if !expected.is_finite() {
+        return Err(Error::Machine(format!(
+            "{}: what the machine tells is beyond double precision: {}",
+            path.display(),
+            expected.describe()
+        )));
+    }
     test_set::write_predictions(&mut bundle, &told, meaning)?;
     manifest.expected = expected;
     bundle.write("README.txt", "how to load this", None, |file| {
@@ -274,7 +282,7 @@ fn expectation<T: Real>(directory: &Path, manifest: &Manifest) -> Result<(Expect
     let shown = infer_outputs(machine.as_mut(), &test)?;
     let told = experiment.learning.objective().labels(&shown, &meaning);
     let expected = Expected::of(&experiment.data.set, &told, &test.labels);
-    Ok((expected.as_trained_like(&manifest.expected), told))
+    Ok((expected.trained_as(&manifest.expected), told))
 }
 
 /// The files of an export, for `--json`.

@@ -72,7 +72,8 @@ impl<T: Real> Trainer<T> {
     /// its usual numbers binary ones.
     ///
     /// # Errors
-    /// When the data do not fit the machine's inputs and outputs, or there is nothing to test.
+    /// When the data do not fit the machine's inputs and outputs, labels are not what outputs stand
+    /// for, or there is nothing to test.
     pub fn new(
         system: Box<dyn System<T>>,
         rule: Box<dyn Rule<T>>,
@@ -105,6 +106,11 @@ impl<T: Real> Trainer<T> {
         expect("inputs", system.inputs(), "features", data.inputs)?;
         let kind = data.outputs.task().outputs();
         expect("outputs", system.outputs().len(), kind, data.outputs.len())?;
+        let parts = [Some(&data.train), data.validation.as_ref(), Some(&data.test)];
+        for part in parts.into_iter().flatten() {
+            let wrong = |message| Error::input(format!("{}: {message}", data.name));
+            data.outputs.check(&part.labels).map_err(wrong)?;
+        }
         if data.test.is_empty() {
             let set = &data.name;
             return Err(Error::input(format!("no sample of {set} is left to test")));
