@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use equilux::arithmetic::random::Key;
 use equilux::arithmetic::{Factor, Packed};
-use equilux::data::{Examples, Labels, Parts};
+use equilux::data::{Examples, Labels, Outputs, Parts};
 use equilux::experiment::Experiment;
 use equilux::learning::Batch;
 use equilux::training::Trainer;
@@ -151,7 +151,7 @@ fn training_rate(layers: &[usize], tables: &str) -> f64 {
         train: examples(SAMPLES),
         validation: None,
         test: examples(64),
-        classes,
+        outputs: Outputs::Classes(classes),
         inputs: FEATURES,
     };
     let mut trainer = Trainer::new(

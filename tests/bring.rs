@@ -106,7 +106,7 @@ fn predictions_are_those_that_were_counted() {
 fn new_samples_are_scaled_as_the_training_part_was() {
     let place = Place::new();
     let wine = Dataset::load(&DataConfig::default()).unwrap();
-    wine.write_csv(&place.path("wine.csv"), "class").unwrap();
+    wine.write_csv(&place.path("wine.csv"), &"class".into()).unwrap();
     fs::write(place.path("x.toml"), WINE.replace("'wine'", "'wine.csv'")).unwrap();
     place.equilux(&["train", "x.toml", "--out", "run"]).success();
     let whole = place.json(&["predict", "run", "--data", "wine.csv", "--out", "all.npz"]);

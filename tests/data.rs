@@ -196,13 +196,14 @@ fn an_imported_csv_is_a_set_by_name() {
     assert_eq!((&imported["samples"], &imported["missing"]), (&3.into(), &1.into()));
     let copy = fs::read_to_string(place.store().join("flowers.csv")).unwrap();
     assert_eq!(copy, "length,class\n1.5,a\n,b\n2.25,a\n");
-    let refused =
-        Store::at(place.store()).load("flowers", Missing::Refuse).unwrap_err().to_string();
+    let refused = Store::at(place.store()).load(&called("flowers")).unwrap_err().to_string();
     assert!(
         refused.contains("1 value is missing, the first at line 3, column `length`"),
         "{refused}"
     );
-    let set = Store::at(place.store()).load("flowers", Missing::Mean).unwrap();
+    let set = Store::at(place.store())
+        .load(&DataConfig { missing: Missing::Mean, ..called("flowers") })
+        .unwrap();
     let plain = DataConfig {
         scaling: Scaling::None,
         test_fraction: 0.0,

@@ -231,8 +231,8 @@ class EPRegressor(MultiOutputMixin, RegressorMixin, _Estimator):
     """
 
     def fit(self, X: Any, y: Any) -> EPRegressor:
-        """Trains a machine on features ``X`` (samples x features) and targets ``y`` (a number each, or
-        samples x targets), each of which must vary."""
+        """Trains a machine on features ``X`` (samples x features) and targets ``y`` (a number each,
+        or samples x targets), each of which must vary."""
         X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
         self._flat = y.ndim == 1
         values = np.asarray(y, dtype=np.float64).reshape(len(y), -1)

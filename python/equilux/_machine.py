@@ -200,9 +200,7 @@ class Machine(Instruments):
         if isinstance(config, (str, os.PathLike)) and os.path.isdir(config):
             from ._run import reopened
 
-            facts, content, toml, classes, _ = reopened(
-                config, settings_of(set, settings), device
-            )
+            facts, content, toml, classes, _ = reopened(config, settings_of(set, settings), device)
             self._content, self.classes, self._told = content, classes, facts.targets
             name = os.path.basename(os.path.normpath(config))
             self.experiment = Experiment(_lib.Experiment.of_toml(toml), name)

@@ -113,8 +113,8 @@ class Run:
         return self.machine.settle(self.scale(X))
 
     def predict(self, X: Any) -> np.ndarray:
-        """The label of each sample of features ``X``; of a regression the value of the target in its
-        own unit, or of several targets, samples x targets."""
+        """The label of each sample of features ``X``; of a regression the value of the target in
+        its own unit, or of several targets, samples x targets."""
         return self.machine.predict(self.scale(X))
 
     def score(self, X: Any, y: Any) -> float:

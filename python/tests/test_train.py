@@ -176,8 +176,11 @@ def test_an_installed_package_brings_the_console_command():
 
 
 def regression(**keys):
-    layers = [13, 8, 1]
-    return {"data": {"task": "regression", **keys}, "network": {"layers": layers}, "training": {"epochs": 20}}
+    return {
+        "data": {"task": "regression", **keys},
+        "network": {"layers": [13, 8, 1]},
+        "training": {"epochs": 20},
+    }
 
 
 def test_numbers_are_learnt_as_on_the_command_line(tmp_path):
@@ -189,7 +192,7 @@ def test_numbers_are_learnt_as_on_the_command_line(tmp_path):
     assert "R2" in repr(run) and "R2" in repr(run.history[0])
     assert run.score(X, y) > 0.5 and run.predict(X).shape == y.shape
     with pytest.raises(AttributeError, match="it has test_r2"):
-        run.test_accuracy
+        assert run.test_accuracy
     machine = eq.Machine(tmp_path / "own")
     assert np.array_equal(machine.predict(run.scale(X)), run.predict(X))
     shown = machine.targets(y)

@@ -107,10 +107,17 @@ impl<T: Real> Session<T> {
     ///
     /// # Errors
     /// When the run has no checkpoint, or it belongs to another machine; when `experiment` splits
-    /// the same data in another way, so that samples that were trained would test.
+    /// the same data in another way, so that samples that were trained would test, or has other targets.
     pub fn reopen(directory: &RunDirectory, experiment: Experiment) -> Result<Self> {
         let trained = directory.experiment(&[])?;
         check_split(&trained, &experiment)?;
+        let (before, now) = (&trained.data, &experiment.data);
+        if before.task == Task::Regression && before.label != now.label {
+            let (found, expected) = (&now.label, &before.label);
+            return Err(Error::input(format!(
+                "data.label = {found}: the machine tells {expected}; expected that"
+            )));
+        }
         let same_hardware = experiment.machine == trained.machine
             && experiment.device.holds() == trained.device.holds()
             && experiment.chip == trained.chip;

@@ -315,11 +315,15 @@ impl Manifest {
              PROTOCOL.txt is the loop that a bench runs with these files, with the numbers of this machine and an example.\n\n\
              {} Random imperfections\n\
              (programming errors, read noise) are drawn from the seed of the configuration, so that the simulated machine can be\n\
-             compared sample by sample; a real one will differ within the interval.\n\n\
+             compared sample by sample; a real one will differ{}.\n\n\
              manifest.json says what each file is, its unit and its SHA-256; `equilux verify DIRECTORY` checks all of it.\n",
             self.equilux,
             self.to.name(),
-            self.expectation()
+            self.expectation(),
+            match self.expected {
+                Expected::Classes(_) => " within the interval",
+                Expected::Values(_) => "",
+            }
         )
     }
 

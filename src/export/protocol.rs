@@ -82,14 +82,15 @@ fn nodes(text: &mut String, experiment: &Experiment, meaning: &Outputs) -> fmt::
                 text,
                 "   An output that shows v tells a value of its target, in the target's unit:"
             )?;
+            let sign = if objective.target_off < 0.0 { '+' } else { '-' };
             for (output, target) in targets.iter().enumerate() {
                 writeln!(
                     text,
-                    "   {:<12} `{}` = {} + (v - {}) / {} x {}",
+                    "   {:<12} `{}` = {} + (v {sign} {}) / {} x {}",
                     first + output,
                     target.name,
                     target.low,
-                    objective.target_off,
+                    objective.target_off.abs(),
                     objective.target_on - objective.target_off,
                     target.width()
                 )?;
