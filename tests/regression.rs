@@ -107,8 +107,8 @@ fn wine_is_told_as_well_as_by_a_plane() {
     let exact = r2("exact", &[]);
     let device = r2("device", &[DEVICE, "learning.beta=0.5"]);
     println!("R2: least squares {plane:.4}, exact arrays {exact:.4}, crossbars {device:.4}");
-    assert!(exact > plane && exact > 0.75, "{exact} {plane}");
-    assert!(device > plane && device > 0.75, "{device} {plane}");
+    assert!(exact > plane && exact > 0.78, "{exact} {plane}");
+    assert!(device > plane && device > 0.78, "{device} {plane}");
 }
 
 #[test]

@@ -2,52 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::outcome::{Row, Scores};
-use super::{Predicted, Score};
+use super::{EpochMetrics, Predicted, Scores};
 use crate::coupler::{Energy, Expense, Saturation};
 
 /// The part of its readings from which on a saturated instrument is worth a warning.
 const SATURATED: f64 = 1e-3;
-
-/// One epoch: one row of `metrics.csv`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Row", into = "Row")]
-#[non_exhaustive]
-pub struct EpochMetrics {
-    /// The epoch, from 1.
-    pub epoch: usize,
-    /// The learning rate's factor in this epoch.
-    pub rate_factor: f64,
-    /// Mean cost of the epoch's free phases that settled.
-    pub train_cost: f64,
-    /// How well the free phases of the epoch did.
-    pub train: Score,
-    /// How well the machine does on the validation part after the epoch, if there is one.
-    pub validation: Option<Score>,
-    /// How well it does on the test part after the epoch.
-    pub test: Score,
-    /// Samples of the epoch that did not settle and took no part in the gradient.
-    pub unsettled: usize,
-    /// Samples among them that a nudge pushed out of the basin of their free steady state, in the
-    /// updates in which nudges were released to see.
-    pub left: usize,
-    /// Samples of the epoch that took part though a phase was over before they had settled.
-    pub truncated: usize,
-    /// Samples of the test part that had not settled when they were read.
-    pub test_unsettled: usize,
-    /// Samples of the test part whose phase was over before they had settled.
-    pub test_truncated: usize,
-    /// Mean number of relaxation steps of an inference of the test part.
-    pub inference_steps: f64,
-    /// Camera frames spent on training up to here.
-    pub frames: u64,
-    /// Conversions spent on training up to here.
-    pub conversions: u64,
-    /// Laboratory seconds spent on training up to here.
-    pub lab_seconds: f64,
-    /// |W - W^T| / |W + W^T| of the couplings between nodes after the epoch.
-    pub non_reciprocity: Option<f64>,
-}
 
 /// What a laboratory would have spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

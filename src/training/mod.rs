@@ -4,6 +4,7 @@
 mod answers;
 mod checkpoint;
 mod confusion;
+mod epoch;
 mod metrics;
 mod objective;
 pub mod optimiser;
@@ -15,7 +16,8 @@ mod trainer;
 
 pub use checkpoint::{Begun, Checkpoint, Progress};
 pub use confusion::Confusion;
-pub use metrics::{EpochMetrics, LabSummary, Summary};
+pub use epoch::EpochMetrics;
+pub use metrics::{LabSummary, Summary};
 pub use objective::{Evaluation, Objective, infer_outputs, predict};
 pub use outcome::Scores;
 pub use predicted::Predicted;
