@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use equilux::arithmetic::random::Key;
 use equilux::arithmetic::{Factor, Packed};
-use equilux::data::{Examples, Parts};
+use equilux::data::{Examples, Labels, Outputs, Parts};
 use equilux::experiment::Experiment;
 use equilux::learning::Batch;
 use equilux::training::Trainer;
@@ -123,7 +123,8 @@ fn experiment(layers: &[usize], tables: &str) -> Experiment {
 fn examples(samples: usize) -> Examples<f32> {
     let mut inputs = DMatrix::zeros(FEATURES, samples);
     Key::new(1, "data").with(samples as u64).add_normals(inputs.as_mut_slice(), 0.3f32);
-    Examples { inputs, labels: (0..samples).map(|sample| sample % CLASSES).collect() }
+    let labels = (0..samples).map(|sample| sample % CLASSES).collect();
+    Examples { inputs, labels: Labels::Classes(labels) }
 }
 
 /// Samples a second of estimating gradients of 784-256-10, without updates.
@@ -132,7 +133,8 @@ fn gradient_rate(tables: &str) -> f64 {
     let mut machine = experiment.machine::<f32>().unwrap();
     let (rule, (inputs, labels)) =
         (experiment.learning.rule(1), examples(64).batch(&(0..64).collect::<Vec<_>>()));
-    let targets = experiment.learning.objective().class_targets(&labels, CLASSES);
+    let classes = labels.classes().unwrap();
+    let targets = experiment.learning.objective().class_targets(classes, CLASSES);
     let batch =
         Batch { inputs: &inputs, targets: &targets, cost: experiment.learning.cost, update: 0 };
     64.0 / best(200, || {
@@ -149,7 +151,7 @@ fn training_rate(layers: &[usize], tables: &str) -> f64 {
         train: examples(SAMPLES),
         validation: None,
         test: examples(64),
-        classes,
+        outputs: Outputs::Classes(classes),
         inputs: FEATURES,
     };
     let mut trainer = Trainer::new(

@@ -53,7 +53,7 @@ fn main() -> Result<()> {
         (1..=seeds).map(|seed| trained(experiment(seed, IDEAL)?)).collect::<Result<Vec<_>>>()?;
     let accuracies = ideal
         .iter_mut()
-        .map(|trainer| Ok(trainer.evaluate_test()?.accuracy()))
+        .map(|trainer| Ok(trainer.evaluate_test()?.score().value()))
         .collect::<Result<Vec<f64>>>()?;
     println!("ideal arrays                     {}", percent(&accuracies));
     println!("{:32} {:16} {:16} gap", "device", "in the loop", "transferred");
@@ -61,12 +61,13 @@ fn main() -> Result<()> {
         let (mut looped, mut transferred, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
         for (seed, ideal) in (1..=seeds).zip(&ideal) {
             let device = experiment(seed, settings)?;
-            looped.push(trained(device.clone())?.evaluate_test()?.accuracy());
+            looped.push(trained(device.clone())?.evaluate_test()?.score().value());
             let mut machine = device.machine::<f32>()?;
             machine.program(&mut ideal.values().to_vec())?;
             let objective = device.learning.objective();
-            let found = objective.evaluate(machine.as_mut(), &ideal.data().test)?;
-            transferred.push(found.accuracy());
+            let found =
+                objective.evaluate(machine.as_mut(), &ideal.data().test, &ideal.data().outputs)?;
+            transferred.push(found.score().value());
             gaps.push(looped[looped.len() - 1] - transferred[transferred.len() - 1]);
         }
         println!(

@@ -140,6 +140,6 @@ fn main() -> Result<()> {
     let machine = Box::new(machine()?);
     let mut trainer = Trainer::new(machine, rule, optimiser, data, experiment.plan())?;
     trainer.train()?;
-    println!("test accuracy {:.1} %", 100.0 * trainer.evaluate_test()?.accuracy());
+    println!("test accuracy {:.1} %", 100.0 * trainer.evaluate_test()?.score().value());
     Ok(())
 }

@@ -44,6 +44,6 @@ fn main() -> Result<()> {
     let lion = Box::new(Lion { rate: 0.01 });
     let mut trainer = Trainer::new(experiment.machine()?, rule, lion, data, experiment.plan())?;
     trainer.train()?;
-    println!("test accuracy {:.1} %", 100.0 * trainer.evaluate_test()?.accuracy());
+    println!("test accuracy {:.1} %", 100.0 * trainer.evaluate_test()?.score().value());
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use equilux::Result;
 use equilux::coupler::{Domain, Expense, Parameter};
-use equilux::data::{Examples, Parts};
+use equilux::data::{Examples, Labels, Outputs, Parts};
 use equilux::learning::{EquilibriumPropagation, Nudges, Nudging};
 use equilux::state::State;
 use equilux::system::{Correction, Cost, LocalProduct, Measurement, Phase, System, no_such_phase};
@@ -162,7 +162,8 @@ pub fn data() -> Parts<f64> {
     let points = |count: usize, shift: f64| {
         let wave = |i: usize, k: usize| (1.7 * k as f64 + 2.3 * i as f64 + shift).sin();
         let inputs = DMatrix::from_fn(2, count, wave);
-        let labels = inputs.column_iter().map(|x| usize::from(x[1] > 3.0 * x[0])).collect();
+        let labels = inputs.column_iter().map(|x| usize::from(x[1] > 3.0 * x[0]));
+        let labels = Labels::Classes(labels.collect());
         Examples { inputs, labels }
     };
     Parts {
@@ -170,7 +171,7 @@ pub fn data() -> Parts<f64> {
         train: points(120, 0.0),
         validation: None,
         test: points(60, 0.4),
-        classes: vec!["first".into(), "second".into()],
+        outputs: Outputs::Classes(vec!["first".into(), "second".into()]),
         inputs: 2,
     }
 }
@@ -187,9 +188,9 @@ pub fn trainer(machine: Rectifier, epochs: usize) -> Result<Trainer<f64>> {
 
 fn main() -> Result<()> {
     let mut trainer = trainer(Rectifier::new(), 10)?;
-    println!("before: test accuracy {:.1} %", 100.0 * trainer.evaluate_test()?.accuracy());
+    println!("before: test accuracy {:.1} %", 100.0 * trainer.evaluate_test()?.score().value());
     trainer.train()?;
-    println!("after:  test accuracy {:.1} %", 100.0 * trainer.evaluate_test()?.accuracy());
+    println!("after:  test accuracy {:.1} %", 100.0 * trainer.evaluate_test()?.score().value());
     println!("conductances {:.3}", trainer.values()[0].transpose());
     Ok(())
 }

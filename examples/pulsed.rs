@@ -32,7 +32,7 @@ fn main() -> Result<()> {
             let weights: usize =
                 experiment.network.layers.windows(2).map(|pair| pair[0] * pair[1]).sum();
             pulses += trainer.spent().pulses as f64 / (weights as f64 * seeds as f64);
-            let percent = 100.0 * trainer.evaluate_test()?.accuracy();
+            let percent = 100.0 * trainer.evaluate_test()?.score().value();
             sum += percent;
             squares += percent * percent;
         }

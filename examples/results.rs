@@ -51,7 +51,7 @@ const ROWS: [Row; 5] = [
 fn accuracy<T: Real>(experiment: Experiment) -> Result<f64> {
     let mut trainer = Session::<T>::new(experiment)?.trainer;
     trainer.train()?;
-    Ok(100.0 * trainer.evaluate_test()?.accuracy())
+    Ok(100.0 * trainer.evaluate_test()?.score().value())
 }
 
 fn main() -> Result<()> {

@@ -106,7 +106,7 @@ fn predictions_are_those_that_were_counted() {
 fn new_samples_are_scaled_as_the_training_part_was() {
     let place = Place::new();
     let wine = Dataset::load(&DataConfig::default()).unwrap();
-    wine.write_csv(&place.path("wine.csv"), "class").unwrap();
+    wine.write_csv(&place.path("wine.csv"), &"class".into()).unwrap();
     fs::write(place.path("x.toml"), WINE.replace("'wine'", "'wine.csv'")).unwrap();
     place.equilux(&["train", "x.toml", "--out", "run"]).success();
     let whole = place.json(&["predict", "run", "--data", "wine.csv", "--out", "all.npz"]);
@@ -298,6 +298,8 @@ fn what_a_new_user_begins_with() {
         assert!(summary["machine"].as_str().unwrap().contains(device), "{summary}");
         place.equilux(&["sweep", &format!("{path}-study.toml"), "--dry-run"]).success();
     }
+    let more = ["--data", "data/beans.csv", "--label", "x", "--label", "y", "--regression"];
+    place.refused(&[&["init", "two"][..], &more].concat(), "features must be numbers");
     place.refused(&["init", "x", "--data", "data/beans.csv"], "no label column `class`");
     place.refused(&["init", "x", "--device", "rram-wann"], "did you mean `rram-wan`?");
     assert!(!place.path("x.toml").exists());

@@ -13,6 +13,11 @@ use serde_json::Value;
 /// A directory of one test, with a store that does not exist yet.
 struct Place(tempfile::TempDir);
 
+/// The set of this name.
+fn called(name: &str) -> DataConfig {
+    DataConfig { set: name.into(), ..DataConfig::default() }
+}
+
 impl Place {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
@@ -169,11 +174,11 @@ fn an_imported_csv_is_a_set_by_name() {
         (&"flowers".into(), &2.into(), &2.into())
     );
     assert_eq!(place.listing("flowers")["classes"], 2);
-    let set = Store::at(place.store()).load("flowers", Missing::Refuse).unwrap();
+    let set = Store::at(place.store()).load(&called("flowers")).unwrap();
     assert_eq!(set.features.as_slice(), [1.5, 2.0, 3.0, 4.0]);
     assert_eq!(
-        (set.labels, set.classes),
-        (vec![1, 0], vec!["big, blue".to_owned(), "setosa".into()])
+        (set.labels, set.outputs),
+        (vec![1, 0].into(), vec!["big, blue".to_owned(), "setosa".into()])
     );
     assert_eq!(set.feature_names, ["length", "width"]);
 
@@ -191,13 +196,14 @@ fn an_imported_csv_is_a_set_by_name() {
     assert_eq!((&imported["samples"], &imported["missing"]), (&3.into(), &1.into()));
     let copy = fs::read_to_string(place.store().join("flowers.csv")).unwrap();
     assert_eq!(copy, "length,class\n1.5,a\n,b\n2.25,a\n");
-    let refused =
-        Store::at(place.store()).load("flowers", Missing::Refuse).unwrap_err().to_string();
+    let refused = Store::at(place.store()).load(&called("flowers")).unwrap_err().to_string();
     assert!(
         refused.contains("1 value is missing, the first at line 3, column `length`"),
         "{refused}"
     );
-    let set = Store::at(place.store()).load("flowers", Missing::Mean).unwrap();
+    let set = Store::at(place.store())
+        .load(&DataConfig { missing: Missing::Mean, ..called("flowers") })
+        .unwrap();
     let plain = DataConfig {
         scaling: Scaling::None,
         test_fraction: 0.0,
@@ -251,8 +257,8 @@ fn arrays_of_numpy_are_sets_by_path() {
         place.write("set.npz", npz(&[("X", x.clone()), ("y", labels.clone())], method));
         let set = load("set.npz", &|_| ()).unwrap();
         assert_eq!(set.features.column(1).as_slice(), [4.0, 5.0, 6.0, 7.0]);
-        assert_eq!((set.labels, set.test_from), (vec![1, 0, 1], None));
-        assert_eq!(set.classes, ["-1", "7"]);
+        assert_eq!((set.labels, set.test_from), (vec![1, 0, 1].into(), None));
+        assert_eq!(set.outputs, ["-1", "7"]);
     }
     let parts = [
         ("x_train", images.clone()),
@@ -263,7 +269,7 @@ fn arrays_of_numpy_are_sets_by_path() {
     ];
     place.write("keras.npz", npz(&parts, Deflated));
     let set = load("keras.npz", &|_| ()).unwrap();
-    assert_eq!((set.labels, set.test_from), (vec![1, 0, 1, 1], Some(3)));
+    assert_eq!((set.labels, set.test_from), (vec![1, 0, 1, 1].into(), Some(3)));
     let named = |features: &str, labels: &str, missing| {
         let arrays = Some(vec![features.to_owned(), labels.to_owned()]);
         load("keras.npz", &|config| {
@@ -304,7 +310,7 @@ fn arrays_of_numpy_are_sets_by_path() {
     place.write("features.npy", images);
     place.write("labels.npy", labels);
     let set = load("features.npy", &|config| config.label = "labels.npy".into()).unwrap();
-    assert_eq!((set.features.ncols(), set.classes.len()), (3, 2));
+    assert_eq!((set.features.ncols(), set.outputs.len()), (3, 2));
     let error = load("features.npy", &|_| ()).unwrap_err();
     assert!(
         error.contains("data.label = \"class\": expected the .npy file with the labels"),
@@ -377,9 +383,9 @@ fn an_imported_directory_is_a_set_by_name() {
         (&"squares".into(), &5.into(), &4.into())
     );
     assert_eq!(place.listing("squares")["samples"], 5);
-    let set = Store::at(place.store()).load("squares", Missing::Refuse).unwrap();
-    assert_eq!((set.labels.as_slice(), set.test_from), (&[0, 1, 2, 1, 0][..], Some(3)));
-    assert_eq!(set.classes, ["0", "1", "9"], "those that occur");
+    let set = Store::at(place.store()).load(&called("squares")).unwrap();
+    assert_eq!((set.labels.clone(), set.test_from), (vec![0, 1, 2, 1, 0].into(), Some(3)));
+    assert_eq!(set.outputs, ["0", "1", "9"], "those that occur");
     let by_path =
         DataConfig { set: place.path("shapes/").display().to_string(), ..DataConfig::default() };
     assert_eq!(Dataset::load(&by_path).unwrap().features, set.features);
@@ -387,7 +393,7 @@ fn an_imported_directory_is_a_set_by_name() {
     let parts: Parts<f32> =
         Parts::prepare(set, &DataConfig { scaling: Scaling::None, ..DataConfig::default() }, 1)
             .unwrap();
-    assert_eq!((parts.train.len(), parts.test.labels), (3, vec![1, 0]));
+    assert_eq!((parts.train.len(), parts.test.labels), (3, vec![1, 0].into()));
 }
 
 #[test]
@@ -544,7 +550,7 @@ fn a_path_ending_in_csv_is_a_set_without_import() {
         label: "kind".into(),
         ..DataConfig::default()
     };
-    assert_eq!(Dataset::load(&config).unwrap().classes, ["9", "10"]);
+    assert_eq!(Dataset::load(&config).unwrap().outputs, ["9", "10"]);
     let message =
         Dataset::load(&DataConfig { set: "no/such.csv".into(), ..config }).unwrap_err().to_string();
     assert!(message.contains("no/such.csv: cannot be read"), "{message}");
@@ -559,14 +565,14 @@ fn the_real_mnist_is_fetched_and_read() {
     let fetched = place.json(&["fetch", "mnist", "--mirror", &serve(&directory)]);
     assert_eq!(fetched["copied"], true);
     assert_eq!(place.json(&["fetch", "mnist"])["copied"], false);
-    let mnist = Store::at(place.store()).load("mnist", Missing::Refuse).unwrap();
+    let mnist = Store::at(place.store()).load(&called("mnist")).unwrap();
     assert_eq!(
-        (mnist.features.shape(), mnist.test_from, mnist.classes.len()),
+        (mnist.features.shape(), mnist.test_from, mnist.outputs.len()),
         ((784, 70_000), Some(60_000), 10)
     );
     assert_eq!(
-        (&mnist.labels[..5], &mnist.labels[60_000..60_003]),
-        (&[5, 0, 4, 1, 9][..], &[7, 2, 1][..])
+        (mnist.labels.at(&[0, 1, 2, 3, 4]), mnist.labels.at(&[60_000, 60_001, 60_002])),
+        (vec![5, 0, 4, 1, 9].into(), vec![7, 2, 1].into())
     );
 
     let config = DataConfig {

@@ -82,10 +82,11 @@ fn tried(text: &str, setting: &str) -> Result<(), String> {
             Err(error) => return unread("summary", error),
         }
     }
-    if summary.test_accuracy.is_finite() && summary.train_accuracy.is_finite() {
+    let [test, train] = [summary.scores.test().value(), summary.scores.train().value()];
+    if test.is_finite() && train.is_finite() {
         Ok(())
     } else {
-        Err(format!("test accuracy {}", summary.test_accuracy))
+        Err(format!("test accuracy {test}"))
     }
 }
 

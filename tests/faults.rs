@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use common::bytes;
 use equilux::Result;
-use equilux::data::{Missing, Store, import_csv, import_directory};
+use equilux::data::{DataConfig, Store, import_csv, import_directory};
 use equilux::experiment::{Experiment, RunDirectory, Session, outcome};
 use equilux::export::{ExportOptions, Manifest, MaskOptions, Target, export, import, verify};
 use equilux::file::disk::{Fault, fail, mend};
@@ -377,9 +377,10 @@ fn stores() {
     fs::write(path.join("t.csv"), "a,class\n1,x\n2,y\n").unwrap();
     import_csv(&path.join("t.csv"), "t", "class", &store(path)).unwrap();
     fs::write(path.join("t.csv"), "a,class\n3,x\n4,y\n5,y\n").unwrap();
+    let called = |name: &str| DataConfig { set: name.into(), ..DataConfig::default() };
     let loads = |place: &Path| {
-        assert_eq!(store(place).load("images", Missing::Refuse).unwrap().size().features, 2);
-        assert!(store(place).load("t", Missing::Refuse).is_ok());
+        assert_eq!(store(place).load(&called("images")).unwrap().size().features, 2);
+        assert!(store(place).load(&called("t")).is_ok());
     };
     let files = |place: &Path| import_directory(&place.join("set-2"), "images", &store(place));
     every_step("import of images", path, |p| files(p).map(drop), loads, |_| true);

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use equilux::coupler::spim::optics::mask::Mask;
-use equilux::data::{DataConfig, Dataset, Missing, Store, import_csv, import_directory};
+use equilux::data::{DataConfig, Dataset, Missing, Store, Task, import_csv, import_directory};
 use equilux::experiment::{Case, Experiment, RunDirectory, Session, Sheet};
 use equilux::export::{ExportOptions, MaskOptions, Target, export, verify};
 use equilux::file::matrix::{read_matrix, write_matrix};
@@ -232,13 +232,16 @@ fn data_sets() {
 /// Reads the set at `path` in each way that may be asked for.
 fn load_set(path: &Path) {
     for missing in [Missing::Refuse, Missing::Mean] {
-        let config = DataConfig {
-            set: path.display().to_string(),
-            label: "column_3".into(),
-            missing,
-            ..DataConfig::default()
-        };
-        let _ = Dataset::load(&config);
+        for (task, label) in [(Task::Classification, "column_3"), (Task::Regression, "column_1")] {
+            let config = DataConfig {
+                set: path.display().to_string(),
+                task,
+                label: label.into(),
+                missing,
+                ..DataConfig::default()
+            };
+            let _ = Dataset::load(&config);
+        }
     }
 }
 

@@ -132,7 +132,7 @@ fn spsa_estimates_the_gradient_without_a_model() {
     let mut laboratory = Laboratory(experiment.machine().unwrap());
     let parts = parts(&experiment);
     let (inputs, labels) = parts.train.batch(&[0, 1, 2, 3]);
-    let targets = experiment.learning.objective().class_targets(&labels, 3);
+    let targets = experiment.learning.objective().targets(&labels, &parts.outputs);
     let batch = Batch { inputs: &inputs, targets: &targets, cost: Cost::SquaredError, update: 0 };
     let before: Vec<_> = laboratory.parameters().into_iter().map(|p| p.values).collect();
     let found = experiment.learning.rule::<f64>(1).gradient(&mut laboratory, &batch).unwrap();
@@ -187,7 +187,7 @@ fn samples_that_do_not_settle_are_counted_and_not_used() {
     let rule = experiment.learning.rule::<f64>(1);
     let estimate = |machine: &mut dyn System<f64>, samples: &[usize]| {
         let (inputs, labels) = parts.train.batch(samples);
-        let targets = experiment.learning.objective().class_targets(&labels, 3);
+        let targets = experiment.learning.objective().targets(&labels, &parts.outputs);
         let batch =
             Batch { inputs: &inputs, targets: &targets, cost: Cost::SquaredError, update: 0 };
         let estimate = rule.estimate(machine, &batch).unwrap();

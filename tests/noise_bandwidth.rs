@@ -118,7 +118,7 @@ fn halving_the_step_does_not_change_what_is_learnt() {
         let experiment = Experiment::parse(text, "digits-crossbar.toml", &settings).unwrap();
         let mut session = Session::<f32>::new(experiment).unwrap();
         session.trainer.train().unwrap();
-        session.trainer.metrics().last().unwrap().test_accuracy
+        session.trainer.metrics().last().unwrap().test.value()
     };
     let [one, half, quarter] = [1.0, 0.5, 0.25].map(accuracy);
     // 359 test samples of which 93 % are right: four standard errors of a difference.

@@ -16,7 +16,7 @@ mod own_system;
 
 use std::path::Path;
 
-use equilux::data::{DataConfig, Dataset, Parts};
+use equilux::data::{DataConfig, Dataset, Outputs, Parts};
 use equilux::experiment::Experiment;
 use equilux::learning::{
     Adjoint, AsymEp, Batch, CorrectionMethod, DyadicEp, Nudges, Nudging, Rule,
@@ -181,7 +181,8 @@ fn what_a_machine_cannot_do_is_said_by_its_name() {
 #[test]
 fn data_that_do_not_fit_a_foreign_machine_are_refused() {
     let (machine, mut data) = (Box::new(Rectifier::new()), own_system::data());
-    data.classes.push("third".into());
+    let Outputs::Classes(classes) = &mut data.outputs else { unreachable!() };
+    classes.push("third".into());
     let plan = own_system::trainer(Rectifier::new(), 1).unwrap().plan().clone();
     let nudges = Nudges::new(0.1, Nudging::Centred);
     let rule = Box::new(EquilibriumPropagation(nudges));

@@ -18,7 +18,8 @@ fn experiment(settings: &[&str]) -> Experiment {
 fn renamed() -> Dataset {
     let wine = Dataset::load(&DataConfig::default()).unwrap();
     let names = ["red", "white, sweet", "\"pink\""];
-    let labels: Vec<String> = wine.labels.iter().map(|label| names[*label].into()).collect();
+    let labels = wine.labels.classes().unwrap().iter();
+    let labels: Vec<String> = labels.map(|label| names[*label].into()).collect();
     Dataset::of_samples("data", wine.features, &labels).unwrap()
 }
 
@@ -45,7 +46,7 @@ fn data_that_are_given_are_kept_and_the_directory_runs_as_it_stands() {
     let again = Experiment::load(&path.join("config.toml"), &[]).unwrap();
     let data = Dataset::load(&again.data).unwrap();
     assert_eq!((&data.features, &data.labels), (&renamed().features, &renamed().labels));
-    assert_eq!(data.classes, ["\"pink\"", "red", "white, sweet"]);
+    assert_eq!(data.outputs, ["\"pink\"", "red", "white, sweet"]);
     let elsewhere = Place::New(Some(place.path().join("again")));
     let mut second = TrainingRun::<f32>::open(again, Given::default(), "x", &elsewhere).unwrap();
     second.train(&mut |_| ()).unwrap();

@@ -84,7 +84,7 @@ fn agree(here: Experiment, address: &str, tolerance: f64) {
     for (a, b) in own.iter().chain(&costs).zip(other.iter().chain(&other_costs)) {
         assert!((a - b).abs() <= tolerance * (1.0 + a.abs()), "{a} {b}");
     }
-    assert_eq!(summary.test_accuracy, other_summary.test_accuracy);
+    assert_eq!(summary.scores.test(), other_summary.scores.test());
     assert_eq!(summary.inference_steps, other_summary.inference_steps);
     assert_eq!(other_summary.lab.retries, 0);
 }

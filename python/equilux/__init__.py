@@ -24,6 +24,7 @@ __all__ = [
     "Batch",
     "Device",
     "EPClassifier",
+    "EPRegressor",
     "Epoch",
     "Experiment",
     "Gradient",
@@ -57,10 +58,10 @@ __all__ = [
 
 def __getattr__(name: str):
     # scikit-learn is asked for by whoever uses it.
-    if name == "EPClassifier":
-        from ._estimators import EPClassifier
+    if name in ("EPClassifier", "EPRegressor"):
+        from . import _estimators
 
-        return EPClassifier
+        return getattr(_estimators, name)
     # So is slmsuite.
     if name == "slmsuite":
         return importlib.import_module(".slmsuite", __name__)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -20,7 +20,92 @@ from ._run import Run, conduct
 _LOOKED_AT = 256
 
 
-class EPClassifier(ClassifierMixin, BaseEstimator):
+class _Estimator(BaseEstimator):
+    """What estimators share: their parameters, and the training of a machine."""
+
+    def __init__(
+        self,
+        hidden: Sequence[int] = (48,),
+        *,
+        device: str | Mapping[str, Any] = "exact",
+        rule: str | Mapping[str, Any] = "asym-ep",
+        beta: float = 0.1,
+        topology: str = "one-way",
+        activation: str = "tanh",
+        epochs: int = 30,
+        batch: int = 32,
+        rate: float = 0.05,
+        momentum: float = 0.9,
+        scaling: str = "standardise",
+        chip: int = 0,
+        settings: Mapping[str, Any] | None = None,
+        random_state: Any = None,
+    ):
+        self.hidden = hidden
+        self.device = device
+        self.rule = rule
+        self.beta = beta
+        self.topology = topology
+        self.activation = activation
+        self.epochs = epochs
+        self.batch = batch
+        self.rate = rate
+        self.momentum = momentum
+        self.scaling = scaling
+        self.chip = chip
+        self.settings = settings
+        self.random_state = random_state
+
+    def _train(self, name: str, task: str, X: np.ndarray, y: Any, outputs: int, names: Any) -> None:
+        """Trains a machine called ``name`` on ``y``: texts of labels, or values of targets."""
+        layers = [X.shape[1], *(int(nodes) for nodes in self.hidden), outputs]
+        feedforward = self.topology == "one-way"
+        made_of = experiment(
+            {
+                "seed": int(check_random_state(self.random_state).randint(2**31 - 1)),
+                "chip": self.chip,
+                "precision": "f64",
+                "data": {"scaling": self.scaling, "task": task},
+                "network": {
+                    "layers": layers,
+                    "topology": self.topology,
+                    "activation": self.activation,
+                },
+                # A feedforward network is at rest after as many whole steps as it has layers.
+                "relaxation": {
+                    "step": 1.0 if feedforward else 0.5,
+                    "tolerance": 1e-3,
+                    "max_steps": 12 + len(layers) if feedforward else 100,
+                },
+                "learning": {"rule": self.rule, "beta": self.beta},
+                "training": {
+                    "epochs": self.epochs,
+                    "batch": self.batch,
+                    "optimiser": {"sgd": {"rate": self.rate, "momentum": self.momentum}},
+                },
+            },
+            device=None if self.device == "exact" else self.device,
+            set=self.settings,
+        )
+        again = np.arange(min(len(X), _LOOKED_AT))
+        y = np.concatenate([y, y[again]])
+        back = None
+        if task == "classification":
+            y, back, names = [str(label) for label in y], names, []
+        data = (np.concatenate([X, X[again]]), y, names, len(again))
+        own = {"data": data, "system": None, "rule": None}
+        content = _lib.Run.open(made_of._content, name, "memory", None, own)
+        self.run_: Run = conduct(content, made_of, back, None, False)
+        self.machine_ = self.run_.machine
+        self.n_iter_ = len(self.run_.history)
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return self.machine_.settle(self.run_.scale(X)).outputs
+
+
+class EPClassifier(ClassifierMixin, _Estimator):
     """A simulated machine that learns classes by Equilibrium Propagation.
 
         eq.EPClassifier(hidden=(48,), device="pcm-nandakumar").fit(X, y).score(X_test, y_test)
@@ -70,39 +155,6 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
     On a device with noise two predictions of one sample may differ, as two readings do.
     """
 
-    def __init__(
-        self,
-        hidden: Sequence[int] = (48,),
-        *,
-        device: str | Mapping[str, Any] = "exact",
-        rule: str | Mapping[str, Any] = "asym-ep",
-        beta: float = 0.1,
-        topology: str = "one-way",
-        activation: str = "tanh",
-        epochs: int = 30,
-        batch: int = 32,
-        rate: float = 0.05,
-        momentum: float = 0.9,
-        scaling: str = "standardise",
-        chip: int = 0,
-        settings: Mapping[str, Any] | None = None,
-        random_state: Any = None,
-    ):
-        self.hidden = hidden
-        self.device = device
-        self.rule = rule
-        self.beta = beta
-        self.topology = topology
-        self.activation = activation
-        self.epochs = epochs
-        self.batch = batch
-        self.rate = rate
-        self.momentum = momentum
-        self.scaling = scaling
-        self.chip = chip
-        self.settings = settings
-        self.random_state = random_state
-
     def fit(self, X: Any, y: Any) -> EPClassifier:
         """Trains a machine on features ``X`` (samples x features) and labels ``y``."""
         X, y = validate_data(self, X, y, dtype=np.float64)
@@ -110,50 +162,9 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"y: 1 class, {self.classes_[0]!r}: expected at least two classes")
-        layers = [X.shape[1], *(int(nodes) for nodes in self.hidden), len(self.classes_)]
-        feedforward = self.topology == "one-way"
-        made_of = experiment(
-            {
-                "seed": int(check_random_state(self.random_state).randint(2**31 - 1)),
-                "chip": self.chip,
-                "precision": "f64",
-                "data": {"scaling": self.scaling},
-                "network": {
-                    "layers": layers,
-                    "topology": self.topology,
-                    "activation": self.activation,
-                },
-                # A feedforward network is at rest after as many whole steps as it has layers.
-                "relaxation": {
-                    "step": 1.0 if feedforward else 0.5,
-                    "tolerance": 1e-3,
-                    "max_steps": 12 + len(layers) if feedforward else 100,
-                },
-                "learning": {"rule": self.rule, "beta": self.beta},
-                "training": {
-                    "epochs": self.epochs,
-                    "batch": self.batch,
-                    "optimiser": {"sgd": {"rate": self.rate, "momentum": self.momentum}},
-                },
-            },
-            device=None if self.device == "exact" else self.device,
-            set=self.settings,
-        )
-        again = np.arange(min(len(X), _LOOKED_AT))
-        texts = [str(label) for label in np.concatenate([labels, labels[again]])]
-        data = (np.concatenate([X, X[again]]), texts, len(again))
-        own = {"data": data, "system": None, "rule": None}
-        content = _lib.Run.open(made_of._content, "EPClassifier", "memory", None, own)
         names = {str(at): label for at, label in enumerate(self.classes_.tolist())}
-        self.run_: Run = conduct(content, made_of, names, None, False)
-        self.machine_ = self.run_.machine
-        self.n_iter_ = len(self.run_.history)
+        self._train("EPClassifier", "classification", X, labels, len(self.classes_), names)
         return self
-
-    def _outputs(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return self.machine_.settle(self.run_.scale(X)).outputs
 
     def decision_function(self, X: Any) -> np.ndarray:
         """The value of each output node, samples x classes; of two classes, the second's value less
@@ -165,3 +176,75 @@ class EPClassifier(ClassifierMixin, BaseEstimator):
         """The label of each sample: that of its largest output."""
         largest = np.argmax(self._outputs(X), axis=1)
         return self.classes_[largest]
+
+
+class EPRegressor(MultiOutputMixin, RegressorMixin, _Estimator):
+    """A simulated machine that learns numbers by Equilibrium Propagation: one target or several.
+
+        eq.EPRegressor(hidden=(48,), device="pcm-nandakumar").fit(X, y).score(X_test, y_test)
+
+    The range that each target has over the training samples is that of its output, from
+    ``learning.target_off`` to ``learning.target_on``; predictions are in the target's own unit.
+    ``score`` is R2.
+
+    Parameters
+    ----------
+    hidden : sequence of int
+        Nodes of each hidden layer.
+    device : str or dict
+        A datasheet's name or path, ``"exact"``, or the table ``[device]``.
+    rule : str or dict
+        The learning rule, by name or with its table.
+    beta : float
+        Nudge strength, not 0.
+    topology : {"one-way", "reciprocal", "independent-feedback", "all-to-all"}
+        How layers are coupled.
+    activation : str
+        The response of the nodes.
+    epochs : int
+        Passes over the training samples.
+    batch : int
+        Samples of a mini-batch.
+    rate, momentum : float
+        Of gradient descent.
+    scaling : {"standardise", "unit-range", "centre", "none"}
+        How features become inputs.
+    chip : int
+        Names, beside the random state, what is fixed in the hardware.
+    settings : dict or None
+        Any other key of an experiment, such as ``{"device.crossbar.adc.bits": 8}``.
+    random_state : int, RandomState instance or None
+        Names every random stream; an integer gives the same bits each time.
+
+    Attributes
+    ----------
+    machine_ : Machine
+        The machine as training left it.
+    run_ : Run
+        Metrics and summary of the training; its test part are some of the training samples.
+    n_iter_ : int
+        Epochs trained.
+    n_features_in_ : int
+        Features of a sample.
+
+    On a device with noise two predictions of one sample may differ, as two readings do.
+    """
+
+    def fit(self, X: Any, y: Any) -> EPRegressor:
+        """Trains a machine on features ``X`` (samples x features) and targets ``y`` (a number each,
+        or samples x targets), each of which must vary."""
+        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        self._flat = y.ndim == 1
+        values = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        if len(X) < 2:
+            raise ValueError("1 sample: expected at least two, with different targets")
+        count = values.shape[1]
+        names = ["y"] if count == 1 else [f"y{target}" for target in range(1, count + 1)]
+        self._train("EPRegressor", "regression", X, values, count, names)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The value of each target, in its own unit: shaped as the targets in ``fit`` were."""
+        outputs = self._outputs(X)
+        values = self.run_._told(outputs)
+        return values[:, 0] if self._flat else values

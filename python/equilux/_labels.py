@@ -1,4 +1,4 @@
-"""Labels of any kind, as classes."""
+"""Labels of any kind, as classes, and values of targets."""
 
 from __future__ import annotations
 
@@ -40,6 +40,32 @@ def labels_of(y: Any, samples: int | None = None) -> list[Any]:
         if label is None or (isinstance(label, (float, complex)) and label != label):
             raise ValueError(f"y: sample {at}: {label}: expected a label")
     return listed
+
+
+def values_of(y: Any, samples: int) -> tuple[np.ndarray, list[str]]:
+    """The values of targets (samples x targets) and their names: those of the columns of a table,
+    else ``y``, or ``y1``, ``y2`` and so on."""
+    array = np.asarray(y)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2:
+        raise ValueError(
+            f"y: an array of {' x '.join(map(str, array.shape))}: expected samples x targets"
+        )
+    if array.dtype == object:
+        try:
+            array = array.astype(float)
+        except (TypeError, ValueError):
+            raise ValueError("y: expected numbers: this experiment learns values") from None
+    if len(array) != samples:
+        raise ValueError(
+            f"y: targets of {len(array)} samples, X has {samples} samples: expected one each"
+        )
+    called = list(getattr(y, "columns", [])) or [getattr(y, "name", None)]
+    if len(called) != array.shape[1] or not all(isinstance(name, str) for name in called):
+        count = array.shape[1]
+        called = ["y"] if count == 1 else [f"y{target}" for target in range(1, count + 1)]
+    return array, called
 
 
 def texts_of(labels: Sequence[Any]) -> tuple[list[str], dict[str, Any]]:

@@ -186,6 +186,7 @@ class Machine(Instruments):
     experiment: Experiment
     #: The label of each output, if it was trained.
     classes: list[Any] | None
+    _told: _lib.Targets | None
 
     def __init__(
         self,
@@ -199,8 +200,8 @@ class Machine(Instruments):
         if isinstance(config, (str, os.PathLike)) and os.path.isdir(config):
             from ._run import reopened
 
-            _, content, toml, classes, _ = reopened(config, settings_of(set, settings), device)
-            self._content, self.classes = content, classes
+            facts, content, toml, classes, _ = reopened(config, settings_of(set, settings), device)
+            self._content, self.classes, self._told = content, classes, facts.targets
             name = os.path.basename(os.path.normpath(config))
             self.experiment = Experiment(_lib.Experiment.of_toml(toml), name)
             if laboratory is not None:
@@ -210,22 +211,33 @@ class Machine(Instruments):
             return
         chosen = {"device": device, "laboratory": laboratory, "set": set}
         self.experiment = experiment(config, **chosen, **settings)
-        self.classes = None
+        self.classes = self._told = None
         self._content = _lib.Machine.build(self.experiment._content)
 
     @classmethod
-    def _of(cls, content: _lib.Machine, made_of: Experiment, classes: list[Any] | None) -> Machine:
+    def _of(
+        cls,
+        content: _lib.Machine,
+        made_of: Experiment,
+        classes: list[Any] | None,
+        told: _lib.Targets | None = None,
+    ) -> Machine:
         machine = cls.__new__(cls)
-        machine._content, machine.experiment, machine.classes = content, made_of, classes
+        machine._content, machine.experiment = content, made_of
+        machine.classes, machine._told = classes, told
         return machine
 
     def targets(self, y: Any) -> np.ndarray:
         """The targets of labels ``y``, samples x outputs, as the experiment's objective has them.
 
         Labels are the classes of the run that trained it, or the numbers of the outputs from 0.
-        Numbers of two dimensions, samples x outputs, are targets already.
+        Numbers of two dimensions, samples x outputs, are targets already; of a trained regression
+        ``y`` are values in their own units.
         """
-        from ._labels import labels_of, plain
+        from ._labels import labels_of, plain, values_of
+
+        if self._told is not None:
+            return self._told.shown(values_of(y, len(y))[0])
 
         array = np.asarray(y) if not isinstance(y, list) or (y and np.ndim(y[0]) == 1) else None
         if array is not None and array.ndim == 2 and (array.shape[1] > 1 or self.outputs == 1):
@@ -281,9 +293,17 @@ class Machine(Instruments):
         return found
 
     def predict(self, X: Any) -> np.ndarray:
-        """The class of each sample of inputs ``X`` (samples x inputs): its largest output."""
+        """The class of each sample of inputs ``X`` (samples x inputs): its largest output; of a
+        regression the values of targets, as :meth:`Run.predict` gives them."""
         from ._labels import array_of
 
+        if self._told is not None:
+            told = self._told(self.settle(X).outputs)
+            return told[:, 0] if told.shape[1] == 1 else told
+        if self.experiment["data"].get("task") == "regression":
+            raise ValueError(
+                "this machine has not been trained: which values its outputs stand for is not known"
+            )
         found = np.asarray(self._content.predict(X))
         return found if self.classes is None else array_of(self.classes)[found]
 
@@ -358,7 +378,8 @@ class Machine(Instruments):
 
     def copy(self) -> Machine:
         """Another machine that is as this one is now, hardware and counters included."""
-        return _machine_of(self.experiment, self._content.to_bytes(), self.classes)
+        state = self._content.to_bytes()
+        return _machine_of(self.experiment, state, self.classes, self._told)
 
     __copy__ = copy
 
@@ -366,17 +387,21 @@ class Machine(Instruments):
         return self.copy()
 
     def __reduce__(self):
-        return _machine_of, (self.experiment, self._content.to_bytes(), self.classes)
+        told = None if self._told is None else self._told.parts()
+        return _machine_of, (self.experiment, self._content.to_bytes(), self.classes, told)
 
     def __repr__(self) -> str:
         layers = "-".join(map(str, self.experiment["network"]["layers"]))
         return f"<Machine {layers}: {self.description}>"
 
 
-def _machine_of(made_of: Experiment, state: bytes, classes: list[Any] | None) -> Machine:
+def _machine_of(
+    made_of: Experiment, state: bytes, classes: list[Any] | None, told: Any = None
+) -> Machine:
     content = _lib.Machine.build(made_of._content)
     content.restore(state, True)
-    return Machine._of(content, made_of, classes)
+    told = _lib.Targets(*told) if isinstance(told, tuple) else told
+    return Machine._of(content, made_of, classes, told)
 
 
 def _number(value: Any, name: str) -> float:

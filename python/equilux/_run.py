@@ -12,7 +12,7 @@ import numpy as np
 
 from . import _lib, lab
 from ._experiment import Experiment, experiment, settings_of
-from ._labels import labels_of, read_classes, texts_of
+from ._labels import labels_of, read_classes, texts_of, values_of
 from ._machine import Machine
 from ._open import Rule, System
 from ._progress import bar as progress_bar
@@ -28,14 +28,15 @@ class Epoch(dict):
             raise AttributeError(name) from None
 
     def __repr__(self) -> str:
-        def percent(value: float) -> str:
-            return f"{100 * value:.2f} %"
-
         cost = "-" if self.train_cost is None else f"{self.train_cost:.4g}"
-        return (
-            f"epoch {self.epoch}: test {percent(self.test_accuracy)}, "
-            f"train {percent(self.train_accuracy)}, cost {cost}"
-        )
+        return f"epoch {self.epoch}: {score(self, 'test')}, {score(self, 'train')}, cost {cost}"
+
+
+def score(of: Mapping[str, Any], part: str) -> str:
+    """How well a machine does on a part, in words."""
+    if f"{part}_r2" in of:
+        return f"{part} R2 {of[f'{part}_r2']:.4f}"
+    return f"{part} {100 * of[f'{part}_accuracy']:.2f} %"
 
 
 class Run:
@@ -50,18 +51,21 @@ class Run:
     directory: Path | None
     #: The outcome, as ``summary.json`` has it.
     summary: dict[str, Any]
-    #: What a reader of the accuracies should know.
+    #: What a reader of the scores should know.
     warnings: list[str]
-    #: The label of each output.
-    classes: list[Any]
+    #: The label of each output; None where outputs stand for targets.
+    classes: list[Any] | None
+    #: The target of each output; None where outputs stand for classes.
+    targets: list[str] | None
     #: One row an epoch.
     history: list[Epoch]
 
-    def __init__(self, machine, made_of, directory, summary, warnings, classes, history, scaler):
+    def __init__(self, machine, made_of, directory, summary, warnings, classes, history, facts):
         self.machine = machine
         self.experiment, self.directory, self.summary = made_of, directory, summary
         self.warnings, self.classes, self.history = warnings, classes, history
-        self._scaler = scaler
+        self._scaler, self._told = facts.scaler, facts.targets
+        self.targets = None if self._told is None else self._told.names()
 
     @property
     def metrics(self) -> Any:
@@ -72,15 +76,33 @@ class Run:
             return self.history
         return pandas.DataFrame([dict(row) for row in self.history])
 
+    def _score(self, key: str) -> float:
+        if key not in self.summary:
+            learnt = "targets: it has test_r2 and train_r2"
+            if self._told is None:
+                learnt = "classes: it has test_accuracy and train_accuracy"
+            raise AttributeError(f"{key}: this run learnt {learnt}")
+        return self.summary[key]
+
     @property
     def test_accuracy(self) -> float:
         """Accuracy on the test part, 0 to 1."""
-        return self.summary["test_accuracy"]
+        return self._score("test_accuracy")
 
     @property
     def train_accuracy(self) -> float:
         """Accuracy on the training part, 0 to 1."""
-        return self.summary["train_accuracy"]
+        return self._score("train_accuracy")
+
+    @property
+    def test_r2(self) -> float:
+        """R2 on the test part of a regression; the mean of several targets."""
+        return self._score("test_r2")
+
+    @property
+    def train_r2(self) -> float:
+        """R2 on the training part of a regression; the mean of several targets."""
+        return self._score("train_r2")
 
     def scale(self, X: Any) -> np.ndarray:
         """Features (samples x features) as the inputs of the machine: scaled as in training."""
@@ -91,11 +113,17 @@ class Run:
         return self.machine.settle(self.scale(X))
 
     def predict(self, X: Any) -> np.ndarray:
-        """The label of each sample of features ``X``."""
+        """The label of each sample of features ``X``; of a regression the value of the target in
+        its own unit, or of several targets, samples x targets."""
         return self.machine.predict(self.scale(X))
 
     def score(self, X: Any, y: Any) -> float:
-        """The fraction of the samples whose label is that of their largest output."""
+        """The fraction of the samples whose label is that of their largest output; of a regression
+        R2, the mean of several targets."""
+        if self._told is not None:
+            told = self.predict(X)
+            known, _ = values_of(y, len(told))
+            return self._told.fit(known, told.reshape(known.shape))[0]
         labels = labels_of(y)
         found = self.predict(X)
         if len(found) != len(labels):
@@ -136,18 +164,21 @@ class Run:
     def __getstate__(self) -> dict[str, Any]:
         if isinstance(self.machine, System):
             return self.__dict__
-        return {**self.__dict__, "_scaler": self._scaler.parts()}
+        told = None if self._told is None else self._told.parts()
+        return {**self.__dict__, "_scaler": self._scaler.parts(), "_told": told}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if isinstance(self._scaler, tuple):
             self._scaler = _lib.Scaler(*self._scaler)
+        if isinstance(self._told, tuple):
+            self._told = _lib.Targets(*self._told)
 
     def __repr__(self) -> str:
         name = self.directory or f"{self.experiment.name}, in memory"
         epochs, samples = len(self.history), self.summary["test_samples"]
         return (
-            f"<Run {name}: {epochs} epochs, test {100 * self.test_accuracy:.2f} % of {samples}, "
+            f"<Run {name}: {epochs} epochs, {score(self.summary, 'test')} of {samples}, "
             f"{self.summary['machine']}>"
         )
 
@@ -178,7 +209,8 @@ def train(
         run = eq.train("digits-crossbar", X=X, y=y, callback=print)
 
     ``config``, ``device``, ``laboratory``, ``set`` and settings are those of :func:`experiment`.
-    ``X`` (samples x features) and ``y`` (a label each, of any hashable kind) take the place of its
+    ``X`` (samples x features) and ``y`` (a label each, of any hashable kind; of a regression,
+    ``data.task = "regression"``, numbers, samples or samples x targets) take the place of its
     data; they are split and scaled as it says, and the network's first and last layer follow them
     where they are given a ``config`` that is a dictionary without layers.
 
@@ -212,10 +244,18 @@ def train(
     if X is not None:
         X = np.asarray(X)
         samples = len(X) if X.ndim else 0
-        texts, back = texts_of(labels_of(y, samples))
-        own["data"] = (X, texts, 0)
+        if is_regression(made_of):
+            own["data"] = (X, *values_of(y, samples), 0)
+        else:
+            texts, back = texts_of(labels_of(y, samples))
+            own["data"] = (X, texts, [], 0)
     content = _lib.Run.open(made_of._content, made_of.name, place, path, own)
     return conduct(content, made_of, back, callback, progress, machine)
+
+
+def is_regression(made_of: Experiment) -> bool:
+    """Whether an experiment learns values of targets."""
+    return made_of["data"].get("task") == "regression"
 
 
 def _place(out, resume: bool, own_rule, machine) -> tuple[str, str | None]:
@@ -250,7 +290,7 @@ def conduct(content, made_of, back, callback, progress, machine=None) -> Run:
             row = Epoch(told)
             if bar is not None:
                 bar.n = row.epoch * facts.train_samples
-                bar.set_postfix_str(f"test {100 * row.test_accuracy:.2f} %")
+                bar.set_postfix_str(score(row, "test"))
             if callback is not None:
                 callback(row)
         elif bar is not None:
@@ -274,22 +314,29 @@ def conduct(content, made_of, back, callback, progress, machine=None) -> Run:
             bar.close()
     facts = content.facts()
     made_of = Experiment(_lib.Experiment.of_toml(facts.toml), made_of.name)
-    names = facts.classes
-    classes = read_classes(names) if back is None else [back[name] for name in names]
+    classes = classes_of(facts, back)
     trained = machine
     if trained is None and (own := content.machine()) is not None:
-        trained = Machine._of(own, made_of, classes)
+        trained = Machine._of(own, made_of, classes, facts.targets)
     warnings += summary.pop("warnings")
     directory = None if facts.directory is None else Path(facts.directory)
     history = _rows(facts.metrics)
-    return Run(trained, made_of, directory, summary, warnings, classes, history, facts.scaler)
+    return Run(trained, made_of, directory, summary, warnings, classes, history, facts)
+
+
+def classes_of(facts, back=None) -> list[Any] | None:
+    """The classes of a run, by the texts of which ``back`` says what they are."""
+    if facts.targets is not None:
+        return None
+    names = facts.classes
+    return read_classes(names) if back is None else [back[name] for name in names]
 
 
 def reopened(directory, settings: list[str], device):
     facts, content, summary = _lib.reopen(
         os.fspath(directory), settings, None if device is None else os.fspath(device), None, False
     )
-    return facts, content, facts.toml, read_classes(facts.classes), summary
+    return facts, content, facts.toml, classes_of(facts), summary
 
 
 def read_run(
@@ -307,7 +354,7 @@ def read_run(
     summary = json.loads(summary)
     name = os.path.basename(os.path.normpath(directory))
     made_of = Experiment(_lib.Experiment.of_toml(toml), name)
-    machine = Machine._of(content, made_of, classes)
+    machine = Machine._of(content, made_of, classes, facts.targets)
     warnings = summary.pop("warnings")
     rows = _rows(facts.metrics)
-    return Run(machine, made_of, Path(directory), summary, warnings, classes, rows, facts.scaler)
+    return Run(machine, made_of, Path(directory), summary, warnings, classes, rows, facts)

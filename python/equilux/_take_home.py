@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ def export(
 def verify(directory: str | os.PathLike) -> dict[str, Any]:
     """Checks an export: every file, and the machine that is built from them.
 
-    Returns ``ok``, ``problems``, ``test_accuracy`` and ``test_samples``.
+    Returns ``ok``, ``problems``, ``test_samples`` and ``test_accuracy``, or, of a regression,
+    ``test_r2``, ``test_rmse`` and ``test_mae``.
     """
     return json.loads(_lib.verify(os.fspath(directory)))
 
@@ -60,12 +62,21 @@ def report(directory: str | os.PathLike) -> Path:
     return Path(_lib.report(os.fspath(directory)))
 
 
-def load_data(name: str, label: str = "class") -> tuple[np.ndarray, np.ndarray]:
+def load_data(
+    name: str, label: str | Sequence[str] = "class", task: str = "classification"
+) -> tuple[np.ndarray, np.ndarray]:
     """A data set that an experiment may name, neither split nor scaled: ``"wine"``, ``"digits"``,
     one that was fetched or imported, or a CSV file with a column ``label``.
 
     Returns features (samples x features) and the label of each sample: numbers, where all classes
-    are numbers, else texts.
+    are numbers, else texts. With ``task="regression"``, ``label`` is the column of the target, and
+    its values are returned, or a list of such columns: samples x targets.
     """
-    X, labels, classes = _lib.load_data(name, label)
-    return X, np.asarray(read_classes(classes))[labels]
+    tasks = ["classification", "regression"]
+    if task not in tasks:
+        raise ValueError(f"task = {task!r}: expected one of {', '.join(tasks)}")
+    columns = [label] if isinstance(label, str) else list(label)
+    X, labels, names = _lib.load_data(name, columns, task == "regression")
+    if task == "regression":
+        return X, labels[:, 0] if isinstance(label, str) else labels
+    return X, np.asarray(read_classes(names))[labels]

@@ -14,6 +14,7 @@ mod measurement;
 mod number;
 mod open;
 mod run;
+mod targets;
 
 use pyo3::prelude::*;
 
@@ -38,6 +39,8 @@ mod _lib {
     use crate::measurement::Measurement;
     #[pymodule_export]
     use crate::run::{Facts, Run, Scaler, load_data, reopen};
+    #[pymodule_export]
+    use crate::targets::Targets;
 
     use super::*;
 

@@ -361,7 +361,7 @@ impl Machine {
 
     fn predict_in<T: Number>(&self, py: Python, x: &Bound<PyAny>) -> PyResult<Vec<usize>> {
         let inputs = self.inputs_of::<T>(x)?;
-        let labels = vec![0; inputs.ncols()];
+        let labels = vec![0; inputs.ncols()].into();
         let examples = equilux::data::Examples { inputs, labels };
         self.with::<T, _>(py, |system| predict(system, &examples))
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use equilux::data::Dataset;
+use equilux::data::{Columns, Dataset, Labels, Task};
 use equilux::experiment::{
     Experiment as Content, Given, Moment, Place, Precision, RunDirectory, Session, TrainingRun,
     outcome,
@@ -22,6 +22,7 @@ use crate::experiment::Experiment;
 use crate::machine::{Hold, Machine};
 use crate::number::Number;
 use crate::open::{PythonRule, PythonSystem};
+use crate::targets::Targets;
 
 /// How often Python hears how far an epoch is.
 const TELL_EVERY: Duration = Duration::from_millis(100);
@@ -95,18 +96,28 @@ pub struct Run {
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 struct OfPython<'py> {
-    /// Features, samples x features, with a label each; the last so many samples are to test.
-    data: Option<(Bound<'py, PyAny>, Vec<String>, usize)>,
+    /// Features, samples x features, with a label each, or values, samples x targets, and the names of
+    /// these; the last so many samples are to test.
+    data: Option<(Bound<'py, PyAny>, Bound<'py, PyAny>, Vec<String>, usize)>,
     system: Option<Py<PyAny>>,
     rule: Option<Py<PyAny>>,
 }
 
-fn given<T: Number>(py: Python, own: OfPython) -> PyResult<Given<T>> {
+fn given<T: Number>(py: Python, own: OfPython, task: Task) -> PyResult<Given<T>> {
     let mut given = Given::default();
-    if let Some((x, labels, test)) = own.data {
+    if let Some((x, y, names, test)) = own.data {
         let features = batch::<f64>(&x, "X", "features", None)?;
         let samples = features.ncols();
-        let mut dataset = Dataset::of_samples("data", features, &labels).map_err(|error| {
+        let dataset = match task {
+            Task::Classification => {
+                Dataset::of_samples("data", features, &y.extract::<Vec<String>>()?)
+            }
+            Task::Regression => {
+                let values = batch::<f64>(&y, "y", "targets", None)?;
+                Dataset::of_values("data", features, names, values)
+            }
+        };
+        let mut dataset = dataset.map_err(|error| {
             exception(Error::input(error.to_string().replacen("data: ", "y: ", 1)))
         })?;
         dataset.test_from = (test > 0).then(|| samples - test);
@@ -128,7 +139,7 @@ fn opened<T: Number>(
     name: &str,
     place: &Place,
 ) -> PyResult<TrainingRun<T>> {
-    let given = given::<T>(py, own)?;
+    let given = given::<T>(py, own, experiment.data.task)?;
     call(py, || TrainingRun::open(experiment, given, name, place))
 }
 
@@ -261,7 +272,9 @@ fn told(summary: &Summary) -> String {
 #[pyclass(frozen, get_all, module = "equilux._lib")]
 pub struct Facts {
     metrics: String,
+    /// The classes by name, and none where outputs stand for targets.
     classes: Vec<String>,
+    targets: Option<Py<Targets>>,
     directory: Option<PathBuf>,
     toml: String,
     scaler: Py<Scaler>,
@@ -273,9 +286,13 @@ impl Facts {
         let data = session.trainer.data();
         let scaler = Python::attach(|py| Py::new(py, scaler_of(session)));
         let metrics: &[EpochMetrics] = session.trainer.metrics();
+        let targets = Targets::of(&data.outputs, session.trainer.plan().objective);
+        let classes = if targets.is_none() { data.outputs.names() } else { Vec::new() };
+        let held = |targets| Python::attach(|py| Py::new(py, targets).expect("memory for names"));
         Self {
             metrics: json(&metrics),
-            classes: data.classes.clone(),
+            classes,
+            targets: targets.map(held),
             directory,
             toml: session.experiment.to_toml(),
             scaler: scaler.expect("memory for a few numbers"),
@@ -324,15 +341,25 @@ pub fn reopen(
     })
 }
 
-/// A data set that an experiment may name: features (samples x features), labels and classes.
+/// A data set that an experiment may name: features (samples x features), and labels with their
+/// classes, or values of targets (samples x targets) with their names.
 #[pyfunction]
 pub fn load_data(
     py: Python,
     name: &str,
-    label: &str,
+    label: Vec<String>,
+    regression: bool,
 ) -> PyResult<(Py<PyAny>, Py<PyAny>, Vec<String>)> {
-    let config = data::DataConfig { set: name.into(), label: label.into(), ..Default::default() };
+    let task = if regression { Task::Regression } else { Task::Classification };
+    let wrong = |message: String| exception(Error::input(format!("label: {message}")));
+    let label = Columns::of(label).map_err(wrong)?;
+    let config = data::DataConfig { set: name.into(), label, task, ..Default::default() };
     let dataset = call(py, || Dataset::load(&config))?;
-    let labels = dataset.labels.iter().map(|label| *label as i64).collect::<Vec<i64>>();
-    Ok((of_batch(py, dataset.features)?, of_list(py, labels), dataset.classes))
+    let labels = match dataset.labels {
+        Labels::Classes(labels) => {
+            of_list(py, labels.iter().map(|label| *label as i64).collect::<Vec<i64>>())
+        }
+        Labels::Values(values) => of_batch(py, values)?,
+    };
+    Ok((of_batch(py, dataset.features)?, labels, dataset.outputs))
 }

@@ -10,7 +10,9 @@ pytest.importorskip("sklearn")
 
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -18,7 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import equilux as eq
 
 
-@parametrize_with_checks([eq.EPClassifier(hidden=(16,))])
+@parametrize_with_checks([eq.EPClassifier(hidden=(16,)), eq.EPRegressor(hidden=(16,))])
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
 
@@ -29,6 +31,68 @@ def test_grid_search_over_a_pipeline(wine):
     search = GridSearchCV(pipeline, grid, cv=3, n_jobs=2).fit(*wine)
     assert search.best_score_ > 0.93
     assert len(search.cv_results_["params"]) == 4
+
+
+@pytest.fixture
+def proline():
+    return eq.load_data("wine", label="proline", task="regression")
+
+
+def test_a_regressor_does_as_well_as_a_line(proline):
+    X, X_test, y, y_test = train_test_split(*proline, random_state=0)
+    model = eq.EPRegressor(hidden=(12,), random_state=1).fit(X, y)
+    line = LinearRegression().fit(X, y)
+    found = model.predict(X_test)
+    assert found.shape == y_test.shape
+    assert model.score(X_test, y_test) == pytest.approx(r2_score(y_test, found))
+    assert model.score(X_test, y_test) > line.score(X_test, y_test) - 0.1
+    device = eq.EPRegressor(
+        hidden=(12,),
+        device="crossbar-generic",
+        beta=0.5,
+        settings={"device.crossbar.drive.range": 3.0, "device.crossbar.adc.range": 4.0},
+        random_state=1,
+    ).fit(X, y)
+    assert device.score(X_test, y_test) > line.score(X_test, y_test) - 0.2
+    again = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(again.predict(X_test), found)
+
+
+def test_several_targets_have_their_own_units():
+    X, y = eq.load_data("wine", label=["proline", "hue"], task="regression")
+    assert X.shape == (178, 12) and y.shape == (178, 2)
+    model = eq.EPRegressor(hidden=(16,), random_state=0).fit(X, y)
+    found = model.predict(X)
+    assert found.shape == y.shape
+    assert all(r2_score(y, found, multioutput="raw_values") > 0.5)
+    run = model.run_
+    assert run.classes is None and run.targets == ["y1", "y2"]
+    assert run.predict(X) == pytest.approx(found)
+    assert run.score(X, y) == pytest.approx(r2_score(y, found))
+    again = pickle.loads(pickle.dumps(run))
+    assert np.array_equal(again.predict(X), run.predict(X))
+    # The first samples are its test part.
+    of = run.summary["targets"][0]
+    first = y[: run.summary["test_samples"], 0], found[: run.summary["test_samples"], 0]
+    assert of["rmse"] == pytest.approx(root_mean_squared_error(*first))
+    assert of["mae"] == pytest.approx(mean_absolute_error(*first))
+
+
+def test_grid_search_over_a_regressor(proline):
+    pipeline = make_pipeline(StandardScaler(), eq.EPRegressor(scaling="none", random_state=1))
+    grid = {"epregressor__hidden": [(8,), (12,)], "epregressor__rate": [0.02, 0.05]}
+    search = GridSearchCV(pipeline, grid, cv=3, n_jobs=2).fit(*proline)
+    assert len(search.cv_results_["params"]) == 4
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.best_estimator_.score(*proline) > 0.6
+
+
+def test_targets_that_cannot_be_learnt_are_refused(proline):
+    X, y = proline
+    with pytest.raises(ValueError, match="target `y` is 3 in every sample that trains"):
+        eq.EPRegressor().fit(X, np.full(len(y), 3.0))
+    with pytest.raises(ValueError, match="learning.cost"):
+        eq.EPRegressor(settings={"learning.cost": "cross-entropy"}).fit(X, y)
 
 
 def test_labels_of_any_kind_keep_their_order(wine):
@@ -79,8 +143,9 @@ def test_wrong_parameters_are_named(wine):
         ({"device": "pcm"}, "no datasheet is called"),
         ({"settings": {"network.layer": 3}}, "did you mean `layers`"),
     ]:
-        with pytest.raises(ValueError, match=words):
-            eq.EPClassifier(**options).fit(*wine)
+        for estimator in (eq.EPClassifier, eq.EPRegressor):
+            with pytest.raises(ValueError, match=words):
+                estimator(**options).fit(*wine)
 
 
 def test_nothing_else_needs_scikit_learn():

@@ -173,3 +173,62 @@ def test_an_installed_package_brings_the_console_command():
         [Path(sys.executable).parent / "equilux", "--version"], capture_output=True, text=True
     )
     assert done.returncode == 0 and eq.__version__ in done.stdout
+
+
+def regression(**keys):
+    return {
+        "data": {"task": "regression", **keys},
+        "network": {"layers": [13, 8, 1]},
+        "training": {"epochs": 20},
+    }
+
+
+def test_numbers_are_learnt_as_on_the_command_line(tmp_path):
+    X, y = eq.load_data("wine", label="proline", task="regression")
+    of_file = eq.train(regression(set="wine", label="proline"), out=tmp_path / "file")
+    run = eq.train(regression(), X=X, y=y, out=tmp_path / "own")
+    assert run.test_r2 == of_file.test_r2 and run.history == of_file.history
+    assert run.targets == ["y"] and of_file.targets == ["proline"] and run.classes is None
+    assert "R2" in repr(run) and "R2" in repr(run.history[0])
+    assert run.score(X, y) > 0.5 and run.predict(X).shape == y.shape
+    with pytest.raises(AttributeError, match="it has test_r2"):
+        assert run.test_accuracy
+    machine = eq.Machine(tmp_path / "own")
+    assert np.array_equal(machine.predict(run.scale(X)), run.predict(X))
+    shown = machine.targets(y)
+    assert shown.shape == (178, 1) and shown.max() <= 1.5
+    found = machine.gradient(run.scale(X)[:32], y[:32])
+    assert found.cosine(machine.gradient(run.scale(X)[:32], y[:32], rule="adjoint")) > 0.9
+    with pytest.raises(ValueError, match="has not been trained"):
+        eq.Machine(regression(set="wine", label="proline")).predict(run.scale(X))
+    again = eq.read_run(tmp_path / "own")
+    assert np.array_equal(again.predict(X), run.predict(X))
+    assert again.evaluate()["test_rmse"] == run.summary["test_rmse"]
+    run.export(tmp_path / "export", to="npz")
+    verified = eq.verify(tmp_path / "export")
+    assert verified["ok"] and verified["test_r2"] == pytest.approx(run.test_r2)
+
+
+def test_targets_of_a_table_keep_their_names():
+    pandas = pytest.importorskip("pandas")
+    X, y = eq.load_data("wine", label=["proline", "hue"], task="regression")
+    config = regression()
+    config["network"]["layers"] = [12, 8, 2]
+    table = pandas.DataFrame(y, columns=["proline", "hue"])
+    run = eq.train(config, X=X, y=table, out=False)
+    assert run.targets == ["proline", "hue"] and run.predict(X).shape == (178, 2)
+
+
+def test_numbers_of_another_kind_are_refused(wine):
+    X, y = wine
+    with pytest.raises(ValueError, match='data.task = "regression"'):
+        eq.train({"network": {"layers": [13, 4, 3]}}, X=X, y=X[:, 0], out=False)
+    for bad, words in [
+        (np.where(y > 1, np.nan, y), "y: row .*, column 0: expected a finite number"),
+        (y[:-1], "targets of 177 samples, X has 178"),
+        (np.zeros(178), "target `y` is 0 in every sample"),
+        (np.array(["a"] * 178), "dtype"),
+        (y[:, None, None], "expected samples x targets"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            eq.train(regression(), X=X, y=bad, out=False)

@@ -7,6 +7,8 @@ pub enum Span {
     All,
     /// This or more.
     From(f64),
+    /// This or less.
+    UpTo(f64),
     /// The first to the second.
     Between(f64, f64),
 }
@@ -35,7 +37,7 @@ impl Statistics {
     /// Student's m -+ t s / sqrt(n). For numbers between a and b, V(x) = (x - a)(b - x): Wilson's
     /// interval (J. Am. Stat. Assoc. 22, 209, 1927) of as many effective trials as the spread of the
     /// sample says (Dean & Pagano, J. Surv. Stat. Methodol. 3, 484, 2015); for numbers from a on, V(x)
-    /// = x - a. It holds the mean and does not leave the span.
+    /// = x - a, and for numbers up to b, V(x) = b - x. It holds the mean and does not leave the span.
     pub fn of(values: &[f64], span: Span) -> Option<Self> {
         let n = values.len();
         if n == 0 {
@@ -54,6 +56,10 @@ impl Statistics {
 
 /// The score interval about `mean` of which `half` would be half the width if V were constant.
 fn score_interval(mean: f64, half: f64, span: Span) -> (f64, f64) {
+    if let Span::UpTo(b) = span {
+        let (low, high) = score_interval(-mean, half, Span::From(-b));
+        return (-high, -low);
+    }
     let square = half * half;
     let (low, high, ends) = match span {
         Span::From(a) if mean > a => {

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use super::print;
 use crate::Result;
 use crate::experiment::{Experiment, RunDirectory, outcome};
+use crate::report::scores::{beside, full, number};
 use crate::report::{aligned, format};
-use crate::training::Summary;
+use crate::training::{Score, Scores, Summary};
 
 /// Show what differs between runs, in configuration and result
 #[derive(Debug, Args)]
@@ -23,9 +24,7 @@ pub struct CompareCommand {
 /// A result: what it is called and how it reads.
 type ResultOf = (&'static str, fn(&Summary) -> String);
 
-const RESULTS: [ResultOf; 8] = [
-    ("test accuracy", |of| format::percent(of.test_accuracy)),
-    ("train accuracy", |of| format::percent(of.train_accuracy)),
+const RESULTS: [ResultOf; 6] = [
     ("test unsettled", |of| format!("{} of {}", of.test_unsettled, of.test_samples)),
     ("epochs", |of| of.epochs.to_string()),
     ("laboratory time", |of| format::duration(of.lab.seconds)),
@@ -67,12 +66,32 @@ pub(super) fn run(command: &CompareCommand, json: bool) -> Result<()> {
         rows.push(vec!["(the same configuration)".into()]);
     }
     rows.push(Vec::new());
+    rows.extend(scores(&summaries));
     rows.extend(RESULTS.iter().map(|(label, read)| {
         // A run that was killed in its first epoch has none.
         let result = |summary: &Option<Summary>| summary.as_ref().map_or("-".into(), read);
         std::iter::once((*label).to_owned()).chain(summaries.iter().map(result)).collect()
     }));
     print(&aligned(&rows).join("\n"))
+}
+
+/// How well the runs do on their test and training parts: called accuracy or R2 where all of them
+/// learn classes, or all of them targets.
+fn scores(summaries: &[Option<Summary>]) -> [Vec<String>; 2] {
+    let all = || summaries.iter().flatten().map(|summary| summary.scores.test().name());
+    let name = all().next().filter(|name| all().all(|other| other == *name));
+    let shown = |score: Score| match name {
+        Some(_) => number(score) + &beside(score),
+        None => full(score),
+    };
+    let row = |part: &str, of: fn(&Scores) -> Score| {
+        let result = |summary: &Option<Summary>| {
+            summary.as_ref().map_or("-".into(), |summary| shown(of(&summary.scores)))
+        };
+        let label = format!("{part} {}", name.unwrap_or("score"));
+        [label].into_iter().chain(summaries.iter().map(result)).collect()
+    };
+    [row("test", Scores::test), row("train", Scores::train)]
 }
 
 fn name(run: &Path) -> String {

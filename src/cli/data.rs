@@ -43,7 +43,8 @@ struct Fetch {
 
 /// Import a table of text, or a directory in the layout of MNIST
 ///
-/// Arrays (.npz, .npy) and directories of images need no import: `data.set` takes their paths.
+/// Arrays (.npz, .npy), directories of images and tables of targets (data.task = "regression") need no
+/// import: `data.set` takes their paths.
 ///
 /// The set is checked in full, then copied into the store; a set imported before by the same name
 /// is replaced.
@@ -91,8 +92,8 @@ fn list(store: &Store, json: bool) -> Result<()> {
     )];
     for set in &sets {
         let [samples, features, classes] = match set.size {
-            Some(Size { samples, features, classes }) => {
-                [samples, features, classes].map(|number| number.to_string())
+            Some(Size { samples, features, outputs }) => {
+                [samples, features, outputs].map(|number| number.to_string())
             }
             None => ["-", "-", "-"].map(str::to_owned),
         };
@@ -115,7 +116,7 @@ fn listing_json(set: &Listing) -> Value {
     if let Some(size) = set.size {
         value["samples"] = size.samples.into();
         value["features"] = size.features.into();
-        value["classes"] = size.classes.into();
+        value["classes"] = size.outputs.into();
     }
     value["status"] = match &set.place {
         Place::BuiltIn => "built-in",
@@ -184,7 +185,7 @@ fn import(store: &Store, command: &Import, json: bool) -> Result<()> {
     } else {
         data::import_csv(path, &name, &command.label, store)?
     };
-    let (Size { samples, features, classes }, kept) =
+    let (Size { samples, features, outputs: classes }, kept) =
         (imported.size, imported.path.display().to_string());
     if json {
         let name = imported.name;

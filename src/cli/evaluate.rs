@@ -8,7 +8,9 @@ use super::print;
 use crate::arithmetic::Real;
 use crate::data::Samples;
 use crate::experiment::{Experiment, RunDirectory, Session, in_precision};
+use crate::report::aligned;
 use crate::report::format::percent;
+use crate::report::scores::of_targets;
 use crate::training::{Confusion, Summary};
 use crate::{Error, Result};
 
@@ -43,7 +45,14 @@ pub(super) fn run(command: &EvaluateCommand, json: bool) -> Result<()> {
     if json {
         return print(&serde_json::to_string(&summary).expect("names and finite numbers"));
     }
-    print(&format!("{}\n{}", super::train::describe(&summary), confused(&summary.confusion)))
+    let scores = &summary.scores;
+    let detail = match (scores.confusion(), scores.targets()) {
+        (Some(confusion), _) => confused(confusion),
+        // Of a single target all is said.
+        (None, [_]) => String::new(),
+        (None, targets) => aligned(&of_targets(targets)).join("\n"),
+    };
+    print(format!("{}\n{detail}", super::train::describe(&summary)).trim_end())
 }
 
 fn evaluated<T: Real>(
@@ -57,7 +66,8 @@ fn evaluated<T: Real>(
         let known = samples.labels.is_some();
         if !known {
             return Err(Error::input(format!(
-                "--test {file}: no labels: expected them beside the features"
+                "--test {file}: no labels: expected {} beside the features",
+                experiment.data.task.outputs()
             )));
         }
         let examples = session.examples(&samples);

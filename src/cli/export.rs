@@ -9,10 +9,11 @@ use serde_json::json;
 use super::print;
 use crate::experiment::Experiment;
 use crate::export::{
-    ExportOptions, MaskOptions, Placed, Placing, Target, export, files, import, import_weights,
-    verify,
+    Expected, ExpectedClasses, ExpectedValues, ExportOptions, MaskOptions, Placed, Placing, Target,
+    export, files, import, import_weights, verify,
 };
 use crate::report::format::percent;
+use crate::report::scores::{full, number};
 use crate::{Error, Result};
 
 /// Write a trained machine for a device: masks, conductances or tensors, with a manifest
@@ -204,15 +205,22 @@ pub(super) fn run(command: &ExportCommand, json: bool) -> Result<()> {
             files(&command.out, &manifest).iter().map(|file| file.display().to_string()).collect();
         return print(&json!({ "files": files, "expected": expected }).to_string());
     }
+    let does = match expected {
+        Expected::Classes(ExpectedClasses { samples, correct, accuracy, as_trained, .. }) => {
+            format!(
+                "test accuracy {} ({correct} of {samples}); the trained one, programmed as anew, gives the same class for {as_trained} of {samples}",
+                percent(*accuracy)
+            )
+        }
+        Expected::Values(ExpectedValues { samples, r2_as_trained, .. }) => format!(
+            "test {} ({samples} samples); the trained one, programmed as anew, has R2 {r2_as_trained:.4}",
+            full(expected.score())
+        ),
+    };
     print(&format!(
-        "{} files in {}\nthe machine built from them, with errors of programming and noise of its own: test accuracy {} ({} of {}); the trained one, programmed as anew, gives the same class for {} of {}",
+        "{} files in {}\nthe machine built from them, with errors of programming and noise of its own: {does}",
         manifest.files.len() + 1,
-        command.out.display(),
-        percent(expected.accuracy),
-        expected.correct,
-        expected.samples,
-        expected.as_trained,
-        expected.samples
+        command.out.display()
     ))
 }
 
@@ -220,10 +228,11 @@ pub(super) fn run_verify(command: &VerifyCommand, json: bool) -> Result<()> {
     let found = verify(&command.directory)?;
     if json {
         print(&serde_json::to_string(&found).expect("names and finite numbers"))?;
-    } else if let (true, Some(accuracy)) = (found.ok, found.test_accuracy) {
+    } else if let (true, Some(score)) = (found.ok, found.found.score()) {
         print(&format!(
-            "as the manifest says: test accuracy {}, every one of {} predictions the same",
-            percent(accuracy),
+            "as the manifest says: test {} {}, every one of {} predictions the same",
+            score.name(),
+            number(score),
             found.test_samples
         ))?;
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::print;
-use crate::data::{DataConfig, Dataset, Size};
+use crate::data::{Columns, DataConfig, Dataset, Size, Task};
 use crate::experiment::{Experiment, Sheet, from_there};
 use crate::file::write_text;
 use crate::{Error, Result};
@@ -76,9 +76,12 @@ pub struct InitCommand {
     /// The data set it learns: the path of a table, of arrays or of a directory of images, or a name
     #[arg(long, value_name = "SET", default_value = "wine")]
     data: String,
-    /// The label column of a table
+    /// The label column of a table; may be repeated where targets are learnt
     #[arg(long, value_name = "COLUMN", default_value = "class")]
-    label: String,
+    label: Vec<String>,
+    /// Numbers are learnt in place of classes: the labels are targets of a regression
+    #[arg(long)]
+    regression: bool,
     /// A datasheet of the hardware: one of `equilux devices`, or the path of your own
     #[arg(long, value_name = "SHEET")]
     device: Option<String>,
@@ -123,18 +126,23 @@ fn experiment(command: &InitCommand, path: &Path) -> Result<String> {
     let directory = path.parent().unwrap_or(Path::new(""));
     let data = DataConfig {
         set: command.data.clone(),
-        label: command.label.clone(),
+        label: Columns::of(command.label.clone())
+            .map_err(|e| Error::input(format!("--label: {e}")))?,
+        task: if command.regression { Task::Regression } else { Task::Classification },
         ..DataConfig::default()
     };
-    let Size { features, classes, .. } = Dataset::load(&data)?.size();
+    let Size { features, outputs, .. } = Dataset::load(&data)?.size();
     let mut text = TEMPLATE.to_owned();
     let named = |file: &str| from_there(directory, file);
     let set = if Dataset::is_a_file(&data.set) { named(&data.set)? } else { data.set.clone() };
     say(&mut text, "set", &format!("{set:?}"));
     if data.label != DataConfig::default().label {
-        say(&mut text, "label", &format!("{:?}", data.label));
+        say(&mut text, "label", &data.label.to_string());
     }
-    say(&mut text, "layers", &format!("[{features}, {HIDDEN}, {classes}]"));
+    if command.regression {
+        say(&mut text, "task", "\"regression\"");
+    }
+    say(&mut text, "layers", &format!("[{features}, {HIDDEN}, {outputs}]"));
     if let Some(name) = &command.device {
         let on_modulator = Sheet::find(name)?.kind == "spim";
         let called = if name.ends_with(".toml") { named(name)? } else { name.clone() };

@@ -7,12 +7,14 @@ use serde_json::json;
 
 use super::print;
 use crate::arithmetic::Real;
-use crate::data::Samples;
+use crate::data::{Labels, Samples};
 use crate::experiment::{Experiment, Predictions, RunDirectory, Session, in_precision};
 use crate::report::format::counted;
+use crate::report::scores::full;
+use crate::training::Score;
 use crate::{Error, Result};
 
-/// Write what a trained machine says of samples: outputs, node values at rest, classes
+/// Write what a trained machine says of samples: outputs, node values at rest, classes or targets
 #[derive(Debug, Args)]
 pub struct PredictCommand {
     /// The directory of a run
@@ -49,17 +51,31 @@ pub(super) fn run(command: &PredictCommand, json: bool) -> Result<()> {
     found.write(&command.out)?;
     let (samples, out) = (found.given.len(), command.out.display());
     let unsettled = found.settled.iter().filter(|settled| !**settled).count();
-    let correct = found.correct();
+    let (correct, fit) = (found.correct(), found.score().and_then(Score::fit));
     if json {
-        let object = json!({
-            "out": out.to_string(), "samples": samples, "unsettled": unsettled, "correct": correct,
-            "classes": found.classes,
-        });
+        let mut object =
+            json!({ "out": out.to_string(), "samples": samples, "unsettled": unsettled });
+        match found.given {
+            Labels::Classes(_) => {
+                object["correct"] = json!(correct);
+                object["classes"] = json!(found.names);
+            }
+            Labels::Values(_) => {
+                object["r2"] = json!(fit.map(|fit| fit.r2));
+                object["rmse"] = json!(fit.map(|fit| fit.rmse));
+                object["mae"] = json!(fit.map(|fit| fit.mae));
+                object["targets"] = json!(found.names);
+            }
+        }
         return print(&object.to_string());
     }
-    let right = correct.map_or(String::new(), |correct| format!(", {correct} of them right"));
+    let score = match (correct, fit) {
+        (Some(correct), _) => format!(", {correct} of them right"),
+        (None, Some(fit)) => format!(", {}", full(Score::Fit(fit))),
+        (None, None) => String::new(),
+    };
     let samples = counted(samples, "sample");
-    print(&format!("{samples}{right}, {unsettled} not settled, in {out}"))
+    print(&format!("{samples}{score}, {unsettled} not settled, in {out}"))
 }
 
 fn predicted<T: Real>(

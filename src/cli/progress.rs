@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::tell;
 use crate::report::format;
+use crate::report::scores::short;
 use crate::study::Progress;
 use crate::training::EpochMetrics;
 
@@ -31,8 +32,7 @@ impl Epochs {
 
     /// An epoch begins, after the `last` one.
     pub(super) fn begins(&self, epoch: usize, last: Option<&EpochMetrics>) {
-        let last = last
-            .map_or(String::new(), |row| format!("  test {}", format::percent(row.test_accuracy)));
+        let last = last.map_or(String::new(), |row| format!("  test {}", short(row.test)));
         self.bar.set_message(format!("epoch {epoch}/{}{last}", self.epochs));
     }
 
@@ -58,12 +58,12 @@ impl Epochs {
             row.epoch,
             self.epochs,
             row.train_cost,
-            format::percent(row.train_accuracy)
+            short(row.train)
         );
-        if let Some(accuracy) = row.validation_accuracy {
-            line += &format!(", validation {}", format::percent(accuracy));
+        if let Some(score) = row.validation {
+            line += &format!(", validation {}", short(score));
         }
-        line += &format!(", test {}", format::percent(row.test_accuracy));
+        line += &format!(", test {}", short(row.test));
         for (lost, of, what) in [
             (row.unsettled, "sample", "did not settle and took no part"),
             (row.truncated, "sample", "took part before they had settled"),

@@ -10,8 +10,9 @@ use crate::arithmetic::Real;
 use crate::experiment::{
     Experiment, Given, Moment, Place, RunDirectory, TrainingRun, in_precision,
 };
+use crate::report::scores::{beside, number};
 use crate::report::{self, format};
-use crate::training::Summary;
+use crate::training::{Score, Summary};
 use crate::{Error, Result, wire};
 
 /// Train a machine as an experiment says
@@ -135,15 +136,23 @@ fn run_epochs<T: Real>(run: &mut TrainingRun<T>) -> Result<()> {
 
 /// What a user reads at the end of a run, or of an evaluation.
 pub(super) fn describe(summary: &Summary) -> String {
-    let Summary { lab, test_samples, .. } = summary;
-    let right = (summary.test_accuracy * *test_samples as f64).round();
+    let Summary { lab, test_samples, scores, .. } = summary;
+    let of = match (scores.test(), scores.targets().len()) {
+        (Score::Accuracy(accuracy), _) => {
+            let right = (accuracy * *test_samples as f64).round();
+            format!("{right} of {test_samples}")
+        }
+        (Score::Fit(_), 0 | 1) => format!("{test_samples} samples"),
+        (Score::Fit(_), targets) => format!("{test_samples} samples, means of {targets} targets"),
+    };
+    let score = |part: &str, score: Score| {
+        let name = format!("{part} {}", score.name());
+        format!("{name:<14} {}{}", number(score), beside(score))
+    };
     let mut lines = vec![
         format!("machine        {}", summary.machine),
-        format!(
-            "test accuracy  {} ({right} of {test_samples})",
-            format::percent(summary.test_accuracy)
-        ),
-        format!("train accuracy {}", format::percent(summary.train_accuracy)),
+        format!("{} ({of})", score("test", scores.test())),
+        score("train", scores.train()),
     ];
     lines.extend(summary.warnings().iter().map(|warning| format!("warning        {warning}")));
     if lab.seconds > 0.0 {

@@ -1,15 +1,17 @@
 //! Sets in arrays of numpy: features and labels by name in an `.npz`, or in two `.npy` files.
 //!
 //! Features are `samples x ...`, one number a feature in the order of memory (last index fastest);
-//! labels are whole numbers, one a sample. Not-a-number is a missing value.
+//! labels are whole numbers, one a sample, or, of a regression, any numbers, samples x targets. A
+//! feature that is not a number is a missing value.
 
 use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
 
-use super::csv::sort_classes;
+use super::classes::{ADVICE, sort_classes};
+use super::known::Known;
 use super::missing::{Gaps, Missing};
-use super::{Dataset, Samples};
+use super::{Columns, Dataset, Labels, Samples, Task};
 use crate::file::matrix::{Array, column_by_column, parse_array};
 use crate::file::npz::Npz;
 use crate::file::{limits, read_bytes};
@@ -31,7 +33,12 @@ const USUAL: [&[&str]; 6] = [
 /// # Errors
 /// [`Error::Read`] when it cannot be read; [`Error::Input`] naming file and array for arrays that
 /// are not there, no features or labels, or do not fit each other.
-pub(super) fn read_npz(path: &Path, names: Option<&[String]>, missing: Missing) -> Result<Dataset> {
+pub(super) fn read_npz(
+    path: &Path,
+    names: Option<&[String]>,
+    task: Task,
+    missing: Missing,
+) -> Result<Dataset> {
     let mut archive = Npz::open(path)?;
     let held = archive.names();
     let has = |name: &&str| held.iter().any(|held| held == name);
@@ -54,7 +61,7 @@ pub(super) fn read_npz(path: &Path, names: Option<&[String]>, missing: Missing) 
         .iter()
         .map(|name| Ok((format!("{}: array `{name}`", path.display()), archive.array(name)?)))
         .collect();
-    assemble(path, arrays?, missing)
+    assemble(path, arrays?, (task, &names[1]), missing)
 }
 
 /// The samples in the archive at `path`: of the test part, where it has one, and without labels where
@@ -62,7 +69,12 @@ pub(super) fn read_npz(path: &Path, names: Option<&[String]>, missing: Missing) 
 ///
 /// # Errors
 /// Those of [`read_npz`].
-pub(super) fn samples(path: &Path, names: Option<&[String]>, missing: Missing) -> Result<Samples> {
+pub(super) fn samples(
+    path: &Path,
+    names: Option<&[String]>,
+    task: Task,
+    missing: Missing,
+) -> Result<Samples> {
     let mut archive = Npz::open(path)?;
     let held = archive.names();
     let has = |name: &str| held.iter().any(|held| held == name);
@@ -83,7 +95,7 @@ pub(super) fn samples(path: &Path, names: Option<&[String]>, missing: Missing) -
         true => {
             let found = archive.array(labels)?;
             let label_name = format!("{}: array `{labels}`", path.display());
-            Some(classes_of(&label_name, &found, features.ncols(), &name)?)
+            Some(labels_in(&label_name, &found, features.ncols(), &name, task)?)
         }
         false => None,
     };
@@ -139,10 +151,15 @@ fn check_features(name: &str, array: &Array, gaps: &mut Gaps) -> Result<(usize, 
 ///
 /// # Errors
 /// Those of [`read_npz`].
-pub(super) fn read_npy(path: &Path, label: &str, missing: Missing) -> Result<Dataset> {
+pub(super) fn read_npy(
+    path: &Path,
+    label: &Columns,
+    task: Task,
+    missing: Missing,
+) -> Result<Dataset> {
     let labels = labels_of(path, label).ok_or_else(|| {
         Error::input(format!(
-            "data.label = \"{label}\": expected the .npy file with the labels of {}",
+            "data.label = {label}: expected the .npy file with the labels of {}",
             path.display()
         ))
     })?;
@@ -151,18 +168,27 @@ pub(super) fn read_npy(path: &Path, label: &str, missing: Missing) -> Result<Dat
         let array = parse_array(&read_bytes(path)?);
         Ok((name.clone(), array.map_err(|message| Error::input(format!("{name}: {message}")))?))
     };
-    assemble(path, vec![read(path)?, read(&labels)?], missing)
+    let name = labels.file_stem().unwrap_or_default().to_string_lossy();
+    assemble(path, vec![read(path)?, read(&labels)?], (task, &name), missing)
 }
 
 /// The file with the labels of the features in `path`: beside it, unless its path is in full.
-pub(super) fn labels_of(path: &Path, label: &str) -> Option<PathBuf> {
+pub(super) fn labels_of(path: &Path, label: &Columns) -> Option<PathBuf> {
     let beside = path.parent().unwrap_or(Path::new(""));
+    let [label] = label.names() else { return None };
     label.ends_with(".npy").then(|| beside.join(label))
 }
 
-/// The set of features and labels, and of those of a test part if there are any.
-fn assemble(path: &Path, arrays: Vec<(String, Array)>, missing: Missing) -> Result<Dataset> {
+/// The set of features and labels, and of those of a test part if there are any; `label` is what
+/// labels are called.
+fn assemble(
+    path: &Path,
+    arrays: Vec<(String, Array)>,
+    (task, label): (Task, &str),
+    missing: Missing,
+) -> Result<Dataset> {
     let (mut features, mut texts, mut samples) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut values, mut targets) = (Vec::new(), None);
     let mut gaps = Gaps::default();
     let (mut rows, mut first) = (None, String::new());
     for [(name, array), (label_name, labels)] in arrays.as_chunks::<2>().0 {
@@ -178,27 +204,92 @@ fn assemble(path: &Path, arrays: Vec<(String, Array)>, missing: Missing) -> Resu
         }
         features.extend_from_slice(&array.values);
         samples.push(count);
-        texts.extend(classes_of(label_name, labels, count, name)?);
+        match labels_in(label_name, labels, count, name, task)? {
+            Known::Classes(more) => texts.extend(more),
+            Known::Values(more) => {
+                let (found, before) = (more.nrows(), targets.unwrap_or(more.nrows()));
+                if found != before {
+                    return Err(Error::input(format!(
+                        "{label_name}: {found} targets of a sample: expected {before}, as many as those \
+                         of the training part"
+                    )));
+                }
+                targets = Some(found);
+                values.extend_from_slice(more.as_slice());
+            }
+        }
     }
     let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
     gaps.check(missing).map_err(wrong)?;
-    let (labels, classes) = sort_classes(&texts).map_err(wrong)?;
-    if classes.len() < 2 {
-        return Err(wrong(format!(
-            "every label is {}: expected at least two classes",
-            classes.first().map_or("", String::as_str)
-        )));
-    }
-    let rows = rows.unwrap_or_default();
-    let features = column_by_column(rows, texts.len(), features).map_err(wrong)?;
+    let (rows, count) = (rows.unwrap_or_default(), samples.iter().sum());
+    let (labels, outputs) = match targets {
+        Some(targets) => {
+            let labels = column_by_column(targets, count, values).map_err(wrong)?;
+            let names = match targets {
+                1 => vec![label.to_owned()],
+                _ => (0..targets).map(|target| format!("{label}_{target}")).collect(),
+            };
+            (Labels::Values(labels), names)
+        }
+        None => {
+            let (labels, classes) = sort_classes(&texts).map_err(wrong)?;
+            if classes.len() < 2 {
+                return Err(wrong(format!(
+                    "every label is {}: expected at least two classes",
+                    classes.first().map_or("", String::as_str)
+                )));
+            }
+            (Labels::Classes(labels), classes)
+        }
+    };
+    let features = column_by_column(rows, count, features).map_err(wrong)?;
     Ok(Dataset {
         name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         features,
         labels,
-        classes,
+        outputs,
         feature_names: (0..rows).map(|feature| format!("feature_{feature}")).collect(),
         test_from: (samples.len() > 1).then(|| samples[0]),
     })
+}
+
+/// The labels of `count` samples.
+fn labels_in(
+    name: &str,
+    labels: &Array,
+    count: usize,
+    features: &str,
+    task: Task,
+) -> Result<Known> {
+    match task {
+        Task::Classification => classes_of(name, labels, count, features).map(Known::Classes),
+        Task::Regression => values_of(name, labels, count, features).map(Known::Values),
+    }
+}
+
+/// The targets of `count` samples, targets x samples.
+fn values_of(name: &str, labels: &Array, count: usize, features: &str) -> Result<DMatrix<f64>> {
+    let wrong = |message: String| Error::input(format!("{name}: {message}"));
+    let (found, targets) = match labels.shape[..] {
+        [found] => (found, 1),
+        [found, targets] if targets > 0 => (found, targets),
+        _ => {
+            let shape = &labels.shape;
+            return Err(wrong(format!("expected samples x targets, found shape {shape:?}")));
+        }
+    };
+    if found != count {
+        return Err(wrong(format!(
+            "targets of {found} samples: expected {count}, as many as {features} has samples"
+        )));
+    }
+    if let Some(at) = labels.values.iter().position(|value| !value.is_finite()) {
+        let (sample, target, value) = (at / targets, at % targets, labels.values[at]);
+        return Err(wrong(format!(
+            "sample {sample}, target {target}: expected a finite number, found {value}"
+        )));
+    }
+    column_by_column(targets, count, labels.values.clone()).map_err(wrong)
 }
 
 /// The labels of `count` samples as text.
@@ -214,7 +305,7 @@ fn classes_of(name: &str, labels: &Array, count: usize, features: &str) -> Resul
         _ => {
             return Err(wrong(format!(
                 "expected a label for each sample, found shape {:?}; of outputs side by side the class \
-                 is their argmax",
+                 is their argmax, and data.task = \"regression\" learns targets",
                 labels.shape
             )));
         }
@@ -224,7 +315,9 @@ fn classes_of(name: &str, labels: &Array, count: usize, features: &str) -> Resul
         if value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0 {
             Ok(format!("{}", *value as i64))
         } else {
-            Err(wrong(format!("sample {sample}: expected a whole number as label, found {value}")))
+            Err(wrong(format!(
+                "sample {sample}: expected a whole number as label, found {value}: {ADVICE}"
+            )))
         }
     };
     labels.values.iter().enumerate().map(label).collect()

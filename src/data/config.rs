@@ -3,7 +3,7 @@
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Missing, Scaling};
+use super::{Columns, Missing, Scaling, Task};
 use crate::file::limits;
 use crate::quantity::range;
 
@@ -18,10 +18,13 @@ pub struct DataConfig {
     /// (`.csv`, `.tsv`, `.txt`, `.data`), of arrays (`.npz`, `.npy`), or, with a `/` in it, of a
     /// directory of images or idx files.
     pub set: String,
+    /// What is learnt: the class of a sample, or the values of targets.
+    #[serde(skip_serializing_if = "Task::is_classification")]
+    pub task: Task,
     /// The label column of a table named by its path, `column_N` of one without a header; of features
     /// in an `.npy` file the `.npy` file of labels beside it. An imported set had its label column
-    /// named on import.
-    pub label: String,
+    /// named on import. Of a regression the column of the target, or a list of several, of any table.
+    pub label: Columns,
     /// The arrays in an `.npz`: features and labels, and, for a test part of its own, again features
     /// and labels; absent: the usual names.
     #[serde(deserialize_with = "arrays", skip_serializing_if = "Option::is_none")]
@@ -31,7 +34,7 @@ pub struct DataConfig {
     pub image_size: Option<[usize; 2]>,
     /// What becomes of missing values.
     pub missing: Missing,
-    /// The fraction of each class that tests, from 0 to below 1. Ignored for a set that brings its
+    /// The fraction of each class (of all samples of a regression) that tests, from 0 to below 1. Ignored for a set that brings its
     /// own test part, such as MNIST.
     #[serde(deserialize_with = "range::fraction")]
     pub test_fraction: f64,
@@ -80,7 +83,25 @@ fn image_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[usiz
 impl DataConfig {
     /// Everything that decides what is read, and nothing else.
     pub(crate) fn content(&self) -> String {
-        format!("{:?}", (&self.set, &self.label, &self.arrays, self.image_size, self.missing))
+        let Self { set, task, label, arrays, image_size, missing, .. } = self;
+        format!("{:?}", (set, task, label, arrays, image_size, missing))
+    }
+
+    /// Checks what no single key can tell.
+    ///
+    /// # Errors
+    /// When a classification has several label columns.
+    pub fn check(&self) -> crate::Result<()> {
+        match self.task {
+            Task::Classification if self.label.names().len() > 1 => {
+                Err(crate::Error::input(format!(
+                    "data.label = {}: expected one column of classes; several are the targets of \
+                 data.task = \"regression\"",
+                    self.label
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -88,6 +109,7 @@ impl Default for DataConfig {
     fn default() -> Self {
         Self {
             set: "wine".into(),
+            task: Task::Classification,
             label: "class".into(),
             arrays: None,
             image_size: None,
@@ -110,17 +132,19 @@ mod tests {
     fn defaults_survive_a_round_trip() {
         let config = DataConfig::default();
         let text = toml::to_string(&config).unwrap();
-        assert!(!text.contains("clip") && !text.contains("train_limit"), "{text}");
+        let absent = ["clip", "train_limit", "task"];
+        assert!(absent.iter().all(|key| !text.contains(key)), "{text}");
         assert_eq!(toml::from_str::<DataConfig>(&text).unwrap(), config);
         assert_eq!(toml::from_str::<DataConfig>("").unwrap(), config);
     }
 
     #[test]
     fn every_key_is_read() {
-        let text = "set = 'a.csv'\nlabel = 'kind'\narrays = ['x', 'y']\nimage_size = [28, 20]\nmissing = 'mean'\ntest_fraction = 0.3\nvalidation_fraction = 0.1\nscaling = 'unit-range'\n\
+        let text = "set = 'a.csv'\ntask = 'regression'\nlabel = 'kind'\narrays = ['x', 'y']\nimage_size = [28, 20]\nmissing = 'mean'\ntest_fraction = 0.3\nvalidation_fraction = 0.1\nscaling = 'unit-range'\n\
                     gain = 2\nclip = 1.5\ntrain_limit = 10\n";
         let expected = DataConfig {
             set: "a.csv".into(),
+            task: Task::Regression,
             label: "kind".into(),
             arrays: Some(vec!["x".into(), "y".into()]),
             image_size: Some([28, 20]),
@@ -156,6 +180,11 @@ mod tests {
             ("image_size = [1000000, 1000000]", "expected at most 16777216"),
             ("missing = 'median'", "unknown variant `median`, expected `refuse` or `mean`"),
             ("scale = 1", "unknown field `scale`"),
+            (
+                "task = 'regress'",
+                "unknown variant `regress`, expected `classification` or `regression`",
+            ),
+            ("label = []", "an empty list: expected the name of a column"),
         ] {
             let error = toml::from_str::<DataConfig>(text).unwrap_err().to_string();
             assert!(error.contains(expected) && error.contains("line 1, column"), "{error}");

@@ -1,132 +1,167 @@
-//! Tables of text: a column of labels, and numbers everywhere else.
+//! Tables of text: columns of labels, and numbers everywhere else.
 //!
 //! Columns are parted by commas, semicolons or tabs, as the first line shows. Where commas do not part
 //! them, they may be the decimal sign. The first line names the columns; a table without such a line has
 //! the columns `column_1`, `column_2` and so on, and is told by a label column of such a name.
 //!
 //! Labels may be any text. The classes are sorted by number when all of them are integers, else by
-//! alphabet.
+//! alphabet. Of a regression they are numbers.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
 use csv::{ErrorKind, QuoteStyle, ReaderBuilder, StringRecord, Trim, WriterBuilder};
 
+use super::classes::sort_classes;
+use super::known::{Known, Told};
 use super::missing::{Gaps, Missing};
 use super::text::{Numbers, separator, utf8};
-use super::{Dataset, Samples};
+use super::{Columns, Dataset, Labels, Samples, Task};
 use crate::error::did_you_mean;
 use crate::file::matrix::column_by_column;
 use crate::file::{read_bytes, write_whole};
 use crate::{Error, Result};
 
-/// Reads the set at `path`, whose classes are in column `label`.
+/// Reads the set at `path`, whose classes or targets are in the columns `label`.
 ///
 /// # Errors
 /// [`Error::Read`] when the file cannot be read; [`Error::Input`] for what [`parse`] refuses.
-pub(super) fn read(path: &Path, label: &str, missing: Missing) -> Result<Dataset> {
-    parse(&read_bytes(path)?, path, label, missing)
+pub(super) fn read(path: &Path, label: &Columns, task: Task, missing: Missing) -> Result<Dataset> {
+    parse(&read_bytes(path)?, path, (label, task), missing)
 }
 
-/// Writes `dataset` to `path`, its classes in column `label` behind the features, nothing where a
+/// Writes `dataset` to `path`, its labels in the columns `label` behind the features, nothing where a
 /// value is missing.
-pub(super) fn write(dataset: &Dataset, path: &Path, label: &str) -> Result<()> {
+pub(super) fn write(dataset: &Dataset, path: &Path, label: &Columns) -> Result<()> {
     write_whole(path, |file| {
         // Quoted, names of columns do not look like separators.
-        let odd = dataset.feature_names.iter().any(|name| name.contains([';', '\t']));
+        let names = dataset.feature_names.iter().chain(label.names());
+        let odd = names.clone().any(|name| name.contains([';', '\t']));
         let style = if odd { QuoteStyle::NonNumeric } else { QuoteStyle::Necessary };
         let mut writer = WriterBuilder::new().quote_style(style).from_writer(file);
-        let names = dataset.feature_names.iter().map(String::as_str);
-        writer.write_record(names.chain([label]))?;
+        writer.write_record(names)?;
         let mut number = Vec::new();
-        for (features, label) in dataset.features.column_iter().zip(&dataset.labels) {
-            for feature in &features {
+        for (sample, features) in dataset.features.column_iter().enumerate() {
+            let values = dataset.labels.values().map(|values| values.column(sample));
+            let values = values.iter().flat_map(|values| values.iter());
+            for value in features.iter().chain(values) {
                 number.clear();
-                if !feature.is_nan() {
-                    write!(number, "{feature}")?;
+                if !value.is_nan() {
+                    write!(number, "{value}")?;
                 }
                 writer.write_field(&number)?;
             }
-            writer.write_field(&dataset.classes[*label])?;
+            if let Labels::Classes(labels) = &dataset.labels {
+                writer.write_field(&dataset.outputs[labels[sample]])?;
+            }
             writer.write_record(None::<&[u8]>)?;
         }
         writer.flush()
     })
 }
 
-/// The set that `content`, read from `file`, holds; `label` is the column of classes. Values that
-/// are `missing`, if that is allowed, are NaN.
+/// The set that `content`, read from `file`, holds; `label` are the columns of classes or targets.
+/// Values that are `missing`, if that is allowed, are NaN.
 ///
 /// # Errors
 /// [`Error::Input`] naming the file, the line and the column for ragged lines, missing, non-finite
 /// or non-numeric values and missing labels; for a missing label column, two columns of one name,
-/// no features, no samples and fewer than two classes.
-pub(super) fn parse(content: &[u8], file: &Path, label: &str, missing: Missing) -> Result<Dataset> {
+/// no features, no samples, fewer than two classes and classes that are values of a target.
+pub(super) fn parse(
+    content: &[u8],
+    file: &Path,
+    (label, task): (&Columns, Task),
+    missing: Missing,
+) -> Result<Dataset> {
     let wrong = |message: String| Error::input(format!("{}: {message}", file.display()));
     let content = &*utf8(content).map_err(wrong)?;
     let mut table = Table::open(content, file)?;
     let header = headless(&table.record, label).unwrap_or_else(|| table.take_header());
-    let label_column = columns(&header, label, table.parting).map_err(wrong)?;
+    let label_columns = columns(&header, label, table.parting).map_err(wrong)?;
 
-    let (mut values, mut texts) = (Vec::new(), Vec::new());
+    let (mut values, mut told) = (Vec::new(), Told::new(label, task));
     let (mut numbers, mut gaps) = (Numbers::of(table.parting), Gaps::default());
+    let mut samples = 0;
     while let Some(line) = table.advance()? {
+        samples += 1;
+        told.begin();
         for (column, field) in table.record.iter().enumerate() {
             let place = || format!("line {line}, column `{}`", &header[column]);
-            if column != label_column {
-                let number = numbers.read(field, line);
-                let number = number.map_err(|message| wrong(format!("{}: {message}", place())))?;
-                if number.is_none() {
-                    gaps.add(|| format!("{} (`{field}`)", place()));
+            let at_place = |message: String| wrong(format!("{}: {message}", place()));
+            match label_columns.iter().position(|label| *label == column) {
+                None => {
+                    let number = numbers.read(field, line).map_err(at_place)?;
+                    if number.is_none() {
+                        gaps.add(|| format!("{} (`{field}`)", place()));
+                    }
+                    values.push(number.unwrap_or(f64::NAN));
                 }
-                values.push(number.unwrap_or(f64::NAN));
-            } else if field.is_empty() {
-                return Err(wrong(format!("{}: the label is missing", place())));
-            } else {
-                texts.push(field.to_owned());
+                Some(_) if field.is_empty() && task == Task::Classification => {
+                    return Err(at_place("the label is missing".into()));
+                }
+                Some(at) => told.take(at, field, &mut numbers, line).map_err(at_place)?,
             }
         }
     }
     numbers.check().and(gaps.check(missing)).map_err(wrong)?;
-    if texts.is_empty() {
+    if samples == 0 {
         return Err(wrong("no samples: expected at least one line below the header".into()));
     }
-    // A label column that is called like one of its classes: the first line is a sample.
-    if texts.iter().any(|text| text == label) {
-        let columns = header.len();
+    // A label column that is called like one of its labels: the first line is a sample.
+    if let Some(name) = told.headless() {
+        let (columns, what) = (header.len(), task.outputs());
         return Err(wrong(format!(
-            "`{label}` is the head of its column and one of its classes, so that line 1 is a sample and \
+            "`{name}` is the head of its column and one of its {what}, so that line 1 is a sample and \
              no header; a table without a header has columns column_1 to column_{columns}: expected one \
              of these"
         )));
     }
-    let (labels, classes) =
-        sort_classes(&texts).map_err(|message| wrong(format!("column `{label}`: {message}")))?;
-    if classes.len() < 2 {
-        return Err(wrong(format!(
-            "every label in column `{label}` is `{}`: expected at least two classes",
-            classes[0]
-        )));
-    }
+    let (labels, outputs) = match told.known().map_err(wrong)? {
+        Known::Values(values) => (Labels::Values(values), label.names().to_vec()),
+        Known::Classes(texts) => {
+            let label = label.first();
+            let sorted = sort_classes(&texts);
+            let (labels, classes) =
+                sorted.map_err(|message| wrong(format!("column `{label}`: {message}")))?;
+            if classes.len() < 2 {
+                return Err(wrong(format!(
+                    "every label in column `{label}` is `{}`: expected at least two classes",
+                    classes[0]
+                )));
+            }
+            (Labels::Classes(labels), classes)
+        }
+    };
+    let names = header.iter().enumerate().filter(|(column, _)| !label_columns.contains(column));
+    let feature_names: Vec<String> = names.map(|(_, name)| name.to_owned()).collect();
     Ok(Dataset {
         name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        features: column_by_column(header.len() - 1, texts.len(), values).map_err(wrong)?,
+        features: column_by_column(feature_names.len(), samples, values).map_err(wrong)?,
         labels,
-        classes,
-        feature_names: header.iter().filter(|&name| name != label).map(str::to_owned).collect(),
+        outputs,
+        feature_names,
         test_from: None,
     })
 }
 
+/// What a column of new samples holds.
+#[derive(Clone, Copy, PartialEq)]
+enum Holds {
+    /// This feature.
+    Feature(usize),
+    /// This label.
+    Label(usize),
+}
+
 /// The samples in the table at `path`: a column for each of the features `names`, in any order, and
-/// one called `label` or none.
+/// those called `label` or none of them.
 ///
 /// # Errors
 /// Those of [`read`], and when columns and features do not fit.
 pub(super) fn samples(
     path: &Path,
-    label: &str,
+    (label, task): (&Columns, Task),
     names: &[String],
     missing: Missing,
 ) -> Result<Samples> {
@@ -134,26 +169,29 @@ pub(super) fn samples(
     let content = read_bytes(path)?;
     let content = &*utf8(&content).map_err(wrong)?;
     let mut table = Table::open(content, path)?;
-    // Without a header the columns are those of the training set, or all of them but that of labels.
+    // Without a header the columns are those of the training set, or all of them but those of labels.
+    let numbered = label.names().iter().all(|name| name.starts_with("column_"));
     let header = match headless(&table.record, label) {
         Some(_) if table.record.len() == names.len() => names.iter().map(String::as_str).collect(),
         Some(header) => header,
-        None if label.starts_with("column_") && table.record.len() == names.len() => {
+        None if numbered && table.record.len() == names.len() => {
             names.iter().map(String::as_str).collect()
         }
         None => table.take_header(),
     };
     let mut places = Vec::new();
     for (column, name) in header.iter().enumerate() {
-        let place = names.iter().position(|known| known == name);
-        if place.is_none() && name != label {
+        let feature = names.iter().position(|known| known == name).map(Holds::Feature);
+        let own = || label.names().iter().position(|label| label == name).map(Holds::Label);
+        let place = feature.or_else(own).ok_or_else(|| {
             let near = did_you_mean(name, names.iter().map(String::as_str));
-            return Err(wrong(format!(
-                "column `{name}` is none of the features that were trained{near}; expected {}, and `{label}` \
-                 where labels are known",
+            let listed = label.names().join("`, `");
+            wrong(format!(
+                "column `{name}` is none of the features that were trained{near}; expected {}, and \
+                 `{listed}` where labels are known",
                 brief(&names.iter().map(String::as_str).collect())
-            )));
-        }
+            ))
+        })?;
         if header.iter().take(column).any(|before| before == name) {
             return Err(wrong(format!(
                 "two columns are called `{name}`: expected every name once"
@@ -164,22 +202,30 @@ pub(super) fn samples(
     if let Some(name) = names.iter().find(|name| !header.iter().any(|held| held == *name)) {
         return Err(wrong(format!("no column `{name}`, which is a feature that was trained")));
     }
-    let (mut values, mut texts) = (Vec::new(), Vec::new());
+    let (absent, there): (Vec<&String>, Vec<&String>) =
+        label.names().iter().partition(|name| !header.iter().any(|held| held == *name));
+    if let (Some(absent), Some(there)) = (absent.first(), there.first()) {
+        return Err(wrong(format!(
+            "column `{there}` is there and `{absent}` is not: expected all targets or none"
+        )));
+    }
+    let (mut values, mut told) = (Vec::new(), Told::new(label, task));
     let (mut numbers, mut gaps) = (Numbers::of(table.parting), Gaps::default());
     let mut sample = vec![f64::NAN; names.len()];
     while let Some(line) = table.advance()? {
+        told.begin();
         for (column, field) in table.record.iter().enumerate() {
-            let at = || format!("line {line}, column `{}`", &header[column]);
+            let place = || format!("line {line}, column `{}`", &header[column]);
+            let at_place = |message: String| wrong(format!("{}: {message}", place()));
             match places[column] {
-                Some(place) => {
-                    let number = numbers.read(field, line);
-                    let number = number.map_err(|message| wrong(format!("{}: {message}", at())))?;
+                Holds::Feature(feature) => {
+                    let number = numbers.read(field, line).map_err(at_place)?;
                     if number.is_none() {
-                        gaps.add(|| format!("{} (`{field}`)", at()));
+                        gaps.add(|| format!("{} (`{field}`)", place()));
                     }
-                    sample[place] = number.unwrap_or(f64::NAN);
+                    sample[feature] = number.unwrap_or(f64::NAN);
                 }
-                None => texts.push(field.to_owned()),
+                Holds::Label(at) => told.take(at, field, &mut numbers, line).map_err(at_place)?,
             }
         }
         values.extend_from_slice(&sample);
@@ -189,10 +235,8 @@ pub(super) fn samples(
     if samples == 0 {
         return Err(wrong("no samples: expected at least one line below the header".into()));
     }
-    Ok(Samples {
-        features: column_by_column(names.len(), samples, values).map_err(wrong)?,
-        labels: places.contains(&None).then_some(texts),
-    })
+    let labels = if there.is_empty() { None } else { Some(told.known().map_err(wrong)?) };
+    Ok(Samples { features: column_by_column(names.len(), samples, values).map_err(wrong)?, labels })
 }
 
 /// Lines of text in columns, one after the other.
@@ -245,20 +289,24 @@ impl<'a> Table<'a> {
 }
 
 /// The names of the columns of a table whose first line is `first`, if that line does not hold them:
-/// `label` is then `column_N`, which is no name in it.
-fn headless(first: &StringRecord, label: &str) -> Option<StringRecord> {
-    let number: usize = label.strip_prefix("column_")?.parse().ok()?;
-    let names = (1..=first.len()).map(|column| format!("column_{column}")).collect();
-    ((1..=first.len()).contains(&number) && !first.iter().any(|name| name == label))
-        .then_some(names)
+/// the labels are then `column_N`, which are no names in it.
+fn headless(first: &StringRecord, label: &Columns) -> Option<StringRecord> {
+    let names: StringRecord = (1..=first.len()).map(|column| format!("column_{column}")).collect();
+    let is_numbered = |label: &String| {
+        names.iter().any(|name| name == label) && !first.iter().any(|name| name == label)
+    };
+    label.names().iter().all(is_numbered).then_some(names)
 }
 
-/// The label column's index in a header that is fit for a set.
-fn columns(header: &StringRecord, label: &str, parting: u8) -> Result<usize, String> {
+/// The indices of the label columns in a header that is fit for a set.
+fn columns(header: &StringRecord, label: &Columns, parting: u8) -> Result<Vec<usize>, String> {
     if header.is_empty() {
         return Err("the file is empty: expected a header and samples".into());
     }
-    let Some(column) = header.iter().position(|name| name == label) else {
+    let place = |label: &String| {
+        if let Some(column) = header.iter().position(|name| name == label) {
+            return Ok(column);
+        }
         if header.iter().any(|name| name.parse::<f64>().is_ok()) {
             return Err(format!(
                 "no label column `{label}`, and line 1 has numbers; a table without a header has columns \
@@ -269,23 +317,26 @@ fn columns(header: &StringRecord, label: &str, parting: u8) -> Result<usize, Str
         let near = did_you_mean(label, header.iter());
         let near =
             if near.is_empty() { format!("; the columns are: {}", brief(header)) } else { near };
-        return Err(format!("no label column `{label}`{near}"));
+        Err(format!("no label column `{label}`{near}"))
     };
+    let columns: Vec<usize> = label.names().iter().map(place).collect::<Result<_, _>>()?;
     let mut seen = BTreeSet::new();
     if let Some(twice) = header.iter().find(|&name| !seen.insert(name)) {
         return Err(format!("two columns are called `{twice}`: expected every name once"));
     }
-    if header.len() < 2 {
+    if header.len() == columns.len() {
         let parting = match parting {
             b'\t' => "tabs",
             b';' => "semicolons",
             _ => "commas",
         };
+        let listed = label.names().join("`, `");
+        let column = if columns.len() == 1 { "column" } else { "columns" };
         return Err(format!(
-            "no column but the label column `{label}`: expected at least one feature, parted by {parting}"
+            "no column but the label {column} `{listed}`: expected at least one feature, parted by {parting}"
         ));
     }
-    Ok(column)
+    Ok(columns)
 }
 
 /// The columns' names, or the first few of many.
@@ -294,30 +345,6 @@ fn brief(header: &StringRecord) -> String {
     let names: Vec<&str> = header.iter().take(SHOWN).collect();
     let more = header.len().saturating_sub(SHOWN);
     if more > 0 { format!("{} and {more} more", names.join(", ")) } else { names.join(", ") }
-}
-
-/// The class of each text, and the classes in order: of numbers, where all are numbers.
-pub(super) fn sort_classes(texts: &[String]) -> Result<(Vec<usize>, Vec<String>), String> {
-    let mut classes: Vec<&str> =
-        texts.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
-    let value = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());
-    if classes.iter().all(|text| value(text).is_some()) {
-        let number = |text: &str| value(text).unwrap_or_default();
-        classes.sort_by(|a, b| number(a).total_cmp(&number(b)));
-        let same = |pair: &&[&str]| number(pair[0]) == number(pair[1]);
-        if let Some(pair) = classes.windows(2).find(same) {
-            return Err(format!(
-                "labels `{}` and `{}` are the same number: expected one way to write a class",
-                pair[0], pair[1]
-            ));
-        }
-    }
-    let index: HashMap<&str, usize> =
-        classes.iter().enumerate().map(|(index, &class)| (class, index)).collect();
-    Ok((
-        texts.iter().map(|text| index[text.as_str()]).collect(),
-        classes.iter().map(|&class| class.to_owned()).collect(),
-    ))
 }
 
 /// What the parser has to say, with the line as an editor counts it.
@@ -368,7 +395,12 @@ mod tests {
     use nalgebra::DMatrix;
 
     fn parsed(content: &str) -> Result<Dataset> {
-        parse(content.as_bytes(), Path::new("dir/iris.csv"), "class", Missing::Refuse)
+        parse(content.as_bytes(), Path::new("dir/iris.csv"), classes(), Missing::Refuse)
+    }
+
+    fn classes() -> (&'static Columns, Task) {
+        static CLASS: std::sync::LazyLock<Columns> = std::sync::LazyLock::new(|| "class".into());
+        (&CLASS, Task::Classification)
     }
 
     #[track_caller]
@@ -383,24 +415,14 @@ mod tests {
         assert_eq!(set.name, "iris");
         assert_eq!(set.features, DMatrix::from_row_slice(2, 2, &[1.0, 3.5, 2.0, -0.4]));
         assert_eq!(
-            (set.labels, set.classes),
-            (vec![0, 1], vec!["setosa".to_owned(), "virginica, x".into()])
+            (set.labels, set.outputs),
+            (vec![0, 1].into(), vec!["setosa".to_owned(), "virginica, x".into()])
         );
         assert_eq!((set.feature_names, set.test_from), (vec!["a".to_owned(), "b".into()], None));
     }
 
     #[test]
-    fn integers_sort_by_number_and_text_by_alphabet() {
-        assert_eq!(parsed("a,class\n1,10\n1,9\n1,-1\n").unwrap().classes, ["-1", "9", "10"]);
-        assert_eq!(parsed("a,class\n1,10\n1,9\n1,x\n").unwrap().classes, ["10", "9", "x"]);
-    }
-
-    #[test]
     fn a_number_is_written_in_one_way() {
-        assert_eq!(
-            parsed("a,class\n1,2.5\n1,10\n1,-1.5\n").unwrap().classes,
-            ["-1.5", "2.5", "10"]
-        );
         for same in ["1.0", "01", "+1", "1e0"] {
             let expected = "are the same number: expected one way to write a class";
             let error = parsed(&format!("a,class\n1,1\n1,{same}\n1,2\n")).unwrap_err().to_string();
@@ -452,7 +474,7 @@ mod tests {
                 .chain(text.encode_utf16())
                 .flat_map(u16::to_le_bytes)
                 .collect();
-            let set = parse(&utf16, Path::new("dir/iris.csv"), "class", Missing::Refuse).unwrap();
+            let set = parse(&utf16, Path::new("dir/iris.csv"), classes(), Missing::Refuse).unwrap();
             assert_eq!(set, expected);
         }
         refused(
@@ -464,13 +486,14 @@ mod tests {
     #[test]
     fn a_table_without_header_has_numbered_columns() {
         let headless = |text: &str, label: &str| {
+            let label = (&label.into(), Task::Classification);
             parse(text.as_bytes(), Path::new("iris.data"), label, Missing::Refuse)
         };
         let set = headless("5.1,3.5,setosa\n7.0,3.2,versicolor\n", "column_3").unwrap();
         assert_eq!(set.features, DMatrix::from_row_slice(2, 2, &[5.1, 7.0, 3.5, 3.2]));
         assert_eq!(
             (set.feature_names, set.labels),
-            (vec!["column_1".to_owned(), "column_2".into()], vec![0, 1])
+            (vec!["column_1".to_owned(), "column_2".into()], vec![0, 1].into())
         );
         let error =
             headless("5.1,3.5,setosa\n7.0,3.2,versicolor\n", "class").unwrap_err().to_string();
@@ -484,7 +507,10 @@ mod tests {
         let error = headless("5,setosa\n7,other\n6,setosa\n", "setosa").unwrap_err().to_string();
         assert!(error.contains("line 1 is a sample and no header"), "{error}");
         // A header is one, whatever the label column is called.
-        assert_eq!(headless("column_2,column_1\n1,x\n2,y\n", "column_1").unwrap().labels, [0, 1]);
+        assert_eq!(
+            headless("column_2,column_1\n1,x\n2,y\n", "column_1").unwrap().labels,
+            vec![0, 1].into()
+        );
         let error = headless("a,b\n1,x\n2,y\n", "column_2").unwrap_err().to_string();
         assert!(error.contains("line 1, column `column_1`: `a` is not a number"), "{error}");
     }
@@ -492,11 +518,11 @@ mod tests {
     #[test]
     fn what_is_missing_is_nan_and_comes_back_from_a_copy() {
         let text = b"a,class,b\n1,x,?\n,y,3\n";
-        let set = parse(text, Path::new("s.csv"), "class", Missing::Mean).unwrap();
+        let set = parse(text, Path::new("s.csv"), classes(), Missing::Mean).unwrap();
         assert!(set.features[(1, 0)].is_nan() && set.features[(0, 1)].is_nan());
         let directory = tempfile::tempdir().unwrap();
         let copy = directory.path().join("s.csv");
-        write(&set, &copy, "class").unwrap();
+        write(&set, &copy, classes().0).unwrap();
         assert_eq!(std::fs::read_to_string(&copy).unwrap(), "a,b,class\n1,,x\n,3,y\n");
     }
 
@@ -506,20 +532,24 @@ mod tests {
         let path = directory.path().join("new.csv");
         let read = |text: &str, label: &str, names: [&str; 2]| {
             std::fs::write(&path, text).unwrap();
+            let label = (&label.into(), Task::Classification);
             samples(&path, label, &names.map(String::from), Missing::Refuse)
         };
         let expected = DMatrix::from_row_slice(2, 2, &[1.0, 3.0, 2.0, 4.0]);
         let found = read("b,class,a\n2,x,1\n4,?,3\n", "class", ["a", "b"]).unwrap();
         assert_eq!(
             (found.features, found.labels),
-            (expected.clone(), Some(vec!["x".into(), "?".into()]))
+            (expected.clone(), Some(Known::Classes(vec!["x".into(), "?".into()])))
         );
         let found = read("b;a\n2;1\n4;3\n", "class", ["a", "b"]).unwrap();
         assert_eq!((found.features, found.labels), (expected.clone(), None));
         let found = read("1,2\n3,4\n", "column_3", ["column_1", "column_2"]).unwrap();
         assert_eq!((found.features, found.labels), (expected.clone(), None));
         let found = read("1,2,x\n3,4,y\n", "column_3", ["column_1", "column_2"]).unwrap();
-        assert_eq!((found.features, found.labels), (expected, Some(vec!["x".into(), "y".into()])));
+        assert_eq!(
+            (found.features, found.labels),
+            (expected, Some(Known::Classes(vec!["x".into(), "y".into()])))
+        );
         for (text, expected) in [
             ("a,c\n1,2\n", "column `c` is none of the features that were trained"),
             ("a,class\n1,x\n", "no column `b`, which is a feature that was trained"),
@@ -547,8 +577,85 @@ mod tests {
         refused("a,Class\n1,x\n", "no label column `class`; did you mean `Class`?");
         refused("a,b\n1,x\n", "no label column `class`; the columns are: a, b");
         refused("a,a,class\n1,2,x\n", "two columns are called `a`: expected every name once");
-        let error = parse(b"a,class\n1,x\n2,\xff\n", Path::new("b.csv"), "class", Missing::Refuse)
-            .unwrap_err();
+        let error =
+            parse(b"a,class\n1,x\n2,\xff\n", Path::new("b.csv"), classes(), Missing::Refuse)
+                .unwrap_err();
         assert_eq!(error.to_string(), "b.csv: line 3: not UTF-8 text");
+    }
+
+    fn targets(names: &[&str]) -> Columns {
+        Columns::of(names.iter().map(|name| name.to_string()).collect()).unwrap()
+    }
+
+    fn of_values(content: &str, names: &[&str]) -> Result<Dataset> {
+        let label = (&targets(names), Task::Regression);
+        parse(content.as_bytes(), Path::new("dir/iris.csv"), label, Missing::Mean)
+    }
+
+    #[test]
+    fn targets_are_numbers_in_the_order_that_is_asked_for() {
+        let set = of_values("t;a;u\n1,5;7;-2\n2,5;;3\n", &["u", "t"]).unwrap();
+        let values = DMatrix::from_row_slice(2, 2, &[-2.0, 3.0, 1.5, 2.5]);
+        assert_eq!(
+            (set.labels.clone(), &set.outputs[..]),
+            (Labels::Values(values), &["u".into(), "t".into()][..])
+        );
+        assert_eq!(
+            (set.feature_names.as_slice(), set.features[(0, 0)]),
+            (&["a".to_owned()][..], 7.0)
+        );
+        let directory = tempfile::tempdir().unwrap();
+        let copy = directory.path().join("iris.csv");
+        write(&set, &copy, &targets(&["u", "t"])).unwrap();
+        assert_eq!(std::fs::read_to_string(&copy).unwrap(), "a,u,t\n7,-2,1.5\n,3,2.5\n");
+        let again = read(&copy, &targets(&["u", "t"]), Task::Regression, Missing::Mean).unwrap();
+        assert_eq!((again.labels, again.outputs), (set.labels, set.outputs));
+        // Without a header.
+        let set = of_values("1,2,3\n4,5,6\n", &["column_3"]).unwrap();
+        assert_eq!(set.labels, Labels::Values(DMatrix::from_row_slice(1, 2, &[3.0, 6.0])));
+    }
+
+    #[test]
+    fn targets_that_are_no_numbers_have_a_place() {
+        for (text, expected) in [
+            ("a,t\n1,2\n3,\n", "line 3, column `t`: the target is missing (``)"),
+            ("a,t\n1,NaN\n3,1\n", "line 2, column `t`: the target is missing (`NaN`)"),
+            ("a,t\n1,inf\n", "line 2, column `t`: `inf` is not a finite number"),
+            ("a,t\n1,red\n", "line 2, column `t`: `red` is not a number"),
+            ("a,u\n1,2\n", "no label column `t`"),
+            ("t\n1\n", "no column but the label column `t`"),
+            ("a,t\n", "no samples"),
+        ] {
+            let error = of_values(text, &["t"]).unwrap_err().to_string();
+            assert!(error.starts_with("dir/iris.csv: ") && error.contains(expected), "{error}");
+        }
+        let error = of_values("1,2\n3,4\n5,2\n", &["2"]).unwrap_err().to_string();
+        assert!(error.contains("`2` is the head of its column and one of its targets"), "{error}");
+    }
+
+    #[test]
+    fn values_as_classes_are_advised() {
+        let error = parsed("a,class\n1,0.5\n2,1.5\n3,1.5\n").unwrap_err().to_string();
+        assert!(error.starts_with("dir/iris.csv: column `class`: 2 different numbers"), "{error}");
+        assert!(error.contains("data.task = \"regression\""), "{error}");
+    }
+
+    #[test]
+    fn new_samples_have_all_targets_or_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new.csv");
+        let label = targets(&["t", "u"]);
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            samples(&path, (&label, Task::Regression), &["a".into()], Missing::Refuse)
+        };
+        let known = read("u,a,t\n1,2,3\n4,5,6\n").unwrap();
+        let values = DMatrix::from_row_slice(2, 2, &[3.0, 6.0, 1.0, 4.0]);
+        assert_eq!(known.labels, Some(Known::Values(values)));
+        assert_eq!(read("a\n1\n").unwrap().labels, None);
+        let error = read("a,u\n1,2\n").unwrap_err().to_string();
+        assert!(error.contains("column `u` is there and `t` is not"), "{error}");
+        let error = read("a,u,t\n1,2,\n").unwrap_err().to_string();
+        assert!(error.contains("line 2, column `t`: the target is missing"), "{error}");
     }
 }

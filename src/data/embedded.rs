@@ -2,29 +2,35 @@
 
 use std::path::Path;
 
-use super::{Dataset, Missing, csv};
+use super::{Columns, Dataset, Missing, Task, csv};
 use crate::Result;
 
 /// The built-in sets' names.
 pub(super) const NAMES: [&str; 2] = ["digits", "wine"];
 
-/// The built-in set called `name`, or `None` when there is none.
-pub(super) fn load(name: &str) -> Option<Result<Dataset>> {
+/// The built-in set called `name`, the columns `label` its classes or targets; `None` when there is
+/// none.
+pub(super) fn load(name: &str, label: &Columns, task: Task) -> Option<Result<Dataset>> {
     let content: &[u8] = match name {
         "digits" => include_bytes!("sets/digits.csv"),
         "wine" => include_bytes!("sets/wine.csv"),
         _ => return None,
     };
-    Some(csv::parse(content, Path::new(name), "class", Missing::Refuse))
+    Some(csv::parse(content, Path::new(name), (label, task), Missing::Refuse))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn load(name: &str) -> Option<Result<Dataset>> {
+        super::load(name, &"class".into(), Task::Classification)
+    }
+
     fn counts(set: &Dataset) -> Vec<usize> {
-        (0..set.classes.len())
-            .map(|class| set.labels.iter().filter(|&&label| label == class).count())
+        let labels = set.labels.classes().unwrap();
+        (0..set.outputs.len())
+            .map(|class| labels.iter().filter(|&&label| label == class).count())
             .collect()
     }
 
@@ -44,5 +50,13 @@ mod tests {
             (0.0, 16.0)
         );
         assert!(NAMES.iter().all(|name| load(name).is_some()));
+    }
+
+    #[test]
+    fn any_column_can_be_a_target() {
+        let wine = super::load("wine", &"hue".into(), Task::Regression).unwrap().unwrap();
+        assert_eq!((wine.features.nrows(), &wine.outputs[..]), (13, &["hue".to_owned()][..]));
+        assert!(wine.feature_names.contains(&"class".into()));
+        assert_eq!(wine.labels.values().unwrap()[(0, 0)], 1.04);
     }
 }

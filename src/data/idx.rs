@@ -64,8 +64,8 @@ pub(super) fn read(path: &Path, name: &str, classes: Option<Vec<String>>) -> Res
     Ok(Dataset {
         name: name.to_owned(),
         features: DMatrix::from_vec(rows * columns, samples, pixels),
-        labels,
-        classes,
+        labels: labels.into(),
+        outputs: classes,
         feature_names: (0..rows * columns)
             .map(|pixel| format!("pixel_{}_{}", pixel / columns, pixel % columns))
             .collect(),
@@ -102,7 +102,7 @@ pub(super) fn size(path: &Path, classes: Option<usize>) -> Result<Size> {
             occurring(path, &labels)?.1.len()
         }
     };
-    Ok(Size { samples, features: train.dimensions[1] * train.dimensions[2], classes })
+    Ok(Size { samples, features: train.dimensions[1] * train.dimensions[2], outputs: classes })
 }
 
 /// What an idx file's name says: the set, `train` or `test`, `images` or `labels`, and how far it is
@@ -369,7 +369,7 @@ mod tests {
             set.features,
             DMatrix::from_column_slice(2, 4, &[0.0, 1.0, 2.0, 3.0, 4.0, 255.0, 7.0, 8.0])
         );
-        assert_eq!((set.labels, set.test_from), (vec![9, 0, 1, 2], Some(3)));
+        assert_eq!((set.labels, set.test_from), (vec![9, 0, 1, 2].into(), Some(3)));
         assert_eq!(set.feature_names, ["pixel_0_0", "pixel_0_1"]);
     }
 
@@ -392,9 +392,9 @@ mod tests {
         put("test-images.idx3-ubyte", idx(&[1, 1, 2], &[7, 8]));
         put("t10k-labels.idx1-ubyte", idx(&[1], &[1]));
         let set = read(directory.path(), "letters", None).unwrap();
-        assert_eq!(set.classes, ["1", "17", "26"]);
-        assert_eq!((set.labels, set.test_from), (vec![2, 0, 1, 0], Some(3)));
-        let size = Size { samples: 4, features: 2, classes: 3 };
+        assert_eq!(set.outputs, ["1", "17", "26"]);
+        assert_eq!((set.labels, set.test_from), (vec![2, 0, 1, 0].into(), Some(3)));
+        let size = Size { samples: 4, features: 2, outputs: 3 };
         assert_eq!(self::size(directory.path(), None).unwrap(), size);
         // Of EMNIST all sets are in one directory.
         parts("emnist-letters-", "images-idx3-ubyte", "labels-idx1-ubyte");
@@ -408,7 +408,7 @@ mod tests {
         let missing = find(&one).unwrap_err().to_string();
         assert!(missing.contains("no file `emnist-letters-t10k-labels-idx1-ubyte`"), "{missing}");
         put("emnist-letters-test-labels-idx1-ubyte", idx(&[1], &[26]));
-        assert_eq!(read(&one, "letters", None).unwrap().labels, [2, 0, 1, 2]);
+        assert_eq!(read(&one, "letters", None).unwrap().labels, vec![2, 0, 1, 2].into());
     }
 
     #[test]

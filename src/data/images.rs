@@ -67,8 +67,8 @@ pub(super) fn read(directory: &Path, size: Option<[usize; 2]>) -> Result<Dataset
     Ok(Dataset {
         name: name(directory).to_owned(),
         features: DMatrix::from_vec(height * width, labels.len(), pixels),
-        labels,
-        classes,
+        labels: labels.into(),
+        outputs: classes,
         feature_names: (0..height * width)
             .map(|pixel| format!("pixel_{}_{}", pixel / width, pixel % width))
             .collect(),
@@ -220,8 +220,8 @@ mod tests {
         put(place, "shapes/a/1.png", RgbImage::from_pixel(3, 2, Rgb([255, 255, 255])));
         std::fs::write(place.join("shapes/a/notes.txt"), "no image").unwrap();
         let set = read(&place.join("shapes"), None).unwrap();
-        assert_eq!(set.classes, ["a", "b"]);
-        assert_eq!((set.labels, set.test_from), (vec![0, 1], None));
+        assert_eq!(set.outputs, ["a", "b"]);
+        assert_eq!((set.labels, set.test_from), (vec![0, 1].into(), None));
         assert_eq!(set.features.column(0).as_slice(), [255.0; 6]);
         assert_eq!(set.features.column(1).as_slice(), [0.0, 1.0, 2.0, 10.0, 11.0, 12.0]);
         assert_eq!(set.feature_names[5], "pixel_1_2");
@@ -253,14 +253,14 @@ mod tests {
             put(place.path(), &format!("{path}.png"), grey(1, 1, |_, _| level));
         }
         let set = read(place.path(), None).unwrap();
-        assert_eq!((set.labels, set.test_from), (vec![0, 1, 1, 0, 1], Some(3)));
+        assert_eq!((set.labels, set.test_from), (vec![0, 1, 1, 0, 1].into(), Some(3)));
         assert_eq!(set.features.as_slice(), [1.0, 2.0, 3.0, 4.0, 5.0]);
         // Classes that happen to be called so.
         let place = tempfile::tempdir().unwrap();
         put(place.path(), "train/1.png", grey(1, 1, |_, _| 1));
         put(place.path(), "test/1.png", grey(1, 1, |_, _| 2));
         let set = read(place.path(), None).unwrap();
-        assert_eq!((set.classes, set.test_from), (vec!["test".to_owned(), "train".into()], None));
+        assert_eq!((set.outputs, set.test_from), (vec!["test".to_owned(), "train".into()], None));
     }
 
     #[test]

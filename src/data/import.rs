@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::store::{LABEL, check_name, is_reserved};
-use super::{Missing, Size, Store, idx, source};
+use super::{Missing, Size, Store, Task, idx, source};
 use crate::file::{open, write_whole};
 use crate::{Error, Result};
 
@@ -23,7 +23,7 @@ pub struct Imported {
 /// Imports the table at `path`, whose classes are in column `label`, as `<store>/<name>.csv`; a set
 /// imported before by this name is replaced. The label column is called `class` from then on, so
 /// that the name alone tells how to read it, and stands behind the features; the copy is parted by commas,
-/// with decimal points.
+/// with decimal points. A table of targets needs no import: `data.set` takes its path.
 ///
 /// # Errors
 /// [`Error::Input`] for a file that is not a set (line and column are named), for a name that is
@@ -31,7 +31,7 @@ pub struct Imported {
 /// [`Error::Read`] and [`Error::Write`] for files.
 pub fn import_csv(path: &Path, name: &str, label: &str, store: &Store) -> Result<Imported> {
     check_free(name, &store.images(name))?;
-    let dataset = super::csv::read(path, label, Missing::Mean)?;
+    let dataset = super::csv::read(path, &label.into(), Task::Classification, Missing::Mean)?;
     if label != LABEL && dataset.feature_names.iter().any(|feature| feature == LABEL) {
         let message = format!(
             "{}: column `{LABEL}` is not the label column `{label}`: expected another name for it",
@@ -41,7 +41,7 @@ pub fn import_csv(path: &Path, name: &str, label: &str, store: &Store) -> Result
     }
     let _lock = store.hold()?;
     let target = store.table(name);
-    super::csv::write(&dataset, &target, LABEL)?;
+    super::csv::write(&dataset, &target, &LABEL.into())?;
     let missing = dataset.features.iter().filter(|value| value.is_nan()).count();
     Ok(Imported { name: name.to_owned(), path: target, size: dataset.size(), missing })
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::store::LABEL;
-use super::{Missing, Size, Store, csv, embedded, idx, source};
+use super::{Missing, Size, Store, Task, csv, embedded, idx, source};
 use crate::Result;
 
 /// One set that can be named as `data.set`.
@@ -35,7 +35,8 @@ pub enum Place {
 /// Of images only the headers are read.
 pub fn list(store: &Store) -> Vec<Listing> {
     let built_in = embedded::NAMES.iter().map(|&name| {
-        let size = embedded::load(name).and_then(Result::ok).map(|dataset| dataset.size());
+        let dataset = embedded::load(name, &LABEL.into(), Task::Classification);
+        let size = dataset.and_then(Result::ok).map(|dataset| dataset.size());
         Listing { name: name.to_owned(), size, place: Place::BuiltIn }
     });
     let fetched = source::NAMES.iter().map(|&name| {
@@ -55,7 +56,8 @@ fn stored(store: &Store, name: &str) -> Option<Listing> {
     let size = if path.is_dir() {
         idx::size(&path, source::classes(name).map(|classes| classes.len()))
     } else {
-        csv::read(&path, LABEL, Missing::Mean).map(|dataset| dataset.size())
+        csv::read(&path, &LABEL.into(), Task::Classification, Missing::Mean)
+            .map(|dataset| dataset.size())
     };
     let (size, place) = match size {
         Ok(size) => (Some(size), Place::Stored(path)),

@@ -14,6 +14,7 @@
 //! ```
 
 mod arrays;
+mod classes;
 mod config;
 mod content;
 mod csv;
@@ -22,9 +23,12 @@ mod fetch;
 mod idx;
 mod images;
 mod import;
+mod known;
+mod labels;
 mod list;
 mod mirror;
 mod missing;
+mod outputs;
 mod parts;
 mod samples;
 mod scaling;
@@ -36,10 +40,13 @@ mod text;
 pub use config::DataConfig;
 pub use fetch::{Fetched, fetch};
 pub use import::{Imported, import_csv, import_directory};
+pub use known::Known;
+pub use labels::{Columns, Labels, Task};
 pub use list::{Listing, Place, list};
 pub use mirror::Progress;
 pub use missing::Missing;
 pub(crate) use missing::fill;
+pub use outputs::{Outputs, Target};
 pub use parts::{Examples, Parts};
 pub use scaling::{Scaler, Scaling};
 pub use source::Source;
@@ -59,10 +66,10 @@ pub struct Dataset {
     pub name: String,
     /// `features x samples`, one column a sample; NaN where a value is missing.
     pub features: DMatrix<f64>,
-    /// The class of each sample, an index into `classes`.
-    pub labels: Vec<usize>,
-    /// The classes' names.
-    pub classes: Vec<String>,
+    /// The class of each sample, or the values of its targets.
+    pub labels: Labels,
+    /// The names of the classes, or of the targets.
+    pub outputs: Vec<String>,
     /// The features' names.
     pub feature_names: Vec<String>,
     /// The column at which a test part that came with the set begins; `None` when none came.
@@ -76,8 +83,8 @@ pub struct Size {
     pub samples: usize,
     /// Features of a sample.
     pub features: usize,
-    /// Classes.
-    pub classes: usize,
+    /// Classes, or targets.
+    pub outputs: usize,
 }
 
 /// Features of samples, and their labels where these are known; neither split nor scaled.
@@ -85,8 +92,8 @@ pub struct Size {
 pub struct Samples {
     /// `features x samples`, one column a sample; NaN where a value is missing.
     pub features: DMatrix<f64>,
-    /// The class of each sample, in words.
-    pub labels: Option<Vec<String>>,
+    /// What each sample is labelled with.
+    pub labels: Option<Known>,
 }
 
 impl Dataset {
@@ -97,7 +104,8 @@ impl Dataset {
     /// which name is near, when its files are damaged, saying where, and for keys of `config` that are
     /// of another kind of set; [`Error::Read`] when a file cannot be read.
     pub fn load(config: &DataConfig) -> Result<Self> {
-        let (set, missing) = (config.set.as_str(), config.missing);
+        config.check()?;
+        let (set, task, missing) = (config.set.as_str(), config.task, config.missing);
         let (path, kind) = (Path::new(set), Kind::of(set));
         let given = [
             ("arrays", config.arrays.is_some(), Kind::Archive, "a path that ends in .npz"),
@@ -115,9 +123,10 @@ impl Dataset {
             }
         }
         match kind {
-            Kind::Table => csv::read(path, &config.label, missing),
-            Kind::Archive => arrays::read_npz(path, config.arrays.as_deref(), missing),
-            Kind::Array => arrays::read_npy(path, &config.label, missing),
+            Kind::Table => csv::read(path, &config.label, task, missing),
+            Kind::Archive => arrays::read_npz(path, config.arrays.as_deref(), task, missing),
+            Kind::Array => arrays::read_npy(path, &config.label, task, missing),
+            Kind::Directory if task == Task::Regression => Err(no_targets(set)),
             Kind::Directory if path.is_dir() && !idx::is_any(path) => {
                 images::read(path, config.image_size)
             }
@@ -125,10 +134,14 @@ impl Dataset {
                 Err(Error::input(format!("data.image_size: {set} holds no directories of images")))
             }
             Kind::Directory => idx::read(path, file_name(path), None),
-            Kind::Name => match embedded::load(set) {
-                Some(embedded) => embedded,
-                None => Store::open()?.load(set, missing),
-            },
+            Kind::Name => {
+                let class = Columns::from(store::LABEL);
+                let label = if task == Task::Regression { &config.label } else { &class };
+                match embedded::load(set, label, task) {
+                    Some(embedded) => embedded,
+                    None => Store::open()?.load(config),
+                }
+            }
         }
     }
 
@@ -141,21 +154,11 @@ impl Dataset {
     /// label that a file could not tell from another, or only one class.
     pub fn of_samples(name: &str, features: DMatrix<f64>, labels: &[String]) -> Result<Self> {
         let wrong = |message: String| Error::input(format!("{name}: {message}"));
-        let (rows, samples) = features.shape();
-        if rows == 0 || samples == 0 {
-            return Err(wrong(format!(
-                "{samples} samples of {rows} features: expected at least one of both"
-            )));
-        }
+        check_features(&features).map_err(wrong)?;
+        let samples = features.ncols();
         if labels.len() != samples {
             let found = labels.len();
             return Err(wrong(format!("{found} labels of {samples} samples: expected one each")));
-        }
-        if let Some(at) = features.iter().position(|value| !value.is_finite()) {
-            let (sample, feature, value) = (at / rows, at % rows, features[at]);
-            return Err(wrong(format!(
-                "sample {sample}, feature {feature}: expected a finite number, found {value}"
-            )));
         }
         if let Some(label) = labels.iter().find(|label| label.trim() != **label || label.is_empty())
         {
@@ -163,24 +166,77 @@ impl Dataset {
                 "label {label:?}: expected a text that neither is empty nor begins or ends in blanks"
             )));
         }
-        let (labels, classes) = csv::sort_classes(labels).map_err(wrong)?;
+        let (labels, classes) = classes::sort_classes(labels).map_err(wrong)?;
         if classes.len() < 2 {
             return Err(wrong(format!(
                 "every label is `{}`: expected at least two classes",
                 classes[0]
             )));
         }
-        let feature_names = (1..=rows).map(|feature| format!("x{feature}")).collect();
-        let name = name.to_owned();
-        Ok(Self { name, features, labels, classes, feature_names, test_from: None })
+        Ok(Self::at_hand(name, features, labels.into(), classes))
     }
 
-    /// Writes the set to the CSV file `path`, its classes in column `label`: read back, it is the
-    /// same to the bit, but for its name and what it says of a test part.
+    /// A set `name` of samples at hand: `features`, features x samples, and the values of the `targets`,
+    /// targets x samples.
+    ///
+    /// # Errors
+    /// When there is no feature, no target or no sample, not a value of each target for each, a number
+    /// that is not finite, two targets of one name, or a name that a file could not tell.
+    pub fn of_values(
+        name: &str,
+        features: DMatrix<f64>,
+        targets: Vec<String>,
+        values: DMatrix<f64>,
+    ) -> Result<Self> {
+        let wrong = |message: String| Error::input(format!("{name}: {message}"));
+        check_features(&features).map_err(wrong)?;
+        let targets = Columns::of(targets).map_err(wrong)?.names().to_vec();
+        let is_feature = |name: &str| {
+            let number = name.strip_prefix('x').and_then(|number| number.parse::<usize>().ok());
+            number.is_some_and(|number| (1..=features.nrows()).contains(&number))
+        };
+        let odd = |name: &&String| {
+            name.trim() != **name
+                || name.is_empty()
+                || name.parse::<f64>().is_ok()
+                || is_feature(name)
+        };
+        if let Some(name) = targets.iter().find(odd) {
+            return Err(wrong(format!(
+                "target {name:?}: expected a name that is no number, neither is empty nor begins or ends \
+                 in blanks, and is not that of a feature, x1 to x{}",
+                features.nrows()
+            )));
+        }
+        let (found, expected) = (values.shape(), (targets.len(), features.ncols()));
+        if found != expected {
+            return Err(wrong(format!(
+                "values of {} targets of {} samples: expected {} of {}",
+                found.0, found.1, expected.0, expected.1
+            )));
+        }
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            let (sample, target, value) = (at / found.0, &targets[at % found.0], values[at]);
+            return Err(wrong(format!(
+                "sample {sample}, target `{target}`: expected a finite number, found {value}"
+            )));
+        }
+        Ok(Self::at_hand(name, features, Labels::Values(values), targets))
+    }
+
+    /// A set of samples at hand, whose features are called by their numbers.
+    fn at_hand(name: &str, features: DMatrix<f64>, labels: Labels, outputs: Vec<String>) -> Self {
+        let feature_names = (1..=features.nrows()).map(|feature| format!("x{feature}")).collect();
+        Self { name: name.to_owned(), features, labels, outputs, feature_names, test_from: None }
+    }
+
+    /// Writes the set to the CSV file `path`, its labels in the columns `label`, one of classes or one
+    /// a target: read back, it is the same to the bit, but for its name and what it says of a test
+    /// part.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write_csv(&self, path: &Path, label: &str) -> Result<()> {
+    pub fn write_csv(&self, path: &Path, label: &Columns) -> Result<()> {
         csv::write(self, path, label)
     }
 
@@ -213,7 +269,7 @@ impl Dataset {
         Size {
             samples: self.features.ncols(),
             features: self.features.nrows(),
-            classes: self.classes.len(),
+            outputs: self.outputs.len(),
         }
     }
 }
@@ -245,6 +301,29 @@ impl Kind {
             _ => Self::Name,
         }
     }
+}
+
+/// Why the set `set` cannot be learnt by regression.
+fn no_targets(set: &str) -> Error {
+    Error::input(format!(
+        "data.task = \"regression\": {set} has classes of images, no targets; expected a table (.csv, \
+         .tsv, .txt, .data) or arrays (.npz, .npy) of numbers"
+    ))
+}
+
+/// Checks features at hand: at least one of at least one sample, all finite.
+fn check_features(features: &DMatrix<f64>) -> Result<(), String> {
+    let (rows, samples) = features.shape();
+    if rows == 0 || samples == 0 {
+        return Err(format!("{samples} samples of {rows} features: expected at least one of both"));
+    }
+    if let Some(at) = features.iter().position(|value| !value.is_finite()) {
+        let (sample, feature, value) = (at / rows, at % rows, features[at]);
+        return Err(format!(
+            "sample {sample}, feature {feature}: expected a finite number, found {value}"
+        ));
+    }
+    Ok(())
 }
 
 fn file_name(path: &Path) -> &str {

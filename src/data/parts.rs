@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use super::{DataConfig, Dataset, Missing, Scaler, Split, missing};
+use super::{DataConfig, Dataset, Labels, Missing, Outputs, Scaler, Split, missing};
 use crate::arithmetic::Real;
 use crate::{Error, Result};
 
@@ -12,8 +12,8 @@ use crate::{Error, Result};
 pub struct Examples<T: Real> {
     /// `features x samples`, one column a sample.
     pub inputs: DMatrix<T>,
-    /// The class of each sample.
-    pub labels: Vec<usize>,
+    /// The class of each sample, or the values of its targets.
+    pub labels: Labels,
 }
 
 impl<T: Real> Examples<T> {
@@ -38,7 +38,7 @@ impl<T: Real> Examples<T> {
     ///
     /// # Panics
     /// When an index is not below [`len`](Self::len).
-    pub fn batch(&self, indices: &[usize]) -> (DMatrix<T>, Vec<usize>) {
+    pub fn batch(&self, indices: &[usize]) -> (DMatrix<T>, Labels) {
         let rows = self.inputs.nrows();
         let mut inputs = DMatrix::zeros(rows, indices.len());
         // Samples lie far apart: threads wait for memory together.
@@ -49,7 +49,7 @@ impl<T: Real> Examples<T> {
         columns.zip(indices).for_each(|(column, &index)| {
             column.copy_from_slice(&self.inputs.as_slice()[index * rows..(index + 1) * rows])
         });
-        (inputs, indices.iter().map(|&index| self.labels[index]).collect())
+        (inputs, self.labels.at(indices))
     }
 }
 
@@ -64,8 +64,8 @@ pub struct Parts<T: Real> {
     pub validation: Option<Examples<T>>,
     /// Test samples; none when `test_fraction` is 0.
     pub test: Examples<T>,
-    /// The classes' names, by label.
-    pub classes: Vec<String>,
+    /// What the machine's outputs stand for: classes, or targets with their ranges.
+    pub outputs: Outputs,
     /// Features of a sample: the machine's inputs.
     pub inputs: usize,
 }
@@ -75,7 +75,8 @@ impl<T: Real> Parts<T> {
     ///
     /// # Errors
     /// [`Error::Input`] when a scaled input is too large for `T`, which takes an extreme gain, and when
-    /// values are missing and no training sample has one of that feature.
+    /// values are missing and no training sample has one of that feature; when a target is the same in
+    /// all training samples.
     pub fn prepare(dataset: Dataset, config: &DataConfig, seed: u64) -> Result<Self> {
         Ok(Self::scaled(dataset, config, seed)?.0)
     }
@@ -120,21 +121,21 @@ impl<T: Real> Parts<T> {
                 );
                 return Err(Error::input(message));
             }
-            Ok(Examples {
-                inputs,
-                labels: samples.iter().map(|&sample| dataset.labels[sample]).collect(),
-            })
+            Ok(Examples { inputs, labels: dataset.labels.at(samples) })
         };
         let validation =
             if split.validation.is_empty() { None } else { Some(examples(&split.validation)?) };
         let (train, test) = (examples(&split.train)?, examples(&split.test)?);
+        let outputs = Outputs::fit(dataset.outputs, &dataset.labels, &split.train);
+        let outputs = outputs
+            .map_err(|message| Error::input(format!("data.label: {}: {message}", dataset.name)))?;
         let parts = Self {
             name: dataset.name,
             train,
             validation,
             test,
             inputs: dataset.features.nrows(),
-            classes: dataset.classes,
+            outputs,
         };
         Ok((parts, scaler))
     }
@@ -155,7 +156,7 @@ mod tests {
         let split = Split::new(&wine, &config, 9);
         let parts: Parts<f64> = Parts::prepare(wine.clone(), &config, 9).unwrap();
         assert_eq!(
-            (parts.inputs, parts.classes.len(), parts.train.inputs.shape()),
+            (parts.inputs, parts.outputs.len(), parts.train.inputs.shape()),
             (13, 3, (13, split.train.len()))
         );
         for (examples, samples) in [
@@ -165,7 +166,7 @@ mod tests {
         ] {
             for (column, &sample) in samples.iter().enumerate() {
                 assert_eq!(examples.inputs.column(column), wine.features.column(sample));
-                assert_eq!(examples.labels[column], wine.labels[sample]);
+                assert_eq!(examples.labels.at(&[column]), wine.labels.at(&[sample]));
             }
         }
     }
@@ -181,7 +182,7 @@ mod tests {
         let (inputs, labels) = parts.train.batch(&[5, 0, 5]);
         for (column, sample) in [5, 0, 5].into_iter().enumerate() {
             assert_eq!(inputs.column(column), parts.train.inputs.column(sample));
-            assert_eq!(labels[column], parts.train.labels[sample]);
+            assert_eq!(labels.at(&[column]), parts.train.labels.at(&[sample]));
         }
         assert_eq!(parts.train.batch(&[]).0.shape(), (13, 0));
         assert!(parts.validation.is_none());

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{DataConfig, Dataset, Kind, Samples, arrays, csv};
+use super::{DataConfig, Dataset, Kind, Known, Labels, Samples, arrays, csv};
 use crate::Result;
 
 impl Samples {
@@ -18,9 +18,9 @@ impl Samples {
         match Kind::of(file) {
             Kind::Table => {
                 let names = Dataset::load(config)?.feature_names;
-                csv::samples(path, &config.label, &names, missing)
+                csv::samples(path, (&config.label, config.task), &names, missing)
             }
-            Kind::Archive => arrays::samples(path, config.arrays.as_deref(), missing),
+            Kind::Archive => arrays::samples(path, config.arrays.as_deref(), config.task, missing),
             Kind::Array => arrays::features(path, missing),
             Kind::Directory | Kind::Name => {
                 let directory = Kind::of(file) == Kind::Directory;
@@ -30,8 +30,13 @@ impl Samples {
                     image_size: config.image_size.filter(|_| directory),
                     ..config.clone()
                 };
-                let Dataset { features, labels, classes, .. } = Dataset::load(&of)?;
-                let labels = labels.into_iter().map(|label| classes[label].clone()).collect();
+                let Dataset { features, labels, outputs, .. } = Dataset::load(&of)?;
+                let labels = match labels {
+                    Labels::Values(values) => Known::Values(values),
+                    Labels::Classes(labels) => Known::Classes(
+                        labels.into_iter().map(|label| outputs[label].clone()).collect(),
+                    ),
+                };
                 Ok(Self { features, labels: Some(labels) })
             }
         }

@@ -22,7 +22,7 @@ pub struct Source {
 pub(super) const NAMES: [&str; 2] = ["mnist", "fashion-mnist"];
 
 /// The size that [`NAMES`] share.
-pub(super) const SIZE: Size = Size { samples: 70_000, features: 784, classes: CLASSES };
+pub(super) const SIZE: Size = Size { samples: 70_000, features: 784, outputs: CLASSES };
 
 impl Source {
     /// The source called `name`, or `None` when there is none.

@@ -2,7 +2,7 @@
 
 use rand::seq::SliceRandom;
 
-use super::{DataConfig, Dataset};
+use super::{DataConfig, Dataset, Labels};
 use crate::arithmetic::random::{Key, Stream};
 
 /// The columns of a set that train, validate and test; no column is in two of them.
@@ -17,7 +17,8 @@ pub struct Split {
 }
 
 impl Split {
-    /// Splits `dataset` class by class, by the streams of `Key::new(seed, "data split")`.
+    /// Splits `dataset` class by class, by the streams of `Key::new(seed, "data split")`; samples with
+    /// values of targets are all of one class here.
     ///
     /// Of a class of n samples, round(`test_fraction` n) test; of the rest, by the same rule,
     /// `validation_fraction` validates. While a fraction is above 0 and two samples are left, at
@@ -29,10 +30,16 @@ impl Split {
         let test_fraction = if dataset.test_from.is_some() { 0.0 } else { config.test_fraction };
         let key = Key::new(seed, "data split");
 
-        let mut members = vec![Vec::new(); dataset.classes.len()];
-        for (sample, &label) in dataset.labels[..supplied].iter().enumerate() {
-            members[label].push(sample);
-        }
+        let members = match &dataset.labels {
+            Labels::Values(_) => vec![(0..supplied).collect()],
+            Labels::Classes(labels) => {
+                let mut members = vec![Vec::new(); dataset.outputs.len()];
+                for (sample, &label) in labels[..supplied].iter().enumerate() {
+                    members[label].push(sample);
+                }
+                members
+            }
+        };
         let mut split =
             Self { train: Vec::new(), validation: Vec::new(), test: (supplied..samples).collect() };
         for (class, mut left) in (0..).zip(members) {
@@ -71,16 +78,17 @@ mod tests {
         Dataset {
             name: "labels".into(),
             features: DMatrix::zeros(1, labels.len()),
-            labels,
-            classes: (0..classes).map(|class| class.to_string()).collect(),
+            labels: labels.into(),
+            outputs: (0..classes).map(|class| class.to_string()).collect(),
             feature_names: vec!["zero".into()],
             test_from,
         }
     }
 
     fn counts(dataset: &Dataset, samples: &[usize]) -> Vec<usize> {
-        (0..dataset.classes.len())
-            .map(|class| samples.iter().filter(|&&s| dataset.labels[s] == class).count())
+        let labels = dataset.labels.classes().unwrap();
+        (0..dataset.outputs.len())
+            .map(|class| samples.iter().filter(|&&s| labels[s] == class).count())
             .collect()
     }
 
@@ -145,5 +153,14 @@ mod tests {
             Split::new(&wine, &DataConfig { train_limit: Some(1000), ..config(0.2, 0.0) }, 5),
             all
         );
+    }
+
+    #[test]
+    fn values_are_split_as_one_class() {
+        let values = Labels::Values(DMatrix::from_fn(2, 50, |_, sample| sample as f64));
+        let of_values = Dataset { labels: values, ..set(vec![0; 50], None) };
+        let split = Split::new(&of_values, &config(0.2, 0.25), 3);
+        assert_eq!(split, Split::new(&set(vec![0; 50], None), &config(0.2, 0.25), 3));
+        assert_eq!((split.test.len(), split.validation.len(), split.train.len()), (10, 10, 30));
     }
 }

@@ -7,7 +7,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Dataset, Missing, csv, embedded, idx, source};
+use super::{DataConfig, Dataset, Task, csv, embedded, idx, source};
 use crate::error::did_you_mean;
 use crate::file::lock::Lock;
 use crate::file::{TEMPORARY, create_directory, disk, sync_directory};
@@ -55,20 +55,23 @@ impl Store {
         &self.directory
     }
 
-    /// Reads the set `name`; values that are `missing`, if that is allowed, are NaN.
+    /// Reads the set that `config` names; values that are missing, if that is allowed, are NaN.
+    /// Classes are in the column that the import made of them; targets may be any columns.
     ///
     /// # Errors
     /// [`Error::Input`] when it is not there, naming the command that brings it or the nearest
     /// known name, and for damaged files.
-    pub fn load(&self, name: &str, missing: Missing) -> Result<Dataset> {
+    pub fn load(&self, config: &DataConfig) -> Result<Dataset> {
+        let (name, task, missing) = (config.set.as_str(), config.task, config.missing);
         let fetchable = source::NAMES.contains(&name);
         let Some(path) = check_name(name).ok().and_then(|()| self.find(name)) else {
             return Err(if fetchable { self.not_fetched(name) } else { self.unknown(name) });
         };
-        let set = if path.is_dir() {
-            idx::read(&path, name, source::classes(name))
-        } else {
-            csv::read(&path, LABEL, missing)
+        let set = match (path.is_dir(), task) {
+            (true, Task::Regression) => return Err(super::no_targets(name)),
+            (true, Task::Classification) => idx::read(&path, name, source::classes(name)),
+            (false, Task::Regression) => csv::read(&path, &config.label, task, missing),
+            (false, Task::Classification) => csv::read(&path, &LABEL.into(), task, missing),
         };
         set.map_err(|error| match error {
             Error::Input(message) if fetchable => {
@@ -217,12 +220,15 @@ mod tests {
         Store::at(directory.path())
     }
 
+    fn called(name: &str) -> DataConfig {
+        DataConfig { set: name.into(), ..DataConfig::default() }
+    }
+
     #[test]
     fn missing_sets_say_what_helps() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("iris.csv"), "a,class\n1,x\n2,y\n").unwrap();
-        let error =
-            |name: &str| store(&directory).load(name, Missing::Refuse).unwrap_err().to_string();
+        let error = |name: &str| store(&directory).load(&called(name)).unwrap_err().to_string();
         assert!(
             error("mnist").contains("`equilux data fetch mnist` brings it"),
             "{}",
@@ -240,7 +246,10 @@ mod tests {
         let incomplete = error("mnist");
         assert!(incomplete.contains("no file `train-images-idx3-ubyte`"), "{incomplete}");
         assert!(incomplete.ends_with("`equilux data fetch mnist` mends it"), "{incomplete}");
-        assert_eq!(store(&directory).load("iris", Missing::Refuse).unwrap().classes, ["x", "y"]);
+        assert_eq!(store(&directory).load(&called("iris")).unwrap().outputs, ["x", "y"]);
+        let of_a = DataConfig { task: Task::Regression, label: "a".into(), ..called("iris") };
+        let error = store(&directory).load(&of_a).unwrap_err().to_string();
+        assert!(error.contains("line 2, column `class`: `x` is not a number"), "{error}");
     }
 
     #[test]

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::Real;
+use crate::data::Task;
 use crate::learning::{AsymEpTable, Common, Nudges, Nudging, Rule, RuleChoice};
 use crate::quantity::range;
 use crate::system::Cost;
 use crate::training::Objective;
+use crate::{Error, Result};
 
 /// How the machine learns: the table `[learning]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,10 +27,11 @@ pub struct LearningConfig {
     pub release_every: u64,
     /// The cost of outputs against targets.
     pub cost: Cost,
-    /// Target of the outputs of other classes, for the squared error.
+    /// Target of the outputs of other classes, for the squared error; of the least value of a target.
     #[serde(deserialize_with = "range::finite")]
     pub target_off: f64,
-    /// Target of the output of a sample's class, for the squared error.
+    /// Target of the output of a sample's class, for the squared error; of the greatest value of a
+    /// target.
     #[serde(deserialize_with = "range::finite")]
     pub target_on: f64,
 }
@@ -62,6 +65,33 @@ impl LearningConfig {
             true => self.clone(),
             false => Self { rule, ..self.clone() },
         }
+    }
+
+    /// Checks that it can learn `task`.
+    ///
+    /// # Errors
+    /// When the cost of a regression is one of classes, or outputs have no range for its targets.
+    pub(super) fn check(&self, task: Task) -> Result<()> {
+        if task == Task::Classification {
+            return Ok(());
+        }
+        if self.cost.class_targets().is_some() {
+            let name = |cost: &Cost| serde_json::to_string(cost).expect("a name");
+            let others = Cost::ALL.iter().filter(|cost| cost.class_targets().is_none()).map(name);
+            return Err(Error::input(format!(
+                "learning.cost = {}: a cost of classes, and data.task is \"regression\"; expected {}",
+                name(&self.cost),
+                others.collect::<Vec<_>>().join(" or ")
+            )));
+        }
+        if self.target_off == self.target_on {
+            return Err(Error::input(format!(
+                "learning.target_on = {}: learning.target_off is the same; expected the two ends of \
+                 what an output shows of its target's range",
+                self.target_on
+            )));
+        }
+        Ok(())
     }
 
     /// What outputs should be.

@@ -43,7 +43,7 @@ impl Experiment {
     pub fn parse(text: &str, name: &str, settings: &[String]) -> Result<Self> {
         let plain = Self::alone(text, name)?;
         if settings.is_empty() && matches!(plain.device, Device::Exact(_)) {
-            plain.machine.check(&plain).map_err(|e| Error::input(format!("{name}: {e}")))?;
+            plain.check().map_err(|e| Error::input(format!("{name}: {e}")))?;
             return Ok(plain);
         }
         let table: Table = toml::from_str(text).map_err(|e| located(name, &e))?;
@@ -130,11 +130,15 @@ impl Experiment {
         }
         let source =
             if settings.is_empty() { name.to_owned() } else { format!("{name} with {settings}") };
-        experiment
-            .machine
-            .check(&experiment)
-            .map_err(|e| Error::input(format!("{source}: {e}")))?;
+        experiment.check().map_err(|e| Error::input(format!("{source}: {e}")))?;
         Ok(experiment)
+    }
+
+    /// Checks what no single key can tell.
+    fn check(&self) -> Result<()> {
+        self.data.check()?;
+        self.learning.check(self.data.task)?;
+        self.machine.check(self)
     }
 
     /// This experiment with every array on the device of `sheet` (a name, a path or `exact`): the
@@ -159,7 +163,7 @@ impl Experiment {
         let device =
             Value::Table(table).try_into().map_err(|e: toml::de::Error| located(sheet, &e))?;
         let experiment = Self { device, ..self.clone() };
-        experiment.machine.check(&experiment)?;
+        experiment.check()?;
         Ok(experiment)
     }
 

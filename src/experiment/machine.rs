@@ -21,12 +21,12 @@ choices! {
         pub(super) fn describe(&self, experiment: &Experiment) -> String;
         /// Checks what no single key can tell.
         pub(super) fn check(&self, experiment: &Experiment) -> Result<()>;
-        /// Checks that a data set of so many features and classes fits the machine.
+        /// Checks that a data set of so many features and classes, or targets, fits the machine.
         pub(super) fn check_data(
             &self,
             experiment: &Experiment,
             features: usize,
-            classes: usize,
+            outputs: usize,
         ) -> Result<()>;
         /// The untrained machine.
         pub(super) fn build<T: Real>(&self, experiment: &Experiment) -> Result<Box<dyn System<T>>>;

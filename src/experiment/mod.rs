@@ -137,12 +137,12 @@ impl Experiment {
         self.machine.build(self)
     }
 
-    /// Checks that a data set of so many features and classes fits the machine.
+    /// Checks that a data set of so many features and classes, or targets, fits the machine.
     ///
     /// # Errors
     /// Naming the key that is in the way.
-    pub fn check_data(&self, features: usize, classes: usize) -> Result<()> {
-        self.machine.check_data(self, features, classes)
+    pub fn check_data(&self, features: usize, outputs: usize) -> Result<()> {
+        self.machine.check_data(self, features, outputs)
     }
 
     /// The keys in which this and `other` differ, as `--set` names them; a file is the same by any

@@ -143,20 +143,22 @@ impl NetworkMachine {
         device.check().and(sites).map_err(wrong)
     }
 
-    /// Checks that a data set of so many features and classes fits the first and the last layer.
+    /// Checks that a data set of so many features and classes, or targets, fits the first and the last
+    /// layer.
     pub(super) fn check_data(
         &self,
         experiment: &Experiment,
         features: usize,
-        classes: usize,
+        outputs: usize,
     ) -> Result<()> {
         let (layers, set) = (&experiment.network.layers, &experiment.data.set);
-        if layers.first() == Some(&features) && layers.last() == Some(&classes) {
+        if layers.first() == Some(&features) && layers.last() == Some(&outputs) {
             return Ok(());
         }
+        let kind = experiment.data.task.outputs();
         Err(Error::input(format!(
-            "network.layers = {layers:?}: data set {set} has {features} features and {classes} \
-             classes, so the first layer must have {features} nodes and the last {classes}"
+            "network.layers = {layers:?}: data set {set} has {features} features and {outputs} {kind}, \
+             so the first layer must have {features} nodes and the last {outputs}"
         )))
     }
 

@@ -7,11 +7,12 @@ use nalgebra::DMatrix;
 
 use super::Session;
 use crate::arithmetic::Real;
-use crate::data::{Examples, Samples, fill};
+use crate::data::{Examples, Known, Labels, Outputs, Samples, fill};
 use crate::error::did_you_mean;
 use crate::file::matrix::npy_bytes;
 use crate::file::npz::write_npz;
 use crate::file::write_whole;
+use crate::training::{Evaluation, Score};
 use crate::{Error, Result};
 
 /// What was measured of samples at rest.
@@ -21,12 +22,15 @@ pub struct Predictions {
     pub nodes: DMatrix<f64>,
     /// The outputs, outputs x samples.
     pub outputs: DMatrix<f64>,
-    /// The class of each sample's largest output, an index into `classes`.
-    pub given: Vec<usize>,
-    /// The class that each sample is of, where that is known.
-    pub labels: Option<Vec<usize>>,
-    /// The classes' names.
-    pub classes: Vec<String>,
+    /// What the outputs say of each sample: the class of the largest, or values of targets.
+    pub given: Labels,
+    /// The class that each sample is of, or the values of its targets, where they are known.
+    pub labels: Option<Labels>,
+    /// The names of classes or targets.
+    pub names: Vec<String>,
+    /// How many samples were given to their own class, or how close predictions are to targets, where
+    /// these are known.
+    pub evaluation: Option<Evaluation>,
     /// Whether each sample had settled when it was read.
     pub settled: Vec<bool>,
     /// How many relaxation steps each sample took.
@@ -43,27 +47,28 @@ impl<T: Real> Session<T> {
             None => (self.trainer.data().test.clone(), true),
             Some(samples) => (self.examples(samples)?, samples.labels.is_some()),
         };
-        let classes = self.trainer.data().classes.clone();
+        let meaning = self.trainer.data().outputs.clone();
         let objective = self.trainer.plan().objective;
         let system = self.trainer.system_mut();
         let (outputs, count) = (system.outputs(), examples.len());
-        let (mut given, mut settled, mut steps) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut settled, mut steps) = (Vec::new(), Vec::new());
         let (mut values, mut nodes): (Vec<f64>, _) = (Vec::new(), outputs.end);
-        objective.observe(system, &examples, |measured, classes| {
+        let evaluation = objective.observe(system, &examples, &meaning, |measured, _| {
             nodes = measured.values.nrows();
             values.extend(measured.values.iter().map(|value| value.f64()));
-            given.extend_from_slice(classes);
             settled.extend_from_slice(&measured.settled);
             steps.extend_from_slice(&measured.steps);
         })?;
         let nodes = DMatrix::from_vec(nodes, count, values);
         let labels = known.then_some(examples.labels);
         let outputs = nodes.rows_range(outputs).into_owned();
-        Ok(Predictions { outputs, nodes, given, labels, classes, settled, steps })
+        let given = objective.labels(&outputs, &meaning);
+        let (names, evaluation) = (meaning.names(), known.then_some(evaluation));
+        Ok(Predictions { outputs, nodes, given, labels, names, evaluation, settled, steps })
     }
 
-    /// `samples` as the machine takes them: scaled as the training part was, labels as its classes
-    /// (0 where there are none).
+    /// `samples` as the machine takes them: scaled as the training part was, labels as its classes or
+    /// targets ([`Outputs::unknown`] where there are none).
     ///
     /// # Errors
     /// When there are not as many features, values are missing where none may be, a label was not
@@ -89,27 +94,38 @@ impl<T: Real> Session<T> {
                 samples.features[at]
             )));
         }
-        let label = |(sample, label): (usize, &String)| {
-            let known = data.classes.iter().position(|class| class == label);
-            known.ok_or_else(|| {
-                let near = did_you_mean(label, data.classes.iter().map(String::as_str));
-                Error::input(format!("sample {sample}: class `{label}` was not trained{near}"))
-            })
+        let labels = match (&samples.labels, &data.outputs) {
+            (None, meaning) => meaning.unknown(count),
+            (Some(Known::Values(values)), _) => Labels::Values(values.clone()),
+            (Some(Known::Classes(texts)), meaning) => {
+                let label = |(sample, label): (usize, &String)| {
+                    let Outputs::Classes(classes) = meaning else { return Ok(0) };
+                    let known = classes.iter().position(|class| class == label);
+                    known.ok_or_else(|| {
+                        let near = did_you_mean(label, classes.iter().map(String::as_str));
+                        Error::input(format!(
+                            "sample {sample}: class `{label}` was not trained{near}"
+                        ))
+                    })
+                };
+                Labels::Classes(texts.iter().enumerate().map(label).collect::<Result<_>>()?)
+            }
         };
-        let labels = match &samples.labels {
-            Some(labels) => labels.iter().enumerate().map(label).collect::<Result<_>>()?,
-            None => vec![0; count],
-        };
+        data.outputs.check(&labels).map_err(Error::input)?;
         Ok(Examples { inputs, labels })
     }
 }
 
 impl Predictions {
-    /// How many samples were given to their own class, where that is known.
+    /// How many samples were given to their own class, where these have classes that are known.
     pub fn correct(&self) -> Option<usize> {
-        let right =
-            |labels: &Vec<usize>| labels.iter().zip(&self.given).filter(|(a, b)| a == b).count();
-        self.labels.as_ref().map(right)
+        let own = self.labels.as_ref()?.classes()?;
+        Some(own.iter().zip(self.given.classes()?).filter(|(a, b)| a == b).count())
+    }
+
+    /// How well the machine does on the samples, where their labels are known.
+    pub fn score(&self) -> Option<Score> {
+        self.evaluation.as_ref().map(Evaluation::score)
     }
 
     /// Checks that `path` ends in `.csv` or `.npz`.
@@ -131,7 +147,9 @@ impl Predictions {
     /// A `.csv` has a line a sample: `sample` from 0, `class`, `label` where it is known, `settled`,
     /// `steps`, an output for each class (`output_CLASS`), a value for each node (`node_0` and so on).
     /// An `.npz` has the arrays `outputs` and `nodes` (samples x ...), `class`, `label`, `settled` and
-    /// `steps` (samples x 1), with classes as numbers from 0.
+    /// `steps` (samples x 1), with classes as numbers from 0. Of a regression a `.csv` has `TARGET
+    /// predicted` and, where it is known, `TARGET` in place of class and label, an `.npz` the arrays
+    /// `predicted` and `known` (samples x targets).
     ///
     /// # Errors
     /// [`Error::Input`] for any other ending, [`Error::Write`] when the file cannot be written.
@@ -150,12 +168,18 @@ impl Predictions {
         let mut arrays = vec![
             ("outputs", self.outputs.transpose()),
             ("nodes", self.nodes.transpose()),
-            ("class", whole(&self.given)),
             ("settled", column(self.settled.iter().map(|&settled| f64::from(settled)).collect())),
             ("steps", whole(&self.steps)),
         ];
+        let mut held = |names: [&'static str; 2], labels: &Labels| {
+            arrays.push(match labels {
+                Labels::Classes(classes) => (names[0], whole(classes)),
+                Labels::Values(values) => (names[1], values.transpose()),
+            });
+        };
+        held(["class", "predicted"], &self.given);
         if let Some(labels) = &self.labels {
-            arrays.push(("label", whole(labels)));
+            held(["label", "known"], labels);
         }
         let named =
             arrays.into_iter().map(|(name, values)| Ok((name.to_owned(), npy_bytes(&values)?)));
@@ -164,15 +188,29 @@ impl Predictions {
 
     fn write_csv(&self, file: &mut dyn io::Write) -> io::Result<()> {
         let mut writer = csv::Writer::from_writer(file);
-        let mut heads = vec!["sample".to_owned(), "class".into()];
-        heads.extend(self.labels.as_ref().map(|_| "label".into()));
+        let mut heads = vec!["sample".to_owned()];
+        match &self.given {
+            Labels::Classes(_) => {
+                heads.push("class".into());
+                heads.extend(self.labels.as_ref().map(|_| "label".into()));
+            }
+            Labels::Values(_) => {
+                heads.extend(self.names.iter().map(|name| format!("{name} predicted")));
+                heads.extend(self.labels.iter().flat_map(|_| self.names.iter().cloned()));
+            }
+        }
         heads.extend(["settled".into(), "steps".into()]);
-        heads.extend(self.classes.iter().map(|class| format!("output_{class}")));
+        heads.extend(self.names.iter().map(|name| format!("output_{name}")));
         heads.extend((0..self.nodes.nrows()).map(|node| format!("node_{node}")));
         writer.write_record(&heads)?;
-        for (sample, &given) in self.given.iter().enumerate() {
-            let mut row = vec![sample.to_string(), self.classes[given].clone()];
-            row.extend(self.labels.as_ref().map(|labels| self.classes[labels[sample]].clone()));
+        let cells = |labels: &Labels, sample: usize| match labels {
+            Labels::Classes(classes) => vec![self.names[classes[sample]].clone()],
+            Labels::Values(values) => values.column(sample).iter().map(f64::to_string).collect(),
+        };
+        for sample in 0..self.given.len() {
+            let mut row = vec![sample.to_string()];
+            row.extend(cells(&self.given, sample));
+            row.extend(self.labels.iter().flat_map(|labels| cells(labels, sample)));
             row.extend([self.settled[sample].to_string(), self.steps[sample].to_string()]);
             row.extend(self.outputs.column(sample).iter().map(f64::to_string));
             row.extend(self.nodes.column(sample).iter().map(f64::to_string));

@@ -11,12 +11,12 @@ use super::places::{anywhere, from_here};
 use super::take_along::COPY;
 use super::{Experiment, NamedFiles, rename_files};
 use crate::arithmetic::Real;
-use crate::data::Dataset;
+use crate::data::{Columns, Dataset, Task};
 use crate::file::lock::Lock;
 use crate::file::{
     TEMPORARY, create_directory, hexadecimal, read_text, sha256, write_text, write_whole,
 };
-use crate::training::{Checkpoint, EpochMetrics, Summary, Trainer};
+use crate::training::{Checkpoint, EpochMetrics, Predicted, Summary, Trainer};
 use crate::{Error, Result};
 
 /// The resolved experiment, in a run's directory.
@@ -31,8 +31,12 @@ const DATA: &str = "data.csv";
 /// The outcome.
 const SUMMARY: &str = "summary.json";
 
+/// What a regression told of the test part.
+const PREDICTIONS: &str = "predictions.csv";
+
 /// A run's directory: `config.toml`, copies of the files that the device is made of and `files.json`
-/// where there are any, `metrics.csv`, `checkpoint.safetensors`, `summary.json`, `plots/` and
+/// where there are any, `metrics.csv`, `checkpoint.safetensors`, `summary.json`, `predictions.csv`
+/// of a regression, `plots/` and
 /// `report.html`.
 #[derive(Clone, Debug)]
 pub struct RunDirectory {
@@ -42,8 +46,16 @@ pub struct RunDirectory {
 }
 
 impl RunDirectory {
-    /// The column of classes in the copy of data that were given.
-    pub(super) const LABEL: &str = "class";
+    /// The columns of labels in the copy of data that were given.
+    ///
+    /// # Errors
+    /// When two targets have one name.
+    pub(super) fn label_of(data: &Dataset) -> Result<Columns> {
+        match data.labels.task() {
+            Task::Classification => Ok("class".into()),
+            Task::Regression => Columns::of(data.outputs.clone()).map_err(Error::input),
+        }
+    }
 
     /// A new directory at `path` for `experiment`, held until this and its copies are dropped.
     ///
@@ -83,7 +95,7 @@ impl RunDirectory {
         let directory = Self { path: path.to_owned(), _lock };
         if let Some(data) = data {
             let copy = directory.copy(DATA)?;
-            data.write_csv(&copy, Self::LABEL)?;
+            data.write_csv(&copy, &Self::label_of(data)?)?;
             experiment.data.set = copy.display().to_string();
         }
         let known = &mut HashMap::new();
@@ -112,7 +124,7 @@ impl RunDirectory {
         let before = Dataset::load(&experiment.data)?;
         let same = before.features == data.features
             && before.labels == data.labels
-            && before.classes == data.classes;
+            && before.outputs == data.outputs;
         if same {
             return Ok(());
         }
@@ -343,11 +355,18 @@ impl RunDirectory {
     pub fn summary(&self) -> Result<Summary> {
         let path = self.path.join(SUMMARY);
         let text = read_text(&path)?;
-        serde_json::from_str(&text)
-            .map_err(|e| Error::input(format!("{}: not the summary of a run: {e}", path.display())))
+        let mut summary: Summary = serde_json::from_str(&text).map_err(|e| {
+            Error::input(format!("{}: not the summary of a run: {e}", path.display()))
+        })?;
+        let predictions = self.path.join(PREDICTIONS);
+        let targets = summary.scores.targets().len();
+        if targets > 0 && predictions.exists() {
+            summary.predicted = Some(Predicted::read(&predictions, targets)?);
+        }
+        Ok(summary)
     }
 
-    /// Writes `summary.json`.
+    /// Writes `summary.json`, and `predictions.csv` beside it where there are targets.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -359,6 +378,10 @@ impl RunDirectory {
             let path = path.display();
             let message = format!("{path}: a result is beyond double precision: {error}");
             return Err(Error::Machine(message));
+        }
+        if let Some(predicted) = &summary.predicted {
+            let names = summary.scores.targets().iter().map(|fit| fit.target.as_str());
+            predicted.write(&self.path.join(PREDICTIONS), &names.collect::<Vec<_>>())?;
         }
         write_text(&path, &(json + "\n"))
     }

@@ -6,7 +6,7 @@ use nalgebra::DMatrix;
 
 use super::{Experiment, RunDirectory, in_precision};
 use crate::arithmetic::Real;
-use crate::data::{Dataset, Parts, Scaler};
+use crate::data::{Dataset, Parts, Scaler, Task};
 use crate::learning::Rule;
 use crate::system::System;
 use crate::training::{Summary, Trainer};
@@ -21,7 +21,7 @@ use crate::{Error, Result};
 /// let text = "data.set = 'wine'\nnetwork.layers = [13, 8, 3]\n";
 /// let mut session = Session::<f64>::new(Experiment::parse(text, "an example", &settings)?)?;
 /// session.trainer.train()?;
-/// assert!(session.trainer.summary("an example".into())?.test_accuracy > 0.8);
+/// assert!(session.trainer.summary("an example".into())?.scores.test().value() > 0.8);
 /// # Ok::<(), equilux::Error>(())
 /// ```
 pub struct Session<T: Real> {
@@ -72,9 +72,18 @@ impl<T: Real> Session<T> {
     /// When the data cannot be had, or do not fit the machine.
     pub fn open(experiment: Experiment, given: Given<T>) -> Result<Self> {
         let dataset = given.data.map_or_else(|| Dataset::load(&experiment.data), Ok)?;
+        let task = experiment.data.task;
+        if dataset.labels.task() != task {
+            return Err(Error::input(format!(
+                "data.task = {}: the data have {}, expected {}",
+                serde_json::to_string(&task).expect("a name"),
+                dataset.labels.task().outputs(),
+                task.outputs()
+            )));
+        }
         let (parts, scaler) = Parts::scaled(dataset, &experiment.data, experiment.seed)?;
         if given.system.is_none() {
-            experiment.check_data(parts.inputs, parts.classes.len())?;
+            experiment.check_data(parts.inputs, parts.outputs.len())?;
         }
         if parts.test.is_empty() {
             let (fraction, set) = (experiment.data.test_fraction, &experiment.data.set);
@@ -98,10 +107,17 @@ impl<T: Real> Session<T> {
     ///
     /// # Errors
     /// When the run has no checkpoint, or it belongs to another machine; when `experiment` splits
-    /// the same data in another way, so that samples that were trained would test.
+    /// the same data in another way, so that samples that were trained would test, or has other targets.
     pub fn reopen(directory: &RunDirectory, experiment: Experiment) -> Result<Self> {
         let trained = directory.experiment(&[])?;
         check_split(&trained, &experiment)?;
+        let (before, now) = (&trained.data, &experiment.data);
+        if before.task == Task::Regression && before.label != now.label {
+            let (found, expected) = (&now.label, &before.label);
+            return Err(Error::input(format!(
+                "data.label = {found}: the machine tells {expected}; expected that"
+            )));
+        }
         let same_hardware = experiment.machine == trained.machine
             && experiment.device.holds() == trained.device.holds()
             && experiment.chip == trained.chip;
@@ -118,8 +134,8 @@ impl<T: Real> Session<T> {
         let data = self.trainer.data();
         let first: Vec<usize> = (0..samples.min(data.train.len())).collect();
         let (inputs, labels) = data.train.batch(&first);
-        let targets = self.experiment.learning.objective();
-        (inputs, targets.class_targets(&labels, data.classes.len()))
+        let objective = self.experiment.learning.objective();
+        (inputs, objective.targets(&labels, &data.outputs))
     }
 
     /// Evaluates the machine as it is now; `directory` is where the run is.
@@ -171,6 +187,10 @@ pub(super) fn check_split(trained: &Experiment, experiment: &Experiment) -> Resu
     }
     if now.set != before.set {
         return Ok(());
+    }
+    if now.task != before.task {
+        let name = |task: &Task| serde_json::to_string(task).expect("a name");
+        return refuse("data.task", &name(&now.task), &name(&before.task), "");
     }
     for (key, found, expected) in [
         ("data.test_fraction", now.test_fraction, before.test_fraction),

@@ -7,7 +7,7 @@ use crate::error::did_you_mean;
 use crate::{Error, Result};
 
 /// Every experiment of `configs/`.
-const SHIPPED: [(&str, &str); 12] = [
+const SHIPPED: [(&str, &str); 13] = [
     ("digits-crossbar", include_str!("../../configs/digits-crossbar.toml")),
     ("digits-pcm", include_str!("../../configs/digits-pcm.toml")),
     ("digits-pulsed", include_str!("../../configs/digits-pulsed.toml")),
@@ -19,6 +19,7 @@ const SHIPPED: [(&str, &str); 12] = [
     ("mnist-spim-generic", include_str!("../../configs/mnist-spim-generic.toml")),
     ("mnist-spim-paper", include_str!("../../configs/mnist-spim-paper.toml")),
     ("spim-wine-paper", include_str!("../../configs/spim-wine-paper.toml")),
+    ("wine-proline", include_str!("../../configs/wine-proline.toml")),
     ("wine-spim", include_str!("../../configs/wine-spim.toml")),
 ];
 

@@ -72,9 +72,8 @@ impl<T: Real> TrainingRun<T> {
         let usual = Path::new("runs").join(name);
         let mut kept = experiment.clone();
         let data = given.data.clone();
-        if let (Place::New(_) | Place::Resume(_), Some(_)) = (place, &data) {
-            // What the directory's copy of the data is read back by.
-            kept.data.label = RunDirectory::LABEL.into();
+        if let (Place::New(_) | Place::Resume(_), Some(data)) = (place, &data) {
+            kept.data.label = RunDirectory::label_of(data)?;
         }
         let mut session = Session::open(experiment, given)?;
         let directory = match place {

@@ -9,7 +9,9 @@ use toml::{Table, Value};
 
 use super::bundle::FileEntry;
 use super::crossbar::{CrossbarArray, TileFiles};
+use super::expected::{Expected, ExpectedClasses, ExpectedValues};
 use super::slm::Masks;
+use super::targets::{FORMULA, TARGETS};
 use crate::experiment::Experiment;
 use crate::file::{read_text, seal};
 use crate::{Error, Result};
@@ -91,25 +93,6 @@ impl Holder {
             Self::Plain { file, .. } => vec![file],
         }
     }
-}
-
-/// What the machine does that is built from the files.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Expected {
-    /// The data set; which of its samples test is decided by the configuration.
-    pub data: String,
-    /// Test samples.
-    pub samples: usize,
-    /// Those that are given their class.
-    pub correct: usize,
-    /// Their fraction.
-    pub accuracy: f64,
-    /// 95 % interval of the accuracy on other samples of the same kind (Wilson 1927).
-    pub interval_95: [f64; 2],
-    /// Test samples to which the trained machine gave the same class before it was exported: all
-    /// but for what the device rounds.
-    pub as_trained: usize,
 }
 
 /// What an export is: `manifest.json`, described by `docs/manifest.schema.json`.
@@ -222,7 +205,8 @@ impl Manifest {
             }
         }
         let held = self.held.iter().flat_map(Holder::files);
-        match held.chain(READ).find(|file| !listed.contains(file)) {
+        let of_values = matches!(self.expected, Expected::Values(_)).then_some(TARGETS);
+        match held.chain(READ).chain(of_values).find(|file| !listed.contains(file)) {
             None => Ok(()),
             Some(file) => {
                 Err(format!("{file:?} is used, but not listed in `files` with its SHA-256"))
@@ -282,8 +266,6 @@ impl Manifest {
 
     /// What a technician should know.
     pub(super) fn instructions(&self) -> String {
-        let Expected { data, samples, accuracy, interval_95: [low, high], as_trained, .. } =
-            &self.expected;
         let how = match self.to {
             Target::Crossbar | Target::Spice => {
                 "Each parameter NAME.weights is an array of pairs of cells. For every tile,\n\
@@ -331,18 +313,47 @@ impl Manifest {
         format!(
             "A trained machine, exported by Equilux {} for: {}\n\n{how}{circuits}\n\
              PROTOCOL.txt is the loop that a bench runs with these files, with the numbers of this machine and an example.\n\n\
-             test-inputs.npy has the values of the input nodes for each of {samples} test samples of {data}, test-labels.csv their\n\
-             classes. The machine built from these files gives {} of them their class: {:.2} % (95 % interval {:.2} to {:.2} %);\n\
-             predictions.csv has each one. The trained machine gave the same class to {as_trained} of them. Random imperfections\n\
+             {} Random imperfections\n\
              (programming errors, read noise) are drawn from the seed of the configuration, so that the simulated machine can be\n\
-             compared sample by sample; a real one will differ within the interval.\n\n\
+             compared sample by sample; a real one will differ{}.\n\n\
              manifest.json says what each file is, its unit and its SHA-256; `equilux verify DIRECTORY` checks all of it.\n",
             self.equilux,
             self.to.name(),
-            self.expected.correct,
-            100.0 * accuracy,
-            100.0 * low,
-            100.0 * high
+            self.expectation(),
+            match self.expected {
+                Expected::Classes(_) => " within the interval",
+                Expected::Values(_) => "",
+            }
         )
+    }
+
+    /// What the machine should do, and where that is written.
+    fn expectation(&self) -> String {
+        match &self.expected {
+            Expected::Classes(ExpectedClasses {
+                data,
+                samples,
+                correct,
+                accuracy,
+                interval_95: [low, high],
+                as_trained,
+            }) => format!(
+                "test-inputs.npy has the values of the input nodes for each of {samples} test samples of {data}, test-labels.csv their\n\
+                 classes. The machine built from these files gives {correct} of them their class: {:.2} % (95 % interval {:.2} to {:.2} %);\n\
+                 predictions.csv has each one. The trained machine gave the same class to {as_trained} of them.",
+                100.0 * accuracy,
+                100.0 * low,
+                100.0 * high
+            ),
+            Expected::Values(ExpectedValues { data, samples, r2, rmse, mae, r2_as_trained }) => {
+                format!(
+                    "test-inputs.npy has the values of the input nodes for each of {samples} test samples of {data}, test-labels.csv the\n\
+                     values of their targets, each in its own unit. An output that shows v tells the value\n\
+                     {FORMULA}\n\
+                     of its target; low, high, off and on are in targets.csv. The machine built from these files has R2 {r2:.4}, RMSE {rmse:.6},\n\
+                     MAE {mae:.6} (means over targets); predictions.csv has each value. The trained machine had R2 {r2_as_trained:.4}."
+                )
+            }
+        }
     }
 }

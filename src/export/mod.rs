@@ -18,12 +18,14 @@
 mod bundle;
 mod crossbar;
 mod elsewhere;
+mod expected;
 mod import;
 mod manifest;
 mod picture;
 mod protocol;
 mod slm;
 mod spice;
+mod targets;
 mod test_set;
 mod verify;
 mod weights;
@@ -33,21 +35,22 @@ use std::path::{Path, PathBuf};
 use nalgebra::DMatrix;
 
 use crate::arithmetic::Real;
-use crate::arithmetic::wilson;
 use crate::coupler::Parameter;
+use crate::data::Labels;
 use crate::experiment::{Device, Experiment, RunDirectory, Session, Sheet, in_precision};
-use crate::training::predict;
+use crate::training::infer_outputs;
 use crate::{Error, Result};
 
 use bundle::Bundle;
 
 pub use bundle::FileEntry;
 pub use elsewhere::{Placed, Placing, import_weights};
+pub use expected::{Expected, ExpectedClasses, ExpectedValues};
 pub use import::import;
-pub use manifest::{Expected, Holder, Manifest, Target};
+pub use manifest::{Holder, Manifest, Target};
 pub use picture::{ContactSheet, Draw, Thumbnail};
 pub use slm::MaskOptions;
-pub use verify::{Verification, verify};
+pub use verify::{Found, Verification, verify};
 pub use weights::read_tensor;
 
 /// What a bench does with the files.
@@ -124,22 +127,31 @@ fn exported<T: Real>(
     let sheet = sheet.map(|sheet| serde_json::to_value(&sheet).expect("numbers and strings"));
     let (target, packed) = (options.target, with_files(&mut bundle, experiment)?);
     let mut manifest = Manifest::new(target, &packed, sheet, held, bundle.files().to_vec());
-    let test = &session.trainer.data().test;
-    test_set::write(&mut bundle, test)?;
+    let (test, meaning) = (&session.trainer.data().test, &session.trainer.data().outputs);
+    let objective = experiment.learning.objective();
+    targets::write(&mut bundle, meaning, &objective)?;
+    test_set::write(&mut bundle, test, meaning)?;
     test_set::write_scaling(&mut bundle, &session.scaler)?;
     // What a reader of these files will find: the machine as it is built from them.
-    let (mut expected, classes) = expectation::<T>(bundle.path(), &manifest)?;
+    let (mut expected, told) = expectation::<T>(bundle.path(), &manifest)?;
     let mut own = run.experiment(&[])?.simulated().machine::<T>()?;
     checkpoint.program(own.as_mut(), false, &path)?;
-    let as_trained = predict(own.as_mut(), test)?;
-    expected.as_trained = as_trained.iter().zip(&classes).filter(|(a, b)| a == b).count();
-    write_predictions(&mut bundle, &classes)?;
+    let as_trained = objective.labels(&infer_outputs(own.as_mut(), test)?, meaning);
+    expected.compare(&told, &as_trained, &test.labels);
+    // JSON has no infinity: what cannot be read again is not written.
+    if !expected.is_finite() {
+        return Err(Error::Machine(format!(
+            "{}: what the machine tells is beyond double precision: {}",
+            path.display(),
+            expected.describe()
+        )));
+    }
+    test_set::write_predictions(&mut bundle, &told, meaning)?;
     manifest.expected = expected;
     bundle.write("README.txt", "how to load this", None, |file| {
         file.write_all(manifest.instructions().as_bytes())
     })?;
-    let classes = &session.trainer.data().classes;
-    let protocol = protocol::protocol(bundle.path(), &manifest, test, classes)?;
+    let protocol = protocol::protocol(bundle.path(), &manifest, test, meaning)?;
     let what = "what a bench does with these files, with the numbers of this machine";
     bundle.write(PROTOCOL, what, None, |file| file.write_all(protocol.as_bytes()))?;
     manifest.files = bundle.files().to_vec();
@@ -221,12 +233,6 @@ fn write_parameters<T: Real>(
     Ok(held)
 }
 
-/// Writes the class that each test sample is expected to be given.
-fn write_predictions(bundle: &mut Bundle, classes: &[usize]) -> Result<()> {
-    let what = "class that each test sample is expected to be given, by its row in test-inputs.npy";
-    test_set::write_classes(bundle, test_set::PREDICTIONS, what, classes)
-}
-
 /// The values of all parameters as the files in `directory` hold them.
 fn values_held<T: Real>(
     directory: &Path,
@@ -262,25 +268,18 @@ fn values_held<T: Real>(
     parameters.iter().map(value).collect()
 }
 
-/// What the machine does that is built from the files in `directory`: the expectation, and the class
-/// of each test sample.
-fn expectation<T: Real>(directory: &Path, manifest: &Manifest) -> Result<(Expected, Vec<usize>)> {
+/// What the machine does that is built from the files in `directory`: the expectation, and what it
+/// says of each test sample.
+fn expectation<T: Real>(directory: &Path, manifest: &Manifest) -> Result<(Expected, Labels)> {
     let experiment = manifest.experiment(directory)?;
     let mut machine = experiment.simulated().machine::<T>()?;
-    let test = test_set::read::<T>(directory, machine.inputs(), machine.outputs().len())?;
+    let meaning = targets::read(directory, &experiment, machine.outputs().len())?;
+    let test = test_set::read::<T>(directory, machine.inputs(), &meaning)?;
     machine.program(&mut values_held(directory, manifest, &machine.parameters())?)?;
-    let classes = predict(machine.as_mut(), &test)?;
-    let correct = classes.iter().zip(&test.labels).filter(|(class, label)| class == label).count();
-    let (low, high) = wilson(correct, classes.len()).unwrap_or((0.0, 1.0));
-    let expected = Expected {
-        data: experiment.data.set.clone(),
-        samples: classes.len(),
-        correct,
-        accuracy: correct as f64 / classes.len().max(1) as f64,
-        interval_95: [low, high],
-        as_trained: manifest.expected.as_trained,
-    };
-    Ok((expected, classes))
+    let shown = infer_outputs(machine.as_mut(), &test)?;
+    let told = experiment.learning.objective().labels(&shown, &meaning);
+    let expected = Expected::of(&experiment.data.set, &told, &test.labels);
+    Ok((expected.trained_as(&manifest.expected), told))
 }
 
 /// The files of an export, for `--json`.

@@ -14,7 +14,7 @@ use super::values_held;
 use crate::Result;
 use crate::arithmetic::Real;
 use crate::coupler::spim::{FrameWait, SelfCoupling, SpimDevice};
-use crate::data::Examples;
+use crate::data::{Examples, Labels, Outputs, Task};
 use crate::experiment::{Device, Experiment};
 use crate::learning::Nudging;
 use crate::system::{Activation, Cost, CouplingKind, Dynamics, Phase};
@@ -23,7 +23,7 @@ use crate::system::{Activation, Cost, CouplingKind, Dynamics, Phase};
 const SHOWN: usize = 24;
 
 /// The text for the machine of `manifest`, held by the files in `directory`, whose outputs stand for
-/// `classes`.
+/// what `meaning` says.
 ///
 /// # Errors
 /// When the files cannot be read, or the machine cannot be built of them.
@@ -31,19 +31,19 @@ pub(super) fn protocol<T: Real>(
     directory: &std::path::Path,
     manifest: &Manifest,
     test: &Examples<T>,
-    classes: &[String],
+    meaning: &Outputs,
 ) -> Result<String> {
     let experiment = manifest.experiment(directory)?;
     let mut text = String::new();
     let written = [
-        nodes(&mut text, &experiment, classes),
+        nodes(&mut text, &experiment, meaning),
         couplings(&mut text, &experiment, manifest),
         relaxation(&mut text, &experiment),
         reading(&mut text, &experiment),
-        learning(&mut text, &experiment),
+        learning(&mut text, &experiment, meaning),
     ];
     written.into_iter().collect::<fmt::Result>().expect("text can be written");
-    text.push_str(&example(directory, manifest, &experiment, test)?);
+    text.push_str(&example(directory, manifest, (&experiment, meaning), test)?);
     Ok(text)
 }
 
@@ -55,7 +55,7 @@ fn rows(start: usize, count: usize) -> String {
     }
 }
 
-fn nodes(text: &mut String, experiment: &Experiment, classes: &[String]) -> fmt::Result {
+fn nodes(text: &mut String, experiment: &Experiment, meaning: &Outputs) -> fmt::Result {
     let network = &experiment.network;
     writeln!(text, "1. NODES, in the order of every file, counted from 0")?;
     let (mut start, last) = (0, network.layers.len() - 1);
@@ -68,10 +68,34 @@ fn nodes(text: &mut String, experiment: &Experiment, classes: &[String]) -> fmt:
         writeln!(text, "   {:<12} {what}", rows(start, *count))?;
         start += count;
     }
-    writeln!(text, "   The class of a sample is that of its largest output:")?;
     let first = start - network.layers[last];
-    for (output, class) in classes.iter().enumerate() {
-        writeln!(text, "   {:<12} class {output}, `{class}`", first + output)?;
+    match meaning {
+        Outputs::Classes(classes) => {
+            writeln!(text, "   The class of a sample is that of its largest output:")?;
+            for (output, class) in classes.iter().enumerate() {
+                writeln!(text, "   {:<12} class {output}, `{class}`", first + output)?;
+            }
+        }
+        Outputs::Targets(targets) => {
+            let objective = experiment.learning.objective();
+            writeln!(
+                text,
+                "   An output that shows v tells a value of its target, in the target's unit:"
+            )?;
+            let sign = if objective.target_off < 0.0 { '+' } else { '-' };
+            for (output, target) in targets.iter().enumerate() {
+                writeln!(
+                    text,
+                    "   {:<12} `{}` = {} + (v {sign} {}) / {} x {}",
+                    first + output,
+                    target.name,
+                    target.low,
+                    objective.target_off.abs(),
+                    objective.target_on - objective.target_off,
+                    target.width()
+                )?;
+            }
+        }
     }
     if network.bias {
         writeln!(
@@ -208,7 +232,7 @@ fn frames(text: &mut String, device: &SpimDevice) -> fmt::Result {
     writeln!(text)
 }
 
-fn learning(text: &mut String, experiment: &Experiment) -> fmt::Result {
+fn learning(text: &mut String, experiment: &Experiment, meaning: &Outputs) -> fmt::Result {
     let learning = &experiment.learning;
     writeln!(text, "5. TO TRAIN ON, by the rule `{}`", learning.rule.name())?;
     if learning.rule.traits().nudges {
@@ -224,6 +248,12 @@ fn learning(text: &mut String, experiment: &Experiment) -> fmt::Result {
         )?;
     }
     match learning.cost {
+        Cost::SquaredError if meaning.task() == Task::Regression => writeln!(
+            text,
+            "   C = 1/2 sum (v - y)^2, y = {} + {} x (value - low) / (high - low) of the target of an output (targets.csv).",
+            learning.target_off,
+            learning.target_on - learning.target_off
+        )?,
         Cost::SquaredError => writeln!(
             text,
             "   C = 1/2 sum (v - y)^2, y = {} for the output of the class and {} for the others.",
@@ -252,7 +282,7 @@ fn ideal(experiment: &Experiment) -> Option<Experiment> {
 fn example<T: Real>(
     directory: &std::path::Path,
     manifest: &Manifest,
-    experiment: &Experiment,
+    (experiment, meaning): (&Experiment, &Outputs),
     test: &Examples<T>,
 ) -> Result<String> {
     let built = ideal(experiment).filter(|_| !test.is_empty());
@@ -284,12 +314,20 @@ fn example<T: Real>(
         let force = moved / T::of(ideal.relaxation.step);
         text += &format!("   F in the first step: {}\n", numbers(&force));
     }
+    let shown = crate::training::infer_outputs(machine.as_mut(), &test.first(1))?;
+    let told = match (experiment.learning.objective().labels(&shown, meaning), meaning) {
+        (Labels::Values(values), Outputs::Targets(targets)) => {
+            let each = targets.iter().zip(values.iter());
+            let each = each.map(|(target, value)| format!("{} {value:.6}", target.name));
+            each.collect::<Vec<_>>().join(", ")
+        }
+        (labels, _) => format!("class {}", labels.classes().map_or(0, |classes| classes[0])),
+    };
     text += &format!(
-        "   at rest after {} steps{}: {}\n   class {}\n",
+        "   at rest after {} steps{}: {}\n   {told}\n",
         rest.steps[0],
         if rest.settled[0] { "" } else { " (not settled)" },
-        numbers(&rest.values),
-        crate::training::predict(machine.as_mut(), &test.first(1))?[0]
+        numbers(&rest.values)
     );
     Ok(text)
 }

@@ -5,10 +5,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Holder, Manifest, expectation, slm, test_set};
+use super::{Holder, Manifest, expectation, slm, targets, test_set};
 use crate::Result;
+use crate::data::{Labels, Task};
 use crate::experiment::{Device, Experiment, in_precision};
 use crate::file::sha256;
+use crate::training::{Fit, Score};
 
 /// What became of an export.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,10 +19,57 @@ pub struct Verification {
     pub ok: bool,
     /// What is not, each naming its file.
     pub problems: Vec<String>,
-    /// The accuracy of the machine built from the files, where one could be built.
-    pub test_accuracy: Option<f64>,
+    /// How well the machine does that is built from the files, where one could be built.
+    #[serde(flatten)]
+    pub found: Found,
     /// Test samples.
     pub test_samples: usize,
+}
+
+/// How well the machine does that is built from the files; nothing where none could be built.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Found {
+    /// It tells classes.
+    Classes {
+        /// The part of the test samples that is given its class.
+        test_accuracy: Option<f64>,
+    },
+    /// It tells values of targets; means of several.
+    Values {
+        /// The part of the targets' variance that is told.
+        test_r2: Option<f64>,
+        /// Root mean square error, in the targets' units.
+        test_rmse: Option<f64>,
+        /// Mean absolute error, in the targets' units.
+        test_mae: Option<f64>,
+    },
+}
+
+impl Found {
+    fn new(task: Task, score: Option<Score>) -> Self {
+        let fit = score.and_then(Score::fit);
+        match task {
+            Task::Classification => {
+                Self::Classes { test_accuracy: score.and_then(Score::accuracy) }
+            }
+            Task::Regression => Self::Values {
+                test_r2: fit.map(|fit| fit.r2),
+                test_rmse: fit.map(|fit| fit.rmse),
+                test_mae: fit.map(|fit| fit.mae),
+            },
+        }
+    }
+
+    /// The score.
+    pub fn score(&self) -> Option<Score> {
+        match *self {
+            Self::Classes { test_accuracy } => test_accuracy.map(Score::Accuracy),
+            Self::Values { test_r2, test_rmse, test_mae } => {
+                Some(Score::Fit(Fit { r2: test_r2?, rmse: test_rmse?, mae: test_mae? }))
+            }
+        }
+    }
 }
 
 /// Checks the export in `directory`: every file by its check sum, scales and all that masks need
@@ -48,27 +97,29 @@ pub fn verify(directory: &Path) -> Result<Verification> {
         }
     }
     let found = in_precision!(experiment, expectation(directory, &manifest));
-    let (mut test_accuracy, mut test_samples) = (None, 0);
+    let (mut score, mut test_samples) = (None, 0);
     match found {
         Err(error) => problems.push(error.to_string()),
-        Ok((found, classes)) => {
-            (test_accuracy, test_samples) = (Some(found.accuracy), found.samples);
+        Ok((found, told)) => {
+            (score, test_samples) = (Some(found.score()), found.samples());
             if found != manifest.expected {
-                let expected = &manifest.expected;
                 problems.push(format!(
-                    "manifest.json: expected {} of {} test samples of {} correct, the machine built from these files has {} of {} of {}",
-                    expected.correct, expected.samples, expected.data, found.correct, found.samples, found.data
+                    "manifest.json: expected {}, the machine built from these files has {}",
+                    manifest.expected.describe(),
+                    found.describe()
                 ));
             }
-            match test_set::read_classes(&directory.join(test_set::PREDICTIONS)) {
+            let meaning = targets::read(directory, &experiment, outputs_of(&told));
+            let path = directory.join(test_set::PREDICTIONS);
+            match meaning.and_then(|meaning| test_set::read_labels(&path, &meaning)) {
                 Err(error) => problems.push(error.to_string()),
                 Ok(expected) => {
-                    let differ = expected
-                        .iter()
-                        .zip(&classes)
-                        .filter(|(expected, found)| expected != found)
-                        .count();
-                    if differ > 0 || expected.len() != classes.len() {
+                    let same = |sample: &usize| {
+                        let at = [*sample];
+                        sample < &told.len() && expected.at(&at) == told.at(&at)
+                    };
+                    let differ = (0..expected.len()).filter(|sample| !same(sample)).count();
+                    if differ > 0 || expected.len() != told.len() {
                         problems.push(format!(
                             "predictions.csv: {differ} of {} predictions differ from those found",
                             expected.len()
@@ -80,7 +131,13 @@ pub fn verify(directory: &Path) -> Result<Verification> {
     }
     let mut told = HashSet::new();
     problems.retain(|problem| told.insert(problem.clone()));
-    Ok(Verification { ok: problems.is_empty(), problems, test_accuracy, test_samples })
+    let found = Found::new(experiment.data.task, score);
+    Ok(Verification { ok: problems.is_empty(), problems, found, test_samples })
+}
+
+/// Of how many targets values are told.
+fn outputs_of(told: &Labels) -> usize {
+    told.values().map_or(0, nalgebra::DMatrix::nrows)
 }
 
 fn damaged_files(directory: &Path, manifest: &Manifest) -> Vec<String> {

@@ -286,7 +286,7 @@ impl Plots<'_> {
             return Vec::new();
         };
         let shown = &self.quantity;
-        let framed = matches!(self.metric, "cosine" | "test_accuracy");
+        let framed = matches!(self.metric, "cosine" | "test_accuracy" | "test_r2");
         let note = if framed { "; the best of each column is framed" } else { "" };
         let axes =
             format!("{} and {}", lowercase(&dimensions[x].label), lowercase(&dimensions[y].label));

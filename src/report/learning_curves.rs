@@ -1,4 +1,4 @@
-//! Cost and accuracy against the epoch.
+//! Cost and score against the epoch.
 
 use std::path::Path;
 
@@ -7,15 +7,15 @@ use plotters::prelude::DrawingBackend;
 use super::axis::Axis;
 use super::canvas::{self, Paper};
 use super::plot::{self, Area, LOOKS, Look, Picture, Style};
-use crate::training::EpochMetrics;
+use crate::training::{EpochMetrics, Score};
 use crate::{Error, Result};
 
 const TRAIN: Look = LOOKS[0];
 const TEST: Look = LOOKS[1];
 const VALIDATION: Look = LOOKS[2];
 
-/// Writes the learning curves of a run into `plots`: training cost on the left, accuracies on the
-/// right.
+/// Writes the learning curves of a run into `plots`: training cost on the left, accuracies (or R2) on
+/// the right.
 ///
 /// A value that is not finite interrupts its curve.
 ///
@@ -33,16 +33,23 @@ pub fn write_curves(
 
 /// The two panels of the learning curves as pictures of their own, each with its caption, for pages
 /// that arrange them to their width.
-pub fn panels(metrics: &[EpochMetrics], paper: Paper) -> Result<[(String, &'static str); 2]> {
-    let validated = metrics.iter().any(|row| row.validation_accuracy.is_some());
-    let accuracies = match validated {
-        true => "Accuracy in each epoch, of test and validation after it",
-        false => "Accuracy in each epoch, of the test after it",
-    };
+pub fn panels(metrics: &[EpochMetrics], paper: Paper) -> Result<[(String, String); 2]> {
+    let validated = metrics.iter().any(|row| row.validation.is_some());
+    let parts = if validated { "test and validation" } else { "the test" };
+    let scores = format!("{} in each epoch, of {parts} after it", score_name(metrics));
+    let costs = "Training cost, free phases of each epoch".into();
     Ok([
-        (canvas::svg(&CostPanel(metrics), paper)?, "Training cost, free phases of each epoch"),
-        (canvas::svg(&AccuracyPanel(metrics), paper)?, accuracies),
+        (canvas::svg(&CostPanel(metrics), paper)?, costs),
+        (canvas::svg(&ScorePanel(metrics), paper)?, scores),
     ])
+}
+
+/// What the scores of a run are called, at the start of a sentence.
+fn score_name(metrics: &[EpochMetrics]) -> &'static str {
+    match metrics.first().map(|row| row.test) {
+        Some(Score::Fit(_)) => "R2",
+        _ => "Accuracy",
+    }
 }
 
 struct LearningCurves<'a> {
@@ -70,7 +77,7 @@ impl Picture for LearningCurves<'_> {
         let rest = plot::title(area, style, self.title)?;
         let (left, right) = rest.split_horizontally(rest.dim_in_pixel().0 as i32 / 2);
         CostPanel(self.metrics).draw(&left, style)?;
-        AccuracyPanel(self.metrics).draw(&right, style)
+        ScorePanel(self.metrics).draw(&right, style)
     }
 }
 
@@ -90,35 +97,34 @@ impl Picture for CostPanel<'_> {
     }
 }
 
-/// The accuracies against the epoch.
-struct AccuracyPanel<'a>(&'a [EpochMetrics]);
+/// The accuracies, or R2, against the epoch.
+struct ScorePanel<'a>(&'a [EpochMetrics]);
 
-impl Picture for AccuracyPanel<'_> {
+impl Picture for ScorePanel<'_> {
     fn size(&self, column: u32) -> (u32, u32) {
         (column, column * 7 / 8)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &Area<DB>, style: Style) -> Result<()> {
-        let percent = |fraction: f64| 100.0 * fraction;
+        let shown = |score: Score| match score {
+            Score::Accuracy(fraction) => 100.0 * fraction,
+            Score::Fit(fit) => fit.r2,
+        };
         let mut series = vec![
-            Series {
-                name: "train",
-                look: TRAIN,
-                points: points(self.0, |m| Some(percent(m.train_accuracy))),
-            },
+            Series { name: "train", look: TRAIN, points: points(self.0, |m| Some(shown(m.train))) },
             Series {
                 name: "validation",
                 look: VALIDATION,
-                points: points(self.0, |m| m.validation_accuracy.map(percent)),
+                points: points(self.0, |m| m.validation.map(shown)),
             },
-            Series {
-                name: "test",
-                look: TEST,
-                points: points(self.0, |m| Some(percent(m.test_accuracy))),
-            },
+            Series { name: "test", look: TEST, points: points(self.0, |m| Some(shown(m.test))) },
         ];
         series.retain(|s| !s.points.is_empty());
-        let y = Axis::percent("Accuracy (%)", series.iter().flat_map(|s| s.values()));
+        let values = series.iter().flat_map(|s| s.values());
+        let y = match score_name(self.0) {
+            "R2" => Axis::linear("R2", values.fold(0.0, f64::min), 1.0),
+            _ => Axis::percent("Accuracy (%)", values),
+        };
         draw_panel(area, style, self.0, &y, &series)
     }
 }
@@ -187,10 +193,10 @@ pub(super) mod tests {
                 epoch,
                 rate_factor: 1.0,
                 train_cost: 0.45 * (-t / 8.0).exp() + 0.02 + 0.002 * wiggle,
-                train_accuracy: 0.985 - 0.13 * (-t / 9.0).exp(),
-                validation_accuracy: validation
-                    .then(|| 0.962 - 0.11 * (-t / 7.0).exp() + 0.002 * wiggle),
-                test_accuracy: 0.957 - 0.12 * (-t / 7.0).exp() + 0.003 * wiggle,
+                train: Score::Accuracy(0.985 - 0.13 * (-t / 9.0).exp()),
+                validation: validation
+                    .then(|| Score::Accuracy(0.962 - 0.11 * (-t / 7.0).exp() + 0.002 * wiggle)),
+                test: Score::Accuracy(0.957 - 0.12 * (-t / 7.0).exp() + 0.003 * wiggle),
                 unsettled: epoch % 3,
                 left: 0,
                 truncated: 0,
@@ -239,8 +245,8 @@ pub(super) mod tests {
         }
         let mut constant = plausible(5, true);
         for m in &mut constant {
-            (m.train_cost, m.train_accuracy, m.validation_accuracy, m.test_accuracy) =
-                (0.0, 1.0, Some(1.0), 1.0);
+            let all = Score::Accuracy(1.0);
+            (m.train_cost, m.train, m.validation, m.test) = (0.0, all, Some(all), all);
         }
         learning_curves(&constant, "t").unwrap();
         let title = "An extraordinarily long title ".repeat(20);
@@ -252,7 +258,7 @@ pub(super) mod tests {
         let mut metrics = plausible(10, true);
         (metrics[3].train_cost, metrics[4].train_cost, metrics[5].train_cost) =
             (f64::NAN, f64::INFINITY, f64::MAX);
-        metrics[4].test_accuracy = f64::NAN;
+        metrics[4].test = Score::Accuracy(f64::NAN);
         let svg = learning_curves(&metrics, "t").unwrap();
         assert!(svg.contains("train (3 not finite)") && !svg.contains("NaN"));
         metrics.iter_mut().for_each(|m| m.train_cost = f64::NAN);

@@ -22,7 +22,9 @@ mod pdf;
 mod photograph;
 mod plot;
 mod points;
+mod predicted;
 mod quantity;
+pub mod scores;
 mod study_page;
 mod tornado;
 
@@ -77,7 +79,9 @@ pub fn write_run<T: Real>(
         let title = format!("{}: {} on {}", summary.data, summary.rule, summary.machine);
         learning_curves::write_curves(metrics, &title, &plots, paper)?;
     }
-    let mut more = String::new();
+    let scatters = predicted::scatters(summary);
+    let figures = scatters.iter().map(|scatter| scatter.write(&plots, paper));
+    let mut more = section("Predicted against true", &figures.collect::<Result<String>>()?);
     if let Some(system) = system {
         let histograms = histogram::histograms(system);
         let figures = histograms.iter().map(|histogram| histogram.write(&plots, paper));

@@ -2,11 +2,13 @@
 
 use super::canvas::Paper;
 use super::format::{count, duration, energy, percent};
-use super::html::{card, document, escaped, figure};
+use super::html::{card, document, escaped, figure, table};
 use super::learning_curves::panels;
+use super::quantity::digits;
+use super::scores::{number, of_targets};
 use crate::Result;
 use crate::arithmetic::wilson;
-use crate::training::{Confusion, EpochMetrics, LabSummary, Summary};
+use crate::training::{Confusion, EpochMetrics, Fit, LabSummary, Score, Summary, TargetFit};
 
 /// An epoch table with more rows than this is collapsed.
 const ROWS_SHOWN: usize = 20;
@@ -28,7 +30,8 @@ pub fn page(
         results(summary, metrics.len()),
         curves(metrics, paper)?,
         epochs(metrics),
-        confusion(&summary.confusion),
+        summary.scores.confusion().map_or(String::new(), confusion),
+        of_each_target(summary.scores.targets()),
         more.to_owned(),
         configuration(config_toml),
     ];
@@ -58,10 +61,17 @@ fn results(summary: &Summary, epochs: usize) -> String {
 }
 
 fn test_card(summary: &Summary) -> String {
-    let samples = summary.test_samples;
-    let right = (summary.test_accuracy.clamp(0.0, 1.0) * samples as f64).round() as usize;
+    let (score, samples) = (summary.scores.test(), summary.test_samples);
+    let accuracy = match score {
+        Score::Accuracy(accuracy) => accuracy,
+        Score::Fit(fit) => {
+            let notes = format!("of {} samples<br>{}", count(samples as f64), errors(summary, fit));
+            return card("Test R2", &number(score), &notes);
+        }
+    };
+    let right = (accuracy.clamp(0.0, 1.0) * samples as f64).round() as usize;
     let notes = match wilson(right, samples) {
-        Some((low, high)) if summary.test_accuracy.is_finite() => format!(
+        Some((low, high)) if accuracy.is_finite() => format!(
             "{} of {} samples right<br>95 % interval: {} to {}",
             count(right as f64),
             count(samples as f64),
@@ -70,7 +80,16 @@ fn test_card(summary: &Summary) -> String {
         ),
         _ => format!("{} test samples", count(samples as f64)),
     };
-    card("Test accuracy", &percent(summary.test_accuracy), &notes)
+    card("Test accuracy", &percent(accuracy), &notes)
+}
+
+/// The errors of predictions, of several targets their means.
+fn errors(summary: &Summary, fit: Fit) -> String {
+    let mean = match summary.scores.targets().len() {
+        0 | 1 => String::new(),
+        targets => format!("<br>means of {targets} targets"),
+    };
+    format!("RMSE {}<br>MAE {}{mean}", digits(fit.rmse), digits(fit.mae))
 }
 
 fn training_card(summary: &Summary, epochs: usize) -> String {
@@ -79,11 +98,15 @@ fn training_card(summary: &Summary, epochs: usize) -> String {
         1 => "after 1 epoch".to_owned(),
         _ => format!("after {} epochs", count(epochs as f64)),
     };
-    let notes = match summary.validation_accuracy {
-        Some(accuracy) => format!("{trained}<br>validation: {}", percent(accuracy)),
-        None => trained,
-    };
-    card("Training accuracy", &percent(summary.train_accuracy), &notes)
+    let mut notes = trained;
+    if let Some(score) = summary.scores.validation() {
+        notes += &format!("<br>validation: {}", number(score));
+    }
+    let score = summary.scores.train();
+    if let Score::Fit(fit) = score {
+        notes += &format!("<br>{}", errors(summary, fit));
+    }
+    card(&format!("Training {}", score.name()), &number(score), &notes)
 }
 
 fn laboratory_card(lab: &LabSummary) -> String {
@@ -114,7 +137,7 @@ fn spent<const N: usize>(kinds: [(f64, &str); N]) -> Vec<String> {
     kinds.map(|(number, kind)| format!("{} {kind}", count(number))).collect()
 }
 
-/// A line for each thing that a reader of the accuracies should know.
+/// A line for each thing that a reader of the scores should know.
 fn warnings(summary: &Summary) -> String {
     summary
         .warnings()
@@ -172,14 +195,27 @@ fn confusion(confusion: &Confusion) -> String {
     )
 }
 
+/// How close predictions are to each target; nothing of a single one, which the cards tell.
+fn of_each_target(targets: &[TargetFit]) -> String {
+    if targets.len() < 2 {
+        return String::new();
+    }
+    let mut rows = of_targets(targets).into_iter();
+    let heads = rows.next().unwrap_or_default();
+    let table = table("Targets", &heads, rows);
+    format!("<section>\n<h2>Targets of the test samples</h2>\n{table}</section>\n")
+}
+
 /// The table of epochs, collapsed if it is long.
 fn epochs(metrics: &[EpochMetrics]) -> String {
     if metrics.is_empty() {
         return String::new();
     }
     let columns: Vec<&Column> = COLUMNS.iter().filter(|column| column.says(metrics)).collect();
-    let head: String =
-        columns.iter().map(|column| format!("<th scope=\"col\">{}</th>", column.head)).collect();
+    let named = |head: &str| head.replace("SCORE", metrics[0].test.name());
+    let head =
+        columns.iter().map(|column| format!("<th scope=\"col\">{}</th>", named(column.head)));
+    let head: String = head.collect();
     let row = |m: &EpochMetrics| {
         let rest = columns[1..].iter().map(|column| format!("<td>{}</td>", (column.cell)(m)));
         format!("<tr><th scope=\"row\">{}</th>{}</tr>\n", m.epoch, rest.collect::<String>())
@@ -199,6 +235,7 @@ fn epochs(metrics: &[EpochMetrics]) -> String {
 
 /// A column of the table of epochs, left out where it says nothing in any of them.
 struct Column {
+    /// What it is called; SCORE stands for the name of the score.
     head: &'static str,
     cell: fn(&EpochMetrics) -> String,
     /// Whether it says something of an epoch.
@@ -215,7 +252,7 @@ const fn always(head: &'static str, cell: fn(&EpochMetrics) -> String) -> Column
     Column { head, cell, if_any: |_| true }
 }
 
-const COLUMNS: [Column; 12] = [
+const COLUMNS: [Column; 14] = [
     always("Epoch", |m| m.epoch.to_string()),
     Column {
         head: "Rate factor",
@@ -223,13 +260,23 @@ const COLUMNS: [Column; 12] = [
         if_any: |m| m.rate_factor != 1.0,
     },
     always("Training cost", |m| format!("{:.5}", m.train_cost)),
-    always("Training accuracy", |m| percent(m.train_accuracy)),
+    always("Training SCORE", |m| number(m.train)),
     Column {
-        head: "Validation accuracy",
-        cell: |m| m.validation_accuracy.map(percent).unwrap_or_default(),
-        if_any: |m| m.validation_accuracy.is_some(),
+        head: "Validation SCORE",
+        cell: |m| m.validation.map(number).unwrap_or_default(),
+        if_any: |m| m.validation.is_some(),
     },
-    always("Test accuracy", |m| percent(m.test_accuracy)),
+    always("Test SCORE", |m| number(m.test)),
+    Column {
+        head: "Test RMSE",
+        cell: |m| m.test.fit().map(|fit| digits(fit.rmse)).unwrap_or_default(),
+        if_any: |m| m.test.fit().is_some(),
+    },
+    Column {
+        head: "Test MAE",
+        cell: |m| m.test.fit().map(|fit| digits(fit.mae)).unwrap_or_default(),
+        if_any: |m| m.test.fit().is_some(),
+    },
     Column {
         head: "Unsettled in training",
         cell: |m| count(m.unsettled as f64),
@@ -282,6 +329,17 @@ mod tests {
     use super::*;
     use crate::coupler::Saturation;
     use crate::system::System;
+    use crate::training::{Predicted, Scores};
+
+    fn classes(test_accuracy: f64, confusion: Confusion) -> Scores {
+        Scores::Classes {
+            test_accuracy,
+            train_accuracy: 0.9321,
+            validation_accuracy: None,
+            balanced_accuracy: None,
+            confusion,
+        }
+    }
 
     fn summary() -> Summary {
         Summary {
@@ -290,12 +348,9 @@ mod tests {
             machine: "crossbar 'A'".to_owned(),
             data: "digits".to_owned(),
             epochs: 3,
-            test_accuracy: 81.0 / 263.0,
-            train_accuracy: 0.9321,
-            validation_accuracy: None,
-            balanced_accuracy: None,
-            confusion: Confusion::default(),
+            scores: classes(81.0 / 263.0, Confusion::default()),
             test_samples: 263,
+            predicted: None,
             test_unsettled: 2,
             test_truncated: 0,
             train_unsettled: 0.0,
@@ -346,6 +401,53 @@ mod tests {
     }
 
     #[test]
+    fn a_regression_has_its_scores_and_plots() {
+        let fit = |r2: f64| Fit { r2, rmse: 12.5, mae: 10.0 };
+        let target = |target: &str, r2| TargetFit { target: target.into(), fit: fit(r2) };
+        let (test_r2, rmse, mae) = (0.75, 12.5, 10.0);
+        let scores = Scores::Values {
+            test_r2,
+            test_rmse: rmse,
+            test_mae: mae,
+            train_r2: 0.875,
+            train_rmse: rmse,
+            train_mae: mae,
+            validation_r2: None,
+            validation_rmse: None,
+            validation_mae: None,
+            targets: vec![target("<hue>", 0.5), target("flavanoids", 1.0)],
+        };
+        let known = nalgebra::DMatrix::from_fn(2, 30, |row, sample| (row * sample) as f64);
+        let predicted = Some(Predicted { told: known.map(|value| value + 1.0), known });
+        let summary = Summary { scores, predicted, ..summary() };
+        let mut metrics = plausible(2, true);
+        for row in &mut metrics {
+            let [train, validation, test] = [0.875, -0.5, 0.75].map(|r2| Score::Fit(fit(r2)));
+            (row.train, row.validation, row.test) = (train, Some(validation), test);
+        }
+        let html = page(&summary, &metrics, "", "", Paper::default()).unwrap();
+        for text in [
+            "<dt>Test R2</dt><dd><strong>0.7500</strong>",
+            "RMSE 12.50<br>MAE 10.00<br>means of 2 targets",
+            "<th scope=\"col\">Validation R2</th>",
+            "<td>-0.5000</td>",
+            "&lt;hue&gt;",
+            ">\nR2\n<",
+        ] {
+            assert!(html.contains(text), "{text} in {html}");
+        }
+        assert!(!html.to_lowercase().contains("accuracy") && !html.contains("Confusion"));
+        let directory = tempfile::tempdir().unwrap();
+        let nothing = None::<&dyn System<f64>>;
+        write_run(directory.path(), &summary, &metrics, nothing, None, Paper::default()).unwrap();
+        for name in ["predicted.svg", "predicted.png", "predicted-2.pdf"] {
+            assert!(directory.path().join("plots").join(name).metadata().unwrap().len() > 500);
+        }
+        let html = std::fs::read_to_string(directory.path().join("report.html")).unwrap();
+        assert!(html.contains("Predicted against true") && html.contains("flavanoids, predicted"));
+    }
+
+    #[test]
     fn text_of_others_is_escaped() {
         let html = page(
             &summary(),
@@ -383,16 +485,17 @@ mod tests {
 
     #[test]
     fn a_run_without_training_or_test_has_a_page() {
-        let mut confused = summary();
-        confused.confusion = Confusion::new(&["<a>".to_owned(), "b".into()]);
-        confused.confusion.count(0, 1);
-        confused.confusion.count(1, 1);
+        let mut confusion = Confusion::new(&["<a>".to_owned(), "b".into()]);
+        confusion.count(0, 1);
+        confusion.count(1, 1);
+        let confused = Summary { scores: classes(0.5, confusion), ..summary() };
         let shown = page(&confused, &[], "", "", Paper::default()).unwrap();
         assert!(
             shown.contains("<th scope=\"row\">&lt;a&gt;</th>") && shown.contains(">50.00 %<"),
             "{shown}"
         );
-        let nothing = Summary { test_accuracy: f64::NAN, test_samples: 0, ..summary() };
+        let scores = classes(f64::NAN, Confusion::default());
+        let nothing = Summary { scores, test_samples: 0, ..summary() };
         let html = page(&nothing, &[], "", "", Paper::default()).unwrap();
         assert!(
             html.contains("unknown")

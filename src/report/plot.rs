@@ -249,6 +249,28 @@ pub fn zero_line<DB: DrawingBackend>(
     chart.plotting_area().draw(&line).map_err(failed)
 }
 
+/// Draws the line on which both coordinates are the same, from the first to the second.
+pub fn diagonal<DB: DrawingBackend>(
+    chart: &Chart<DB>,
+    style: Style,
+    (low, high): (f64, f64),
+) -> Result<()> {
+    let line = PathElement::new([(low, low), (high, high)], style.line(INK, 2));
+    chart.plotting_area().draw(&line).map_err(failed)
+}
+
+/// Draws points that let others show through.
+pub fn dots<DB: DrawingBackend>(
+    chart: &Chart<DB>,
+    style: Style,
+    look: Look,
+    points: &[(f64, f64)],
+) -> Result<()> {
+    let (area, filled) = (chart.plotting_area(), look.colour.mix(0.6).filled());
+    let dot = |at: &(f64, f64)| Circle::new(*at, style.pixels(MARKER * 2 / 3), filled);
+    points.iter().try_for_each(|at| area.draw(&dot(at)).map_err(failed))
+}
+
 /// Draws a line with round joints through `points`, in dashes where it has no markers.
 fn line_through<DB: DrawingBackend>(
     area: &Area<DB>,

@@ -61,8 +61,10 @@ impl Quantity {
         let low = all.iter().map(|(_, low, _)| *low).fold(f64::INFINITY, f64::min);
         let high = all.iter().map(|(.., high)| *high).fold(f64::NEG_INFINITY, f64::max);
         match self.span {
-            Span::Between(..) if all.is_empty() => Axis::linear(&self.label, 0.0, 1.0),
-            Span::Between(..) => {
+            Span::Between(..) | Span::UpTo(_) if all.is_empty() => {
+                Axis::linear(&self.label, 0.0, 1.0)
+            }
+            Span::Between(..) | Span::UpTo(_) => {
                 let from = if low > 0.0 && low < 0.5 { 0.0 } else { low };
                 Axis::linear(&self.label, from, high)
             }

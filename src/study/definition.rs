@@ -8,6 +8,7 @@ use toml::{Table, Value};
 
 use super::measure::{MEASURES, Measure};
 use super::{Axis, Draw, GradientConfig};
+use crate::data::Task;
 use crate::error::did_you_mean;
 use crate::experiment::{
     Experiment, from_here, from_there, located, rename_files, rename_value, set_value,
@@ -46,6 +47,13 @@ pub struct Study {
         skip_serializing_if = "Option::is_none"
     )]
     pub target_accuracy: Option<f64>,
+    /// The same of a regression: the test R2.
+    #[serde(
+        default,
+        deserialize_with = "range::optional_positive",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub target_r2: Option<f64>,
     /// Whether every run leaves a directory of its own, with checkpoint and report, in `runs/`.
     #[serde(default)]
     pub keep: bool,
@@ -103,11 +111,12 @@ impl Procedure {
         })
     }
 
-    /// The result that tells how good a run was.
-    pub fn metric(self) -> &'static str {
-        match self {
-            Self::InLoop | Self::Transfer => "test_accuracy",
-            Self::Gradient => "cosine",
+    /// The result that tells how good a run was that learns `task`.
+    pub fn metric(self, task: Task) -> &'static str {
+        match (self, task) {
+            (Self::Gradient, _) => "cosine",
+            (Self::InLoop | Self::Transfer, Task::Classification) => "test_accuracy",
+            (Self::InLoop | Self::Transfer, Task::Regression) => "test_r2",
         }
     }
 }
@@ -223,10 +232,23 @@ impl Study {
                 "it has no [[axis]]: expected at least one, with a key and its values",
             ));
         }
-        if let Some(target) = self.target_accuracy.filter(|target| *target > 1.0) {
-            return Err(Error::input(format!(
-                "target_accuracy = {target}: expected a number above 0 and at most 1"
-            )));
+        let (classes, values) = ("target_accuracy", "target_r2");
+        for (key, target, other, task) in [
+            (classes, self.target_accuracy, values, Task::Classification),
+            (values, self.target_r2, classes, Task::Regression),
+        ] {
+            let Some(target) = target else { continue };
+            if target > 1.0 {
+                return Err(Error::input(format!(
+                    "{key} = {target}: expected a number above 0 and at most 1"
+                )));
+            }
+            if self.task() != task {
+                let learnt = self.task().outputs();
+                return Err(Error::input(format!(
+                    "{key} = {target}: the experiment learns {learnt}: expected {other}"
+                )));
+            }
         }
         if let Some(metric) = self.metric.as_ref().filter(|metric| Measure::named(metric).is_none())
         {
@@ -288,7 +310,18 @@ impl Study {
 
     /// The name of the result that plots and tables show.
     pub fn metric(&self) -> String {
-        self.metric.clone().unwrap_or_else(|| self.procedure.metric().to_owned())
+        self.metric.clone().unwrap_or_else(|| self.procedure.metric(self.task()).to_owned())
+    }
+
+    /// What its experiment learns.
+    fn task(&self) -> Task {
+        let task = self.experiment.get("data").and_then(|data| data.get("task"));
+        task.and_then(|task| task.clone().try_into().ok()).unwrap_or_default()
+    }
+
+    /// The test accuracy, or R2, whose cost is reported.
+    pub(super) fn target(&self) -> Option<f64> {
+        self.target_accuracy.or(self.target_r2)
     }
 
     /// All keys of all axes.

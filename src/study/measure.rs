@@ -32,9 +32,15 @@ pub enum Reads {
 
 const FRACTION: Span = Span::Between(0.0, 1.0);
 const POSITIVE: Span = Span::From(0.0);
+const UP_TO_ONE: Span = Span::UpTo(1.0);
 
 const fn part(name: &'static str, label: &'static str) -> Measure {
     Measure { name, label, span: FRACTION, reads: Reads::Percent }
+}
+
+/// R2: of a perfect prediction 1, of the mean 0.
+const fn told(name: &'static str, label: &'static str) -> Measure {
+    Measure { name, label, span: UP_TO_ONE, reads: Reads::Number }
 }
 
 const fn positive(name: &'static str, label: &'static str, reads: Reads) -> Measure {
@@ -42,10 +48,19 @@ const fn positive(name: &'static str, label: &'static str, reads: Reads) -> Meas
 }
 
 /// All results; those of single arrays have the array's name behind a slash.
-pub const MEASURES: [Measure; 26] = [
+pub const MEASURES: [Measure; 37] = [
     part("test_accuracy", "Test accuracy"),
     part("validation_accuracy", "Validation accuracy"),
     part("train_accuracy", "Train accuracy"),
+    told("test_r2", "Test R2"),
+    positive("test_rmse", "Test RMSE", Reads::Number),
+    positive("test_mae", "Test MAE", Reads::Number),
+    told("validation_r2", "Validation R2"),
+    positive("validation_rmse", "Validation RMSE", Reads::Number),
+    positive("validation_mae", "Validation MAE", Reads::Number),
+    told("train_r2", "Train R2"),
+    positive("train_rmse", "Train RMSE", Reads::Number),
+    positive("train_mae", "Train MAE", Reads::Number),
     part("test_unsettled", "Test unsettled"),
     part("train_unsettled", "Train unsettled"),
     part("test_truncated", "Test truncated"),
@@ -64,6 +79,8 @@ pub const MEASURES: [Measure; 26] = [
     positive("frames_to_target", "Camera frames to the target", Reads::Count),
     part("ideal_test_accuracy", "Ideal test accuracy"),
     part("ideal_train_accuracy", "Ideal train accuracy"),
+    told("ideal_test_r2", "Ideal test R2"),
+    told("ideal_train_r2", "Ideal train R2"),
     Measure {
         name: "cosine",
         label: "Cosine to the exact gradient",

@@ -10,7 +10,7 @@ use crate::data::Dataset;
 use crate::experiment::{Device, Experiment, RunDirectory, Session, in_precision};
 use crate::file::disk;
 use crate::stop::Stop;
-use crate::training::{EpochMetrics, Summary};
+use crate::training::{EpochMetrics, Fit, Score, Summary};
 use crate::{Error, Result};
 
 /// What is done with the directory of a run that is kept.
@@ -35,7 +35,7 @@ impl Datasets {
                 sets.insert(key.clone(), Dataset::load(&experiment.data)?);
             }
             let size = sets[&key].size();
-            experiment.check_data(size.features, size.classes)?;
+            experiment.check_data(size.features, size.outputs)?;
         }
         Ok(Self(sets))
     }
@@ -92,7 +92,7 @@ pub(super) fn train<T: Real>(
     stop: &Stop,
 ) -> Result<Results> {
     let summary = trained::<T>(experiment, dataset, stop)?.trainer.summary(String::new())?;
-    Ok(accuracies(&summary))
+    Ok(results(&summary))
 }
 
 fn trained<T: Real>(experiment: &Experiment, dataset: &Dataset, stop: &Stop) -> Result<Session<T>> {
@@ -116,8 +116,8 @@ fn in_loop<T: Real>(
         keep(&path, &session, &summary)?;
         kept(&path)?;
     }
-    let mut results = accuracies(&summary);
-    if let Some(target) = study.target_accuracy {
+    let mut results = results(&summary);
+    if let Some(target) = study.target() {
         results.extend(to_target(session.trainer.metrics(), target));
     }
     Ok(results)
@@ -139,11 +139,12 @@ fn named<const N: usize>(results: [(&str, f64); N]) -> Results {
 }
 
 /// What a laboratory would want to know of a run; nothing here depends on the computer.
-fn accuracies(summary: &Summary) -> Results {
-    let lab = &summary.lab;
-    let mut results = named([
-        ("test_accuracy", summary.test_accuracy),
-        ("train_accuracy", summary.train_accuracy),
+fn results(summary: &Summary) -> Results {
+    let (lab, scores) = (&summary.lab, &summary.scores);
+    let mut results = score("test", scores.test());
+    results.extend(scores.validation().into_iter().flat_map(|of| score("validation", of)));
+    results.extend(score("train", scores.train()));
+    results.extend(named([
         ("test_unsettled", summary.test_unsettled as f64 / summary.test_samples.max(1) as f64),
         ("train_unsettled", summary.train_unsettled),
         ("test_truncated", summary.test_truncated as f64 / summary.test_samples.max(1) as f64),
@@ -155,20 +156,26 @@ fn accuracies(summary: &Summary) -> Results {
         ("pulses", lab.pulses as f64),
         ("lab_seconds_per_inference", lab.seconds_per_inference),
         ("frames_per_inference", lab.frames_per_inference),
-    ]);
+    ]));
     results.extend(
         [("joules", lab.joules), ("joules_per_inference", lab.joules_per_inference)]
             .map(|(name, joules)| (name.to_owned(), joules)),
     );
-    if let Some(accuracy) = summary.validation_accuracy {
-        results.insert(1, ("validation_accuracy".into(), Some(accuracy)));
-    }
     results
 }
 
-/// What it took until the test accuracy first was `target`; nothing where it never was.
+/// The results that tell how well `part` does.
+fn score(part: &str, score: Score) -> Results {
+    let numbers = match score {
+        Score::Accuracy(accuracy) => vec![("accuracy", accuracy)],
+        Score::Fit(Fit { r2, rmse, mae }) => vec![("r2", r2), ("rmse", rmse), ("mae", mae)],
+    };
+    numbers.into_iter().map(|(name, value)| (format!("{part}_{name}"), Some(value))).collect()
+}
+
+/// What it took until the test accuracy (or R2) first was `target`; nothing where it never was.
 fn to_target(metrics: &[EpochMetrics], target: f64) -> Results {
-    let there = metrics.iter().find(|row| row.test_accuracy >= target);
+    let there = metrics.iter().find(|row| row.test.value() >= target);
     let result = |name: &str, value: fn(&EpochMetrics) -> f64| (name.to_owned(), there.map(value));
     vec![
         result("epochs_to_target", |row| row.epoch as f64),
@@ -184,15 +191,17 @@ fn transfer<T: Real>(experiment: &Experiment, dataset: &Dataset, stop: &Stop) ->
     let mut machine = experiment.machine::<T>()?;
     machine.program(&mut ideal.trainer.values().to_vec())?;
     let (objective, data) = (experiment.learning.objective(), ideal.trainer.data());
-    let test = objective.evaluate(machine.as_mut(), &data.test)?;
-    let train = objective.evaluate(machine.as_mut(), &data.train)?;
-    Ok(named([
-        ("test_accuracy", test.accuracy()),
-        ("train_accuracy", train.accuracy()),
-        ("test_unsettled", test.unsettled as f64 / test.samples.max(1) as f64),
-        ("ideal_test_accuracy", before.test_accuracy),
-        ("ideal_train_accuracy", before.train_accuracy),
-    ]))
+    let test = objective.evaluate(machine.as_mut(), &data.test, &data.outputs)?;
+    let train = objective.evaluate(machine.as_mut(), &data.train, &data.outputs)?;
+    let unsettled = test.unsettled as f64 / test.samples.max(1) as f64;
+    // Of an ideal machine the one number that tells how good it is.
+    let ideal = |part: &str, of: Score| score(&format!("ideal_{part}"), of).into_iter().take(1);
+    let mut results = score("test", test.score());
+    results.extend(score("train", train.score()));
+    results.extend(named([("test_unsettled", unsettled)]));
+    results.extend(ideal("test", before.scores.test()));
+    results.extend(ideal("train", before.scores.train()));
+    Ok(results)
 }
 
 fn gradient(study: &Study, run: &Run, dataset: &Dataset) -> Result<Results> {

@@ -2,50 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Confusion;
+use super::{EpochMetrics, Predicted, Scores};
 use crate::coupler::{Energy, Expense, Saturation};
 
 /// The part of its readings from which on a saturated instrument is worth a warning.
 const SATURATED: f64 = 1e-3;
-
-/// One epoch: one row of `metrics.csv`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct EpochMetrics {
-    /// The epoch, from 1.
-    pub epoch: usize,
-    /// The learning rate's factor in this epoch.
-    pub rate_factor: f64,
-    /// Mean cost of the epoch's free phases that settled.
-    pub train_cost: f64,
-    /// Accuracy of the free phases of the epoch, 0 to 1.
-    pub train_accuracy: f64,
-    /// Accuracy on the validation part after the epoch, if there is one.
-    pub validation_accuracy: Option<f64>,
-    /// Accuracy on the test part after the epoch.
-    pub test_accuracy: f64,
-    /// Samples of the epoch that did not settle and took no part in the gradient.
-    pub unsettled: usize,
-    /// Samples among them that a nudge pushed out of the basin of their free steady state, in the
-    /// updates in which nudges were released to see.
-    pub left: usize,
-    /// Samples of the epoch that took part though a phase was over before they had settled.
-    pub truncated: usize,
-    /// Samples of the test part that had not settled when they were read.
-    pub test_unsettled: usize,
-    /// Samples of the test part whose phase was over before they had settled.
-    pub test_truncated: usize,
-    /// Mean number of relaxation steps of an inference of the test part.
-    pub inference_steps: f64,
-    /// Camera frames spent on training up to here.
-    pub frames: u64,
-    /// Conversions spent on training up to here.
-    pub conversions: u64,
-    /// Laboratory seconds spent on training up to here.
-    pub lab_seconds: f64,
-    /// |W - W^T| / |W + W^T| of the couplings between nodes after the epoch.
-    pub non_reciprocity: Option<f64>,
-}
 
 /// What a laboratory would have spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -128,20 +89,14 @@ pub struct Summary {
     pub data: String,
     /// Epochs trained.
     pub epochs: usize,
-    /// Accuracy on the test part, 0 to 1.
-    pub test_accuracy: f64,
-    /// Accuracy on the training part, 0 to 1.
-    pub train_accuracy: f64,
-    /// Accuracy on the validation part, if there is one.
-    pub validation_accuracy: Option<f64>,
+    /// How well it does.
+    #[serde(flatten)]
+    pub scores: Scores,
     /// Samples of the test part.
     pub test_samples: usize,
-    /// The mean over the classes of the fraction of their test samples that is right, 0 to 1.
-    #[serde(default)]
-    pub balanced_accuracy: Option<f64>,
-    /// To which classes the test samples of each class were given.
-    #[serde(default)]
-    pub confusion: Confusion,
+    /// The targets of the test part and what was told of them, of a regression: `predictions.csv`.
+    #[serde(skip)]
+    pub predicted: Option<Predicted>,
     /// Samples of the test part that had not settled when they were read.
     pub test_unsettled: usize,
     /// The fraction of the training samples of all epochs that did not settle and took no part in
@@ -164,7 +119,7 @@ pub struct Summary {
     pub samples_per_second: f64,
     /// What a laboratory would have spent.
     pub lab: LabSummary,
-    /// Instruments that were at their limit while accuracies were measured.
+    /// Instruments that were at their limit while these were measured.
     #[serde(default)]
     pub saturation: Vec<Saturation>,
 }

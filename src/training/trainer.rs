@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 
+use super::answers::Answers;
 use super::checkpoint::{Begun, Checkpoint, Progress};
 use super::metrics::fraction;
 use super::optimiser::{Bop, Descent, Optimiser};
-use super::{Confusion, EpochMetrics, Evaluation, LabSummary, Objective, Schedule, Summary};
+use super::{EpochMetrics, Evaluation, LabSummary, Objective, Schedule, Summary};
 use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
 use crate::coupler::{Expense, Parameter, Saturation};
@@ -71,7 +72,8 @@ impl<T: Real> Trainer<T> {
     /// its usual numbers binary ones.
     ///
     /// # Errors
-    /// When the data do not fit the machine's inputs and outputs, or there is nothing to test.
+    /// When the data do not fit the machine's inputs and outputs, labels are not what outputs stand
+    /// for, or there is nothing to test.
     pub fn new(
         system: Box<dyn System<T>>,
         rule: Box<dyn Rule<T>>,
@@ -102,7 +104,13 @@ impl<T: Real> Trainer<T> {
             if machine == found { Ok(()) } else { Err(Error::input(message)) }
         };
         expect("inputs", system.inputs(), "features", data.inputs)?;
-        expect("outputs", system.outputs().len(), "classes", data.classes.len())?;
+        let kind = data.outputs.task().outputs();
+        expect("outputs", system.outputs().len(), kind, data.outputs.len())?;
+        let parts = [Some(&data.train), data.validation.as_ref(), Some(&data.test)];
+        for part in parts.into_iter().flatten() {
+            let wrong = |message| Error::input(format!("{}: {message}", data.name));
+            data.outputs.check(&part.labels).map_err(wrong)?;
+        }
         if data.test.is_empty() {
             let set = &data.name;
             return Err(Error::input(format!("no sample of {set} is left to test")));
@@ -182,12 +190,13 @@ impl<T: Real> Trainer<T> {
         per_second(self.trained_samples, self.training_time)
     }
 
-    /// Puts other samples in the place of the test part; their labels are those of the data's classes.
+    /// Puts other samples in the place of the test part; their labels are of the data's classes, or
+    /// values of its targets.
     ///
     /// # Errors
-    /// When there are none, or they do not fit the machine or the classes.
+    /// When there are none, or they do not fit the machine or what its outputs stand for.
     pub fn test_with(&mut self, examples: Examples<T>) -> Result<()> {
-        let (inputs, classes) = (self.data.inputs, self.data.classes.len());
+        let inputs = self.data.inputs;
         if examples.is_empty() || examples.inputs.shape() != (inputs, examples.len()) {
             let (rows, columns) = examples.inputs.shape();
             return Err(Error::input(format!(
@@ -195,9 +204,7 @@ impl<T: Real> Trainer<T> {
                 examples.len()
             )));
         }
-        if let Some(label) = examples.labels.iter().find(|label| **label >= classes) {
-            return Err(Error::input(format!("label {label}: expected one below {classes}")));
-        }
+        self.data.outputs.check(&examples.labels).map_err(Error::input)?;
         self.data.test = examples;
         Ok(())
     }
@@ -207,7 +214,8 @@ impl<T: Real> Trainer<T> {
     /// # Errors
     /// When the machine does not take the examples.
     pub fn evaluate_test(&mut self) -> Result<Evaluation> {
-        self.plan.objective.evaluate(self.system.as_mut(), &self.data.test)
+        let Self { system, data, plan, .. } = self;
+        plan.objective.evaluate(system.as_mut(), &data.test, &data.outputs)
     }
 
     /// How the learning rate jumps where a run that was planned for another number of epochs goes
@@ -242,7 +250,7 @@ impl<T: Real> Trainer<T> {
         let measured = self.system.settle(&inputs, &Phase::Free)?;
         self.system.restore(&before)?;
         let (objective, outputs) = (self.plan.objective, self.system.outputs());
-        let targets = objective.class_targets::<T>(&labels, outputs.len());
+        let targets = objective.targets::<T>(&labels, &self.data.outputs);
         let mut forces = Vec::with_capacity(first.len());
         for (values, targets) in measured.values.column_iter().zip(targets.column_iter()) {
             let (mut largest, shown) = (0.0f64, values.rows_range(outputs.clone()).into_owned());
@@ -281,23 +289,24 @@ impl<T: Real> Trainer<T> {
             None => self.spent,
         };
         let (objective, system) = (self.plan.objective, self.system.as_mut());
+        let meaning = &self.data.outputs;
         let start = Instant::now();
         let unread = system.saturation();
-        let train = objective.evaluate(system, &self.data.train)?;
+        let train = objective.evaluate(system, &self.data.train, meaning)?;
         let before = system.expense();
-        let mut confusion = Confusion::new(&self.data.classes);
-        let mut labels = self.data.test.labels.iter();
-        let test = objective.observe(system, &self.data.test, |_, given| {
-            labels.by_ref().zip(given).for_each(|(label, given)| confusion.count(*label, *given));
-        })?;
+        let mut told = Answers::new(meaning, self.data.test.len());
+        let test =
+            objective.observe(system, &self.data.test, meaning, |_, labels| told.take(labels))?;
         let elapsed = start.elapsed();
         let inference = Expense::default().plus(&system.expense(), &before);
         let trained = self.trained_samples > 0;
-        let validation_accuracy = match &self.data.validation {
-            Some(_) if trained => self.metrics.last().and_then(|row| row.validation_accuracy),
-            Some(examples) => Some(objective.evaluate(system, examples)?.accuracy()),
+        let validation = match &self.data.validation {
+            Some(_) if trained => self.metrics.last().and_then(|row| row.validation),
+            Some(examples) => Some(objective.evaluate(system, examples, meaning)?.score()),
             None => None,
         };
+        let (scores, predicted) =
+            told.scores(meaning, &self.data.test.labels, [&test, &train], validation);
         let lab = LabSummary::new(&spent, &inference, test.samples);
         Ok(Summary {
             run,
@@ -305,12 +314,9 @@ impl<T: Real> Trainer<T> {
             machine: system.describe(),
             data: self.data.name.clone(),
             epochs: self.metrics.len(),
-            test_accuracy: test.accuracy(),
-            train_accuracy: train.accuracy(),
-            validation_accuracy,
+            scores,
             test_samples: test.samples,
-            balanced_accuracy: confusion.balanced_accuracy(),
-            confusion,
+            predicted,
             test_unsettled: test.unsettled,
             train_unsettled: fraction(&self.metrics, train.samples, |row| row.unsettled),
             test_truncated: test.truncated,
@@ -397,22 +403,23 @@ impl<T: Real> Trainer<T> {
         self.training_time += start.elapsed();
         self.trained_samples += seen.samples - first;
         // Until the epoch has been evaluated it is not over.
-        self.begun =
-            self.kept.is_some().then_some(Begun { seen, unsettled, left, truncated, before });
+        let begun = || Begun { seen: seen.clone(), unsettled, left, truncated, before };
+        self.begun = self.kept.is_some().then(begun);
         let spent = self.spent.plus(&self.system.expense(), &before);
         let (objective, system) = (self.plan.objective, self.system.as_mut());
-        let validation_accuracy = match &self.data.validation {
-            Some(examples) => Some(objective.evaluate(system, examples)?.accuracy()),
+        let meaning = &self.data.outputs;
+        let validation = match &self.data.validation {
+            Some(examples) => Some(objective.evaluate(system, examples, meaning)?.score()),
             None => None,
         };
-        let test = objective.evaluate(system, &self.data.test)?;
+        let test = objective.evaluate(system, &self.data.test, meaning)?;
         self.metrics.push(EpochMetrics {
             epoch: epoch + 1,
             rate_factor,
             train_cost: seen.mean_cost(),
-            train_accuracy: seen.accuracy(),
-            validation_accuracy,
-            test_accuracy: test.accuracy(),
+            train: seen.score(),
+            validation,
+            test: test.score(),
             unsettled,
             left,
             truncated,
@@ -444,11 +451,11 @@ impl<T: Real> Trainer<T> {
     ) -> Result<NotSettled> {
         let (inputs, labels) = self.data.train.batch(indices);
         let (objective, outputs) = (self.plan.objective, self.system.outputs());
-        let targets = objective.class_targets(&labels, outputs.len());
-        let cost = objective.cost;
+        let meaning = &self.data.outputs;
+        let (targets, cost) = (objective.targets(&labels, meaning), objective.cost);
         let batch = Batch { inputs: &inputs, targets: &targets, cost, update: self.updates };
         let estimate = self.rule.estimate(self.system.as_mut(), &batch)?;
-        seen.count(&outputs, &estimate.free, &labels, &targets, cost);
+        objective.count(seen, &outputs, &estimate.free, &labels, meaning);
         self.updates += 1;
         let Estimate { unsettled, left, truncated, .. } = estimate;
         if unsettled < indices.len() {

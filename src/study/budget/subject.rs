@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use crate::data::Dataset;
+use crate::data::{Dataset, Task};
 use crate::experiment::{EffectOn, Experiment, NamedFiles, in_precision};
 use crate::file::hexadecimal;
 use crate::stop::Stop;
@@ -78,9 +78,15 @@ impl ExperimentSubject {
         }
         let files = NamedFiles::of(&experiment, &mut HashMap::new())?;
         experiment.device.forget_sheet();
+        if experiment.data.task == Task::Regression {
+            return Err(Error::input(
+                "data.task = \"regression\": a budget is one of accuracy; expected a classification, or \
+                 a study, `equilux sweep`, whose axes are the numbers of the device",
+            ));
+        }
         let dataset = Dataset::load(&experiment.data)?;
         let size = dataset.size();
-        experiment.check_data(size.features, size.classes)?;
+        experiment.check_data(size.features, size.outputs)?;
         let stop = Stop::default();
         Ok(Self { experiment, effects, gradient, dataset, files, stop })
     }
