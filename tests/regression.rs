@@ -236,7 +236,7 @@ fn an_epoch_that_was_stopped_goes_on_to_the_same_bits() {
 fn a_study_is_one_of_r2() {
     let place = place();
     let study = "base = 'proline.toml'\nseeds = 2\ntarget_r2 = 0.2\n[set]\ntraining.epochs = 5\n\
-                 [[axis]]\nkey = 'training.batch'\nvalues = [8, 16, 32]\n";
+                 [[axis]]\nkey = 'training.batch'\nvalues = [8, 12, 16]\n";
     place.file("study.toml", study);
     let shown = place.printed(&["sweep", "study.toml", "--out", "study"]);
     assert!(shown.contains("Test R2") && !shown.contains(" %\n"), "{shown}");

@@ -92,13 +92,15 @@ pub struct Run {
     run: Mutex<Either>,
 }
 
+/// Features, samples x features, with a label each, or values, samples x targets, and the names of
+/// these; the last so many samples are to test.
+type DataOfPython<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Vec<String>, usize);
+
 /// What Python gives in place of an experiment's own.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 struct OfPython<'py> {
-    /// Features, samples x features, with a label each, or values, samples x targets, and the names of
-    /// these; the last so many samples are to test.
-    data: Option<(Bound<'py, PyAny>, Bound<'py, PyAny>, Vec<String>, usize)>,
+    data: Option<DataOfPython<'py>>,
     system: Option<Py<PyAny>>,
     rule: Option<Py<PyAny>>,
 }
