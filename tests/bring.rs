@@ -299,7 +299,13 @@ fn what_a_new_user_begins_with() {
         place.equilux(&["sweep", &format!("{path}-study.toml"), "--dry-run"]).success();
     }
     let more = ["--data", "data/beans.csv", "--label", "x", "--label", "y", "--regression"];
-    place.refused(&[&["init", "two"][..], &more].concat(), "features must be numbers");
+    place.refused(&[&["init", "two"][..], &more].concat(), "column `kind`: `a` is not a number");
+    let rows: String = (0..40).map(|k| format!("{},{},{}\n", k, k % 7, 2 * k + k % 7)).collect();
+    std::fs::write(place.path("oil.csv"), format!("x,y,z\n{rows}")).unwrap();
+    let more = ["--data", "oil.csv", "--label", "z", "--regression"];
+    place.equilux(&[&["init", "oil"][..], &more].concat()).success();
+    let summary = place.json(&["train", "oil.toml", "--out", "oil"]);
+    assert!(summary["test_r2"].as_f64().unwrap() > 0.8, "{summary}");
     place.refused(&["init", "x", "--data", "data/beans.csv"], "no label column `class`");
     place.refused(&["init", "x", "--device", "rram-wann"], "did you mean `rram-wan`?");
     assert!(!place.path("x.toml").exists());
