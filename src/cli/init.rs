@@ -37,13 +37,13 @@ patterns.count = 32             # one mask each; nodes and inputs share them
 [relaxation]
 step = 0.3
 tolerance = 1e-3                # the camera's noise hides a smaller residual
-max_steps = 25
+max_steps = 200
 
 [measurement]
 samples = 4                     # readings that are averaged at rest
 
 [training.bop]                  # binary patterns are flipped, not moved
-gamma = 0.1
+gamma = 0.01
 threshold = 0.005
 ";
 

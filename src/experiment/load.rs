@@ -142,8 +142,8 @@ impl Experiment {
     }
 
     /// This experiment with every array on the device of `sheet` (a name, a path or `exact`): the
-    /// sheet's numbers replace this experiment's; what a sheet does not state (patterns, readout)
-    /// stays.
+    /// sheet's numbers replace those of the sheet that this experiment has, and its own; what no sheet
+    /// states (patterns, readout) stays.
     ///
     /// # Errors
     /// When there is no such sheet, it is damaged, or its kind of device cannot carry this network.
@@ -155,8 +155,11 @@ impl Experiment {
         let mut numbers = loaded.values();
         numbers.insert("sheet".into(), sheet.into());
         if let Ok(Value::Table(mut own)) = Value::try_from(&self.device)
-            && let Some(Value::Table(own)) = own.remove(&loaded.kind)
+            && let Some(Value::Table(mut own)) = own.remove(&loaded.kind)
         {
+            if let Some(before) = self.device.sheet() {
+                take_away(&mut own, &Sheet::find(before)?.values());
+            }
             lay_under(&mut numbers, own, &format!("device.{}", loaded.kind));
         }
         let table = Table::from_iter([(loaded.kind.clone(), Value::Table(numbers))]);
@@ -170,6 +173,28 @@ impl Experiment {
     /// The experiment as TOML, every key present: it runs as it stands.
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).expect("an experiment is made of tables, strings and numbers")
+    }
+}
+
+/// Takes the numbers that `sheet` states away from `own`, where they are the same.
+fn take_away(own: &mut Table, sheet: &Table) {
+    for (key, stated) in sheet {
+        match (own.get_mut(key), stated) {
+            (Some(Value::Table(own)), Value::Table(stated)) => take_away(own, stated),
+            (Some(value), stated) if same(value, stated) => drop(own.remove(key)),
+            _ => {}
+        }
+    }
+}
+
+/// Whether both are one value: whole numbers are what they are with a point, too.
+fn same(a: &Value, b: &Value) -> bool {
+    let number = |value: &Value| value.as_float().or(value.as_integer().map(|value| value as f64));
+    match (a, b) {
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+        }
+        _ => a == b || number(a).is_some_and(|a| number(b) == Some(a)),
     }
 }
 
@@ -217,6 +242,33 @@ mod tests {
             let text = experiment.to_toml();
             assert_eq!(Experiment::parse(&text, "config.toml", &[]).unwrap(), experiment, "{text}");
         }
+    }
+
+    #[test]
+    fn another_device_has_nothing_of_the_one_before() {
+        let on = |sheet: &str| {
+            let kind = Sheet::find(sheet).unwrap().kind;
+            let mut settings = vec![format!("device.{kind}.sheet={sheet}")];
+            match kind.as_str() {
+                "spim" => settings.extend(
+                    ["network.topology=all-to-all", "device.spim.patterns.count=3"]
+                        .map(String::from),
+                ),
+                _ => settings.push("device.crossbar.drive.range=3.0".into()),
+            }
+            Experiment::parse(SMALL, "file.toml", &settings)
+        };
+        let all: Vec<&str> = Sheet::names().filter(|name| on(name).is_ok()).collect();
+        let mut moved = 0;
+        for (from, to) in all.iter().flat_map(|from| all.iter().map(move |to| (from, to))) {
+            let (before, expected) = (on(from).unwrap(), on(to).unwrap());
+            if Sheet::find(from).unwrap().kind == Sheet::find(to).unwrap().kind {
+                let found = before.on_device(to).unwrap();
+                assert_eq!(found.device, expected.device, "{from} to {to}");
+                moved += 1;
+            }
+        }
+        assert!(moved > 100, "{moved}");
     }
 
     #[test]
