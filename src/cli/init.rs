@@ -157,7 +157,7 @@ fn experiment(command: &InitCommand, path: &Path) -> Result<String> {
             say(&mut text, "clip", "1.0");
         }
     }
-    Experiment::parse(&text, &path.display().to_string(), &[])?;
+    Experiment::parse_at(&text, path, &[])?;
     Ok(text)
 }
 

@@ -20,19 +20,27 @@ impl Experiment {
     /// When the file cannot be read; when a key is unknown (with the nearest known one) or a value
     /// is wrong, with line and column; when a setting is wrong; when values do not fit each other.
     pub fn load(path: &Path, settings: &[String]) -> Result<Self> {
-        let (text, name) = (read_text(path)?, path.display().to_string());
+        Self::parse_at(&read_text(path)?, path, settings)
+    }
+
+    /// [`load`](Self::load) of a text that is to stand at `path`.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub(crate) fn parse_at(text: &str, path: &Path, settings: &[String]) -> Result<Self> {
+        let name = path.display().to_string();
         let directory = path.parent().unwrap_or(Path::new(""));
         let mut table: Table = match text.parse() {
             Ok(table) if !directory.as_os_str().is_empty() => table,
-            _ => return Self::parse(&text, &name, settings),
+            _ => return Self::parse(text, &name, settings),
         };
         let before = table.clone();
         rename_files(&mut table, &mut |file| Ok(from_here(directory, file)))?;
         if table == before {
-            return Self::parse(&text, &name, settings);
+            return Self::parse(text, &name, settings);
         }
         // The text by itself first, as there.
-        Self::alone(&text, &name)?;
+        Self::alone(text, &name)?;
         Self::of_table(table, &name, settings)
     }
 
