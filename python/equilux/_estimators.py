@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import _lib
 from ._experiment import experiment
+from ._labels import target_names
 from ._run import Run, conduct
 
 #: After each epoch a trainer looks at samples that it does not learn from. Whoever fits an
@@ -56,8 +57,16 @@ class _Estimator(BaseEstimator):
         self.settings = settings
         self.random_state = random_state
 
-    def _train(self, name: str, task: str, X: np.ndarray, y: Any, outputs: int, names: Any) -> None:
-        """Trains a machine called ``name`` on ``y``: texts of labels, or values of targets."""
+    def _train(
+        self,
+        X: np.ndarray,
+        y: np.ndarray | list[str],
+        outputs: int,
+        *,
+        targets: Sequence[str] = (),
+        labels: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Trains a machine on ``y``: values of ``targets``, or texts that stand for ``labels``."""
         layers = [X.shape[1], *(int(nodes) for nodes in self.hidden), outputs]
         feedforward = self.topology == "one-way"
         made_of = experiment(
@@ -65,7 +74,10 @@ class _Estimator(BaseEstimator):
                 "seed": int(check_random_state(self.random_state).randint(2**31 - 1)),
                 "chip": self.chip,
                 "precision": "f64",
-                "data": {"scaling": self.scaling, "task": task},
+                "data": {
+                    "scaling": self.scaling,
+                    "task": "regression" if targets else "classification",
+                },
                 "network": {
                     "layers": layers,
                     "topology": self.topology,
@@ -87,15 +99,12 @@ class _Estimator(BaseEstimator):
             device=None if self.device == "exact" else self.device,
             set=self.settings,
         )
-        again = np.arange(min(len(X), _LOOKED_AT))
-        y = np.concatenate([y, y[again]])
-        back = None
-        if task == "classification":
-            y, back, names = [str(label) for label in y], names, []
-        data = (np.concatenate([X, X[again]]), y, names, len(again))
+        again = slice(min(len(X), _LOOKED_AT))
+        y = np.concatenate([y, y[again]]) if targets else y + y[again]
+        data = (np.concatenate([X, X[again]]), y, list(targets), again.stop)
         own = {"data": data, "system": None, "rule": None}
-        content = _lib.Run.open(made_of._content, name, "memory", None, own)
-        self.run_: Run = conduct(content, made_of, back, None, False)
+        content = _lib.Run.open(made_of._content, type(self).__name__, "memory", None, own)
+        self.run_: Run = conduct(content, made_of, labels, None, False)
         self.machine_ = self.run_.machine
         self.n_iter_ = len(self.run_.history)
 
@@ -162,8 +171,8 @@ class EPClassifier(ClassifierMixin, _Estimator):
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"y: 1 class, {self.classes_[0]!r}: expected at least two classes")
-        names = {str(at): label for at, label in enumerate(self.classes_.tolist())}
-        self._train("EPClassifier", "classification", X, labels, len(self.classes_), names)
+        named = {str(at): label for at, label in enumerate(self.classes_.tolist())}
+        self._train(X, [str(label) for label in labels], len(named), labels=named)
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -238,9 +247,8 @@ class EPRegressor(MultiOutputMixin, RegressorMixin, _Estimator):
         values = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
         if len(X) < 2:
             raise ValueError("1 sample: expected at least two, with different targets")
-        count = values.shape[1]
-        names = ["y"] if count == 1 else [f"y{target}" for target in range(1, count + 1)]
-        self._train("EPRegressor", "regression", X, values, count, names)
+        names = target_names(values.shape[1])
+        self._train(X, values, len(names), targets=names)
         return self
 
     def predict(self, X: Any) -> np.ndarray:

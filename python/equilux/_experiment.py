@@ -120,6 +120,11 @@ class Experiment:
 
         return Experiment(self._content.in_laboratory(place(laboratory)), self.name)
 
+    @property
+    def is_regression(self) -> bool:
+        """Whether it learns values of targets, not classes."""
+        return self["data"].get("task") == "regression"
+
     def to_dict(self) -> dict[str, Any]:
         """Every key with its value, as nested dictionaries."""
         return json.loads(self._content.to_json())

@@ -42,6 +42,11 @@ def labels_of(y: Any, samples: int | None = None) -> list[Any]:
     return listed
 
 
+def target_names(count: int) -> list[str]:
+    """What ``count`` targets without names are called."""
+    return ["y"] if count == 1 else [f"y{target}" for target in range(1, count + 1)]
+
+
 def values_of(y: Any, samples: int) -> tuple[np.ndarray, list[str]]:
     """The values of targets (samples x targets) and their names: those of the columns of a table,
     else ``y``, or ``y1``, ``y2`` and so on."""
@@ -63,8 +68,7 @@ def values_of(y: Any, samples: int) -> tuple[np.ndarray, list[str]]:
         )
     called = list(getattr(y, "columns", [])) or [getattr(y, "name", None)]
     if len(called) != array.shape[1] or not all(isinstance(name, str) for name in called):
-        count = array.shape[1]
-        called = ["y"] if count == 1 else [f"y{target}" for target in range(1, count + 1)]
+        called = target_names(array.shape[1])
     return array, called
 
 

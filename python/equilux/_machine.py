@@ -300,7 +300,7 @@ class Machine(Instruments):
         if self._told is not None:
             told = self._told(self.settle(X).outputs)
             return told[:, 0] if told.shape[1] == 1 else told
-        if self.experiment["data"].get("task") == "regression":
+        if self.experiment.is_regression:
             raise ValueError(
                 "this machine has not been trained: which values its outputs stand for is not known"
             )

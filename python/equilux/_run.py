@@ -244,18 +244,13 @@ def train(
     if X is not None:
         X = np.asarray(X)
         samples = len(X) if X.ndim else 0
-        if is_regression(made_of):
+        if made_of.is_regression:
             own["data"] = (X, *values_of(y, samples), 0)
         else:
             texts, back = texts_of(labels_of(y, samples))
             own["data"] = (X, texts, [], 0)
     content = _lib.Run.open(made_of._content, made_of.name, place, path, own)
     return conduct(content, made_of, back, callback, progress, machine)
-
-
-def is_regression(made_of: Experiment) -> bool:
-    """Whether an experiment learns values of targets."""
-    return made_of["data"].get("task") == "regression"
 
 
 def _place(out, resume: bool, own_rule, machine) -> tuple[str, str | None]:

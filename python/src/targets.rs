@@ -2,7 +2,7 @@
 
 use equilux::data::{Labels, Outputs, Target};
 use equilux::system::Cost;
-use equilux::training::{Errors, Fit, Objective};
+use equilux::training::{Fit, Objective};
 use nalgebra::DMatrix;
 use pyo3::prelude::*;
 
@@ -72,15 +72,7 @@ impl Targets {
                 "y: targets of {found} samples, X has {expected} samples"
             )));
         }
-        let fits = (0..known.nrows()).map(|row| {
-            let mut errors = Errors::default();
-            for sample in 0..known.ncols() {
-                let value = known[(row, sample)];
-                errors.count(value, told[(row, sample)] - value);
-            }
-            errors.fit()
-        });
-        let Fit { r2, rmse, mae } = Fit::mean(fits).expect("at least one target");
+        let Fit { r2, rmse, mae } = Fit::of(&told, &known).expect("at least one target");
         Ok((r2, rmse, mae))
     }
 }

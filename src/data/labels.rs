@@ -84,6 +84,12 @@ impl Labels {
         }
     }
 
+    /// How many samples have the same class here and in `other`, where both are classes.
+    pub fn agreeing(&self, other: &Self) -> Option<usize> {
+        let pairs = self.classes()?.iter().zip(other.classes()?);
+        Some(pairs.filter(|(a, b)| a == b).count())
+    }
+
     /// What is learnt of the samples.
     pub fn task(&self) -> Task {
         match self {

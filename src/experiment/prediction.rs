@@ -119,8 +119,7 @@ impl<T: Real> Session<T> {
 impl Predictions {
     /// How many samples were given to their own class, where these have classes that are known.
     pub fn correct(&self) -> Option<usize> {
-        let own = self.labels.as_ref()?.classes()?;
-        Some(own.iter().zip(self.given.classes()?).filter(|(a, b)| a == b).count())
+        self.labels.as_ref()?.agreeing(&self.given)
     }
 
     /// How well the machine does on the samples, where their labels are known.

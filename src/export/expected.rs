@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::wilson;
 use crate::data::Labels;
-use crate::training::{Errors, Fit, Score};
+use crate::training::{Fit, Score};
 
 /// What the machine does that is built from the files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,25 +59,9 @@ impl Default for Expected {
     }
 }
 
-/// How close what was `told` is to what is `known`, the mean of all targets.
+/// How close what was `told` is to what is `known`, where both are values.
 fn fit(told: &Labels, known: &Labels) -> Option<Fit> {
-    let (told, known) = (told.values()?, known.values()?);
-    let fits: Vec<Fit> = (0..known.nrows())
-        .map(|row| {
-            let mut errors = Errors::default();
-            for sample in 0..known.ncols() {
-                let value = known[(row, sample)];
-                errors.count(value, told[(row, sample)] - value);
-            }
-            errors.fit()
-        })
-        .collect();
-    Fit::mean(fits.into_iter())
-}
-
-fn agreeing(a: &Labels, b: &Labels) -> usize {
-    let [a, b] = [a, b].map(|labels| labels.classes().unwrap_or_default());
-    a.iter().zip(b).filter(|(a, b)| a == b).count()
+    Fit::of(told.values()?, known.values()?)
 }
 
 impl Expected {
@@ -94,7 +78,7 @@ impl Expected {
                 r2_as_trained: r2,
             });
         }
-        let correct = agreeing(told, known);
+        let correct = told.agreeing(known).unwrap_or_default();
         let (low, high) = wilson(correct, samples).unwrap_or((0.0, 1.0));
         Self::Classes(ExpectedClasses {
             data,
@@ -109,7 +93,9 @@ impl Expected {
     /// Says how the machine did before, which told `before` of the samples of which this one is `told`.
     pub(super) fn compare(&mut self, told: &Labels, before: &Labels, known: &Labels) {
         match self {
-            Self::Classes(classes) => classes.as_trained = agreeing(told, before),
+            Self::Classes(classes) => {
+                classes.as_trained = told.agreeing(before).unwrap_or_default()
+            }
             Self::Values(values) => {
                 values.r2_as_trained = fit(before, known).map_or(f64::NAN, |fit| fit.r2);
             }

@@ -1,5 +1,6 @@
 //! How well outputs do: the accuracy of classes, or how close predictions of targets are.
 
+use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 /// How well a machine does on some samples.
@@ -58,6 +59,22 @@ pub struct Fit {
 }
 
 impl Fit {
+    /// How close what was `told` is to what is `known`, both targets x samples: the mean of all
+    /// targets; `None` without one.
+    ///
+    /// # Panics
+    /// When they are not of one shape.
+    pub fn of(told: &DMatrix<f64>, known: &DMatrix<f64>) -> Option<Self> {
+        assert_eq!(told.shape(), known.shape(), "as many values told as known");
+        let fit = |row| {
+            let mut errors = Errors::default();
+            let pairs = known.row(row).into_iter().zip(told.row(row));
+            pairs.for_each(|(value, told)| errors.count(*value, told - value));
+            errors.fit()
+        };
+        Self::mean((0..known.nrows()).map(fit))
+    }
+
     /// The mean of several, number by number; `None` of none.
     pub fn mean(fits: impl ExactSizeIterator<Item = Self>) -> Option<Self> {
         let n = fits.len() as f64;
@@ -124,9 +141,10 @@ mod tests {
     use super::*;
 
     fn fit(pairs: &[(f64, f64)]) -> Fit {
-        let mut errors = Errors::default();
-        pairs.iter().for_each(|(value, told)| errors.count(*value, told - value));
-        errors.fit()
+        let row = |of: fn(&(f64, f64)) -> f64| {
+            DMatrix::from_row_iterator(1, pairs.len(), pairs.iter().map(of))
+        };
+        Fit::of(&row(|pair| pair.1), &row(|pair| pair.0)).unwrap()
     }
 
     /// Values 3, -0.5, 2, 7 told as 2.5, 0, 2, 8: errors -0.5, 0.5, 0, 1; mean 2.875, squares about it
