@@ -92,10 +92,15 @@ fn settings_and_arguments() {
         &["--set training.epochs=many", "expected a whole number\nin `training.epochs`"],
     );
     says(&train(&["--set", "training.epoch=3"]), &["did you mean `epochs`?"]);
+    says(&train(&["--set", "epochs=3"]), &["unknown field `epochs`", "there is `training.epochs`"]);
     says(&train(&["--set", "training.epochs"]), &["expected key=value"]);
     says(&train(&["--threads", "0"]), &["--threads"]);
     says(&place.refused(2, &["train", "absent.toml"]), &["absent.toml", "cannot be read"]);
+    says(&place.refused(2, &["train", "smal.tml"]), &["did you mean `small.toml`?"]);
     says(&place.refused(2, &["evaluate", "absent"]), &["absent", "not the directory of a run"]);
+    says(&place.refused(2, &["evaluate", "small.toml"]), &["it is a file, and equilux train"]);
+    fs::create_dir(place.path("empty")).unwrap();
+    says(&place.refused(2, &["train", "empty"]), &["empty: a directory: expected the TOML file"]);
     says(
         &place.refused(2, &["gradient", "small.toml", "--rule", "asymep"]),
         &["did you mean `asym-ep`?"],
@@ -157,6 +162,10 @@ fn checkpoints() {
     let checkpoint = place.path("run/checkpoint.safetensors");
     let whole = fs::read(&checkpoint).unwrap();
     let resume = ["train", "small.toml", "--out", "run", "--resume"];
+    says(
+        &place.refused(2, &["train", "run"]),
+        &["run: the directory of a run", "equilux evaluate run"],
+    );
 
     fs::write(&checkpoint, &whole[..whole.len() / 2]).unwrap();
     says(

@@ -91,3 +91,50 @@ fn another_chip_learns_from_the_same_split() {
     assert!(one.0 == other.0, "the same samples test");
     assert!(one.1 != other.1, "other cells");
 }
+
+#[test]
+fn samples_that_were_trained_do_not_test() {
+    let place = Place::new();
+    let wine = include_str!("../src/data/sets/wine.csv");
+    place.file("mine.csv", wine);
+    place.file("x.toml", "data.set = 'mine.csv'\nnetwork.layers = [13, 3]\ntraining.epochs = 1\n");
+    place.run(&["train", "x.toml", "--out", "run"]);
+    let evaluated = |settings: &[&str]| {
+        let set = settings.iter().flat_map(|setting| ["--set", setting]);
+        let all: Vec<&str> = ["evaluate", "run", "--json"].into_iter().chain(set).collect();
+        place.run(&all)
+    };
+    let before = evaluated(&[]);
+    assert!(before.status.success());
+    // One row of it is another: all samples would be dealt anew.
+    let (head, last) = wine.trim_end().rsplit_once('\n').unwrap();
+    let (names, rest) = head.split_once('\n').unwrap();
+    place.file("mine.csv", format!("{names}\n{last}\n{rest}\n"));
+    for arguments in [
+        &["evaluate", "run"][..],
+        &["predict", "run", "--out", "p.csv"],
+        &["export", "run", "--to", "npz", "--out", "maps"],
+        &["train", "x.toml", "--from", "run", "--out", "on"],
+    ] {
+        let message = place.refused(2, arguments);
+        let expected = "mine.csv: not what it was when run was trained";
+        assert!(message.contains(expected), "{arguments:?}: {message}");
+    }
+    // The same data under another name are the same data.
+    std::fs::remove_file(place.path("mine.csv")).unwrap();
+    let message = place.refused(2, &["evaluate", "run"]);
+    assert!(message.contains("mine.csv: cannot be read"), "{message}");
+    assert!(message.contains("--set data.set=PATH says where it is"), "{message}");
+    place.file("moved.csv", wine);
+    let accuracy = |output: &std::process::Output| {
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        found["test_accuracy"].as_f64().unwrap()
+    };
+    assert_eq!(accuracy(&evaluated(&["data.set=moved.csv"])), accuracy(&before));
+    let other = evaluated(&["data.set=moved.csv", "data.test_fraction=0.4"]);
+    let message = common::refusal(&other, 2);
+    assert!(
+        message.contains("data.test_fraction = 0.4: the samples that were trained"),
+        "{message}"
+    );
+}

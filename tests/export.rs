@@ -55,7 +55,7 @@ fn conductances_come_back_as_the_same_machine() {
     assert_eq!(files.len(), (8 + 2) * 4 + 2 + 1 + 2 + 5);
     // 64 features of digits, each with what brings it to its input.
     let scaling = fs::read_to_string(place.path("maps/scaling.csv")).unwrap();
-    assert_eq!(scaling.lines().next(), Some("feature,offset,factor,clip,mean"));
+    assert_eq!(scaling.lines().next(), Some("feature,offset,factor,clip,mean,name"));
     assert_eq!(scaling.lines().count(), 65);
     assert!(files.iter().all(|file| place.path(file.as_str().unwrap()).is_file()));
     let verified = place.json(&["verify", "maps"]);

@@ -143,10 +143,13 @@ fn the_keys_of_devices_are_documented_as_they_are() {
             "docs/devices.md is not what `equilux devices --keys {kind}` says: python3 docs/figures.py --write devices"
         );
     }
-    let refused = Place::new().refused(2, &["devices", "--keys", "exact"]);
+    let place = Place::new();
+    let (_, sheet) = documented.split_once("```toml\n").unwrap();
+    place.file("mine.toml", sheet.split_once("```").unwrap().0);
+    assert!(place.printed(&["devices", "mine.toml"]).contains("Our 64 x 64 test array"));
+    let refused = place.refused(2, &["devices", "--keys", "exact"]);
     assert!(refused.contains("expected spim or crossbar"), "{refused}");
     // A sheet whose file is not there is no valid one.
-    let place = Place::new();
     place.file(
         "mine.toml",
         "kind = 'spim'\ntitle = 'x'\n[illumination.image]\nvalue = 'no.png'\nunit = '1'\nsource = 'x'\n",

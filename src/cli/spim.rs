@@ -72,7 +72,8 @@ struct Frame {
     /// order and Nyquist orders]
     #[arg(long = "at", value_name = "FY,FX", value_parser = point, allow_hyphen_values = true)]
     points: Vec<(f64, f64)>,
-    /// Nodes on the mask, for the tiers that need to know
+    /// Nodes on the mask: all of them in phase are the camera's full scale [default: as many as fit
+    /// the panel]
     #[arg(long, value_name = "N")]
     nodes: Option<usize>,
     /// Write the focal plane, zero order in the middle: all intensities in an .npy or .csv file, or
@@ -279,6 +280,12 @@ fn frame(command: &Frame, json: bool) -> Result<()> {
         lines.extend(intensities.iter().map(line));
     }
     lines.push(format!("zero order {zero_order:.9e}, the camera reads {camera:.9e}"));
+    if camera == 0.0 && zero_order > 0.0 && look.nodes.is_none() {
+        lines.push(
+            "its full scale is a whole panel in phase: --nodes N says how many nodes there are"
+                .into(),
+        );
+    }
     print(&lines.join("\n"))
 }
 

@@ -105,6 +105,7 @@ impl Dataset {
     /// of another kind of set; [`Error::Read`] when a file cannot be read.
     pub fn load(config: &DataConfig) -> Result<Self> {
         config.check()?;
+        Self::expect_there(config)?;
         let (set, task, missing) = (config.set.as_str(), config.task, config.missing);
         let (path, kind) = (Path::new(set), Kind::of(set));
         let given = [
@@ -256,6 +257,28 @@ impl Dataset {
                 let store = Store::open().ok().filter(|_| !embedded::NAMES.contains(&set));
                 store.map_or(Vec::new(), |store| store.files(set))
             }
+        }
+    }
+
+    /// Checks that there is something where `data.set` is a path.
+    ///
+    /// # Errors
+    /// When there is nothing, with what to do.
+    pub(crate) fn expect_there(config: &DataConfig) -> Result<()> {
+        let set = Path::new(&config.set);
+        let kind = Kind::of(&config.set);
+        // The path of a set in a directory is no file's.
+        if matches!(kind, Kind::Name | Kind::Directory) {
+            return Ok(());
+        }
+        match std::fs::metadata(set) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(Error::input(format!(
+                    "{}: cannot be read: {error}; --set data.set=PATH says where it is",
+                    set.display()
+                )))
+            }
+            _ => Ok(()),
         }
     }
 

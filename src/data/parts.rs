@@ -137,7 +137,7 @@ impl<T: Real> Parts<T> {
             inputs: dataset.features.nrows(),
             outputs,
         };
-        Ok((parts, scaler))
+        Ok((parts, scaler.naming(dataset.feature_names)))
     }
 }
 

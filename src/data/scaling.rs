@@ -31,6 +31,8 @@ pub struct Scaler {
     clip: f64,
     /// What stands for missing values, one a feature.
     means: Option<Vec<f64>>,
+    /// What features are called.
+    names: Vec<String>,
 }
 
 impl Scaler {
@@ -55,7 +57,7 @@ impl Scaler {
                 (DVector::zeros(features.nrows()), DVector::from_element(features.nrows(), 1.0))
             }
         };
-        Self { offset, factor: factor * gain, clip: clip.unwrap_or(f64::INFINITY), means: None }
+        Self::new(offset, factor * gain, clip.unwrap_or(f64::INFINITY))
     }
 
     /// The scaling input = (feature - `offset`) `factor`, clipped to [-`clip`, `clip`]; a number a
@@ -65,13 +67,24 @@ impl Scaler {
     /// When there are not as many offsets as factors.
     pub fn new(offset: DVector<f64>, factor: DVector<f64>, clip: f64) -> Self {
         assert_eq!(offset.len(), factor.len(), "an offset and a factor for each feature");
-        Self { offset, factor, clip, means: None }
+        Self { offset, factor, clip, means: None, names: Vec::new() }
     }
 
     /// The same with what stands for missing values, one a feature, if anything does.
     #[must_use]
     pub fn filling(self, means: Option<Vec<f64>>) -> Self {
         Self { means, ..self }
+    }
+
+    /// The same of features that are called by `names`.
+    #[must_use]
+    pub fn naming(self, names: Vec<String>) -> Self {
+        Self { names, ..self }
+    }
+
+    /// What features are called; nothing where they have no names.
+    pub fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// What stands for missing values, one a feature; `None` where none may be missing.

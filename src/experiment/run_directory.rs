@@ -141,9 +141,14 @@ impl RunDirectory {
         if directory.config().is_file() {
             Ok(directory)
         } else {
-            let hint = match path.join("study.toml").is_file() {
-                true => "; it is that of a study, whose runs are in runs/ where it has keep = true",
-                false => "",
+            let hint = if path.join("study.toml").is_file() {
+                "; it is that of a study, whose runs are in runs/ where it has keep = true"
+            } else if path.is_file() {
+                "; it is a file, and equilux train makes the run of an experiment"
+            } else if !path.exists() {
+                "; there is none"
+            } else {
+                ""
             };
             Err(Error::input(format!(
                 "{}: not the directory of a run: it has no config.toml{hint}",
@@ -186,7 +191,7 @@ impl RunDirectory {
     /// Those of [`Experiment::load`]; when a copy of a file is not what it was.
     pub fn experiment(&self, settings: &[String]) -> Result<Experiment> {
         let mut experiment = Experiment::load(&self.config(), settings)?;
-        let files = NamedFiles::read(&self.path.join(FILES))?;
+        let files = self.files()?;
         for (_, file) in experiment.device.files() {
             let is_copy = *file == from_here(&self.path, &anywhere(file));
             if is_copy && !files.hold(&sha256(Path::new(&*file))?) {
@@ -197,6 +202,14 @@ impl RunDirectory {
             }
         }
         Ok(experiment)
+    }
+
+    /// What the files that the experiment names held when the run began, and their copies.
+    ///
+    /// # Errors
+    /// When the list of them is damaged.
+    pub fn files(&self) -> Result<NamedFiles> {
+        NamedFiles::read(&self.path.join(FILES))
     }
 
     /// [`experiment`](Self::experiment) on the `device` of a datasheet, if one is named: its numbers
@@ -237,7 +250,7 @@ impl RunDirectory {
             )));
         }
         let files = NamedFiles::of(experiment, &mut HashMap::new())?;
-        match files.changed_since(&NamedFiles::read(&self.path.join(FILES))?) {
+        match files.changed_since(&self.files()?) {
             None => Ok(()),
             Some(file) => Err(Error::input(format!(
                 "--resume: {file} is not what it was when {} began",

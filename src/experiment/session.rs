@@ -1,9 +1,8 @@
 //! Sessions: an experiment opened, or a run opened again.
 
-use std::fmt::Display;
-
 use nalgebra::DMatrix;
 
+use super::same_split::check_split;
 use super::{Experiment, RunDirectory, in_precision};
 use crate::arithmetic::Real;
 use crate::data::{Dataset, Parts, Scaler, Task};
@@ -107,10 +106,11 @@ impl<T: Real> Session<T> {
     ///
     /// # Errors
     /// When the run has no checkpoint, or it belongs to another machine; when `experiment` splits
-    /// the same data in another way, so that samples that were trained would test, or has other targets.
+    /// the same data in another way, so that samples that were trained would test, or has other targets;
+    /// when a file of the data is not what it was.
     pub fn reopen(directory: &RunDirectory, experiment: Experiment) -> Result<Self> {
         let trained = directory.experiment(&[])?;
-        check_split(&trained, &experiment)?;
+        check_split(directory, &trained, &experiment)?;
         let (before, now) = (&trained.data, &experiment.data);
         if before.task == Task::Regression && before.label != now.label {
             let (found, expected) = (&now.label, &before.label);
@@ -170,35 +170,4 @@ pub fn outcome(directory: &RunDirectory) -> Result<Option<Summary>> {
 
 fn last<T: Real>(directory: &RunDirectory, experiment: Experiment) -> Result<Summary> {
     Session::<T>::reopen(directory, experiment)?.summary(directory)
-}
-
-/// Checks that what tests in `experiment` was not trained in `trained`.
-pub(super) fn check_split(trained: &Experiment, experiment: &Experiment) -> Result<()> {
-    let (before, now) = (&trained.data, &experiment.data);
-    let refuse = |key: &str, found: &dyn Display, expected: &dyn Display, advice: &str| {
-        Err(Error::input(format!(
-            "{key} = {found}: the samples that were trained would test; expected {expected}, as in \
-             training{advice}"
-        )))
-    };
-    let advice = " (another chip = N deals another chip on the same split of the data)";
-    if experiment.seed != trained.seed {
-        return refuse("seed", &experiment.seed, &trained.seed, advice);
-    }
-    if now.set != before.set {
-        return Ok(());
-    }
-    if now.task != before.task {
-        let name = |task: &Task| serde_json::to_string(task).expect("a name");
-        return refuse("data.task", &name(&now.task), &name(&before.task), "");
-    }
-    for (key, found, expected) in [
-        ("data.test_fraction", now.test_fraction, before.test_fraction),
-        ("data.validation_fraction", now.validation_fraction, before.validation_fraction),
-    ] {
-        if found != expected {
-            return refuse(key, &found, &expected, "");
-        }
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use toml::{Table, Value};
 
+use super::Experiment;
 use crate::error::did_you_mean;
 use crate::{Error, Result};
 
@@ -24,7 +25,14 @@ pub(crate) fn located(name: &str, error: &toml::de::Error) -> Error {
     let message = error.message();
     let mut words = message.split('`').skip(1).step_by(2);
     let suggestion = match words.next() {
-        Some(unknown) if message.starts_with("unknown") => did_you_mean(unknown, words),
+        Some(unknown) if message.starts_with("unknown") => {
+            let (near, places) = (did_you_mean(unknown, words), places_of(unknown));
+            if near.is_empty() && !places.is_empty() {
+                format!("; there is `{}`", places.join("`, `"))
+            } else {
+                near
+            }
+        }
         _ => String::new(),
     };
     let mut text = error.to_string();
@@ -38,6 +46,24 @@ pub(crate) fn located(name: &str, error: &toml::de::Error) -> Error {
         text = format!("{before}, expected a table{rest}");
     }
     Error::input(format!("{name}: {}{suggestion}", text.trim_end()))
+}
+
+/// The keys of an experiment that are called `name` in their tables, in full.
+fn places_of(name: &str) -> Vec<String> {
+    fn collect(table: &Table, before: &str, name: &str, found: &mut Vec<String>) {
+        for (key, value) in table {
+            let full = format!("{before}{key}");
+            match value {
+                Value::Table(inner) => collect(inner, &format!("{full}."), name, found),
+                _ if key == name && !before.is_empty() => found.push(full),
+                _ => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    let table = Table::try_from(Experiment::default()).unwrap_or_default();
+    collect(&table, "", name, &mut found);
+    found
 }
 
 /// Applies one `a.b=value`. The value is TOML; what is not, is a string.

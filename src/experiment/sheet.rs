@@ -111,16 +111,29 @@ impl Number {
             return Ok(self);
         }
         let factor = unit::factor(key, &self.unit)?;
+        let own = unit::of(key);
         if factor == 1.0 {
-            return Ok(self);
+            let unit = own.map_or(self.unit, String::from);
+            return Ok(Self { unit, ..self });
         }
-        let value = match &self.value {
-            Value::Float(value) => Value::Float(value * factor),
-            Value::Integer(value) => Value::Float(*value as f64 * factor),
-            other => return Err(format!("value = {other}: expected a number to convert")),
-        };
+        let value = scaled(&self.value, factor)
+            .ok_or_else(|| format!("value = {}: expected numbers to convert", self.value))?;
         let source = format!("{} (stated as {} {})", self.source, self.value, self.unit);
-        Ok(Self { value, unit: unit::of(key).unwrap_or(&self.unit).to_owned(), source })
+        Ok(Self { value, unit: own.unwrap_or("1").to_owned(), source })
+    }
+}
+
+/// A number, or each number of a list, times `factor`; nothing of what is neither.
+fn scaled(value: &Value, factor: f64) -> Option<Value> {
+    match value {
+        Value::Float(value) => Some(Value::Float(value * factor)),
+        Value::Integer(value) => Some(Value::Float(*value as f64 * factor)),
+        Value::Array(values) => values
+            .iter()
+            .map(|value| scaled(value, factor))
+            .collect::<Option<_>>()
+            .map(Value::Array),
+        _ => None,
     }
 }
 
@@ -221,10 +234,10 @@ impl Sheet {
         tables.try_for_each(|(key, value)| collect(key, value, &mut numbers)).map_err(wrong)?;
         let stated = Self { kind, title, numbers };
         let convert = |(key, number): (&String, &Number)| {
-            let number = number.clone().in_unit_of(key).map_err(|e| format!("{key}: {e}"))?;
+            let number = number.clone().in_unit_of(key).map_err(|e| (key.clone(), e))?;
             Ok((key.clone(), number))
         };
-        let numbers: Result<_, String> = stated.numbers.iter().map(convert).collect();
+        let numbers: Result<_, (String, String)> = stated.numbers.iter().map(convert).collect();
         let check = |sheet: &Self| {
             let device = sheet.device().map_err(|e| wrong(e.to_string()))?;
             device.check().map_err(wrong)
@@ -235,8 +248,12 @@ impl Sheet {
                 check(&sheet)?;
                 Ok(sheet)
             }
-            // A key that there is not has no unit either.
-            Err(unit) => Err(check(&stated).err().unwrap_or_else(|| wrong(unit))),
+            // A key that there is not has no unit either; what is in a wrong unit has no range.
+            Err((key, unit)) => {
+                let absent = |e: &Error| e.to_string().contains("unknown field");
+                let unit = wrong(format!("{key}: {unit}"));
+                Err(check(&stated).err().filter(absent).unwrap_or(unit))
+            }
         }
     }
 
@@ -333,10 +350,33 @@ mod tests {
         let sheet = Sheet::parse(&text("nS"), "x.toml").unwrap();
         let number = &sheet.numbers["read_noise.sd_uS"];
         assert_eq!((&number.value, number.unit.as_str()), (&Value::Float(0.05), "uS"));
+        let number = &Sheet::parse(&text("µS"), "x.toml").unwrap().numbers["read_noise.sd_uS"];
+        assert_eq!((&number.value, number.unit.as_str()), (&Value::Integer(50), "uS"));
         let refused = Sheet::parse(&text("V"), "x.toml").unwrap_err().to_string();
         assert!(
             refused.contains("read_noise.sd_uS") && refused.contains("expected uS"),
             "{refused}"
         );
+    }
+
+    #[test]
+    fn lists_and_percent_are_converted() {
+        let text = |key: &str, value: &str, unit: &str| {
+            format!(
+                "kind = 'crossbar'\ntitle = 'x'\n[{key}]\nvalue = {value}\nunit = '{unit}'\nsource = 'x'\n"
+            )
+        };
+        let sheet =
+            |key: &str, value: &str, unit: &str| Sheet::parse(&text(key, value, unit), "x.toml");
+        let points =
+            sheet("programming.error_points_uS", "[[0, 0.001], [0.02, 0.002]]", "mS").unwrap();
+        let Device::Crossbar(device) = points.device().unwrap() else { unreachable!() };
+        assert_eq!(device.programming.error_points_us, [[0.0, 1.0], [20.0, 2.0]]);
+        let stuck = sheet("stuck.at_min", "1.5", "%").unwrap();
+        let number = &stuck.numbers["stuck.at_min"];
+        assert_eq!((&number.value, number.unit.as_str()), (&Value::Float(0.015), "1"));
+        // What is beyond its range only in a unit that it has not got is told the unit.
+        let refused = sheet("cells.g_min_uS", "-5", "parsec").unwrap_err().to_string();
+        assert!(refused.contains("unit = \"parsec\": expected uS"), "{refused}");
     }
 }

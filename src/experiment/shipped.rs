@@ -34,9 +34,20 @@ impl Experiment {
         if let Some((_, text)) = SHIPPED.iter().find(|(known, _)| *known == word) {
             return Self::parse(text, &word, settings);
         }
-        let is_path = name.components().count() > 1 || name.extension().is_some();
-        if is_path || name.exists() {
+        if name.is_dir() {
+            return Err(Error::input(match name.join("config.toml").is_file() {
+                true => format!(
+                    "{word}: the directory of a run, whose experiment is {word}/config.toml: --out {word} --resume \
+                     goes on with the run, equilux evaluate {word} looks at it"
+                ),
+                false => format!("{word}: a directory: expected the TOML file of an experiment"),
+            }));
+        }
+        if name.exists() {
             return Self::load(name, settings);
+        }
+        if name.components().count() > 1 || name.extension().is_some() {
+            return Err(absent(name));
         }
         let near = did_you_mean(&word, Self::shipped());
         Err(Error::input(format!(
@@ -61,6 +72,17 @@ impl Experiment {
             _ => Self::parse(&self.to_toml(), "the experiment", settings),
         }
     }
+}
+
+/// Why the file `name` cannot be read that is not there, with the nearest TOML file beside it.
+fn absent(name: &Path) -> Error {
+    let directory = name.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let entries = std::fs::read_dir(directory.unwrap_or(Path::new("."))).into_iter().flatten();
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let beside: Vec<String> = names.filter(|name| name.ends_with(".toml")).collect();
+    let own = name.file_name().unwrap_or_default().to_string_lossy();
+    let near = did_you_mean(&own, beside.iter().map(String::as_str));
+    Error::input(format!("{}: cannot be read: there is no such file{near}", name.display()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::session::check_split;
+use super::same_split::check_split;
 use super::{Experiment, Given, RunDirectory, Session};
 use crate::arithmetic::Real;
 use crate::training::{EpochMetrics, Summary};
@@ -109,7 +109,7 @@ impl<T: Real> TrainingRun<T> {
     /// When it has no checkpoint, or one of another machine; when samples that were trained there would test
     /// here; when the checkpoint cannot be written.
     pub fn begin_with(&mut self, from: &RunDirectory) -> Result<()> {
-        check_split(&from.experiment(&[])?, &self.session.experiment)?;
+        check_split(from, &from.experiment(&[])?, &self.session.experiment)?;
         let checkpoint = from.read_checkpoint()?;
         self.session.trainer.begin_with(&checkpoint, &from.checkpoint())?;
         match &self.directory {

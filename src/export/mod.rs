@@ -37,7 +37,9 @@ use nalgebra::DMatrix;
 use crate::arithmetic::Real;
 use crate::coupler::Parameter;
 use crate::data::Labels;
-use crate::experiment::{Device, Experiment, RunDirectory, Session, Sheet, in_precision};
+use crate::experiment::{
+    Device, Experiment, RunDirectory, Session, Sheet, check_split, in_precision,
+};
 use crate::training::infer_outputs;
 use crate::{Error, Result};
 
@@ -100,6 +102,7 @@ fn exported<T: Real>(
     out: &Path,
 ) -> Result<Manifest> {
     let path = run.checkpoint();
+    check_split(run, &run.experiment(&[])?, experiment)?;
     let checkpoint = run.read_checkpoint::<T>()?;
     let mut session = Session::<T>::new(experiment.simulated())?;
     session.trainer.load(&checkpoint, false, &path)?;

@@ -10,6 +10,7 @@ use std::fmt::{self, Write};
 use nalgebra::DMatrix;
 
 use super::manifest::{Holder, Manifest};
+use super::test_set::SCALING;
 use super::values_held;
 use crate::Result;
 use crate::arithmetic::Real;
@@ -39,7 +40,7 @@ pub(super) fn protocol<T: Real>(
         nodes(&mut text, &experiment, meaning),
         couplings(&mut text, &experiment, manifest),
         relaxation(&mut text, &experiment),
-        reading(&mut text, &experiment),
+        reading(&mut text, &experiment, manifest),
         learning(&mut text, &experiment, meaning),
     ];
     written.into_iter().collect::<fmt::Result>().expect("text can be written");
@@ -68,6 +69,11 @@ fn nodes(text: &mut String, experiment: &Experiment, meaning: &Outputs) -> fmt::
         writeln!(text, "   {:<12} {what}", rows(start, *count))?;
         start += count;
     }
+    writeln!(
+        text,
+        "   A new sample: each input is (feature - offset) x factor, then clipped to +-clip; {SCALING} has them, a line a\n   \
+         feature."
+    )?;
     let first = start - network.layers[last];
     match meaning {
         Outputs::Classes(classes) => {
@@ -100,7 +106,8 @@ fn nodes(text: &mut String, experiment: &Experiment, meaning: &Outputs) -> fmt::
     if network.bias {
         writeln!(
             text,
-            "   Every node, the inputs apart, has a constant current of its own: `bias`, in the order of the nodes."
+            "   Each of the nodes {}, not the inputs, has a constant current of its own: the numbers of `bias`, in this order.",
+            rows(network.layers[0], start - network.layers[0])
         )?;
     }
     writeln!(text)
@@ -193,16 +200,33 @@ fn relaxation(text: &mut String, experiment: &Experiment) -> fmt::Result {
     writeln!(text)
 }
 
-fn reading(text: &mut String, experiment: &Experiment) -> fmt::Result {
+fn reading(text: &mut String, experiment: &Experiment, manifest: &Manifest) -> fmt::Result {
     match &experiment.device {
         Device::Spim(device) => frames(text, device),
-        Device::Crossbar(_) => {
-            writeln!(text, "4. CURRENTS")?;
+        Device::Crossbar(device) => {
+            let volts = device.drive.volts_per_value();
+            writeln!(text, "4. CURRENTS of an array, tile by tile")?;
             writeln!(
                 text,
-                "   Drive the word lines with the values of the nodes, times the voltage of the array's converters (config,\n   \
-                 device.crossbar.dac), read the bit lines of the plus and of the minus cells, take the difference and divide by the\n   \
-                 conductance of one weight. For W^T drive the bit lines and read the word lines.\n"
+                "   Drive word line i of a tile with {volts} V x the value of input node i of its rows; converters of the drive clip\n   \
+                 values at +-{}. Read the bit lines of the plus and of the minus cells: I+ and I-, in microampere for cells in\n   \
+                 microsiemens. What reaches output node j of the tile's columns, summed over tiles:",
+                device.drive.range
+            )?;
+            let arrays = manifest.held.iter().filter_map(|holder| match holder {
+                Holder::Crossbar(array) => Some((&array.parameter, array.weight_per_us)),
+                _ => None,
+            });
+            for (parameter, weight) in arrays {
+                writeln!(
+                    text,
+                    "     {parameter}: (I+ - I-) x weight_per_uS / {volts} V = (I+ - I-) x {}",
+                    weight / volts
+                )?;
+            }
+            writeln!(
+                text,
+                "   For W^T drive the bit lines with the values of the output nodes, and read the word lines.\n"
             )
         }
         Device::Exact(_) => writeln!(text, "4. CURRENTS\n   Products with the weights.\n"),

@@ -125,15 +125,23 @@ pub(super) fn write_scaling(bundle: &mut Bundle, scaler: &Scaler) -> Result<()> 
     let what = "how features become the values of input nodes, a line a feature: (feature - offset) x factor, then \
                 clipped to +-clip; mean stands for a missing value";
     bundle.write(SCALING, what, None, |file| {
-        writeln!(file, "feature,offset,factor,clip,mean")?;
-        let clip = Some(scaler.clip()).filter(|clip| clip.is_finite());
-        let clip = clip.map_or(String::new(), |clip| format!("{clip:?}"));
+        let mut writer = csv::Writer::from_writer(file);
+        writer.write_record(["feature", "offset", "factor", "clip", "mean", "name"])?;
+        let number = |value: f64| format!("{value:?}");
+        let clip = Some(scaler.clip()).filter(|clip| clip.is_finite()).map(number);
         for (feature, (offset, factor)) in scaler.offset().iter().zip(scaler.factor()).enumerate() {
-            let mean = scaler.means().and_then(|means| means.get(feature));
-            let mean = mean.map_or(String::new(), |mean| format!("{mean:?}"));
-            writeln!(file, "{feature},{offset:?},{factor:?},{clip},{mean}")?;
+            let mean = scaler.means().and_then(|means| means.get(feature).copied().map(number));
+            let name = scaler.names().get(feature).cloned();
+            writer.write_record([
+                feature.to_string(),
+                number(*offset),
+                number(*factor),
+                clip.clone().unwrap_or_default(),
+                mean.unwrap_or_default(),
+                name.unwrap_or_default(),
+            ])?;
         }
-        Ok(())
+        writer.flush()
     })
 }
 

@@ -29,14 +29,11 @@ impl Lock {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
             let file = disk::open_with(&path, &options).map_err(Error::writing(&path))?;
-            let mut lock = Self { file, path: path.clone() };
-            match lock.file.try_lock() {
+            match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     let mut holder = String::new();
-                    let _ = (&lock.file).take(100).read_to_string(&mut holder);
-                    // What is not held is not to be removed.
-                    std::mem::forget(lock);
+                    let _ = file.take(100).read_to_string(&mut holder);
                     let holder = match holder.trim() {
                         "" => "another process".into(),
                         number => format!("process {number}"),
@@ -49,11 +46,12 @@ impl Lock {
                 Err(TryLockError::Error(error)) => return Err(Error::writing(&path)(error)),
             }
             // The last holder may have removed the file after it was opened here.
-            if !lock.is_there() {
-                std::mem::forget(lock);
+            if !is_there(&file, &path) {
                 continue;
             }
-            lock.sign().map_err(Error::writing(&path))?;
+            // From here on it is held, and removed with this.
+            let mut lock = Self { file, path };
+            lock.sign().map_err(Error::writing(&lock.path))?;
             sweep(directory, |_| true)?;
             return Ok(lock);
         }
@@ -66,21 +64,21 @@ impl Lock {
         writeln!(Filling(&mut self.file), "{}", std::process::id())?;
         self.file.flush()
     }
+}
 
-    /// Whether the file that is locked is the one that others find.
-    #[cfg(unix)]
-    fn is_there(&self) -> bool {
-        use std::os::unix::fs::MetadataExt;
-        let of = |metadata: std::io::Result<std::fs::Metadata>| {
-            metadata.ok().map(|metadata| (metadata.dev(), metadata.ino()))
-        };
-        of(self.file.metadata()) == of(std::fs::metadata(&self.path))
-    }
+/// Whether `file` is the one that others find at `path`.
+#[cfg(unix)]
+fn is_there(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let of = |metadata: std::io::Result<std::fs::Metadata>| {
+        metadata.ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    };
+    of(file.metadata()) == of(std::fs::metadata(path))
+}
 
-    #[cfg(not(unix))]
-    fn is_there(&self) -> bool {
-        self.path.exists()
-    }
+#[cfg(not(unix))]
+fn is_there(_: &File, path: &Path) -> bool {
+    path.exists()
 }
 
 impl Drop for Lock {

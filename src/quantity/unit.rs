@@ -4,6 +4,8 @@
 //! use equilux::quantity::unit::factor;
 //! assert_eq!(factor("read_noise_uS", "uS"), Ok(1.0));
 //! assert_eq!(factor("read_noise_uS", "nS"), Ok(1e-3));
+//! assert_eq!(factor("read_noise_uS", "µS"), Ok(1.0));
+//! assert_eq!(factor("fill_factor", "%"), Ok(1e-2));
 //! assert!(factor("read_noise_uS", "V").is_err());
 //! assert!(factor("levels", "uS").is_err());
 //! ```
@@ -44,6 +46,14 @@ const UNITS: [(&str, &str, f64); 32] = [
     ("bit", "a number of bits", 1.0),
 ];
 
+/// The hundredth part of a number that has no unit.
+const PERCENT: [&str; 2] = ["%", "percent"];
+
+/// A unit's name without letters that not every keyboard has: micro is u, the sign of ohms `ohm`.
+fn plain(unit: &str) -> String {
+    unit.trim().replace(['\u{b5}', '\u{3bc}'], "u").replace(['\u{3a9}', '\u{2126}'], "ohm")
+}
+
 fn known(name: &str) -> Option<&'static (&'static str, &'static str, f64)> {
     UNITS.iter().find(|(unit, _, _)| *unit == name)
 }
@@ -60,13 +70,14 @@ pub fn of(key: &str) -> Option<&'static str> {
     known(name).map(|(unit, _, _)| *unit)
 }
 
-/// The factor that takes a value stated in `unit` to the unit of `key`.
+/// The factor that takes a value stated in `unit` to the unit of `key`; percent to a number without one.
 ///
 /// # Errors
 /// What was expected, when the two measure different things.
 pub fn factor(key: &str, unit: &str) -> Result<f64, String> {
-    match (of(key), known(unit)) {
-        (Some(own), _) if own == unit => Ok(1.0),
+    let plain = &*plain(unit);
+    match (of(key), known(plain)) {
+        (Some(own), _) if own == plain => Ok(1.0),
         (Some(own), Some((_, measured, size))) => {
             let (_, expected, own_size) = known(own).unwrap_or(&("", "", 1.0));
             if measured == expected && *expected != "a number of pixels" {
@@ -79,6 +90,7 @@ pub fn factor(key: &str, unit: &str) -> Result<f64, String> {
         (None, Some((_, measured, _))) => {
             Err(format!("the unit {unit} measures {measured}, expected a number without it"))
         }
+        (None, None) if PERCENT.contains(&plain) => Ok(1e-2),
         (None, None) => Ok(1.0),
     }
 }

@@ -77,7 +77,9 @@ impl Picture for FocalPlane<'_> {
         self.part(area, style, (0, side), self.reach())?;
         self.part(area, style, (side + gap, side), self.enlarged())?;
         let line = style.pixels(TEXT + 8);
-        let told = format!("frame: what is summed; {DECADES} decades of intensity");
+        let told = format!(
+            "left all orders, right the zero order; square: what the camera sums; dark to bright: {DECADES} decades"
+        );
         let second = side + line * 3 / 4 + line;
         style.write(area, &told, TEXT, HPos::Left, (style.pixels(16), second))
     }

@@ -54,9 +54,9 @@ pub fn paired(study: &Study, data: &Table) -> String {
         more => format!("<p class=\"faint\">{more} more follow from results.csv.</p>\n"),
     };
     let listed = table("Paired differences", &heads, rows.iter().take(SHOWN).map(row));
-    let first = super::html::escaped(&compared.names[0]);
+    let first = super::html::escaped(&format!("{} {}", compared.label, compared.names[0]));
     format!(
-        "<section>\n<h2>Paired differences</h2>\n<p class=\"faint\">To {first}, seed by seed: what runs of one seed share is in \
+        "<section>\n<h2>Paired differences</h2>\n<p class=\"faint\">To the runs at {first}, seed by seed: what runs of one seed share is in \
          neither side. Intervals are Student's.</p>\n{listed}{more}</section>\n"
     )
 }

@@ -77,19 +77,26 @@ fn cards(study: &Study, runs: usize, data: &Table, points: &[Point]) -> String {
     let metric = study.metric();
     if let Some(result) = data.result(&metric) {
         let ends = extremes(points, result);
-        for (title, point) in [
+        for (end, point) in [
             ("Best point", ends.map(|(_, best)| best)),
             ("Worst point", ends.map(|(worst, _)| worst)),
         ] {
             let Some(statistics) = point.and_then(|point: &Point| point.statistics[result]) else {
                 continue;
             };
-            let at = point.map_or(String::new(), |point| described(study, data, point));
+            let mut at = point.map_or(String::new(), |point| described(study, data, point));
+            let same = |point: &&Point| {
+                point.statistics[result].is_some_and(|other| other.mean == statistics.mean)
+            };
+            match points.iter().filter(same).count() {
+                0 | 1 => {}
+                all => at += &format!(", and {} like it", counted(all - 1, "point")),
+            }
             let sure = interval(&metric, &statistics).map_or(String::new(), |interval| {
                 format!("<br>95 % interval: {}", escaped(&interval))
             });
             cards.push(card(
-                &format!("{title}, {}", escaped(&metric.replace('_', " "))),
+                &format!("{end}: {}", escaped(&title(&metric))),
                 &escaped(&value(&metric, statistics.mean)),
                 &(escaped(&at) + &sure),
             ));

@@ -275,7 +275,11 @@ pub(super) fn read_grey(path: &Path, bits: u32) -> Result<Found> {
             _ => format!("16-bit grey for a modulator of {bits} bits"),
         };
         let found = found as u8;
-        return Err(wrong(format!("expected {expected}, found {found}-bit {color:?}")));
+        let advice = match color {
+            ColorType::Grayscale => "",
+            _ => "; a picture in colour is saved as grey, without transparency",
+        };
+        return Err(wrong(format!("expected {expected}, found {found}-bit {color:?}{advice}")));
     }
     let size = (info.height as usize, info.width as usize);
     limits::PIXELS.product(&[size.1, size.0]).map_err(wrong)?;

@@ -79,7 +79,7 @@ impl<'a, 'b, T: Real> Batch<'a, 'b, T> {
                 let of_node = at * count..(at + 1) * count;
                 let fields = &mut own.real[of_node.clone()];
                 let beside = &mut own.imaginary[of_node];
-                let entries = &mut node.entries[..count];
+                let entries = &mut node.entries;
                 self.show(at, value.f64() * dimming, patterns, [fields, beside], entries);
                 simd::add(&mut orders.real, fields);
                 if self.shown == Shown::Complex {
@@ -95,7 +95,7 @@ impl<'a, 'b, T: Real> Batch<'a, 'b, T> {
                 for (side, value) in [pair.up, pair.down].into_iter().enumerate() {
                     let frames = side * count..(side + 1) * count;
                     let fields = [&mut node.real[frames.clone()], &mut node.imaginary[frames]];
-                    self.show(at, value, patterns, fields, &mut node.entries[..count]);
+                    self.show(at, value, patterns, fields, &mut node.entries);
                 }
                 let rest = at * count..(at + 1) * count;
                 let scale = self.bare.per_square;
@@ -141,7 +141,7 @@ impl<T: Real> Batch<'_, '_, T> {
     ) {
         if !self.signs {
             scaled(real, patterns, value, self.light.corrected(at, 1.0));
-            return self.light.fields(at, real, imaginary, entries);
+            return self.light.fields(at, real, imaginary, &mut entries[..patterns.len()]);
         }
         // All patterns show one of two values.
         let shown = [1.0, -1.0].map(|sign| self.light.corrected(at, sign * value));
@@ -229,7 +229,6 @@ mod tests {
     use crate::coupler::{Port, Streams};
 
     const NODES: usize = 9;
-    const PATTERNS: usize = 37;
 
     /// Forces on nodes 2 to 8, side by side or one after another.
     fn forces(device: &SpimDevice, samples: usize, batched: bool) -> DMatrix<f64> {
@@ -238,9 +237,9 @@ mod tests {
             let normal = f64::normal(&mut stream);
             if sign { normal.signum() } else { normal.tanh() }
         };
-        let signs = device.patterns.are_signs();
-        let patterns = DMatrix::from_fn(NODES, PATTERNS, |_, _| value(signs));
-        let weights = DMatrix::from_fn(PATTERNS, 1, |_, _| value(false));
+        let (signs, count) = (device.patterns.are_signs(), device.patterns.count);
+        let patterns = DMatrix::from_fn(NODES, count, |_, _| value(signs));
+        let weights = DMatrix::from_fn(count, 1, |_, _| value(false));
         let spim = Spim::new(device.clone(), Patterns::reciprocal(patterns, weights)).unwrap();
         let wave = |i: usize, j: usize| 1.1 * (0.7 * i as f64 + 1.3 * (j % 5) as f64).sin();
         let values = DMatrix::from_fn(NODES, samples, wave);
@@ -258,7 +257,7 @@ mod tests {
         out
     }
 
-    fn devices() -> Vec<SpimDevice> {
+    fn devices(patterns: usize) -> Vec<SpimDevice> {
         let mut devices = Vec::new();
         let mut readouts = ReadoutChoice::all();
         readouts.retain(|readout| {
@@ -272,6 +271,7 @@ mod tests {
                         devices.push(SpimDevice::default().with(|device| {
                             device.readout = readout.clone();
                             device.tier = Some(tier);
+                            device.patterns.count = patterns;
                             device.patterns.values = values;
                             device.quantisation.bits = 7;
                             device.camera.bits = camera_bits;
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn side_by_side_is_one_after_another() {
-        for device in devices() {
+        for device in [1, 2, 37].into_iter().flat_map(devices) {
             let [found, expected] = [true, false].map(|batched| forces(&device, 3, batched));
             let error = (&found - &expected).amax() / expected.amax();
             assert!(error < 1e-12, "{error:e} {device:?}");
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn noise_has_the_moments_that_it_has_frame_by_frame() {
-        for device in devices() {
+        for device in devices(37) {
             for separate_noise in [false, true] {
                 let device = device.clone().with(|device| {
                     device.camera.noise = 0.02;
