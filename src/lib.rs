@@ -70,6 +70,7 @@ pub mod error;
 pub mod experiment;
 pub mod export;
 pub mod file;
+pub mod fit;
 pub mod laboratory;
 pub mod learning;
 pub mod quantity;

@@ -1,14 +1,16 @@
 //! `equilux laboratory`: a bench looked at, and measured.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use toml::Value;
 
 use super::print;
 use crate::Result;
-use crate::experiment::Sheet;
+use crate::experiment::{Number, Sheet};
 use crate::file::write_text;
 use crate::laboratory::{Calibration, Check, calibrate, check};
 use crate::report::format::percent;
@@ -137,27 +139,31 @@ fn page(found: &Check) -> String {
 
 /// Writes the datasheet, and its response beside it where it needs one.
 fn write(found: &Calibration, path: &Path) -> Result<()> {
-    let mut text =
-        format!("kind = \"spim\"\ntitle = {:?}\n", format!("{}, as measured", found.name));
-    let mut number = |key: &str, value: String, unit: &str, source: &str| {
-        let _ = write!(text, "\n[{key}]\nvalue = {value}\nunit = {unit:?}\nsource = {source:?}\n");
+    let title = format!("{}, as measured", found.name);
+    let mut sheet = Sheet { kind: "spim".into(), title, numbers: BTreeMap::new() };
+    let mut number = |key: &str, value: Value, unit: &str, source: &str| {
+        let (unit, source) = (unit.to_owned(), source.to_owned());
+        sheet.numbers.insert(key.to_owned(), Number { value, unit, source });
     };
     for (key, measured) in &found.numbers {
         let whole = ["quantisation.bits", "camera.bits", "panel.width_px", "panel.height_px"];
         let value = match whole.contains(key) {
-            true => format!("{:.0}", measured.value),
-            false => format!("{:?}", measured.value),
+            true => Value::Integer(measured.value.round() as i64),
+            false => Value::Float(measured.value),
         };
         number(key, value, measured.unit, &measured.source);
     }
+    let table = path.with_extension("response.csv");
     if found.formula.is_none() {
-        let table = path.with_extension("response.csv");
+        // It is seen from where the sheet is.
+        let name = table.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let source = "measured: two parts of the panel at four reference levels";
+        number("response.table", name.into(), "rad", source);
+    }
+    let text = sheet.to_toml()?;
+    if found.formula.is_none() {
         let phases: Vec<String> = found.phases.iter().map(f64::to_string).collect();
         write_text(&table, &(phases.join("\n") + "\n"))?;
-        let source = "measured: two parts of the panel at four reference levels";
-        number("response.table", format!("{:?}", table.display().to_string()), "rad", source);
     }
-    write_text(path, &text)?;
-    // What was written can be read.
-    Sheet::find(&path.display().to_string()).map(drop)
+    write_text(path, &text)
 }

@@ -7,6 +7,7 @@ mod data;
 mod devices;
 mod evaluate;
 mod export;
+mod fit;
 mod gradient;
 mod init;
 mod laboratory;
@@ -66,6 +67,7 @@ enum Command {
     #[command(subcommand)]
     Crossbar(crossbar::CrossbarCommand),
     Devices(devices::DevicesCommand),
+    Fit(fit::FitCommand),
     Serve(serve::ServeCommand),
     #[command(subcommand)]
     Laboratory(laboratory::LaboratoryCommand),
@@ -155,6 +157,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Verify(command) => export::run_verify(&command, json),
         Command::Import(command) => export::run_import(&command, json),
         Command::Crossbar(command) => crossbar::run(&command, json),
+        Command::Fit(command) => fit::run(&command, json),
         Command::Devices(command) => devices::run(&command, json),
         Command::Serve(command) => serve::run(&command),
         Command::Laboratory(command) => laboratory::run(&command, json),

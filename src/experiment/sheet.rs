@@ -257,6 +257,20 @@ impl Sheet {
         }
     }
 
+    /// The text of a file that holds it, in the order of its keys: it has been read once.
+    ///
+    /// # Errors
+    /// When a number is none that the device has, or is out of range.
+    pub fn to_toml(&self) -> Result<String> {
+        let quoted = |text: &str| Value::from(text).to_string();
+        let mut text = format!("kind = {}\ntitle = {}\n", quoted(&self.kind), quoted(&self.title));
+        for (key, Number { value, unit, source }) in &self.numbers {
+            let (unit, source) = (quoted(unit), quoted(source));
+            text += &format!("\n[{key}]\nvalue = {value}\nunit = {unit}\nsource = {source}\n");
+        }
+        Self::parse(&text, &self.title).map(|_| text)
+    }
+
     /// The device of these numbers alone.
     ///
     /// # Errors

@@ -168,7 +168,8 @@ impl PhaseResponse {
         }
         if let Some(at) = phases.windows(2).position(|pair| pair[1] <= pair[0]) {
             return wrong(format!(
-                "phases must rise from level to level: level {} has {} and level {} has {}",
+                "phases must rise from level to level: level {} has {} and level {} has {}; equilux fit \
+                 smooths what was measured (level,phase_rad)",
                 at,
                 phases[at],
                 at + 1,

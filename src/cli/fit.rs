@@ -1,0 +1,105 @@
+//! `equilux fit`: a datasheet from measurements.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::print;
+use crate::experiment::Sheet;
+use crate::file::write_text;
+use crate::fit::{Fitted, fit};
+use crate::report::write_fits;
+use crate::{Error, Result};
+
+/// Make a datasheet from tables of measurements
+///
+/// CSV files whose columns say what was measured: level, phase_rad (a phase response); target_uS,
+/// conductance_uS (programming); cell, conductance_uS (reads); cell, time_s, conductance_uS (drift); cell,
+/// pulse, conductance_uS (potentiation and depression, pulse = up or down, with cycle where there are
+/// several). Every number's source says file, data and standard error; SHEET.html shows data and model over
+/// each other.
+#[derive(Debug, Args)]
+pub struct FitCommand {
+    /// Tables of measurements of one device
+    #[arg(required = true)]
+    measurements: Vec<PathBuf>,
+    /// The datasheet to write, a .toml file; its page and the table of a phase response stand beside it
+    #[arg(long, value_name = "SHEET")]
+    out: PathBuf,
+    /// What the device is called [default: the file's name]
+    #[arg(long)]
+    title: Option<String>,
+}
+
+pub(super) fn run(command: &FitCommand, json: bool) -> Result<()> {
+    let out = &command.out;
+    if out.extension().is_none_or(|extension| extension != "toml") {
+        return Err(Error::input(format!(
+            "--out {}: expected a file that ends in .toml",
+            out.display()
+        )));
+    }
+    let mut found: Vec<(String, Fitted)> = Vec::new();
+    for path in &command.measurements {
+        found.push((path.display().to_string(), fit(path)?));
+    }
+    let stem = out.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let title = command.title.clone().unwrap_or_else(|| format!("{stem}, as measured"));
+    let sheet = joined(&found, &title, &stem)?;
+    let pages = [out.with_extension("html"), out.with_extension("response.csv")];
+    if let Some(there) = [out].into_iter().chain(&pages).find(|path| path.exists()) {
+        return Err(Error::input(format!("{}: exists: expected another name", there.display())));
+    }
+    let text = sheet.to_toml()?;
+    if let Some((_, fitted)) = found.iter().find(|(_, fitted)| !fitted.phases.is_empty()) {
+        let phases: Vec<String> = fitted.phases.iter().map(f64::to_string).collect();
+        write_text(&pages[1], &(phases.join("\n") + "\n"))?;
+    }
+    write_fits(out, &title, &found)?;
+    write_text(out, &text)?;
+    if json {
+        let numbers: BTreeMap<&String, Value> = sheet
+            .numbers
+            .iter()
+            .map(|(key, number)| (key, json!({ "value": number.value, "source": number.source })))
+            .collect();
+        let object = json!({ "sheet": out.display().to_string(), "numbers": numbers });
+        return print(&object.to_string());
+    }
+    let mut lines = Vec::new();
+    for (file, fitted) in &found {
+        lines.push(file.clone());
+        lines.extend(fitted.lines.iter().map(|(name, value)| format!("  {name:18} {value}")));
+    }
+    lines.push(format!("written to {}, data and model in {}", out.display(), pages[0].display()));
+    print(&lines.join("\n"))
+}
+
+/// One sheet of all that was found, which stands in `STEM.toml`.
+fn joined(found: &[(String, Fitted)], title: &str, stem: &str) -> Result<Sheet> {
+    let (first, fitted) = &found[0];
+    let mut sheet =
+        Sheet { kind: fitted.kind.into(), title: title.to_owned(), numbers: BTreeMap::new() };
+    for (file, fitted) in found {
+        if fitted.kind != sheet.kind {
+            return Err(Error::input(format!(
+                "{file}: measurements of a {}, {first} of a {}: expected those of one device",
+                fitted.kind, sheet.kind
+            )));
+        }
+        for (key, number) in &fitted.numbers {
+            let mut number = number.clone();
+            if key == "response.table" {
+                number.value = format!("{stem}.response.csv").into();
+            }
+            if sheet.numbers.insert(key.clone(), number).is_some() {
+                return Err(Error::input(format!(
+                    "{file}: {key} was found in another file already"
+                )));
+            }
+        }
+    }
+    Ok(sheet)
+}

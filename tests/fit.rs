@@ -1,0 +1,271 @@
+//! Datasheets from measurements: what is known of a device comes back within its stated error.
+
+mod common;
+
+use std::f64::consts::PI;
+use std::fmt::Write;
+
+use common::Place;
+use equilux::arithmetic::Real;
+use equilux::arithmetic::random::{Key, Stream};
+use equilux::coupler::crossbar::{Pulses, StepModel};
+use equilux::experiment::{Device, Sheet};
+use serde_json::Value;
+
+fn stream(name: &'static str) -> Stream {
+    Key::new(1, name).stream()
+}
+
+/// The number of a line such as "0.0203 +- 0.0004 fraction", and its error.
+fn stated(source: &str) -> (f64, f64) {
+    let words: Vec<&str> = source.split_whitespace().collect();
+    let at = words.iter().rposition(|word| *word == "+-").unwrap_or_else(|| panic!("{source}"));
+    (words[at - 1].parse().unwrap(), words[at + 1].parse().unwrap())
+}
+
+/// Checks that each number of `sheet` is the truth, within four of its errors, of which it has no more
+/// than `most` of the truth (or itself).
+fn comes_back(sheet: &Value, truths: &[(&str, f64, f64)]) {
+    for (key, truth, most) in truths {
+        let source = sheet["numbers"][key]["source"].as_str().unwrap_or_else(|| panic!("no {key}"));
+        let (found, error) = stated(source);
+        assert!((found - truth).abs() < 4.0 * error, "{key}: {found} +- {error}, in truth {truth}");
+        assert!(error < *most, "{key}: an error of {error} says little");
+    }
+}
+
+/// Cells from 2 to 22 uS, pulsed up and down in cycles, read with noise.
+fn pulsed(pulses: &Pulses, read_us: f64, cells: usize) -> String {
+    let (mut cell_stream, mut noise) = (stream("cells"), stream("pulses"));
+    let mut text = String::from("cell,cycle,pulse,conductance_uS\n");
+    for cell in 0..cells {
+        let steps = pulses.draw(&mut cell_stream);
+        let mut w = -0.8;
+        let read = |w: f64, noise: &mut Stream| 12.0 + 10.0 * w + read_us * f64::normal(noise);
+        for cycle in 0..3 {
+            let _ = writeln!(text, "c{cell},{cycle},up,{}", read(w, &mut noise));
+            for (pulse, up) in [("up", true), ("down", false)] {
+                for _ in 0..150 {
+                    w = pulses.pulse(&steps, w, up, &mut noise);
+                    let _ = writeln!(text, "c{cell},{cycle},{pulse},{}", read(w, &mut noise));
+                }
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn pulsed_cells_come_back() {
+    let place = Place::new();
+    let truth = Pulses {
+        model: StepModel::SoftBounds,
+        step: 0.03,
+        step_spread: 0.2,
+        step_noise: 0.3,
+        up_down: 0.25,
+        up_down_spread: 0.05,
+        low_spread: 0.1,
+        high_spread: 0.1,
+        ..Pulses::default()
+    };
+    place.file("pulses.csv", pulsed(&truth, 0.05, 60));
+    let sheet = place.json(&["fit", "pulses.csv", "--out", "mine.toml"]);
+    comes_back(
+        &sheet,
+        &[
+            ("cells.g_min_uS", 2.0, 0.3),
+            ("cells.g_max_uS", 22.0, 0.3),
+            ("pulses.step", 0.03, 0.0015),
+            ("pulses.step_spread", 0.2, 0.04),
+            ("pulses.step_noise", 0.3, 0.05),
+            ("pulses.up_down", 0.25, 0.03),
+            ("pulses.up_down_spread", 0.05, 0.03),
+            ("pulses.high_spread", 0.1, 0.03),
+            ("pulses.low_spread", 0.1, 0.03),
+            // Of 0.05 uS, a step being 0.3 uS.
+            ("pulses.write_noise", 0.05 / 0.3, 0.05),
+        ],
+    );
+    // The sheet is one: it reads, and a machine of it learns.
+    let Device::Crossbar(device) =
+        Sheet::find(place.path("mine.toml").to_str().unwrap()).unwrap().device().unwrap()
+    else {
+        unreachable!()
+    };
+    assert_eq!(device.pulses.model, StepModel::SoftBounds);
+    place.file(
+        "x.toml",
+        "data.set = 'wine'\nnetwork.layers = [13, 3]\ntraining.epochs = 2\ntraining.optimiser.sgd.rate = 0.1\n\
+         [device.crossbar]\nsheet = 'mine.toml'\n",
+    );
+    place.printed(&["train", "x.toml", "--out", "run"]);
+    let page = std::fs::read_to_string(place.path("mine.html")).unwrap();
+    assert_eq!(page.matches("<svg").count(), 2);
+}
+
+#[test]
+fn steps_that_do_not_shrink_are_constant() {
+    let place = Place::new();
+    let truth =
+        Pulses { model: StepModel::Constant, step: 0.005, step_noise: 0.5, ..Pulses::default() };
+    place.file("pulses.csv", pulsed(&truth, 0.0, 20));
+    let sheet = place.json(&["fit", "pulses.csv", "--out", "mine.toml"]);
+    assert_eq!(sheet["numbers"]["pulses.model"]["value"], "constant");
+    // In units of half the range that was seen.
+    let range = ["cells.g_max_uS", "cells.g_min_uS"]
+        .map(|key| sheet["numbers"][key]["value"].as_f64().unwrap());
+    let unit = 0.5 * (range[0] - range[1]);
+    let step = sheet["numbers"]["pulses.step"]["value"].as_f64().unwrap() * unit;
+    assert!((step / 0.05 - 1.0).abs() < 0.05, "{step}");
+}
+
+#[test]
+fn cells_that_only_rise_are_pairs() {
+    let place = Place::new();
+    let truth =
+        Pulses { model: StepModel::SoftBounds, step: 0.05, step_noise: 0.2, ..Pulses::default() };
+    let (mut cells, mut noise) = (stream("cells"), stream("pulses"));
+    let mut text = String::from("cell,pulse,conductance_nS\n");
+    for cell in 0..30 {
+        let (steps, mut w) = (truth.draw(&mut cells), 0.0);
+        for pulse in 1..=60 {
+            let _ = writeln!(text, "{cell},{pulse},{}", 1000.0 * (0.1 + 20.0 * w));
+            w = truth.pulse(&steps, w, true, &mut noise);
+        }
+    }
+    place.file("pulses.csv", text);
+    let sheet = place.json(&["fit", "pulses.csv", "--out", "mine.toml"]);
+    assert_eq!(sheet["numbers"]["pulses.direction"]["value"], "up");
+    comes_back(
+        &sheet,
+        &[
+            ("cells.g_max_uS", 20.1, 0.3),
+            ("pulses.step", 0.05, 0.002),
+            ("pulses.step_noise", 0.2, 0.05),
+        ],
+    );
+}
+
+#[test]
+fn reads_writes_and_drift_come_back_in_one_sheet() {
+    let place = Place::new();
+    let mut noise = stream("reads");
+    let mut normal = || f64::normal(&mut noise);
+    let deviation = |g: f64| 0.02 + 0.01 * g;
+    let mut reads = String::from("cell,conductance_uS\n# a comment\n");
+    let mut writes = String::from("target_uS,conductance_uS\n");
+    let mut drift = String::from("cell,time_ms,conductance_uS\n");
+    for cell in 0..80 {
+        let g = 1.0 + 0.25 * f64::from(cell);
+        let nu = 0.05 + 0.01 * normal();
+        for read in 0..50 {
+            let _ = writeln!(reads, "{cell},{}", g + deviation(g) * normal());
+            let target = [2.0, 8.0, 16.0][read % 3];
+            let _ = writeln!(writes, "{target},{}", target + 0.1 + 0.05 * target * normal());
+            let time = 20.0 * 1.3f64.powi(read as i32);
+            let error = 1.0 + 0.005 * normal();
+            let _ =
+                writeln!(drift, "{cell},{},{}", 1e3 * time, g * (time / 20.0).powf(-nu) * error);
+        }
+    }
+    for (name, text) in [("reads.csv", reads), ("writes.csv", writes), ("drift.csv", drift)] {
+        place.file(name, text);
+    }
+    let all = ["fit", "reads.csv", "writes.csv", "drift.csv", "--out", "mine.toml"];
+    let sheet = place.json(&all);
+    let curve = |key: &str| -> Vec<(f64, f64)> {
+        let points = sheet["numbers"][key]["value"].as_array().unwrap();
+        points.iter().map(|pair| (pair[0].as_f64().unwrap(), pair[1].as_f64().unwrap())).collect()
+    };
+    // 490 degrees of freedom a point: a deviation to 3.2 %.
+    for (g, found) in curve("read_noise.sd_points_uS") {
+        assert!((found / deviation(g) - 1.0).abs() < 0.16, "{g}: {found}");
+    }
+    let writes = curve("programming.error_points_uS");
+    assert_eq!(writes.iter().map(|point| point.0).collect::<Vec<_>>(), [2.0, 8.0, 16.0]);
+    for (g, found) in writes {
+        assert!((found / (0.05 * g) - 1.0).abs() < 0.1, "{g}: {found}");
+    }
+    let source = sheet["numbers"]["programming.error_points_uS"]["source"].as_str().unwrap();
+    assert!(source.contains("off its target by 0.1"), "{source}");
+    for (key, truth) in [("drift.nu", 0.05), ("drift.nu_sd", 0.01)] {
+        let (found, error) = stated(sheet["numbers"][key]["source"].as_str().unwrap());
+        assert!((found - truth).abs() < 4.0 * error && error < 0.004, "{key}: {found} +- {error}");
+    }
+    let shown = place.printed(&["devices", "mine.toml"]);
+    assert!(shown.contains("fit to 4000 reads of 80 cells in reads.csv"), "{shown}");
+    // Nothing is written over.
+    assert!(place.refused(2, &all).contains("mine.toml: exists"));
+}
+
+#[test]
+fn a_noisy_response_rises_again() {
+    let place = Place::new();
+    let mut noise = stream("phases");
+    // 2.9 pi of stroke, not quite straight, 0.02 rad of noise, read between 0 and 2 pi.
+    let phase = |level: i32| 2.9 * PI * (f64::from(level) / 255.0).powf(1.1);
+    let mut text = String::from("level,phase_rad\n");
+    for level in 0..256 {
+        let read = (phase(level) + 0.4 + 0.02 * f64::normal(&mut noise)).rem_euclid(2.0 * PI);
+        let _ = writeln!(text, "{level},{read}");
+    }
+    place.file("raw.csv", &text);
+    std::fs::create_dir(place.path("sheets")).unwrap();
+    let sheet = place.json(&["fit", "raw.csv", "--out", "sheets/slm.toml"]);
+    assert_eq!(sheet["numbers"]["quantisation.bits"]["value"], 8);
+    let table = std::fs::read_to_string(place.path("sheets/slm.response.csv")).unwrap();
+    let found: Vec<f64> = table.lines().map(|line| line.parse().unwrap()).collect();
+    assert!(found.windows(2).all(|pair| pair[1] > pair[0]));
+    let errors = found.iter().zip(0..).map(|(found, level)| (found - phase(level)).powi(2));
+    let rms = (errors.sum::<f64>() / 256.0).sqrt();
+    // Level 0 has the noise of the first plateau.
+    assert!(rms < 0.025, "{rms}");
+    assert!(sheet["numbers"]["response.table"]["source"].as_str().unwrap().contains("rad rms"));
+    // As measured it is refused, with what to do.
+    place.printed(&["devices", "sheets/slm.toml"]);
+    let phases: Vec<&str> =
+        text.lines().skip(1).map(|line| line.split_once(',').unwrap().1).collect();
+    place.file("sheets/slm.response.csv", phases.join("\n"));
+    let refused = place.refused(2, &["devices", "sheets/slm.toml"]);
+    assert!(refused.contains("equilux fit"), "{refused}");
+}
+
+#[test]
+fn what_is_no_measurement_is_refused() {
+    let place = Place::new();
+    for (text, expected) in [
+        ("", "column ``"),
+        ("a,b\n1,2\n", "columns a, b: expected level, phase_rad"),
+        ("cell,conductance_uS\n", "no measurement"),
+        ("cell,conductance_uS\n1,2\n2,3\n", "every cell is read once"),
+        (
+            "cell,conductance_uS\n1,2\n1,x\n",
+            "line 3: conductance_uS = \"x\": expected a finite number",
+        ),
+        ("cell,conductance_uS\n1,2\n1\n", "not a table"),
+        ("cell,conductance_V\n1,2\n", "expected level, phase_rad"),
+        ("level,phase_rad\n0,0\n1.5,1\n", "line 3: level = 1.5: expected a whole number"),
+        ("level,phase_rad\n0,1\n1,0.5\n", "phases do not rise"),
+        ("cell,pulse,conductance_uS\n1,up,2\n1,sideways,3\n", "line 3: pulse = \"sideways\""),
+        ("cell,pulse,conductance_uS\n1,up,2\n1,up,3\n", "too few pulses up"),
+        (
+            "cell,time_s,conductance_uS\n1,0,2\n",
+            "line 2: expected a time and a conductance above 0",
+        ),
+        ("cell,time_s,conductance_uS\n1,1,2\n1,2,2\n", "expected at least three times"),
+        ("target_uS,conductance_uS\n1,1\n2,2\n", "every target was written once"),
+    ] {
+        place.file("m.csv", text);
+        let refused = place.refused(2, &["fit", "m.csv", "--out", "x.toml"]);
+        assert!(refused.contains(expected), "{text:?}: {refused}");
+        assert!(!place.path("x.toml").exists() && !place.path("x.html").exists());
+    }
+    place.file("a.csv", "level,phase_rad\n0,0\n1,1\n");
+    place.file("b.csv", "cell,conductance_uS\n1,2\n1,2.1\n");
+    let refused = place.refused(2, &["fit", "a.csv", "b.csv", "--out", "x.toml"]);
+    assert!(refused.contains("expected those of one device"), "{refused}");
+    let refused = place.refused(2, &["fit", "b.csv", "b.csv", "--out", "x.toml"]);
+    assert!(refused.contains("was found in another file already"), "{refused}");
+    assert!(place.refused(2, &["fit", "a.csv", "--out", "x.txt"]).contains("ends in .toml"));
+}
