@@ -33,7 +33,8 @@
 //! - [`training`]: data, optimiser, schedule, checkpoints.
 //! - [`study`]: many runs that answer one question.
 //!
-//! [`experiment`] is what a user writes, [`report`] what a user takes home.
+//! [`experiment`] is what a user writes, [`report`] what a user takes home; [`fit`] makes a datasheet of a user's
+//! measurements.
 //!
 //! # An example
 //! Four nodes with random couplings: AsymEP by port reversal against the exact gradient.

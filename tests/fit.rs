@@ -235,7 +235,7 @@ fn a_noisy_response_rises_again() {
 fn what_is_no_measurement_is_refused() {
     let place = Place::new();
     for (text, expected) in [
-        ("", "column ``"),
+        ("", "no measurement"),
         ("a,b\n1,2\n", "columns a, b: expected level, phase_rad"),
         ("cell,conductance_uS\n", "no measurement"),
         ("cell,conductance_uS\n1,2\n2,3\n", "every cell is read once"),

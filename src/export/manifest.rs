@@ -273,7 +273,7 @@ impl Manifest {
                  its two cells in microsiemens: one row a word line (input), one column a bit line (output), in the\n\
                  order of the nodes, as `equilux crossbar solve --unit uS` takes them. O and I count the tiles along outputs and inputs from 0.\n\
                  weight = (plus - minus) * weight_per_uS (manifest.json, held). Program with write-and-verify to\n\
-                 write_tolerance_uS where it is above 0. Where cells are pulsed, .pulses are the pulses from weight 0,\n\
+                 write_tolerance_uS where it is above 0, else as near as levels and the programmer come. Where cells are pulsed, .pulses are the pulses from weight 0,\n\
                  negative downwards. What is not an array (bias) is added digitally.\n"
             }
             Target::Slm => {
@@ -281,7 +281,7 @@ impl Manifest {
                  sign times the phase in the .response file where there is one. manifest.json (held, slm) has bits, sign, the level of a\n\
                  full turn, the wavelength and the layout: a macro-pixel of macro_pixel_px squared is one node, row by row from the corner\n\
                  of its region (those of this parameter are numbers nodes[0] to nodes[1]); the first colour of its checkerboard of\n\
-                 checker_px shows +arccos of what the macro-pixel is asked for, the other -arccos (.phases.npy, in radians), plus the\n\
+                 checker_px, that of the top left pixel, shows +arccos of what the macro-pixel is asked for, the other -arccos (.phases.npy, in radians), plus the\n\
                  region's carrier and the .correction where there are any. A macro-pixel is asked for the pattern's value, with all node\n\
                  values at 1, times its factor in the .compensation file where there is one; multiply what is read of products of two\n\
                  node values by brightening. The macro-pixels after those of the nodes, `reference` in number, are the reference of homodyne\n\
@@ -340,7 +340,7 @@ impl Manifest {
             }) => format!(
                 "test-inputs.npy has the values of the input nodes for each of {samples} test samples of {data}, test-labels.csv their\n\
                  classes. The machine built from these files gives {correct} of them their class: {:.2} % (95 % interval {:.2} to {:.2} %);\n\
-                 predictions.csv has each one. The trained machine gave the same class to {as_trained} of them.",
+                 predictions.csv has each one. The trained machine, imperfect as its simulation was, gave the same class to {as_trained} of them.",
                 100.0 * accuracy,
                 100.0 * low,
                 100.0 * high

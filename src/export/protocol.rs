@@ -14,14 +14,16 @@ use super::test_set::SCALING;
 use super::values_held;
 use crate::Result;
 use crate::arithmetic::Real;
-use crate::coupler::spim::{FrameWait, SelfCoupling, SpimDevice};
+use crate::coupler::spim::{CameraExposure, FrameWait, SelfCoupling, SpimDevice};
 use crate::data::{Examples, Labels, Outputs, Task};
 use crate::experiment::{Device, Experiment};
 use crate::learning::Nudging;
-use crate::system::{Activation, Cost, CouplingKind, Dynamics, Phase};
+use crate::system::{Activation, Cost, CouplingKind, Dynamics, Phase, Resolution};
 
 /// Nodes of which a worked example shows every number.
 const SHOWN: usize = 24;
+/// Deviations of noise within which a force is none, as the relaxation has it.
+const NOISE: f64 = 8.0;
 
 /// The text for the machine of `manifest`, held by the files in `directory`, whose outputs stand for
 /// what `meaning` says.
@@ -35,11 +37,12 @@ pub(super) fn protocol<T: Real>(
     meaning: &Outputs,
 ) -> Result<String> {
     let experiment = manifest.experiment(directory)?;
+    let machine = experiment.machine::<T>().ok();
     let mut text = String::new();
     let written = [
         nodes(&mut text, &experiment, meaning),
         couplings(&mut text, &experiment, manifest),
-        relaxation(&mut text, &experiment),
+        relaxation(&mut text, &experiment, machine.and_then(|machine| machine.resolution())),
         reading(&mut text, &experiment, manifest),
         learning(&mut text, &experiment, meaning),
     ];
@@ -71,8 +74,8 @@ fn nodes(text: &mut String, experiment: &Experiment, meaning: &Outputs) -> fmt::
     }
     writeln!(
         text,
-        "   A new sample: each input is (feature - offset) x factor, then clipped to +-clip; {SCALING} has them, a line a\n   \
-         feature."
+        "   A new sample: each input is (feature - offset) x factor, then clipped to +-clip if there is one; {SCALING} has them,\n   \
+         a line a feature, and the mean that stands for a missing value where one may be missing."
     )?;
     let first = start - network.layers[last];
     match meaning {
@@ -145,10 +148,15 @@ fn couplings(text: &mut String, experiment: &Experiment, manifest: &Manifest) ->
     }
     if let Device::Spim(device) = &experiment.device {
         let count = device.patterns.count;
+        let own = manifest.held.iter().any(|holder| holder.parameter().ends_with(".patterns"));
+        let product = if own {
+            "xi^k (xi^k)^T, xi the patterns"
+        } else {
+            "w^k (r^k)^T, w the writers and r the readers"
+        };
         writeln!(
             text,
-            "   W = (1/{count}) sum_k lambda_k u^k (v^k)^T, lambda the pattern_weights, u the writers and v the readers, or the\n   \
-             patterns both"
+            "   W = (1/{count}) sum_k lambda_k {product}, lambda the pattern_weights (1 where there are none)"
         )?;
         let shares = device.couplings();
         let own = match device.patterns.self_coupling {
@@ -167,7 +175,11 @@ fn couplings(text: &mut String, experiment: &Experiment, manifest: &Manifest) ->
     writeln!(text)
 }
 
-fn relaxation(text: &mut String, experiment: &Experiment) -> fmt::Result {
+fn relaxation(
+    text: &mut String,
+    experiment: &Experiment,
+    resolution: Option<Resolution>,
+) -> fmt::Result {
     let (network, relaxation) = (&experiment.network, &experiment.relaxation);
     writeln!(text, "3. RELAXATION: all nodes at once, from u = 0")?;
     let step = relaxation.step;
@@ -185,17 +197,33 @@ fn relaxation(text: &mut String, experiment: &Experiment) -> fmt::Result {
     if let Some(own) = network.output_activation.filter(|own| *own != network.activation) {
         writeln!(text, "   of the outputs f(u) = {}", own.formula())?;
     }
-    match relaxation.free_steps {
-        0 => writeln!(
+    writeln!(
+        text,
+        "   A step: measure F with all nodes as they are; a sample of which no |F| is above {:e}, and the largest no larger than in\n   \
+         the step before, stops there, the others move.",
+        relaxation.tolerance
+    )?;
+    let samples = experiment.measurement.samples;
+    match (relaxation.free_steps, resolution.filter(|resolution| resolution.noise > 0.0)) {
+        (0, None) => writeln!(
             text,
-            "   Stop when no |F| is above {:e}; after {} steps the sample has not settled and does not count.",
-            relaxation.tolerance, relaxation.max_steps
+            "   After {} steps a sample that has not stopped has not settled: it is read as it is, and does not train.",
+            relaxation.max_steps
         )?,
-        steps => writeln!(
+        (0, Some(resolution)) => writeln!(
             text,
-            "   Stop after {steps} steps, or before when no |F| is above {:e}.",
-            relaxation.tolerance
+            "   Here a measured F has noise, {:.2e} rms, and seldom is as small: after {} steps a sample has settled where no |F| is\n   \
+             beyond {NOISE} times that; others are read as they are, and do not train.",
+            resolution.noise * (samples as f64).sqrt(),
+            relaxation.max_steps
         )?,
+        (steps, _) => writeln!(text, "   It ends after {steps} steps, settled or not.")?,
+    }
+    if samples > 1 {
+        writeln!(
+            text,
+            "   At rest the nodes are read {samples} times, and the mean is what they show."
+        )?;
     }
     writeln!(text)
 }
@@ -204,7 +232,7 @@ fn reading(text: &mut String, experiment: &Experiment, manifest: &Manifest) -> f
     match &experiment.device {
         Device::Spim(device) => frames(text, device),
         Device::Crossbar(device) => {
-            let volts = device.drive.volts_per_value();
+            let volts = short(device.drive.volts_per_value());
             writeln!(text, "4. CURRENTS of an array, tile by tile")?;
             writeln!(
                 text,
@@ -221,7 +249,7 @@ fn reading(text: &mut String, experiment: &Experiment, manifest: &Manifest) -> f
                 writeln!(
                     text,
                     "     {parameter}: (I+ - I-) x weight_per_uS / {volts} V = (I+ - I-) x {}",
-                    weight / volts
+                    short(weight / device.drive.volts_per_value())
                 )?;
             }
             writeln!(
@@ -241,12 +269,25 @@ fn frames(text: &mut String, device: &SpimDevice) -> fmt::Result {
     }
     writeln!(
         text,
-        "   I is the light in the zero order, summed over {} x {} camera pixels, divided by that of the mask of all nodes in\n   \
-         phase and times N^2, N the number of macro-pixels: a node's field then counts 1. Sums are over {count} patterns.",
+        "   I is the light in the zero order, summed over {} x {} camera pixels, divided by that of a mask of the whole panel in\n   \
+         phase and times N^2, N the number of all macro-pixels of the panel: the field of one macro-pixel then counts 1. A\n   \
+         macro-pixel without a node shows the value 0. Sums are over {count} patterns.",
         device.region.side_px, device.region.side_px
     )?;
+    if device.camera.bits > 0 {
+        writeln!(
+            text,
+            "   The camera has {} bits; its brightest code is {} of {}.",
+            device.camera.bits,
+            device.camera.full_scale,
+            match device.camera.exposure {
+                CameraExposure::InPhase => "the light of all nodes in phase",
+                CameraExposure::Typical => "the light of as many nodes at random phases",
+            }
+        )?;
+    }
     let waits = match device.frames.wait_before {
-        FrameWait::Force => "before the frames of each force",
+        FrameWait::Force => "before the frames of each force, of one node in one step",
         FrameWait::Pattern => "before the frames of each pattern",
         FrameWait::Frame => "before each frame",
     };
@@ -266,8 +307,8 @@ fn learning(text: &mut String, experiment: &Experiment, meaning: &Outputs) -> fm
             learning.beta,
             match learning.nudging {
                 Nudging::OneSided => "once",
-                Nudging::Centred => "and again with -beta",
-                Nudging::FourPoint => "and again with -beta, beta / 2 and -beta / 2",
+                Nudging::Centred => "and from the free steady state again with -beta",
+                Nudging::FourPoint => "and from there again with -beta, beta / 2 and -beta / 2",
             }
         )?;
     }
@@ -328,15 +369,19 @@ fn example<T: Real>(
         once.network.activation = Activation::Identity;
         once.network.output_activation = None;
     }
+    let inputs_before = ideal.network.layers[0];
+    let which = |column: &DMatrix<T>| rows(inputs_before, column.len().min(SHOWN));
     let zero = ideal.network.activation.value(0.0);
-    let mut text =
-        String::from("6. AN EXAMPLE: row 0 of test-inputs.npy on a device with no imperfection\n");
+    let mut text = String::from(
+        "6. AN EXAMPLE: row 0 of test-inputs.npy on a device with no imperfection: nothing is rounded, clipped or noisy\n",
+    );
     if zero == 0.0 {
         let mut first = once.machine::<T>()?;
         first.program(&mut values_held(directory, manifest, &first.parameters())?)?;
         let moved = first.settle(&inputs, &Phase::Free)?.values;
         let force = moved / T::of(ideal.relaxation.step);
-        text += &format!("   F in the first step: {}\n", numbers(&force));
+        text +=
+            &format!("   F of nodes {} in the first step: {}\n", which(&force), numbers(&force));
     }
     let shown = crate::training::infer_outputs(machine.as_mut(), &test.first(1))?;
     let told = match (experiment.learning.objective().labels(&shown, meaning), meaning) {
@@ -348,12 +393,19 @@ fn example<T: Real>(
         (labels, _) => format!("class {}", labels.classes().map_or(0, |classes| classes[0])),
     };
     text += &format!(
-        "   at rest after {} steps{}: {}\n   {told}\n",
+        "   after {} steps{} nodes {} show {}\n   the outputs show {}: {told}\n",
         rest.steps[0],
-        if rest.settled[0] { "" } else { " (not settled)" },
-        numbers(&rest.values)
+        if rest.settled[0] { ", at rest," } else { "" },
+        which(&rest.values),
+        numbers(&rest.values),
+        numbers(&shown)
     );
     Ok(text)
+}
+
+/// Six digits of a number, as short as it can be written.
+fn short(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or(value)
 }
 
 /// The numbers of one column, the first of many.

@@ -21,8 +21,11 @@ use crate::{Error, Result};
 
 /// Steps of one way that a cell needs: a line through fewer tells little.
 const LEAST: usize = 8;
-/// Standard errors from which on a slope is one.
+/// Standard errors from which on a slope is one...
 const SURE: f64 = 3.0;
+/// ...if it also makes steps smaller by this part from one end of what was seen to the other: noise of steps
+/// adds up, which alone looks a little like a slope.
+const SHRINKS: f64 = 0.1;
 /// Points that are drawn.
 const DRAWN: usize = 4000;
 
@@ -139,12 +142,13 @@ impl Way {
         (!steps.is_empty()).then(|| Self { lines: Vec::new(), steps })
     }
 
-    /// The standard errors by which the mean slope differs from none.
-    fn slope(&self) -> f64 {
+    /// Whether steps shrink over a `range` of conductances.
+    fn shrinks(&self, range: f64) -> bool {
         let lines: Vec<Line> = self.steps.iter().map(|steps| Line::through(steps, true)).collect();
         let b: f64 = lines.iter().map(|line| line.b).sum();
         let variance: f64 = lines.iter().map(|line| line.variance_b).sum();
-        -b / variance.sqrt()
+        let step: f64 = lines.iter().map(|line| line.at(line.mean_g)).sum();
+        -b > SURE * variance.sqrt() && -b * range > SHRINKS * step.abs()
     }
 }
 
@@ -189,10 +193,10 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     let mut up = Way::of(&cells, true).ok_or_else(|| few("too few pulses up"))?;
     let mut down = Way::of(&cells, false);
     let both = || [Some(&up), down.as_ref()].into_iter().flatten();
-    let soft = both().any(|way| way.slope() > SURE);
     let held: Vec<f64> = cells.iter().flatten().flat_map(|step| [step.from, step.to]).collect();
     let extreme = |of: fn(f64, f64) -> f64, from: f64| held.iter().copied().fold(from, of);
     let seen = [extreme(f64::min, f64::INFINITY), extreme(f64::max, f64::NEG_INFINITY)];
+    let soft = both().any(|way| way.shrinks(seen[1] - seen[0]));
     for way in [Some(&mut up), down.as_mut()].into_iter().flatten() {
         way.lines = way.steps.iter().map(|steps| Line::through(steps, soft)).collect();
     }
@@ -235,7 +239,12 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
         let (less, more) =
             if down.value > up_mean.value { (up_mean, down) } else { (down, up_mean) };
         let ratio = less.value / more.value;
-        let error = ratio * (less.error / less.value).hypot(more.error / more.value);
+        // What a cell's steps up and down share is in neither side.
+        let apart: Vec<f64> =
+            ups.iter().zip(&downs).map(|(u, d)| u / up_mean.value - d / down.value).collect();
+        let paired = Estimate::mean(&apart).error;
+        let alone = (less.error / less.value).hypot(more.error / more.value);
+        let error = ratio * if ups.len() == downs.len() { paired } else { alone };
         let value = if down.value > up_mean.value { ratio - 1.0 } else { 1.0 - ratio };
         Estimate { value, error }
     });
