@@ -14,6 +14,7 @@ const EXAMPLES: [(&str, &str); CrossbarDevice::EFFECTS.len()] = [
     ("levels", "levels.count = 4"),
     ("stuck", "stuck.at_max = 0.2"),
     ("programming", "programming.error_uS = 0.5"),
+    ("map", "map.file = 'tests/reference/cells.npz'"),
     ("pulses", "pulses = { model = 'constant', step = 0.07, rounding = 'deterministic' }"),
     ("drift", "age.at = '1 h'\ndrift.nu = [0.0, 0.05, 0.0, 0.1]"),
     ("dac", "dac.bits = 4"),
@@ -51,8 +52,9 @@ struct Seen {
 
 fn seen(device: &CrossbarDevice) -> Seen {
     let (outputs, inputs) = (5, 7);
-    let mut crossbar =
-        Crossbar::new(device.clone(), some(outputs, inputs, 0), Key::new(1, "cells")).unwrap();
+    let (weights, key) = (some(outputs, inputs, 0), Key::new(1, "cells"));
+    let measured = device.map.read(&["0-1".into()], 0, weights.shape()).unwrap();
+    let mut crossbar = Crossbar::of_cells(device.clone(), weights, key, measured).unwrap();
     crossbar.program(&mut [some(outputs, inputs, 4)], Key::new(2, "cells")).unwrap();
     let read = |port: Port| {
         let (driven, wanted) = match port {

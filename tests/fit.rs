@@ -83,8 +83,7 @@ fn pulsed_cells_come_back() {
             ("pulses.up_down_spread", 0.05, 0.03),
             ("pulses.high_spread", 0.1, 0.03),
             ("pulses.low_spread", 0.1, 0.03),
-            // Of 0.05 uS, a step being 0.3 uS.
-            ("pulses.write_noise", 0.05 / 0.3, 0.05),
+            ("read_noise.sd_uS", 0.05, 0.01),
         ],
     );
     // The sheet is one: it reads, and a machine of it learns.
@@ -102,6 +101,23 @@ fn pulsed_cells_come_back() {
     place.printed(&["train", "x.toml", "--out", "run"]);
     let page = std::fs::read_to_string(place.path("mine.html")).unwrap();
     assert_eq!(page.matches("<svg").count(), 2);
+}
+
+#[test]
+fn cells_that_are_alike_have_no_spread() {
+    let place = Place::new();
+    let truth =
+        Pulses { model: StepModel::SoftBounds, step: 0.03, step_noise: 0.3, ..Pulses::default() };
+    for (name, read_us) in [("quiet", 0.0), ("loud", 0.3)] {
+        place.file("pulses.csv", pulsed(&truth, read_us, 40));
+        let sheet = place.json(&["fit", "pulses.csv", "--out", &format!("{name}.toml")]);
+        for key in ["step_spread", "up_down_spread", "low_spread", "high_spread"] {
+            let found = sheet["numbers"][format!("pulses.{key}")]["value"].as_f64().unwrap();
+            assert!(found < 0.015, "{name}: {key} = {found}");
+        }
+        let reads = sheet["numbers"]["read_noise.sd_uS"]["value"].as_f64().unwrap();
+        assert!((reads - read_us).abs() < 0.02, "{name}: {reads}");
+    }
 }
 
 #[test]
@@ -222,6 +238,20 @@ fn a_noisy_response_rises_again() {
     // Level 0 has the noise of the first plateau.
     assert!(rms < 0.025, "{rms}");
     assert!(sheet["numbers"]["response.table"]["source"].as_str().unwrap().contains("rad rms"));
+    // Where phases begin is nobody's choice, nor where a turn is cut.
+    for (name, begin) in [("zero", 0.0), ("below", -0.01), ("pi", PI), ("far", 5.0)] {
+        let mut text = String::from("level;phase_rad\n");
+        for level in 0..256 {
+            let read = phase(level) + begin + 0.03 * f64::normal(&mut noise);
+            let read = (read + PI).rem_euclid(2.0 * PI) - PI;
+            let _ = writeln!(text, "{level};{}", read.to_string().replace('.', ","));
+        }
+        place.file("cut.csv", &text);
+        place.printed(&["fit", "cut.csv", "--out", &format!("{name}.toml")]);
+        let table = std::fs::read_to_string(place.path(&format!("{name}.response.csv"))).unwrap();
+        let last: f64 = table.lines().last().unwrap().parse().unwrap();
+        assert!((last - 2.9 * PI).abs() < 0.1, "{name}: {last}");
+    }
     // As measured it is refused, with what to do.
     place.printed(&["devices", "sheets/slm.toml"]);
     let phases: Vec<&str> =
@@ -245,6 +275,7 @@ fn what_is_no_measurement_is_refused() {
         ),
         ("cell,conductance_uS\n1,2\n1\n", "not a table"),
         ("cell,conductance_V\n1,2\n", "expected level, phase_rad"),
+        ("cell,conductance\n1,2\n", "names with their units"),
         ("level,phase_rad\n0,0\n1.5,1\n", "line 3: level = 1.5: expected a whole number"),
         ("level,phase_rad\n0,1\n1,0.5\n", "phases do not rise"),
         ("cell,pulse,conductance_uS\n1,up,2\n1,sideways,3\n", "line 3: pulse = \"sideways\""),

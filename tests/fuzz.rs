@@ -13,11 +13,13 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use equilux::coupler::crossbar::CellMap;
 use equilux::coupler::spim::optics::mask::Mask;
 use equilux::data::{DataConfig, Dataset, Missing, Store, Task, import_csv, import_directory};
 use equilux::experiment::{Case, Experiment, RunDirectory, Session, Sheet};
 use equilux::export::{ExportOptions, MaskOptions, Target, export, verify};
-use equilux::file::matrix::{read_matrix, write_matrix};
+use equilux::file::matrix::{npy_bytes, read_matrix, write_matrix};
+use equilux::fit::fit;
 use equilux::study::budget::BudgetDirectory;
 use equilux::study::{Options, Shard, Study, StudyDirectory, Table, sweep};
 use equilux::training::Checkpoint;
@@ -310,6 +312,39 @@ fn what_a_run_leaves() {
         });
         fs::write(&own, seed).unwrap();
     }
+}
+
+#[test]
+fn measurements() {
+    let mut pulses = String::from("cell,cycle,pulse,conductance_uS\n1,0,up,2\n");
+    for pulse in 1..=24 {
+        let way = if pulse <= 12 { "up" } else { "down" };
+        let g = 2.0 + 0.4 * f64::from(12 - (pulse - 12i32).abs()) - 0.01 * f64::from(pulse * pulse);
+        pulses += &format!("1,0,{way},{g}\n");
+    }
+    let of = |head: &str, row: &dyn Fn(i32) -> String| {
+        (0..16).fold(format!("{head}\n"), |text, at| text + &row(at) + "\n")
+    };
+    let seeds = [
+        pulses,
+        of("level;phase_rad", &|at| format!("{at};{}", 0.4 * f64::from(at % 9))),
+        of("target_uS,conductance_uS", &|at| format!("{},{at}", at / 4)),
+        of("cell,conductance_nS", &|at| format!("{},{at}", at / 4)),
+        of("cell,time_s,conductance_uS", &|at| format!("{},{},{}", at / 8, 1 << (at % 8), 20 - at)),
+    ];
+    for seed in seeds {
+        fuzz("m.csv", seed.as_bytes(), |path| drop(fit(path)));
+    }
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for name in ["0-1.plus.stuck.npy", "0-1.minus.error.npy"] {
+        archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        let cells = DMatrix::from_fn(3, 2, |i, j| (i + j) as f64);
+        std::io::Write::write_all(&mut archive, &npy_bytes(&cells).unwrap()).unwrap();
+    }
+    fuzz("cells.npz", &archive.finish().unwrap().into_inner(), |path| {
+        let map = CellMap { file: Some(path.display().to_string()) };
+        drop(map.read(&["0-1".into()], 0, (2, 3)));
+    });
 }
 
 #[test]

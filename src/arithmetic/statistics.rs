@@ -22,7 +22,8 @@ pub struct Statistics {
     pub mean: f64,
     /// Their standard deviation, with n - 1 in the denominator; none of one number.
     pub deviation: Option<f64>,
-    /// The 95 % interval of the mean, within what they can be; none of one number.
+    /// The 95 % interval of the mean, within what they can be; none of one number, and of numbers that are all
+    /// the same.
     pub interval: Option<(f64, f64)>,
 }
 
@@ -47,7 +48,8 @@ impl Statistics {
         let deviation = (n > 1).then(|| {
             (values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1) as f64).sqrt()
         });
-        let interval = deviation.map(|deviation| {
+        // Without spread nothing tells how far off the mean may be.
+        let interval = deviation.filter(|deviation| *deviation > 0.0).map(|deviation| {
             score_interval(mean, student(n - 1, 0.05) * deviation / (n as f64).sqrt(), span)
         });
         Some(Self { n, mean, deviation, interval })
@@ -158,6 +160,7 @@ mod tests {
             Statistics::of(&[3.0], Span::All),
             Some(Statistics { n: 1, mean: 3.0, deviation: None, interval: None })
         );
+        assert_eq!(Statistics::of(&[3.0, 3.0], Span::All).unwrap().interval, None);
         assert_eq!(Statistics::of(&[], Span::All), None);
     }
 
@@ -194,6 +197,6 @@ mod tests {
             }
         }
         let same = Statistics::of(&[1.0, 1.0, 1.0], Span::Between(0.0, 1.0)).unwrap();
-        assert_eq!(same.interval, Some((1.0, 1.0)));
+        assert_eq!(same.interval, None);
     }
 }

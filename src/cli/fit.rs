@@ -101,5 +101,9 @@ fn joined(found: &[(String, Fitted)], title: &str, stem: &str) -> Result<Sheet> 
             }
         }
     }
+    // Of reads by themselves more is known than of those between pulses.
+    if sheet.numbers.contains_key("read_noise.sd_points_uS") {
+        sheet.numbers.remove("read_noise.sd_uS");
+    }
     Ok(sheet)
 }

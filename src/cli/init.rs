@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::print;
-use crate::data::{Columns, DataConfig, Dataset, Size, Task};
+use crate::data::{Columns, DataConfig, Dataset, Missing, Size, Task};
 use crate::experiment::{Experiment, Sheet, from_there};
 use crate::file::write_text;
 use crate::{Error, Result};
@@ -79,6 +79,12 @@ pub struct InitCommand {
     /// The label column of a table; may be repeated where targets are learnt
     #[arg(long, value_name = "COLUMN", default_value = "class")]
     label: Vec<String>,
+    /// A column of a table that is neither a feature nor a label; may be repeated
+    #[arg(long, value_name = "COLUMN")]
+    ignore: Vec<String>,
+    /// Fill missing values with the mean of their feature
+    #[arg(long)]
+    fill_missing: bool,
     /// Numbers are learnt in place of classes: the labels are targets of a regression
     #[arg(long)]
     regression: bool,
@@ -128,6 +134,8 @@ fn experiment(command: &InitCommand, path: &Path) -> Result<String> {
         set: command.data.clone(),
         label: Columns::of(command.label.clone())
             .map_err(|e| Error::input(format!("--label: {e}")))?,
+        ignore: command.ignore.clone(),
+        missing: if command.fill_missing { Missing::Mean } else { Missing::Refuse },
         task: if command.regression { Task::Regression } else { Task::Classification },
         ..DataConfig::default()
     };
@@ -138,6 +146,12 @@ fn experiment(command: &InitCommand, path: &Path) -> Result<String> {
     say(&mut text, "set", &format!("{set:?}"));
     if data.label != DataConfig::default().label {
         say(&mut text, "label", &data.label.to_string());
+    }
+    if !data.ignore.is_empty() {
+        say(&mut text, "ignore", &format!("{:?}", data.ignore));
+    }
+    if command.fill_missing {
+        say(&mut text, "missing", "\"mean\"");
     }
     if command.regression {
         say(&mut text, "task", "\"regression\"");

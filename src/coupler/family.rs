@@ -14,7 +14,9 @@ use crate::wire::Laboratory;
 /// Where an array stands, and what it starts with.
 #[non_exhaustive]
 pub struct Site<'a, T: Real> {
-    /// The number of the array in its machine.
+    /// The names of the machine's arrays.
+    pub arrays: &'a [String],
+    /// The number of this one among them.
     pub index: u64,
     /// Nodes and inputs that drive it.
     pub inputs: usize,

@@ -3,6 +3,7 @@
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::csv::Roles;
 use super::{Columns, Missing, Scaling, Task};
 use crate::file::limits;
 use crate::quantity::range;
@@ -25,6 +26,9 @@ pub struct DataConfig {
     /// in an `.npy` file the `.npy` file of labels beside it. An imported set had its label column
     /// named on import. Of a regression the column of the target, or a list of several, of any table.
     pub label: Columns,
+    /// Columns of a table that are neither features nor labels, such as the number of a sample.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<String>,
     /// The arrays in an `.npz`: features and labels, and, for a test part of its own, again features
     /// and labels; absent: the usual names.
     #[serde(deserialize_with = "arrays", skip_serializing_if = "Option::is_none")]
@@ -81,10 +85,15 @@ fn image_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[usiz
 }
 
 impl DataConfig {
+    /// What the columns of a table are.
+    pub(super) fn roles(&self) -> Roles<'_> {
+        Roles { label: &self.label, task: self.task, ignore: &self.ignore }
+    }
+
     /// Everything that decides what is read, and nothing else.
     pub(crate) fn content(&self) -> String {
-        let Self { set, task, label, arrays, image_size, missing, .. } = self;
-        format!("{:?}", (set, task, label, arrays, image_size, missing))
+        let Self { set, task, label, ignore, arrays, image_size, missing, .. } = self;
+        format!("{:?}", (set, task, label, ignore, arrays, image_size, missing))
     }
 
     /// Checks what no single key can tell.
@@ -111,6 +120,7 @@ impl Default for DataConfig {
             set: "wine".into(),
             task: Task::Classification,
             label: "class".into(),
+            ignore: Vec::new(),
             arrays: None,
             image_size: None,
             missing: Missing::Refuse,
@@ -140,12 +150,13 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = "set = 'a.csv'\ntask = 'regression'\nlabel = 'kind'\narrays = ['x', 'y']\nimage_size = [28, 20]\nmissing = 'mean'\ntest_fraction = 0.3\nvalidation_fraction = 0.1\nscaling = 'unit-range'\n\
+        let text = "set = 'a.csv'\ntask = 'regression'\nlabel = 'kind'\nignore = ['id']\narrays = ['x', 'y']\nimage_size = [28, 20]\nmissing = 'mean'\ntest_fraction = 0.3\nvalidation_fraction = 0.1\nscaling = 'unit-range'\n\
                     gain = 2\nclip = 1.5\ntrain_limit = 10\n";
         let expected = DataConfig {
             set: "a.csv".into(),
             task: Task::Regression,
             label: "kind".into(),
+            ignore: vec!["id".into()],
             arrays: Some(vec!["x".into(), "y".into()]),
             image_size: Some([28, 20]),
             missing: Missing::Mean,

@@ -23,12 +23,32 @@ use crate::file::matrix::column_by_column;
 use crate::file::{read_bytes, write_whole};
 use crate::{Error, Result};
 
-/// Reads the set at `path`, whose classes or targets are in the columns `label`.
+/// Which columns of a table are what; the others are features.
+#[derive(Clone, Copy)]
+pub(super) struct Roles<'a> {
+    /// Classes, or targets.
+    pub label: &'a Columns,
+    pub task: Task,
+    /// Nothing that is learnt, such as a sample's number.
+    pub ignore: &'a [String],
+}
+
+impl<'a> From<(&'a Columns, Task)> for Roles<'a> {
+    fn from((label, task): (&'a Columns, Task)) -> Self {
+        Self { label, task, ignore: &[] }
+    }
+}
+
+/// Reads the set at `path`, of whose columns `roles` tells what they are.
 ///
 /// # Errors
 /// [`Error::Read`] when the file cannot be read; [`Error::Input`] for what [`parse`] refuses.
-pub(super) fn read(path: &Path, label: &Columns, task: Task, missing: Missing) -> Result<Dataset> {
-    parse(&read_bytes(path)?, path, (label, task), missing)
+pub(super) fn read<'a>(
+    path: &Path,
+    roles: impl Into<Roles<'a>>,
+    missing: Missing,
+) -> Result<Dataset> {
+    parse(&read_bytes(path)?, path, roles, missing)
 }
 
 /// Writes `dataset` to `path`, its labels in the columns `label` behind the features, nothing where a
@@ -61,24 +81,26 @@ pub(super) fn write(dataset: &Dataset, path: &Path, label: &Columns) -> Result<(
     })
 }
 
-/// The set that `content`, read from `file`, holds; `label` are the columns of classes or targets.
+/// The set that `content`, read from `file`, holds; `roles` tells which columns are no features.
 /// Values that are `missing`, if that is allowed, are NaN.
 ///
 /// # Errors
 /// [`Error::Input`] naming the file, the line and the column for ragged lines, missing, non-finite
-/// or non-numeric values and missing labels; for a missing label column, two columns of one name,
+/// or non-numeric values and missing labels; for a missing label column or one to be ignored, two columns of one name,
 /// no features, no samples, fewer than two classes and classes that are values of a target.
-pub(super) fn parse(
+pub(super) fn parse<'a>(
     content: &[u8],
     file: &Path,
-    (label, task): (&Columns, Task),
+    roles: impl Into<Roles<'a>>,
     missing: Missing,
 ) -> Result<Dataset> {
+    let Roles { label, task, ignore } = roles.into();
     let wrong = |message: String| Error::input(format!("{}: {message}", file.display()));
     let content = &*utf8(content).map_err(wrong)?;
     let mut table = Table::open(content, file)?;
     let header = headless(&table.record, label).unwrap_or_else(|| table.take_header());
     let label_columns = columns(&header, label, table.parting).map_err(wrong)?;
+    let ignored = ignored(&header, ignore, &label_columns).map_err(wrong)?;
 
     let (mut values, mut told) = (Vec::new(), Told::new(label, task));
     let (mut numbers, mut gaps) = (Numbers::of(table.parting), Gaps::default());
@@ -90,8 +112,14 @@ pub(super) fn parse(
             let place = || format!("line {line}, column `{}`", &header[column]);
             let at_place = |message: String| wrong(format!("{}: {message}", place()));
             match label_columns.iter().position(|label| *label == column) {
+                None if ignored[column] => {}
                 None => {
-                    let number = numbers.read(field, line).map_err(at_place)?;
+                    let number = numbers.read(field, line).map_err(|message| {
+                        let name = &header[column];
+                        at_place(format!(
+                            "{message}; data.ignore = [{name:?}] leaves the column out"
+                        ))
+                    })?;
                     if number.is_none() {
                         gaps.add(|| format!("{} (`{field}`)", place()));
                     }
@@ -133,7 +161,8 @@ pub(super) fn parse(
             (Labels::Classes(labels), classes)
         }
     };
-    let names = header.iter().enumerate().filter(|(column, _)| !label_columns.contains(column));
+    let is_feature = |column: usize| !label_columns.contains(&column) && !ignored[column];
+    let names = header.iter().enumerate().filter(|(column, _)| is_feature(*column));
     let feature_names: Vec<String> = names.map(|(_, name)| name.to_owned()).collect();
     Ok(Dataset {
         name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
@@ -152,16 +181,18 @@ enum Holds {
     Feature(usize),
     /// This label.
     Label(usize),
+    /// What is ignored.
+    Nothing,
 }
 
 /// The samples in the table at `path`: a column for each of the features `names`, in any order, and
-/// those called `label` or none of them.
+/// those of the labels or none of them; what is ignored may be there.
 ///
 /// # Errors
 /// Those of [`read`], and when columns and features do not fit.
 pub(super) fn samples(
     path: &Path,
-    (label, task): (&Columns, Task),
+    Roles { label, task, ignore }: Roles,
     names: &[String],
     missing: Missing,
 ) -> Result<Samples> {
@@ -183,7 +214,8 @@ pub(super) fn samples(
     for (column, name) in header.iter().enumerate() {
         let feature = names.iter().position(|known| known == name).map(Holds::Feature);
         let own = || label.names().iter().position(|label| label == name).map(Holds::Label);
-        let place = feature.or_else(own).ok_or_else(|| {
+        let nothing = || ignore.iter().any(|ignored| ignored == name).then_some(Holds::Nothing);
+        let place = feature.or_else(own).or_else(nothing).ok_or_else(|| {
             let near = did_you_mean(name, names.iter().map(String::as_str));
             let listed = label.names().join("`, `");
             wrong(format!(
@@ -226,6 +258,7 @@ pub(super) fn samples(
                     sample[feature] = number.unwrap_or(f64::NAN);
                 }
                 Holds::Label(at) => told.take(at, field, &mut numbers, line).map_err(at_place)?,
+                Holds::Nothing => {}
             }
         }
         values.extend_from_slice(&sample);
@@ -337,6 +370,29 @@ fn columns(header: &StringRecord, label: &Columns, parting: u8) -> Result<Vec<us
         ));
     }
     Ok(columns)
+}
+
+/// Which columns of a header are ignored.
+fn ignored(
+    header: &StringRecord,
+    ignore: &[String],
+    labels: &[usize],
+) -> Result<Vec<bool>, String> {
+    let mut ignored = vec![false; header.len()];
+    for name in ignore {
+        let Some(column) = header.iter().position(|held| held == name) else {
+            let near = did_you_mean(name, header.iter());
+            return Err(format!("data.ignore: no column `{name}` among {}{near}", brief(header)));
+        };
+        if labels.contains(&column) {
+            return Err(format!("data.ignore: `{name}` is a label column: expected another"));
+        }
+        ignored[column] = true;
+    }
+    if !ignore.is_empty() && (0..header.len()).all(|at| ignored[at] || labels.contains(&at)) {
+        return Err("data.ignore: no column is left: expected at least one feature".into());
+    }
+    Ok(ignored)
 }
 
 /// The columns' names, or the first few of many.
@@ -533,7 +589,7 @@ mod tests {
         let read = |text: &str, label: &str, names: [&str; 2]| {
             std::fs::write(&path, text).unwrap();
             let label = (&label.into(), Task::Classification);
-            samples(&path, label, &names.map(String::from), Missing::Refuse)
+            samples(&path, label.into(), &names.map(String::from), Missing::Refuse)
         };
         let expected = DMatrix::from_row_slice(2, 2, &[1.0, 3.0, 2.0, 4.0]);
         let found = read("b,class,a\n2,x,1\n4,?,3\n", "class", ["a", "b"]).unwrap();
@@ -608,7 +664,7 @@ mod tests {
         let copy = directory.path().join("iris.csv");
         write(&set, &copy, &targets(&["u", "t"])).unwrap();
         assert_eq!(std::fs::read_to_string(&copy).unwrap(), "a,u,t\n7,-2,1.5\n,3,2.5\n");
-        let again = read(&copy, &targets(&["u", "t"]), Task::Regression, Missing::Mean).unwrap();
+        let again = read(&copy, (&targets(&["u", "t"]), Task::Regression), Missing::Mean).unwrap();
         assert_eq!((again.labels, again.outputs), (set.labels, set.outputs));
         // Without a header.
         let set = of_values("1,2,3\n4,5,6\n", &["column_3"]).unwrap();
@@ -647,7 +703,7 @@ mod tests {
         let label = targets(&["t", "u"]);
         let read = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            samples(&path, (&label, Task::Regression), &["a".into()], Missing::Refuse)
+            samples(&path, (&label, Task::Regression).into(), &["a".into()], Missing::Refuse)
         };
         let known = read("u,a,t\n1,2,3\n4,5,6\n").unwrap();
         let values = DMatrix::from_row_slice(2, 2, &[3.0, 6.0, 1.0, 4.0]);

@@ -31,7 +31,7 @@ pub struct Imported {
 /// [`Error::Read`] and [`Error::Write`] for files.
 pub fn import_csv(path: &Path, name: &str, label: &str, store: &Store) -> Result<Imported> {
     check_free(name, &store.images(name))?;
-    let dataset = super::csv::read(path, &label.into(), Task::Classification, Missing::Mean)?;
+    let dataset = super::csv::read(path, (&label.into(), Task::Classification), Missing::Mean)?;
     if label != LABEL && dataset.feature_names.iter().any(|feature| feature == LABEL) {
         let message = format!(
             "{}: column `{LABEL}` is not the label column `{label}`: expected another name for it",

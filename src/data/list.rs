@@ -56,7 +56,7 @@ fn stored(store: &Store, name: &str) -> Option<Listing> {
     let size = if path.is_dir() {
         idx::size(&path, source::classes(name).map(|classes| classes.len()))
     } else {
-        csv::read(&path, &LABEL.into(), Task::Classification, Missing::Mean)
+        csv::read(&path, (&LABEL.into(), Task::Classification), Missing::Mean)
             .map(|dataset| dataset.size())
     };
     let (size, place) = match size {

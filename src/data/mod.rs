@@ -116,6 +116,12 @@ impl Dataset {
                 Kind::Directory,
                 "a directory, with a / in its path",
             ),
+            (
+                "ignore",
+                !config.ignore.is_empty(),
+                Kind::Table,
+                "the path of a table (.csv, .tsv, .txt, .data)",
+            ),
         ];
         for (key, given, expected, what) in given {
             if given && kind != expected {
@@ -124,7 +130,7 @@ impl Dataset {
             }
         }
         match kind {
-            Kind::Table => csv::read(path, &config.label, task, missing),
+            Kind::Table => csv::read(path, config.roles(), missing),
             Kind::Archive => arrays::read_npz(path, config.arrays.as_deref(), task, missing),
             Kind::Array => arrays::read_npy(path, &config.label, task, missing),
             Kind::Directory if task == Task::Regression => Err(no_targets(set)),

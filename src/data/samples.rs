@@ -18,7 +18,7 @@ impl Samples {
         match Kind::of(file) {
             Kind::Table => {
                 let names = Dataset::load(config)?.feature_names;
-                csv::samples(path, (&config.label, config.task), &names, missing)
+                csv::samples(path, config.roles(), &names, missing)
             }
             Kind::Archive => arrays::samples(path, config.arrays.as_deref(), config.task, missing),
             Kind::Array => arrays::features(path, missing),
@@ -27,6 +27,7 @@ impl Samples {
                 let of = DataConfig {
                     set: file.to_owned(),
                     arrays: None,
+                    ignore: Vec::new(),
                     image_size: config.image_size.filter(|_| directory),
                     ..config.clone()
                 };

@@ -70,8 +70,8 @@ impl Store {
         let set = match (path.is_dir(), task) {
             (true, Task::Regression) => return Err(super::no_targets(name)),
             (true, Task::Classification) => idx::read(&path, name, source::classes(name)),
-            (false, Task::Regression) => csv::read(&path, &config.label, task, missing),
-            (false, Task::Classification) => csv::read(&path, &LABEL.into(), task, missing),
+            (false, Task::Regression) => csv::read(&path, (&config.label, task), missing),
+            (false, Task::Classification) => csv::read(&path, (&LABEL.into(), task), missing),
         };
         set.map_err(|error| match error {
             Error::Input(message) if fetchable => {

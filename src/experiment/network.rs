@@ -270,9 +270,11 @@ impl Experiment {
         let layers: Vec<Layer> = (1..=output).map(layer).collect();
         let nodes = layers.iter().map(|layer| layer.nodes).sum();
         let laboratory = self.reach_laboratory()?;
-        let arrays = network.arrays().into_iter().enumerate();
-        let couplings =
-            arrays.map(|(index, array)| self.coupling(array, index as u64, laboratory.as_ref()));
+        let arrays = network.arrays();
+        let names: Vec<String> = arrays.iter().map(|array| array.name.clone()).collect();
+        let couplings = arrays.into_iter().enumerate().map(|(index, array)| {
+            self.coupling(array, (index as u64, &names), laboratory.as_ref())
+        });
         AnalogNetwork::new(NetworkDescription {
             inputs: network.layers[0],
             layers,
@@ -291,7 +293,7 @@ impl Experiment {
     fn coupling<T: Real>(
         &self,
         array: Array,
-        index: u64,
+        (index, arrays): (u64, &[String]),
         laboratory: Option<&Arc<Laboratory>>,
     ) -> Result<Coupling<T>> {
         let Array { name, from, to, kind, feeds_back } = array;
@@ -310,6 +312,7 @@ impl Experiment {
             }
         };
         let site = Site {
+            arrays,
             index,
             inputs: from.len(),
             outputs: to.len(),

@@ -20,6 +20,14 @@ const ONE_OF: [&str; 8] = [
     "training.schedule",
 ];
 
+/// Keys of a device's table of which one takes the place of the others: a sheet's are not laid under it.
+const INSTEAD: [(&str, &[&str]); 4] = [
+    ("illumination", &["radius", "image"]),
+    ("levels", &["count", "values_uS"]),
+    ("programming", &["error_uS", "error_terms", "error_points_uS"]),
+    ("read_noise", &["sd_uS", "sd_points_uS"]),
+];
+
 /// A TOML error with its place, types in plain words and, for unknown names, the nearest known one.
 pub(crate) fn located(name: &str, error: &toml::de::Error) -> Error {
     let message = error.message();
@@ -140,12 +148,20 @@ pub(crate) fn set_value(table: &mut Table, path: &str, value: Value) -> Option<(
 /// `under`. Where only one key may be present, that of `table` stays the one.
 pub(super) fn lay_under(table: &mut Table, under: Table, path: &str) {
     let chosen = ONE_OF.contains(&path) && !table.is_empty();
+    let last = path.rsplit('.').next().unwrap_or(path);
+    let instead = INSTEAD.iter().filter(|(name, _)| path.starts_with("device.") && *name == last);
+    let instead: Vec<&[&str]> = instead.map(|(_, keys)| *keys).collect();
+    let own: Vec<String> = table.keys().cloned().collect();
+    let replaced = |key: &str| {
+        let with = |keys: &&&[&str]| keys.contains(&key);
+        instead.iter().find(with).is_some_and(|keys| own.iter().any(|own| keys.contains(&&**own)))
+    };
     for (key, value) in under {
         match (table.get_mut(&key), value) {
             (Some(Value::Table(own)), Value::Table(under)) => {
                 lay_under(own, under, &format!("{path}.{key}"));
             }
-            (None, value) if !chosen => {
+            (None, value) if !chosen && !replaced(&key) => {
                 table.insert(key, value);
             }
             _ => {}
@@ -191,5 +207,18 @@ mod tests {
             lay_under(&mut own, under, "device.spim");
             assert_eq!(own, expected);
         }
+    }
+
+    #[test]
+    fn what_is_said_in_another_way_is_not_said_twice() {
+        let table = |text: &str| toml::from_str::<Table>(text).unwrap();
+        let under = table("[read_noise]\nsd_points_uS = [[1, 2]]\n[levels]\ncount = 4");
+        let mut own = table("[read_noise]\nsd_uS = 0");
+        lay_under(&mut own, under.clone(), "device.crossbar");
+        assert_eq!(own, table("[read_noise]\nsd_uS = 0\n[levels]\ncount = 4"));
+        let mut own = table("levels.values_uS = [1, 2]");
+        lay_under(&mut own, under, "device.crossbar");
+        let expected = "levels.values_uS = [1, 2]\nread_noise.sd_points_uS = [[1, 2]]";
+        assert_eq!(own, table(expected));
     }
 }

@@ -226,8 +226,16 @@ impl Sheet {
     }
 
     fn parse(text: &str, name: &str) -> Result<Self> {
-        let Written { kind, title, tables } =
-            toml::from_str(text).map_err(|e| located(name, &e))?;
+        let Written { kind, title, tables } = toml::from_str(text).map_err(|e| {
+            let table = text.parse::<Table>().unwrap_or_default();
+            match ["network", "training", "learning"].iter().find(|key| table.contains_key(**key)) {
+                Some(key) => Error::input(format!(
+                    "{name}: an experiment, with [{key}]: expected a datasheet, with kind, title and numbers; \
+                     equilux train {name} trains it"
+                )),
+                None => located(name, &e),
+            }
+        })?;
         let wrong = |e: String| Error::input(format!("datasheet {name}: {e}"));
         let mut numbers = BTreeMap::new();
         let mut tables = tables.iter();

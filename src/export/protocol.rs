@@ -222,7 +222,8 @@ fn relaxation(
     if samples > 1 {
         writeln!(
             text,
-            "   At rest the nodes are read {samples} times, and the mean is what they show."
+            "   At rest the nodes are read {samples} times, {} steps apart, and the mean is what they show.",
+            relaxation.steps_to_forget()
         )?;
     }
     writeln!(text)
@@ -287,7 +288,7 @@ fn frames(text: &mut String, device: &SpimDevice) -> fmt::Result {
         )?;
     }
     let waits = match device.frames.wait_before {
-        FrameWait::Force => "before the frames of each force, of one node in one step",
+        FrameWait::Force => "before the first frame of a step, of all its forces",
         FrameWait::Pattern => "before the frames of each pattern",
         FrameWait::Frame => "before each frame",
     };

@@ -108,6 +108,12 @@ pub(crate) fn open(path: &Path) -> Result<File> {
             path.display()
         )));
     }
+    if found.is_dir() {
+        return Err(Error::input(format!(
+            "{}: cannot be read: it is a directory; expected a file",
+            path.display()
+        )));
+    }
     disk::open(path).map_err(Error::reading(path))
 }
 

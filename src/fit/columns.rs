@@ -14,6 +14,8 @@ pub(super) struct Columns {
     cells: Vec<Vec<String>>,
     /// The line of each row.
     lines: Vec<u64>,
+    /// Whether a comma may be that of a number.
+    decimal_comma: bool,
 }
 
 impl Columns {
@@ -24,7 +26,12 @@ impl Columns {
     pub fn read(path: &Path) -> Result<Self> {
         let text = read_text(path)?;
         let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
+        // Semicolons and tabs leave the comma to numbers.
+        let head =
+            text.lines().find(|line| !line.trim_start().starts_with('#')).unwrap_or_default();
+        let delimiter = [b';', b'\t'].into_iter().find(|by| head.as_bytes().contains(by));
         let mut reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter.unwrap_or(b','))
             .comment(Some(b'#'))
             .trim(csv::Trim::All)
             .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
@@ -47,7 +54,8 @@ impl Columns {
         if cells.is_empty() {
             return Err(wrong("no measurement: expected at least one line below the names".into()));
         }
-        Ok(Self { path: path.to_owned(), names, cells, lines })
+        let decimal_comma = delimiter.is_some();
+        Ok(Self { path: path.to_owned(), names, cells, lines, decimal_comma })
     }
 
     /// Where it was read from.
@@ -68,9 +76,10 @@ impl Columns {
     /// Where the column is that says what `key` does, and what takes its numbers to the unit of `key`:
     /// `conductance_nS` says what `conductance_uS` does.
     fn find(&self, key: &str) -> Option<(usize, f64)> {
+        // What has a unit says it.
         let stem = |name: &str| match unit::of(name) {
-            Some(_) => name.rsplit_once('_').map_or(name, |(stem, _)| stem).to_lowercase(),
-            None => name.to_lowercase(),
+            Some(_) => (name.rsplit_once('_').map_or(name, |(stem, _)| stem).to_lowercase(), true),
+            None => (name.to_lowercase(), false),
         };
         let at = self.names.iter().position(|name| stem(name) == stem(key))?;
         let factor = unit::of(&self.names[at]).map_or(Ok(1.0), |own| unit::factor(key, own));
@@ -101,7 +110,8 @@ impl Columns {
     pub fn numbers(&self, key: &str) -> Result<Vec<f64>> {
         let factor = self.find(key).map_or(1.0, |(_, factor)| factor);
         let number = |(row, text): (usize, &str)| {
-            let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
+            let point = if self.decimal_comma { text.replace(',', ".") } else { text.to_owned() };
+            let value = point.parse::<f64>().ok().filter(|value| value.is_finite());
             value.map(|value| value * factor).ok_or_else(|| {
                 self.wrong(row, &format!("{key} = {text:?}: expected a finite number"))
             })

@@ -95,7 +95,7 @@ pub fn fit(path: &Path) -> Result<Fitted> {
         Err(Error::input(format!(
             "{}: columns {}: expected level, phase_rad (a phase response); target_uS, conductance_uS \
              (programming); cell, conductance_uS (reads); cell, time_s, conductance_uS (drift); or cell, \
-             pulse, conductance_uS (pulses)",
+             pulse, conductance_uS (pulses); names with their units",
             path.display(),
             table.names().join(", ")
         )))

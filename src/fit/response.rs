@@ -1,7 +1,7 @@
 //! Phase response: the phase of each level, smoothed to rise.
 //!
-//! Phases of a level are averaged; where they fall by more than half a turn from one level to the next a
-//! turn is added. The rising sequence next to them in the sense of least squares is made of plateaus
+//! Phases of a level are averaged; where all lie within a turn they were measured within one, and turns are
+//! added so that each level is next to the one before. The rising sequence next to them in the sense of least squares is made of plateaus
 //! (isotonic regression: neighbours that fall are pooled until none does), and the response is the
 //! straight line through the middles of the plateaus.
 
@@ -52,28 +52,27 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     }
     let highest = levels.iter().copied().fold(0.0, f64::max) as usize;
     let bits = (1..=BITS).find(|bits| highest < 1 << bits).unwrap_or(BITS);
+    // Read within a turn, or over several; a little beyond is noise.
+    let ends = read.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], phase| {
+        [low.min(*phase), high.max(*phase)]
+    });
+    let wrapped = ends[1] - ends[0] < 1.05 * TAU;
+    let near = |phase: f64, to: f64| match wrapped {
+        true => phase - TAU * ((phase - to) / TAU).round(),
+        false => phase,
+    };
     let mut sums = vec![[0.0; 2]; highest + 1];
     for (level, phase) in levels.iter().zip(&read) {
         let sum = &mut sums[*level as usize];
         // Reads of one level on either side of a full turn are one phase.
-        let near = if sum[0] > 0.0 {
-            let mean = sum[1] / sum[0];
-            phase - TAU * ((phase - mean) / TAU).round()
-        } else {
-            *phase
-        };
-        *sum = [sum[0] + 1.0, sum[1] + near];
+        let phase = if sum[0] > 0.0 { near(*phase, sum[1] / sum[0]) } else { *phase };
+        *sum = [sum[0] + 1.0, sum[1] + phase];
     }
     let seen: Vec<usize> = (0..sums.len()).filter(|level| sums[*level][0] > 0.0).collect();
-    let (mut turns, mut means): (f64, Vec<f64>) = (0.0, Vec::new());
+    let mut means: Vec<f64> = Vec::new();
     for level in &seen {
         let mean = sums[*level][1] / sums[*level][0];
-        if let Some(before) = means.last() {
-            while mean + turns < before - PI {
-                turns += TAU;
-            }
-        }
-        means.push(mean + turns);
+        means.push(means.last().map_or(mean, |before| near(mean, *before)));
     }
     let at: Vec<f64> = seen.iter().map(|level| *level as f64).collect();
     let weights: Vec<f64> = seen.iter().map(|level| sums[*level][0]).collect();

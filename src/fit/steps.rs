@@ -38,54 +38,64 @@ struct Step {
     up: bool,
 }
 
-/// The mean steps of one cell one way: dG = a + b G.
+/// The mean steps of one cell one way: dG = step + b (G - mean).
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Line {
-    a: f64,
+    /// The mean step, at the mean conductance.
+    step: f64,
+    mean: f64,
     b: f64,
-    /// Variance of b, and of the mean step at the mean conductance.
-    variance_b: f64,
-    variance_mean: f64,
-    mean_g: f64,
+    /// Variances of step and slope, and their covariance.
+    variance: [f64; 3],
 }
 
 impl Line {
     /// Through steps, by the reads before them; a slope only where `soft`.
+    ///
+    /// Errors are of any size each, and neighbours' depend on each other (White, Econometrica 48, 817, 1980;
+    /// with a lag of one, Newey & West, Econometrica 55, 703, 1987): step and slope are sums of steps with
+    /// coefficients c and d, and their variances those of the same sums of what is left.
     fn through(steps: &[Step], soft: bool) -> Self {
-        let told: Vec<(f64, f64, f64)> = steps
+        let told: Vec<[f64; 3]> = steps
             .iter()
-            .filter_map(|step| Some((step.before?, step.from, step.to - step.from)))
+            .filter_map(|step| Some([step.before?, step.from, step.to - step.from]))
             .collect();
         let n = told.len() as f64;
-        let mean = |of: &dyn Fn(&(f64, f64, f64)) -> f64| told.iter().map(of).sum::<f64>() / n;
-        let (z, x, y) = (mean(&|p| p.0), mean(&|p| p.1), mean(&|p| p.2));
-        let sum = |of: &dyn Fn(&(f64, f64, f64)) -> f64| told.iter().map(of).sum::<f64>();
-        let (zz, zx) = (sum(&|p| (p.0 - z).powi(2)), sum(&|p| (p.0 - z) * (p.1 - x)));
-        let zy = sum(&|p| (p.0 - z) * (p.2 - y));
-        let b = if soft && zx != 0.0 { zy / zx } else { 0.0 };
-        let left = sum(&|p| (p.2 - y - b * (p.1 - x)).powi(2)) / (n - 2.0).max(1.0);
-        let variance_b = left * zz / (zx * zx);
-        Self { a: y - b * x, b, variance_b, variance_mean: left / n, mean_g: x }
+        let [z, x, y] = [0, 1, 2].map(|k| told.iter().map(|p| p[k]).sum::<f64>() / n);
+        let zx: f64 = told.iter().map(|p| (p[0] - z) * (p[1] - x)).sum();
+        let slope = |p: &[f64; 3]| if soft && zx != 0.0 { (p[0] - z) / zx } else { 0.0 };
+        let b: f64 = told.iter().map(|p| slope(p) * (p[2] - y)).sum();
+        let rest = |p: &[f64; 3]| p[2] - y - b * (p[1] - x);
+        let (c, mut variance) = (1.0 / n, [0.0; 3]);
+        let mut add = |p: &[f64; 3], q: &[f64; 3], times: f64| {
+            let (square, d) = (times * rest(p) * rest(q), [slope(p), slope(q)]);
+            variance[0] += c * c * square;
+            variance[1] += d[0] * d[1] * square;
+            variance[2] += 0.5 * c * (d[0] + d[1]) * square;
+        };
+        told.iter().for_each(|p| add(p, p, 1.0));
+        // The one starts where the other ended.
+        let neighbours = told.windows(2).filter(|pair| pair[1][0] == pair[0][1]);
+        neighbours.for_each(|pair| add(&pair[0], &pair[1], 2.0));
+        let [of_step, of_slope, both] = variance;
+        Self { step: y, mean: x, b, variance: [of_step.max(0.0), of_slope.max(0.0), both] }
     }
 
     /// The mean step at `g`.
     fn at(&self, g: f64) -> f64 {
-        self.a + self.b * g
+        self.step + self.b * (g - self.mean)
     }
 
     /// The variance of [`at`](Self::at).
-    fn variance_at(&self, g: f64, soft: bool) -> f64 {
-        let slope = if soft { (g - self.mean_g).powi(2) * self.variance_b } else { 0.0 };
-        self.variance_mean + slope
+    fn variance_at(&self, g: f64) -> f64 {
+        let ([step, slope, both], away) = (self.variance, g - self.mean);
+        (step + away * (2.0 * both + away * slope)).max(0.0)
     }
 
     /// Where steps end, and the variance of that.
-    fn bound(&self) -> [f64; 2] {
-        let bound = -self.a / self.b;
-        // Steps at the mean conductance, over the slope: both have errors.
-        let step = self.at(self.mean_g);
-        let relative = self.variance_mean / (step * step) + self.variance_b / (self.b * self.b);
-        [bound, (bound - self.mean_g).powi(2) * relative]
+    fn bound(&self) -> (f64, f64) {
+        let bound = self.mean - self.step / self.b;
+        (bound, self.variance_at(bound) / (self.b * self.b))
     }
 }
 
@@ -146,8 +156,8 @@ impl Way {
     fn shrinks(&self, range: f64) -> bool {
         let lines: Vec<Line> = self.steps.iter().map(|steps| Line::through(steps, true)).collect();
         let b: f64 = lines.iter().map(|line| line.b).sum();
-        let variance: f64 = lines.iter().map(|line| line.variance_b).sum();
-        let step: f64 = lines.iter().map(|line| line.at(line.mean_g)).sum();
+        let variance: f64 = lines.iter().map(|line| line.variance[1]).sum();
+        let step: f64 = lines.iter().map(|line| line.step).sum();
         -b > SURE * variance.sqrt() && -b * range > SHRINKS * step.abs()
     }
 }
@@ -203,7 +213,7 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
 
     // The range: where steps end, or what was seen.
     let bounds = |way: &Way| -> (Vec<f64>, Vec<f64>) {
-        way.lines.iter().filter(|line| line.b < 0.0).map(|line| line.bound().into()).unzip()
+        way.lines.iter().filter(|line| line.b < 0.0).map(Line::bound).unzip()
     };
     let highest = if soft { bounds(&up) } else { Default::default() };
     let lowest = down.as_ref().filter(|_| soft).map(bounds).unwrap_or_default();
@@ -222,9 +232,8 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
         false => (0.5 * (low.value + high.value), 0.5 * (high.value - low.value)),
     };
     let at_zero = |way: &Way, sign: f64| -> (Vec<f64>, Vec<f64>) {
-        let of = |line: &Line| {
-            (sign * line.at(zero) / unit, line.variance_at(zero, soft) / (unit * unit))
-        };
+        let of =
+            |line: &Line| (sign * line.at(zero) / unit, line.variance_at(zero) / (unit * unit));
         way.lines.iter().map(of).unzip()
     };
     let (ups, own_up) = at_zero(&up, 1.0);
@@ -267,7 +276,6 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     };
     let ways: Vec<&Way> = [Some(&up), down.as_ref()].into_iter().flatten().collect();
     let [reads, step_noise] = noise(&ways);
-    let reads = reads.times(1.0 / (unit * step.value));
 
     let what = format!("{} reads of {} cells", table.len(), cells.len());
     let mut found = Fitted::new("crossbar");
@@ -282,7 +290,7 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     number("pulses.step", step, "weight_max");
     number("pulses.step_spread", step_spread, "fraction");
     number("pulses.step_noise", step_noise, "fraction");
-    number("pulses.write_noise", reads, "step");
+    number("read_noise.sd_uS", reads, "uS");
     if let Some(asymmetry) = asymmetry {
         number("pulses.up_down", asymmetry, "fraction");
     }
@@ -339,7 +347,7 @@ fn panels(
     };
     let first = cells.iter().max_by_key(|steps| steps.len()).map_or(&[][..], Vec::as_slice);
     let mut dots = Vec::new();
-    let (mut lines, mut line): (Vec<Vec<(f64, f64)>>, Vec<(f64, f64)>) = (Vec::new(), Vec::new());
+    let (mut lines, mut line) = (Vec::new(), Vec::<(f64, f64)>::new());
     for (at, step) in first.iter().enumerate() {
         let at = at as f64;
         if step.before.is_none() {
@@ -354,7 +362,7 @@ fn panels(
         line.push((at + 1.0, g + way.map_or(0.0, |way| mean(way, g))));
     }
     lines.push(line);
-    lines.retain(|line| !line.is_empty());
+    lines.retain(|line: &Vec<(f64, f64)>| !line.is_empty());
     let curve = Panel {
         name: "curves",
         caption: "Potentiation and depression of one cell; the line is what the mean cell of the datasheet does".into(),

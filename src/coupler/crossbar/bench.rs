@@ -5,7 +5,7 @@ use nalgebra::{DMatrix, DVector};
 use super::chip::ChipCells;
 use super::circuit::{Solution, solve};
 use super::dissection::effective;
-use super::effects::{CellCurrent, CrossbarDevice, Wires};
+use super::effects::{CellCurrent, CrossbarDevice, MappedCells, Wires};
 use super::hook::Making;
 use super::settings::Mapping;
 use super::written::Cells;
@@ -32,12 +32,14 @@ pub fn program_once(
              with pulses.model = \"none\""
         )));
     }
+    device.map.expect_none()?;
     let mut device = device.clone();
     device.cells.mapping = Mapping::Differential;
     let (outputs, inputs) = targets_us.shape();
     let pairs = &device.cells;
     let weights = targets_us.map(|g| (g - pairs.g_min_us) * pairs.weight_per_us());
-    let chip = ChipCells::<f64>::new(&Making { device: &device, outputs, inputs, key });
+    let making = Making { device: &device, outputs, inputs, key };
+    let chip = ChipCells::<f64>::new(&making, MappedCells::default());
     let mut cells = Cells::new(&device, (outputs, inputs));
     cells.write(&device, &chip, &weights, key);
     let [plus, _] = chip.age(&device, cells.programmed(&device), &cells.asked(&device));

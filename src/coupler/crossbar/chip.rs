@@ -4,7 +4,7 @@
 
 use nalgebra::DMatrix;
 
-use super::effects::CrossbarDevice;
+use super::effects::{CrossbarDevice, MappedCells};
 use super::hook::Making;
 use crate::arithmetic::Real;
 
@@ -13,19 +13,22 @@ use crate::arithmetic::Real;
 pub(super) struct ChipCells<T: Real> {
     /// Conductances of cells that no write moves, not-a-number for others; empty where all move.
     pub stuck: [Vec<f64>; 2],
+    /// Measured deviations of writes, microsiemens; empty where none were.
+    pub error: [Vec<f64>; 2],
     /// Standard normal deviates, one list an effect of the device's list, empty where it needs none.
     deviates: Vec<[Vec<T>; 2]>,
 }
 
 impl<T: Real> ChipCells<T> {
-    /// The cells of the array `making`.
-    pub fn new(making: &Making) -> Self {
+    /// The cells of the array `making`, of which `measured` were measured.
+    pub fn new(making: &Making, measured: MappedCells) -> Self {
         let Making { device, outputs, inputs, key } = *making;
         let cells = outputs * inputs;
         let mut stream = key.with(1).stream();
-        let stuck = [0, 1].map(|_| {
+        let stuck = [0, 1].map(|side| {
             let mut stuck = vec![f64::NAN; cells];
             device.active::<T>().for_each(|effect| effect.fix(&mut stuck, &mut stream, device));
+            measured.put_stuck(side, &mut stuck);
             if stuck.iter().all(|cell| cell.is_nan()) { Vec::new() } else { stuck }
         });
         let hooks = device.hooks::<T>().into_iter().zip(0..);
@@ -37,7 +40,12 @@ impl<T: Real> ChipCells<T> {
                 deviates
             })
         });
-        Self { stuck, deviates: deviates.collect() }
+        Self { stuck, error: measured.error, deviates: deviates.collect() }
+    }
+
+    /// Whether there are cells that no write moves.
+    pub fn has_stuck(&self) -> bool {
+        self.stuck.iter().any(|stuck| !stuck.is_empty())
     }
 
     /// Puts the conductances (microsiemens) of stuck cells among those of the others.

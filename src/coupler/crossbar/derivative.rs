@@ -33,7 +33,7 @@ impl<T: Real> Crossbar<T> {
     pub(super) fn reads_weights_as_asked(&self) -> bool {
         let paths = [Path::StraightCurrents, Path::WeightsAsWritten];
         let periphery = self.quiet_periphery();
-        let all_move = self.chip.stuck.iter().all(Vec::is_empty);
+        let all_move = !self.chip.has_stuck();
         all_move
             && self.array.gains.is_empty()
             && paths.into_iter().all(|path| self.device.follows(path))

@@ -4,9 +4,9 @@ use super::effects::{CrossbarDevice, Direction};
 use super::hook::{ArrayEffect, Path};
 use super::settings::Mapping;
 use super::{Crossbar, RemoteArray};
-use crate::Result;
 use crate::arithmetic::Real;
 use crate::coupler::{Coupler, Effect, Family, Site, Span, chip_key};
+use crate::{Error, Result};
 
 impl CrossbarDevice {
     /// The effects that are on, as an array of numbers `T` meets them.
@@ -118,6 +118,14 @@ impl Family for CrossbarDevice {
             return Ok(Box::new(array));
         }
         let key = chip_key(site.seed, site.chip, "first programming").with(site.index);
-        Ok(Box::new(Crossbar::new(self.clone(), (site.weights)(), key)?))
+        let weights = (site.weights)();
+        let measured = self.map.read(site.arrays, site.index as usize, weights.shape())?;
+        if measured.has_errors() && !(self.programming.is_off() && self.pulses.is_off()) {
+            return Err(Error::input(
+                "map.file: errors of writes, cell by cell, beside those of [device.crossbar.programming] or \
+                 [device.crossbar.pulses]: expected one of them",
+            ));
+        }
+        Ok(Box::new(Crossbar::of_cells(self.clone(), weights, key, measured)?))
     }
 }

@@ -68,6 +68,8 @@ pub struct Write {
     pub deviate: f64,
     /// The conductance of a cell that no write moves; not-a-number for others.
     pub fixed: f64,
+    /// The standard deviation of what writes leave it at, where it was measured, microsiemens.
+    pub error: f64,
     /// Whether write-and-verify gave up on it.
     pub given_up: bool,
 }

@@ -105,11 +105,26 @@ impl<T: Real> Crossbar<T> {
     /// random streams of this write and of what differs from cell to cell.
     ///
     /// # Errors
-    /// When the array's network is singular in double precision.
+    /// When the array's network is singular in double precision; when the device maps the cells of a
+    /// network's arrays.
     pub fn new(device: CrossbarDevice, weights: DMatrix<T>, key: Key) -> Result<Self> {
+        device.map.expect_none()?;
+        Self::of_cells(device, weights, key, MappedCells::default())
+    }
+
+    /// [`new`](Self::new) with cells of which some were `measured`.
+    ///
+    /// # Errors
+    /// When the array's network is singular in double precision.
+    pub fn of_cells(
+        device: CrossbarDevice,
+        weights: DMatrix<T>,
+        key: Key,
+        measured: MappedCells,
+    ) -> Result<Self> {
         let (outputs, inputs) = weights.shape();
         let making = Making { device: &device, outputs, inputs, key: key.with(u64::MAX) };
-        let chip = ChipCells::new(&making);
+        let chip = ChipCells::new(&making, measured);
         let memory = if device.pulses.is_off() {
             let mut cells = Cells::new(&device, weights.shape());
             cells.write(&device, &chip, &weights, key);
@@ -189,7 +204,7 @@ impl<T: Real> Memory<T> {
             _ if !as_written => None,
             Self::Written(own) => Some(own.weights()),
             // A weight with a stuck cell is not the one that was pulsed.
-            Self::Pulsed(_) if !device.stuck.is_off() => None,
+            Self::Pulsed(_) if chip.has_stuck() => None,
             Self::Pulsed(own) => {
                 seen = own.seen(device);
                 Some(&seen)

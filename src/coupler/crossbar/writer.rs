@@ -74,6 +74,7 @@ pub(super) struct Part<'a, T> {
     pub weights: &'a mut [T],
     pub programmed: [&'a mut [T]; 2],
     pub stuck: [&'a [f64]; 2],
+    pub error: [&'a [f64]; 2],
 }
 
 impl<T: Real> Part<'_, T> {
@@ -115,6 +116,7 @@ impl<T: Real> Part<'_, T> {
                             pulses: 1,
                             deviate: deviates[2 * index + side].f64(),
                             fixed: self.stuck[side].get(index).copied().unwrap_or(f64::NAN),
+                            error: self.error[side].get(index).copied().unwrap_or(0.0),
                             given_up: false,
                         },
                     );

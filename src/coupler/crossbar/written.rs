@@ -91,13 +91,15 @@ impl<T: Real> Cells<T> {
         let [plus, minus] = &mut self.programmed;
         let mut programmed = parts(plus).zip(parts(minus));
         let mut stuck = chip.stuck.each_ref().map(|stuck| stuck.chunks(PART));
+        let mut error = chip.error.each_ref().map(|error| error.chunks(PART));
         let held = parts(&mut self.targets).zip(parts(&mut self.weights));
         let parts = weights.as_slice().chunks(PART).zip(held);
         let parts: Vec<Part<T>> = parts
             .filter_map(|(wanted, (targets, weights))| {
                 let programmed = programmed.next()?.into();
-                let stuck = stuck.each_mut().map(|stuck| stuck.next().unwrap_or_default());
-                Some(Part { wanted, targets, weights, programmed, stuck })
+                let [stuck, error] = [&mut stuck, &mut error]
+                    .map(|cells| cells.each_mut().map(|cells| cells.next().unwrap_or_default()));
+                Some(Part { wanted, targets, weights, programmed, stuck, error })
             })
             .collect();
         let writer = &Writer::new(device);
@@ -178,7 +180,7 @@ mod tests {
     /// The cells of `device`, n x n, and what is fixed in them.
     fn blank(device: &CrossbarDevice, n: usize) -> (Cells<f64>, ChipCells<f64>) {
         let making = Making { device, outputs: n, inputs: n, key: Key::new(1, "cells") };
-        (Cells::new(device, (n, n)), ChipCells::new(&making))
+        (Cells::new(device, (n, n)), ChipCells::new(&making, Default::default()))
     }
 
     /// Cells with an error of 0.3 uS.

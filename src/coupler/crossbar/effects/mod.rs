@@ -13,6 +13,7 @@ mod dac;
 mod drift;
 mod flicker_noise;
 mod levels;
+mod map;
 mod output_noise;
 mod programming;
 mod pulses;
@@ -28,6 +29,7 @@ pub use dac::Dac;
 pub use drift::Drift;
 pub use flicker_noise::FlickerNoise;
 pub use levels::Levels;
+pub use map::{CellMap, MappedCells};
 pub use output_noise::OutputNoise;
 pub use programming::Programming;
 pub use pulses::{Direction, Pulses, Rounding, StepModel, StepNoise, Steps};
@@ -66,6 +68,8 @@ tables! {
             stuck: StuckCells,
             /// Errors of writing.
             programming: Programming,
+            /// Cells that were measured one by one.
+            map: CellMap,
             /// Cells that are pulsed and are the only memory.
             pulses: Pulses,
             /// Conductances that fall with time.

@@ -107,7 +107,7 @@ impl Relaxation {
     }
 
     /// Steps after which a node by itself has forgotten all but [`MEMORY`] of what noise did to it.
-    pub(super) fn steps_to_forget(&self) -> usize {
+    pub fn steps_to_forget(&self) -> usize {
         let kept = (1.0 - self.step).max(f64::MIN_POSITIVE);
         (MEMORY.ln() / kept.ln()).ceil().clamp(1.0, MOST_TO_FORGET) as usize
     }
