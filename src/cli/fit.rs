@@ -71,7 +71,7 @@ pub(super) fn run(command: &FitCommand, json: bool) -> Result<()> {
     let mut lines = Vec::new();
     for (file, fitted) in &found {
         lines.push(file.clone());
-        lines.extend(fitted.lines.iter().map(|(name, value)| format!("  {name:18} {value}")));
+        lines.extend(fitted.lines.iter().map(|(name, value)| format!("  {name:22} {value}")));
     }
     lines.push(format!("written to {}, data and model in {}", out.display(), pages[0].display()));
     print(&lines.join("\n"))

@@ -115,10 +115,14 @@ pub(super) fn parse<'a>(
                 None if ignored[column] => {}
                 None => {
                     let number = numbers.read(field, line).map_err(|message| {
-                        let name = &header[column];
-                        at_place(format!(
-                            "{message}; data.ignore = [{name:?}] leaves the column out"
-                        ))
+                        let advice = match message.ends_with("is not a number") {
+                            true => format!(
+                                "; data.ignore = [{:?}] leaves the column out",
+                                &header[column]
+                            ),
+                            false => String::new(),
+                        };
+                        at_place(message + &advice)
                     })?;
                     if number.is_none() {
                         gaps.add(|| format!("{} (`{field}`)", place()));
@@ -501,7 +505,10 @@ mod tests {
             "a,class\n\n\n1\n",
             "line 4: 1 values: expected 2, as many as the header has columns",
         );
-        refused("a,class\r\n1,x\r\n\r\nzwei,y\r\n", "line 4, column `a`: `zwei` is not a number");
+        refused(
+            "a,class\r\n1,x\r\n\r\nzwei,y\r\n",
+            "line 4, column `a`: `zwei` is not a number; data.ignore = [\"a\"] leaves the column out",
+        );
         refused(
             "a,class\n1,x\n,y\n",
             "1 value is missing, the first at line 3, column `a` (``): expected a number everywhere; \

@@ -283,7 +283,7 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     let mut number = |key: &str, estimate: Estimate, unit: &str| {
         let value = rounded(estimate.value, 4);
         found.number(key, value, unit, format!("{told}: {estimate}"));
-        found.say(key.rsplit('.').next().unwrap_or(key), format!("{estimate} {unit}"));
+        found.say(key, format!("{estimate} {unit}"));
     };
     number("cells.g_min_uS", Estimate { value: low.value.max(0.0), ..low }, "uS");
     number("cells.g_max_uS", high, "uS");
@@ -307,7 +307,7 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     }
     let model = if soft { "soft-bounds" } else { "constant" };
     found.number("pulses.model", model, "1", told.clone());
-    found.say("model", model);
+    found.say("pulses.model", model);
     if one_way {
         found.number("pulses.direction", "up", "1", format!("{told}: no pulse down"));
     } else {

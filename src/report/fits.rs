@@ -56,7 +56,8 @@ pub fn write_fits(path: &Path, title: &str, found: &[(String, Fitted)]) -> Resul
             .map(|panel| Ok(figure(&canvas::svg(panel, Paper::default())?, &panel.caption)));
         let figures = figures.collect::<Result<String>>()?;
         let heads = ["Number", "Value"].map(String::from);
-        let rows = fitted.lines.iter().map(|(name, value)| vec![name.clone(), value.clone()]);
+        let rows =
+            fitted.lines.iter().map(|(name, value)| vec![name.clone(), value.replace("+-", "±")]);
         body += &format!(
             "<section>\n<h2>{}</h2>\n<div class=\"plots\">\n{figures}</div>\n{}</section>\n",
             escaped(file),
