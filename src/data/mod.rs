@@ -53,6 +53,7 @@ pub use source::Source;
 pub use split::Split;
 pub use store::Store;
 
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
@@ -278,11 +279,9 @@ impl Dataset {
             return Ok(());
         }
         match std::fs::metadata(set) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(Error::input(format!(
-                    "{}: cannot be read: {error}; --set data.set=PATH says where it is",
-                    set.display()
-                )))
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let why = format!("{error}; --set data.set=PATH says where it is");
+                Err(Error::reading(set)(io::Error::new(ErrorKind::NotFound, why)))
             }
             _ => Ok(()),
         }

@@ -1,5 +1,6 @@
 //! The experiments that come with the program, by name.
 
+use std::io;
 use std::path::Path;
 
 use super::Experiment;
@@ -82,7 +83,8 @@ fn absent(name: &Path) -> Error {
     let beside: Vec<String> = names.filter(|name| name.ends_with(".toml")).collect();
     let own = name.file_name().unwrap_or_default().to_string_lossy();
     let near = did_you_mean(&own, beside.iter().map(String::as_str));
-    Error::input(format!("{}: cannot be read: there is no such file{near}", name.display()))
+    let why = format!("there is no such file{near}");
+    Error::reading(name)(io::Error::new(io::ErrorKind::NotFound, why))
 }
 
 #[cfg(test)]

@@ -109,10 +109,8 @@ pub(crate) fn open(path: &Path) -> Result<File> {
         )));
     }
     if found.is_dir() {
-        return Err(Error::input(format!(
-            "{}: cannot be read: it is a directory; expected a file",
-            path.display()
-        )));
+        let why = "it is a directory; expected a file";
+        return Err(Error::reading(path)(io::Error::new(io::ErrorKind::IsADirectory, why)));
     }
     disk::open(path).map_err(Error::reading(path))
 }
