@@ -5,11 +5,11 @@
 //!
 //! | columns | what becomes of them |
 //! |---|---|
-//! | `level`, `phase_rad` | [the phase response](response) of a modulator, smoothed to rise |
-//! | `target_uS`, `conductance_uS` | [the programming error](programming) at each target |
-//! | `cell`, `conductance_uS` | [read noise](reads): each cell read again and again |
-//! | `cell`, `time_s`, `conductance_uS` | [drift](drift) of cells |
-//! | `cell`, `pulse`, `conductance_uS`, and `cycle` where there are several | [pulsed cells](steps): potentiation and depression |
+//! | `level`, `phase_rad` | the phase response of a modulator, smoothed to rise |
+//! | `target_uS`, `conductance_uS` | the programming error at each target |
+//! | `cell`, `conductance_uS` | read noise: each cell read again and again |
+//! | `cell`, `time_s`, `conductance_uS` | drift of cells |
+//! | `cell`, `pulse`, `conductance_uS`, and `cycle` where there are several | pulsed cells: potentiation and depression |
 //!
 //! ```
 //! use equilux::fit::fit;

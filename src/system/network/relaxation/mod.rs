@@ -106,7 +106,7 @@ impl Relaxation {
         Span { lasts_s, averages_s: lasts_s / (1.0 - 0.5 * self.step) }
     }
 
-    /// Steps after which a node by itself has forgotten all but [`MEMORY`] of what noise did to it.
+    /// Steps after which a node by itself has forgotten all but 2 % of what noise did to it.
     pub fn steps_to_forget(&self) -> usize {
         let kept = (1.0 - self.step).max(f64::MIN_POSITIVE);
         (MEMORY.ln() / kept.ln()).ceil().clamp(1.0, MOST_TO_FORGET) as usize
