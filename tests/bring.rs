@@ -1,11 +1,13 @@
 //! What a user brings to a trained machine and takes away from it: weights, samples, predictions.
 
+mod common;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use assert_cmd::Command;
+use common::write_npz;
 use equilux::data::{DataConfig, Dataset};
-use equilux::file::matrix::npy_bytes;
 use equilux::file::npz::Npz;
 use nalgebra::DMatrix;
 use serde_json::Value;
@@ -43,18 +45,6 @@ impl Place {
         let array = Npz::open(&self.path(file)).unwrap().array(name).unwrap();
         DMatrix::from_row_slice(array.shape[0], array.shape[1], &array.values)
     }
-}
-
-/// Writes an archive of numpy.
-fn write_npz(path: &Path, arrays: &[(&str, DMatrix<f64>)]) {
-    let mut archive = zip::ZipWriter::new(fs::File::create(path).unwrap());
-    for (name, matrix) in arrays {
-        archive
-            .start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default())
-            .unwrap();
-        std::io::Write::write_all(&mut archive, &npy_bytes(matrix).unwrap()).unwrap();
-    }
-    archive.finish().unwrap();
 }
 
 const WINE: &str =

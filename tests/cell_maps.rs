@@ -3,25 +3,12 @@
 mod common;
 
 use std::collections::HashMap;
-use std::path::Path;
 
-use common::Place;
+use common::{Place, write_npz};
 use equilux::arithmetic::random::Key;
 use equilux::coupler::crossbar::{Crossbar, CrossbarDevice};
-use equilux::file::matrix::{npy_bytes, read_matrix};
+use equilux::file::matrix::read_matrix;
 use nalgebra::DMatrix;
-
-/// Writes an archive of numpy.
-fn archive(path: &Path, arrays: &[(&str, &DMatrix<f64>)]) {
-    let mut archive = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
-    for (name, matrix) in arrays {
-        archive
-            .start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default())
-            .unwrap();
-        std::io::Write::write_all(&mut archive, &npy_bytes(matrix).unwrap()).unwrap();
-    }
-    archive.finish().unwrap();
-}
 
 const EXPERIMENT: &str = "seed = 2\nprecision = 'f64'\ndata.set = 'wine'\nnetwork.layers = [13, 6, 3]\ntraining.epochs = 3\n\
      training.optimiser.sgd.rate = 0.1\n[device.crossbar]\ndrive.range = 3.0\nmap.file = 'cells.npz'\n";
@@ -53,7 +40,7 @@ fn an_array_as_it_was_measured_runs() {
     }
     let all: Vec<(&str, &DMatrix<f64>)> =
         arrays.iter().map(|(name, m)| (name.as_str(), m)).collect();
-    archive(&place.path("cells.npz"), &all);
+    write_npz(&place.path("cells.npz"), &all);
     // Cells that hold what was measured make the machine that was measured, whatever is written to them.
     let expected = place.json(&["evaluate", "plain"]);
     place.file("frozen.toml", EXPERIMENT);
@@ -81,7 +68,7 @@ fn cells_that_no_write_moves_are_trained_around() {
     (stuck[(0, 0)], stuck[(4, 2)]) = (0.0, 25.0);
     (0..3).for_each(|bit| stuck[(7, bit)] = 0.0);
     let error = DMatrix::from_fn(13, 6, |word, _| if word < 6 { 0.0 } else { 2.0 });
-    archive(&place.path("cells.npz"), &[("0-1.plus.stuck", &stuck), ("0-1.minus.error", &error)]);
+    write_npz(&place.path("cells.npz"), &[("0-1.plus.stuck", &stuck), ("0-1.minus.error", &error)]);
     place.file("x.toml", EXPERIMENT);
     let trained = place.json(&["train", "x.toml", "--out", "run"]);
     assert!(trained["test_accuracy"].as_f64().unwrap() > 0.8, "{trained}");
@@ -116,11 +103,11 @@ fn maps_of_other_arrays_are_refused() {
             "word line 2, bit line 3: expected microsiemens of at least 0, found -1",
         ),
     ] {
-        archive(&place.path("cells.npz"), &[(name, cells)]);
+        write_npz(&place.path("cells.npz"), &[(name, cells)]);
         let refused = place.refused(2, &["train", "x.toml", "--out", "run"]);
         assert!(refused.contains("map.file") && refused.contains(expected), "{refused}");
     }
-    archive(&place.path("cells.npz"), &[("0-1.plus.error", &right)]);
+    write_npz(&place.path("cells.npz"), &[("0-1.plus.error", &right)]);
     let twice =
         ["train", "x.toml", "--out", "run", "--set", "device.crossbar.programming.error_uS=1"];
     assert!(place.refused(2, &twice).contains("expected one of them"));

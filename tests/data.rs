@@ -1,11 +1,14 @@
 //! What a user does with data sets: list, fetch, import, load.
 
+mod common;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
+use common::npz;
 use equilux::data::{DataConfig, Dataset, Missing, Parts, Scaling, Store};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
@@ -214,17 +217,6 @@ fn an_imported_csv_is_a_set_by_name() {
     let mut values = parts.train.inputs.as_slice().to_vec();
     values.sort_by(f64::total_cmp);
     assert_eq!(values, [1.5, 1.875, 2.25]);
-}
-
-/// An archive of numpy with these `.npy` files.
-fn npz(arrays: &[(&str, Vec<u8>)], method: zip::CompressionMethod) -> Vec<u8> {
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default().compression_method(method);
-    for (name, content) in arrays {
-        archive.start_file(format!("{name}.npy"), options).unwrap();
-        archive.write_all(content).unwrap();
-    }
-    archive.finish().unwrap().into_inner()
 }
 
 /// An `.npy` file of version 1.0, little-endian.

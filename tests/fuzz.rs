@@ -4,6 +4,8 @@
 //! A thousand inputs a reader each time; `EQUILUX_FUZZ=1000000 cargo test --release --test fuzz` for
 //! as many as wanted. What fails is kept by its number: the same number makes the same input.
 
+mod common;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +15,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use common::npz;
 use equilux::coupler::crossbar::CellMap;
 use equilux::coupler::spim::optics::mask::Mask;
 use equilux::data::{DataConfig, Dataset, Missing, Store, Task, import_csv, import_directory};
@@ -257,13 +260,8 @@ fn tables_and_archives() {
     let features = npy(DMatrix::from_fn(4, 3, |i, j| (i * j) as f64));
     let labels = npy(DMatrix::from_fn(4, 1, |i, _| (i % 2) as f64));
     for method in [zip::CompressionMethod::Stored, zip::CompressionMethod::Deflated] {
-        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        let options = zip::write::SimpleFileOptions::default().compression_method(method);
-        for (name, content) in [("x.npy", &features), ("y.npy", &labels)] {
-            archive.start_file(name, options).unwrap();
-            std::io::Write::write_all(&mut archive, content).unwrap();
-        }
-        fuzz("t.npz", &archive.finish().unwrap().into_inner(), load_set);
+        let arrays = [("x", features.clone()), ("y", labels.clone())];
+        fuzz("t.npz", &npz(&arrays, method), load_set);
     }
 }
 
@@ -335,13 +333,9 @@ fn measurements() {
     for seed in seeds {
         fuzz("m.csv", seed.as_bytes(), |path| drop(fit(path)));
     }
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    for name in ["0-1.plus.stuck.npy", "0-1.minus.error.npy"] {
-        archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
-        let cells = DMatrix::from_fn(3, 2, |i, j| (i + j) as f64);
-        std::io::Write::write_all(&mut archive, &npy_bytes(&cells).unwrap()).unwrap();
-    }
-    fuzz("cells.npz", &archive.finish().unwrap().into_inner(), |path| {
+    let cells = npy_bytes(&DMatrix::from_fn(3, 2, |i, j| (i + j) as f64)).unwrap();
+    let arrays = ["0-1.plus.stuck", "0-1.minus.error"].map(|name| (name, cells.clone()));
+    fuzz("cells.npz", &npz(&arrays, zip::CompressionMethod::Deflated), |path| {
         let map = CellMap { file: Some(path.display().to_string()) };
         drop(map.read(&["0-1".into()], 0, (2, 3)));
     });

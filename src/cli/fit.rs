@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::print;
 use crate::experiment::Sheet;
-use crate::file::write_text;
 use crate::fit::{Fitted, fit};
 use crate::report::write_fits;
 use crate::{Error, Result};
@@ -45,20 +44,18 @@ pub(super) fn run(command: &FitCommand, json: bool) -> Result<()> {
     for path in &command.measurements {
         found.push((path.display().to_string(), fit(path)?));
     }
-    let stem = out.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let title = command.title.clone().unwrap_or_else(|| format!("{stem}, as measured"));
-    let sheet = joined(&found, &title, &stem)?;
-    let pages = [out.with_extension("html"), out.with_extension("response.csv")];
-    if let Some(there) = [out].into_iter().chain(&pages).find(|path| path.exists()) {
+    let title = command.title.clone().unwrap_or_else(|| {
+        format!("{}, as measured", out.file_stem().unwrap_or_default().to_string_lossy())
+    });
+    let mut sheet = joined(&found, &title)?;
+    let page = out.with_extension("html");
+    let files = [out, &page, &Sheet::response_beside(out)];
+    if let Some(there) = files.into_iter().find(|path| path.exists()) {
         return Err(Error::input(format!("{}: exists: expected another name", there.display())));
     }
-    let text = sheet.to_toml()?;
-    if let Some((_, fitted)) = found.iter().find(|(_, fitted)| !fitted.phases.is_empty()) {
-        let phases: Vec<String> = fitted.phases.iter().map(f64::to_string).collect();
-        write_text(&pages[1], &(phases.join("\n") + "\n"))?;
-    }
+    let response = found.iter().find_map(|(_, fitted)| fitted.response.as_ref());
+    sheet.write(out, response.map(|(phases, source)| (&phases[..], &**source)))?;
     write_fits(out, &title, &found)?;
-    write_text(out, &text)?;
     if json {
         let numbers: BTreeMap<&String, Value> = sheet
             .numbers
@@ -73,12 +70,12 @@ pub(super) fn run(command: &FitCommand, json: bool) -> Result<()> {
         lines.push(file.clone());
         lines.extend(fitted.lines.iter().map(|(name, value)| format!("  {name:22} {value}")));
     }
-    lines.push(format!("written to {}, data and model in {}", out.display(), pages[0].display()));
+    lines.push(format!("written to {}, data and model in {}", out.display(), page.display()));
     print(&lines.join("\n"))
 }
 
-/// One sheet of all that was found, which stands in `STEM.toml`.
-fn joined(found: &[(String, Fitted)], title: &str, stem: &str) -> Result<Sheet> {
+/// One sheet of all that was found.
+fn joined(found: &[(String, Fitted)], title: &str) -> Result<Sheet> {
     let (first, fitted) = &found[0];
     let mut sheet =
         Sheet { kind: fitted.kind.into(), title: title.to_owned(), numbers: BTreeMap::new() };
@@ -90,11 +87,7 @@ fn joined(found: &[(String, Fitted)], title: &str, stem: &str) -> Result<Sheet> 
             )));
         }
         for (key, number) in &fitted.numbers {
-            let mut number = number.clone();
-            if key == "response.table" {
-                number.value = format!("{stem}.response.csv").into();
-            }
-            if sheet.numbers.insert(key.clone(), number).is_some() {
+            if sheet.numbers.insert(key.clone(), number.clone()).is_some() {
                 return Err(Error::input(format!(
                     "{file}: {key} was found in another file already"
                 )));

@@ -11,7 +11,6 @@ use toml::Value;
 use super::print;
 use crate::Result;
 use crate::experiment::{Number, Sheet};
-use crate::file::write_text;
 use crate::laboratory::{Calibration, Check, calibrate, check};
 use crate::report::format::percent;
 use crate::wire::{Laboratory, LaboratoryTable, stop_with};
@@ -141,29 +140,16 @@ fn page(found: &Check) -> String {
 fn write(found: &Calibration, path: &Path) -> Result<()> {
     let title = format!("{}, as measured", found.name);
     let mut sheet = Sheet { kind: "spim".into(), title, numbers: BTreeMap::new() };
-    let mut number = |key: &str, value: Value, unit: &str, source: &str| {
-        let (unit, source) = (unit.to_owned(), source.to_owned());
-        sheet.numbers.insert(key.to_owned(), Number { value, unit, source });
-    };
     for (key, measured) in &found.numbers {
         let whole = ["quantisation.bits", "camera.bits", "panel.width_px", "panel.height_px"];
         let value = match whole.contains(key) {
             true => Value::Integer(measured.value.round() as i64),
             false => Value::Float(measured.value),
         };
-        number(key, value, measured.unit, &measured.source);
+        let (unit, source) = (measured.unit.to_owned(), measured.source.clone());
+        sheet.numbers.insert((*key).to_owned(), Number { value, unit, source });
     }
-    let table = path.with_extension("response.csv");
-    if found.formula.is_none() {
-        // It is seen from where the sheet is.
-        let name = table.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let source = "measured: two parts of the panel at four reference levels";
-        number("response.table", name.into(), "rad", source);
-    }
-    let text = sheet.to_toml()?;
-    if found.formula.is_none() {
-        let phases: Vec<String> = found.phases.iter().map(f64::to_string).collect();
-        write_text(&table, &(phases.join("\n") + "\n"))?;
-    }
-    write_text(path, &text)
+    let source = "measured: two parts of the panel at four reference levels";
+    let response = found.formula.is_none().then_some((&found.phases[..], source));
+    sheet.write(path, response)
 }

@@ -99,8 +99,7 @@ pub(super) fn parse<'a>(
     let content = &*utf8(content).map_err(wrong)?;
     let mut table = Table::open(content, file)?;
     let header = headless(&table.record, label).unwrap_or_else(|| table.take_header());
-    let label_columns = columns(&header, label, table.parting).map_err(wrong)?;
-    let ignored = ignored(&header, ignore, &label_columns).map_err(wrong)?;
+    let places = places(&header, label, ignore, table.parting).map_err(wrong)?;
 
     let (mut values, mut told) = (Vec::new(), Told::new(label, task));
     let (mut numbers, mut gaps) = (Numbers::of(table.parting), Gaps::default());
@@ -111,9 +110,9 @@ pub(super) fn parse<'a>(
         for (column, field) in table.record.iter().enumerate() {
             let place = || format!("line {line}, column `{}`", &header[column]);
             let at_place = |message: String| wrong(format!("{}: {message}", place()));
-            match label_columns.iter().position(|label| *label == column) {
-                None if ignored[column] => {}
-                None => {
+            match places[column] {
+                Holds::Nothing => {}
+                Holds::Feature(_) => {
                     let number = numbers.read(field, line).map_err(|message| {
                         let advice = match message.ends_with("is not a number") {
                             true => format!(
@@ -129,10 +128,10 @@ pub(super) fn parse<'a>(
                     }
                     values.push(number.unwrap_or(f64::NAN));
                 }
-                Some(_) if field.is_empty() && task == Task::Classification => {
+                Holds::Label(_) if field.is_empty() && task == Task::Classification => {
                     return Err(at_place("the label is missing".into()));
                 }
-                Some(at) => told.take(at, field, &mut numbers, line).map_err(at_place)?,
+                Holds::Label(at) => told.take(at, field, &mut numbers, line).map_err(at_place)?,
             }
         }
     }
@@ -165,9 +164,9 @@ pub(super) fn parse<'a>(
             (Labels::Classes(labels), classes)
         }
     };
-    let is_feature = |column: usize| !label_columns.contains(&column) && !ignored[column];
-    let names = header.iter().enumerate().filter(|(column, _)| is_feature(*column));
-    let feature_names: Vec<String> = names.map(|(_, name)| name.to_owned()).collect();
+    let names = header.iter().zip(&places);
+    let names = names.filter(|(_, holds)| matches!(holds, Holds::Feature(_)));
+    let feature_names: Vec<String> = names.map(|(name, _)| name.to_owned()).collect();
     Ok(Dataset {
         name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         features: column_by_column(feature_names.len(), samples, values).map_err(wrong)?,
@@ -178,7 +177,7 @@ pub(super) fn parse<'a>(
     })
 }
 
-/// What a column of new samples holds.
+/// What a column holds.
 #[derive(Clone, Copy, PartialEq)]
 enum Holds {
     /// This feature.
@@ -376,27 +375,37 @@ fn columns(header: &StringRecord, label: &Columns, parting: u8) -> Result<Vec<us
     Ok(columns)
 }
 
-/// Which columns of a header are ignored.
-fn ignored(
+/// What each column holds of a header that is fit for a set.
+fn places(
     header: &StringRecord,
+    label: &Columns,
     ignore: &[String],
-    labels: &[usize],
-) -> Result<Vec<bool>, String> {
-    let mut ignored = vec![false; header.len()];
-    for name in ignore {
-        let Some(column) = header.iter().position(|held| held == name) else {
-            let near = did_you_mean(name, header.iter());
-            return Err(format!("data.ignore: no column `{name}` among {}{near}", brief(header)));
-        };
-        if labels.contains(&column) {
-            return Err(format!("data.ignore: `{name}` is a label column: expected another"));
-        }
-        ignored[column] = true;
+    parting: u8,
+) -> Result<Vec<Holds>, String> {
+    let labels = columns(header, label, parting)?;
+    let (mut places, mut features) = (Vec::new(), 0);
+    for (column, name) in header.iter().enumerate() {
+        let ignored = ignore.iter().any(|ignored| ignored == name);
+        places.push(match labels.iter().position(|label| *label == column) {
+            Some(_) if ignored => {
+                return Err(format!("data.ignore: `{name}` is a label column: expected another"));
+            }
+            Some(at) => Holds::Label(at),
+            None if ignored => Holds::Nothing,
+            None => {
+                features += 1;
+                Holds::Feature(features - 1)
+            }
+        });
     }
-    if !ignore.is_empty() && (0..header.len()).all(|at| ignored[at] || labels.contains(&at)) {
+    if let Some(name) = ignore.iter().find(|name| !header.iter().any(|held| held == *name)) {
+        let near = did_you_mean(name, header.iter());
+        return Err(format!("data.ignore: no column `{name}` among {}{near}", brief(header)));
+    }
+    if features == 0 {
         return Err("data.ignore: no column is left: expected at least one feature".into());
     }
-    Ok(ignored)
+    Ok(places)
 }
 
 /// The columns' names, or the first few of many.

@@ -52,6 +52,7 @@ pub use scaling::{Scaler, Scaling};
 pub use source::Source;
 pub use split::Split;
 pub use store::Store;
+pub(crate) use text::separator;
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

@@ -34,7 +34,7 @@ pub(super) fn utf8(content: &[u8]) -> Result<Cow<'_, [u8]>, String> {
 
 /// What separates columns: a tab if the first line has one outside of quotes, else a semicolon if
 /// it has one, else a comma.
-pub(super) fn separator(content: &[u8]) -> u8 {
+pub(crate) fn separator(content: &[u8]) -> u8 {
     let mut quoted = false;
     let mut found = b',';
     for &byte in content.iter().skip_while(|byte| byte.is_ascii_whitespace() && **byte != b'\t') {

@@ -22,6 +22,14 @@ impl NamedFiles {
         let mut paths = Dataset::files(&experiment.data);
         let mut device = experiment.device.clone();
         paths.extend(device.files().into_iter().map(|(_, file)| PathBuf::from(&*file)));
+        Self::at(paths, known)
+    }
+
+    /// What the files at `paths` hold; `known` has what was worked out before.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub(super) fn at(paths: Vec<PathBuf>, known: &mut HashMap<PathBuf, String>) -> Result<Self> {
         let mut files = BTreeMap::new();
         for path in paths {
             let sum = match known.get(&path) {

@@ -1,10 +1,10 @@
 //! Whether what tests here was not trained there.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 
-use super::{Experiment, RunDirectory};
+use super::{Experiment, NamedFiles, RunDirectory};
 use crate::data::{Dataset, Task};
-use crate::file::sha256;
 use crate::{Error, Result};
 
 /// Checks that what tests in `experiment` was not trained in the run in `directory`, which is `trained`:
@@ -27,15 +27,9 @@ pub(crate) fn check_split(
     }
     Dataset::expect_there(now)?;
     let files = Dataset::files(now);
-    let known = directory.files()?;
-    let mut changed = None;
-    for file in &files {
-        if !known.hold(&sha256(file)?) {
-            changed = Some(file.display());
-            break;
-        }
-    }
-    match changed {
+    let unnamed = files.is_empty();
+    let files = NamedFiles::at(files, &mut HashMap::new())?;
+    match files.changed_since(&directory.files()?) {
         Some(file) if now.set == before.set => {
             return Err(Error::input(format!(
                 "{file}: not what it was when {} was trained, so that samples that were trained might test; \
@@ -45,7 +39,7 @@ pub(crate) fn check_split(
         }
         // Other data.
         Some(_) => return Ok(()),
-        None if files.is_empty() && now.set != before.set => return Ok(()),
+        None if unnamed && now.set != before.set => return Ok(()),
         None => {}
     }
     if now.task != before.task {

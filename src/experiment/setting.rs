@@ -22,10 +22,10 @@ const ONE_OF: [&str; 8] = [
 
 /// Keys of a device's table of which one takes the place of the others: a sheet's are not laid under it.
 const INSTEAD: [(&str, &[&str]); 4] = [
-    ("illumination", &["radius", "image"]),
-    ("levels", &["count", "values_uS"]),
-    ("programming", &["error_uS", "error_terms", "error_points_uS"]),
-    ("read_noise", &["sd_uS", "sd_points_uS"]),
+    ("device.spim.illumination", &["radius", "image"]),
+    ("device.crossbar.levels", &["count", "values_uS"]),
+    ("device.crossbar.programming", &["error_uS", "error_terms", "error_points_uS"]),
+    ("device.crossbar.read_noise", &["sd_uS", "sd_points_uS"]),
 ];
 
 /// A TOML error with its place, types in plain words and, for unknown names, the nearest known one.
@@ -148,20 +148,15 @@ pub(crate) fn set_value(table: &mut Table, path: &str, value: Value) -> Option<(
 /// `under`. Where only one key may be present, that of `table` stays the one.
 pub(super) fn lay_under(table: &mut Table, under: Table, path: &str) {
     let chosen = ONE_OF.contains(&path) && !table.is_empty();
-    let last = path.rsplit('.').next().unwrap_or(path);
-    let instead = INSTEAD.iter().filter(|(name, _)| path.starts_with("device.") && *name == last);
-    let instead: Vec<&[&str]> = instead.map(|(_, keys)| *keys).collect();
-    let own: Vec<String> = table.keys().cloned().collect();
-    let replaced = |key: &str| {
-        let with = |keys: &&&[&str]| keys.contains(&key);
-        instead.iter().find(with).is_some_and(|keys| own.iter().any(|own| keys.contains(&&**own)))
-    };
+    let instead =
+        INSTEAD.iter().find(|(table, _)| *table == path).map_or(&[][..], |(_, keys)| keys);
+    let said = instead.iter().any(|key| table.contains_key(*key));
     for (key, value) in under {
         match (table.get_mut(&key), value) {
             (Some(Value::Table(own)), Value::Table(under)) => {
                 lay_under(own, under, &format!("{path}.{key}"));
             }
-            (None, value) if !chosen && !replaced(&key) => {
+            (None, value) if !(chosen || said && instead.contains(&&*key)) => {
                 table.insert(key, value);
             }
             _ => {}

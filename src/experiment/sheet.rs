@@ -11,7 +11,7 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -22,7 +22,7 @@ use super::setting::{located, set, set_value};
 use crate::coupler::crossbar::CrossbarDevice;
 use crate::coupler::spim::SpimDevice;
 use crate::error::did_you_mean;
-use crate::file::read_text;
+use crate::file::{read_text, write_text};
 use crate::quantity::unit;
 use crate::{Error, Result};
 
@@ -277,6 +277,32 @@ impl Sheet {
             text += &format!("\n[{key}]\nvalue = {value}\nunit = {unit}\nsource = {source}\n");
         }
         Self::parse(&text, &self.title).map(|_| text)
+    }
+
+    /// Writes it to the file `path`; the phases of a `response` (radians, one a level) and where they are
+    /// from into a table beside it, which it then names.
+    ///
+    /// # Errors
+    /// Those of [`to_toml`](Self::to_toml), before anything is written; when a file cannot be written.
+    pub fn write(&mut self, path: &Path, response: Option<(&[f64], &str)>) -> Result<()> {
+        let table = Self::response_beside(path);
+        if let Some((_, source)) = response {
+            // It is seen from where the sheet is.
+            let name = table.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let number = Number { value: name.into(), unit: "rad".into(), source: source.into() };
+            self.numbers.insert("response.table".into(), number);
+        }
+        let text = self.to_toml()?;
+        if let Some((phases, _)) = response {
+            let phases: Vec<String> = phases.iter().map(f64::to_string).collect();
+            write_text(&table, &(phases.join("\n") + "\n"))?;
+        }
+        write_text(path, &text)
+    }
+
+    /// Where the table of phases of a sheet at `path` is written.
+    pub fn response_beside(path: &Path) -> PathBuf {
+        path.with_extension("response.csv")
     }
 
     /// The device of these numbers alone.

@@ -102,7 +102,8 @@ fn exported<T: Real>(
     out: &Path,
 ) -> Result<Manifest> {
     let path = run.checkpoint();
-    check_split(run, &run.experiment(&[])?, experiment)?;
+    let trained = run.experiment(&[])?;
+    check_split(run, &trained, experiment)?;
     let checkpoint = run.read_checkpoint::<T>()?;
     let mut session = Session::<T>::new(experiment.simulated())?;
     session.trainer.load(&checkpoint, false, &path)?;
@@ -137,7 +138,7 @@ fn exported<T: Real>(
     test_set::write_scaling(&mut bundle, &session.scaler)?;
     // What a reader of these files will find: the machine as it is built from them.
     let (mut expected, told) = expectation::<T>(bundle.path(), &manifest)?;
-    let mut own = run.experiment(&[])?.simulated().machine::<T>()?;
+    let mut own = trained.simulated().machine::<T>()?;
     checkpoint.program(own.as_mut(), false, &path)?;
     let as_trained = objective.labels(&infer_outputs(own.as_mut(), test)?, meaning);
     expected.compare(&told, &as_trained, &test.labels);
@@ -154,7 +155,8 @@ fn exported<T: Real>(
     bundle.write("README.txt", "how to load this", None, |file| {
         file.write_all(manifest.instructions().as_bytes())
     })?;
-    let protocol = protocol::protocol(bundle.path(), &manifest, test, meaning)?;
+    let resolution = session.trainer.system().resolution();
+    let protocol = protocol::protocol(bundle.path(), &manifest, test, meaning, resolution)?;
     let what = "what a bench does with these files, with the numbers of this machine";
     bundle.write(PROTOCOL, what, None, |file| file.write_all(protocol.as_bytes()))?;
     manifest.files = bundle.files().to_vec();

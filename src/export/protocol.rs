@@ -22,11 +22,9 @@ use crate::system::{Activation, Cost, CouplingKind, Dynamics, Phase, Resolution}
 
 /// Nodes of which a worked example shows every number.
 const SHOWN: usize = 24;
-/// Deviations of noise within which a force is none, as the relaxation has it.
-const NOISE: f64 = 8.0;
 
 /// The text for the machine of `manifest`, held by the files in `directory`, whose outputs stand for
-/// what `meaning` says.
+/// what `meaning` says and which resolves forces as `resolution` says.
 ///
 /// # Errors
 /// When the files cannot be read, or the machine cannot be built of them.
@@ -35,14 +33,14 @@ pub(super) fn protocol<T: Real>(
     manifest: &Manifest,
     test: &Examples<T>,
     meaning: &Outputs,
+    resolution: Option<Resolution>,
 ) -> Result<String> {
     let experiment = manifest.experiment(directory)?;
-    let machine = experiment.machine::<T>().ok();
     let mut text = String::new();
     let written = [
         nodes(&mut text, &experiment, meaning),
         couplings(&mut text, &experiment, manifest),
-        relaxation(&mut text, &experiment, machine.and_then(|machine| machine.resolution())),
+        relaxation(&mut text, &experiment, resolution),
         reading(&mut text, &experiment, manifest),
         learning(&mut text, &experiment, meaning),
     ];
@@ -213,9 +211,10 @@ fn relaxation(
         (0, Some(resolution)) => writeln!(
             text,
             "   Here a measured F has noise, {:.2e} rms, and seldom is as small: after {} steps a sample has settled where no |F| is\n   \
-             beyond {NOISE} times that; others are read as they are, and do not train.",
+             beyond {} times that; others are read as they are, and do not train.",
             resolution.noise * (samples as f64).sqrt(),
-            relaxation.max_steps
+            relaxation.max_steps,
+            Resolution::MARGIN
         )?,
         (steps, _) => writeln!(text, "   It ends after {steps} steps, settled or not.")?,
     }

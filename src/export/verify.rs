@@ -12,9 +12,6 @@ use crate::experiment::{Device, Experiment, in_precision};
 use crate::file::sha256;
 use crate::training::{Fit, Score};
 
-/// How what is told of a file ends that is not there.
-const MISSING: &str = ": missing";
-
 /// What became of an export.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verification {
@@ -135,12 +132,13 @@ pub fn verify(directory: &Path) -> Result<Verification> {
     let mut told = HashSet::new();
     problems.retain(|problem| told.insert(problem.clone()));
     // A file that is not there cannot be read either.
-    let missing: Vec<String> =
-        problems.iter().filter_map(|problem| Some(problem.strip_suffix(MISSING)?.into())).collect();
-    let again = |problem: &String| {
-        missing.iter().any(|file| problem.contains(&format!("{file}: cannot be read")))
-    };
-    problems.retain(|problem| !again(problem));
+    let missing: Vec<String> = manifest
+        .files
+        .iter()
+        .filter(|entry| !directory.join(&entry.file).is_file())
+        .map(|entry| format!("{}: cannot be read", entry.file))
+        .collect();
+    problems.retain(|problem| !missing.iter().any(|again| problem.contains(again)));
     let found = Found::new(experiment.data.task, score);
     Ok(Verification { ok: problems.is_empty(), problems, found, test_samples })
 }
@@ -154,7 +152,7 @@ fn damaged_files(directory: &Path, manifest: &Manifest) -> Vec<String> {
     let check = |entry: &super::FileEntry| {
         let path = directory.join(&entry.file);
         if !path.is_file() {
-            return Some(format!("{}{MISSING}", entry.file));
+            return Some(format!("{}: missing", entry.file));
         }
         match sha256(&path) {
             Err(error) => Some(error.to_string()),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::data::separator;
 use crate::file::{limits, read_text};
 use crate::quantity::unit;
 use crate::{Error, Result};
@@ -26,12 +27,11 @@ impl Columns {
     pub fn read(path: &Path) -> Result<Self> {
         let text = read_text(path)?;
         let wrong = |message: String| Error::input(format!("{}: {message}", path.display()));
-        // Semicolons and tabs leave the comma to numbers.
-        let head =
-            text.lines().find(|line| !line.trim_start().starts_with('#')).unwrap_or_default();
-        let delimiter = [b';', b'\t'].into_iter().find(|by| head.as_bytes().contains(by));
+        let is_comment = |line: &&str| line.trim_start().starts_with('#');
+        let head = text.lines().find(|line| !is_comment(line)).unwrap_or_default();
+        let separator = separator(head.as_bytes());
         let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter.unwrap_or(b','))
+            .delimiter(separator)
             .comment(Some(b'#'))
             .trim(csv::Trim::All)
             .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
@@ -54,7 +54,8 @@ impl Columns {
         if cells.is_empty() {
             return Err(wrong("no measurement: expected at least one line below the names".into()));
         }
-        let decimal_comma = delimiter.is_some();
+        // Other separators leave the comma to numbers.
+        let decimal_comma = separator != b',';
         Ok(Self { path: path.to_owned(), names, cells, lines, decimal_comma })
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::arithmetic::{Span, Statistics};
+
 /// A number and its standard error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
@@ -14,10 +16,9 @@ pub struct Estimate {
 impl Estimate {
     /// The mean of `values`, and its standard error by their scatter.
     pub fn mean(values: &[f64]) -> Self {
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let error = if values.len() > 1 { (variance(values) / n).sqrt() } else { f64::NAN };
-        Self { value: mean, error }
+        let of = Statistics::of(values, Span::All);
+        let error = of.and_then(|of| Some(of.deviation? / (of.n as f64).sqrt()));
+        Self { value: of.map_or(f64::NAN, |of| of.mean), error: error.unwrap_or(f64::NAN) }
     }
 
     /// The standard deviation of what `values` are estimates of, each of a variance of its own in
@@ -29,11 +30,17 @@ impl Estimate {
         }
         let (all, n) = (variance(values), values.len() as f64);
         let beside = own.iter().sum::<f64>() / own.len().max(1) as f64;
-        let left = (all - beside).max(0.0);
         // The deviation of a variance of n normal numbers is sqrt(2 / (n - 1)) of it.
-        let error = all * (2.0 / (n - 1.0)).sqrt();
-        let value = left.sqrt();
-        Self { value, error: if value > 0.0 { error / (2.0 * value) } else { error.sqrt() } }
+        Self { value: all - beside, error: all * (2.0 / (n - 1.0)).sqrt() }.root()
+    }
+
+    /// The root of what cannot be below 0.
+    #[must_use]
+    pub fn root(self) -> Self {
+        let value = self.value.max(0.0).sqrt();
+        // Where the root is 0, as far as it may be from there.
+        let error = if value > 0.0 { self.error / (2.0 * value) } else { self.error.sqrt() };
+        Self { value, error }
     }
 
     /// This times a number that is known.
@@ -62,9 +69,7 @@ pub(super) fn rounded(value: f64, digits: usize) -> f64 {
 
 /// With n - 1 in the denominator; 0 of one number.
 pub(super) fn variance(values: &[f64]) -> f64 {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0)
+    Statistics::of(values, Span::All).and_then(|of| of.deviation).unwrap_or(0.0).powi(2)
 }
 
 #[cfg(test)]

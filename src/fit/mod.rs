@@ -48,8 +48,8 @@ pub struct Fitted {
     pub kind: &'static str,
     /// Numbers of its datasheet by key.
     pub numbers: BTreeMap<String, Number>,
-    /// The phase of each level, radians; empty but of a response.
-    pub phases: Vec<f64>,
+    /// The phase of each level, radians, and where they are from.
+    pub response: Option<(Vec<f64>, String)>,
     /// What was found, in words: name and value with its standard error.
     pub lines: Vec<(String, String)>,
     /// Data and model over each other.

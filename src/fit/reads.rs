@@ -8,9 +8,56 @@ use crate::{Error, Result};
 /// Points of a curve at most: cells of similar conductance stand in one.
 const POINTS: usize = 8;
 
+/// Deviations of conductances that should be one, against their mean.
+pub(super) struct Deviations {
+    /// Each group's mean and deviation.
+    pub groups: Vec<(f64, f64)>,
+    /// The curve through groups of similar conductance: mean and pooled deviation.
+    pub curve: Vec<(f64, f64)>,
+    /// The relative standard error of a deviation of the curve.
+    error: f64,
+}
+
+impl Deviations {
+    /// Of the rows of a table with the same text in column `key`; `mean` says where a group stands, by its
+    /// rows.
+    ///
+    /// # Errors
+    /// `once` where no group has two rows.
+    pub fn of(
+        table: &Columns,
+        key: &str,
+        mean: impl Fn(&[usize]) -> f64,
+        once: &str,
+    ) -> Result<Self> {
+        let held = table.numbers("conductance_uS")?;
+        let mut groups = Vec::new();
+        for (_, rows) in table.groups(key)? {
+            if rows.len() > 1 {
+                let own: Vec<f64> = rows.iter().map(|row| held[*row]).collect();
+                groups.push((mean(&rows), variance(&own), rows.len()));
+            }
+        }
+        if groups.is_empty() {
+            return Err(Error::input(format!("{}: {once}", table.path().display())));
+        }
+        let freedom: usize = groups.iter().map(|(_, _, n)| n - 1).sum();
+        let of_groups = groups.iter().map(|(mean, square, _)| (*mean, square.sqrt())).collect();
+        let curve = curve(groups);
+        // Of a deviation from so many degrees of freedom in each point.
+        let error = (curve.len() as f64 / (2.0 * freedom as f64)).sqrt();
+        Ok(Self { groups: of_groups, curve, error })
+    }
+
+    /// How well each deviation is known, in words.
+    pub fn known(&self) -> String {
+        format!("each deviation to {:.0} %", 100.0 * self.error)
+    }
+}
+
 /// Cells by mean, deviation and how many reads: the curve through groups of cells of similar
 /// conductance, each point [mean, pooled deviation].
-pub(super) fn curve(mut cells: Vec<(f64, f64, usize)>) -> Vec<(f64, f64)> {
+fn curve(mut cells: Vec<(f64, f64, usize)>) -> Vec<(f64, f64)> {
     cells.sort_by(|a, b| a.0.total_cmp(&b.0));
     let each = cells.len().div_ceil(POINTS);
     let mut curve: Vec<(f64, f64)> = Vec::new();
@@ -29,36 +76,20 @@ pub(super) fn curve(mut cells: Vec<(f64, f64, usize)>) -> Vec<(f64, f64)> {
 
 pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     let reads = table.numbers("conductance_uS")?;
-    let mut cells = Vec::new();
-    for (_, rows) in table.groups("cell")? {
-        let own: Vec<f64> = rows.iter().map(|row| reads[*row]).collect();
-        if own.len() > 1 {
-            cells.push((own.iter().sum::<f64>() / own.len() as f64, variance(&own), own.len()));
-        }
-    }
-    if cells.is_empty() {
-        let path = table.path().display();
-        return Err(Error::input(format!(
-            "{path}: every cell is read once: expected at least two reads"
-        )));
-    }
-    let dots = cells.iter().map(|(mean, square, _)| (*mean, square.sqrt())).collect();
-    let freedom: usize = cells.iter().map(|(_, _, n)| n - 1).sum();
-    let count = cells.len();
-    let curve = curve(cells);
+    let mean = |rows: &[usize]| rows.iter().map(|row| reads[*row]).sum::<f64>() / rows.len() as f64;
+    let once = "every cell is read once: expected at least two reads";
+    let deviations = Deviations::of(table, "cell", mean, once)?;
+    let what = format!("{} reads of {} cells", table.len(), deviations.groups.len());
     let mut found = Fitted::new("crossbar");
-    let what = format!("{} reads of {count} cells", table.len());
-    // Of a deviation from so many degrees of freedom in each point.
-    let error = (curve.len() as f64 / (2.0 * freedom as f64)).sqrt();
-    let source = format!("{}; each deviation to {:.0} %", source(table, &what), 100.0 * error);
-    found.number("read_noise.sd_points_uS", points(&curve), "uS", source);
-    found.say("read noise", format!("{} points to {:.0} % each", curve.len(), 100.0 * error));
+    let source = format!("{}; {}", source(table, &what), deviations.known());
+    found.number("read_noise.sd_points_uS", points(&deviations.curve), "uS", source);
+    found.say("read noise", format!("{} points, {}", deviations.curve.len(), deviations.known()));
     found.panels.push(Panel {
         name: "read-noise",
         caption: format!("Read noise: {what}; the line is what the datasheet says"),
         axes: ["Conductance (µS)".into(), "Deviation of reads (µS)".into()],
-        dots,
-        lines: vec![curve],
+        dots: deviations.groups,
+        lines: vec![deviations.curve],
         logarithmic: false,
     });
     Ok(found)

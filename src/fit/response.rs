@@ -96,8 +96,6 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     let mut found = Fitted::new("spim");
     let source = format!("{}; {:.4} rad rms from the line", source(table, &what), residual);
     found.number("quantisation.bits", i64::from(bits), "bit", source.clone());
-    // The place of the table is known to who writes the sheet.
-    found.number("response.table", "", "rad", source);
     found.say("bits", bits);
     found.say("stroke", format!("{:.4} rad, {:.3} pi", stroke, stroke / PI));
     found.say("residual", format!("{residual:.4} rad rms"));
@@ -111,7 +109,7 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
         ],
         logarithmic: false,
     });
-    found.phases = phases.into_iter().map(|phase| rounded(phase, 9)).collect();
+    found.response = Some((phases.into_iter().map(|phase| rounded(phase, 9)).collect(), source));
     Ok(found)
 }
 

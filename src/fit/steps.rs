@@ -181,15 +181,11 @@ fn noise(ways: &[&Way]) -> [Estimate; 2] {
     let reads = Estimate::mean(&products).times(-1.0);
     let read = reads.value.max(0.0);
     let all = Estimate::mean(&squares);
-    let own = (all.value - 2.0 * read).max(0.0);
-    let per_square = n / means;
-    let fraction = (own * per_square).sqrt();
-    let error = (all.error.powi(2) + 4.0 * reads.error.powi(2)).sqrt() * per_square;
-    let of_root = |root: f64, error: f64| Estimate {
-        value: root,
-        error: if root > 0.0 { error / (2.0 * root) } else { error.sqrt() },
+    let own = Estimate {
+        value: all.value - 2.0 * read,
+        error: (all.error.powi(2) + 4.0 * reads.error.powi(2)).sqrt(),
     };
-    [of_root(read.sqrt(), reads.error), of_root(fraction, error)]
+    [reads.root(), own.times(n / means).root()]
 }
 
 pub(super) fn fit(table: &Columns) -> Result<Fitted> {
@@ -245,17 +241,17 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
         return Err(few("pulses up do not raise the conductance"));
     }
     let asymmetry = down_mean.map(|down| {
-        let (less, more) =
-            if down.value > up_mean.value { (up_mean, down) } else { (down, up_mean) };
-        let ratio = less.value / more.value;
+        let (ratio, sign) = match down.value > up_mean.value {
+            true => (up_mean.value / down.value, -1.0),
+            false => (down.value / up_mean.value, 1.0),
+        };
         // What a cell's steps up and down share is in neither side.
-        let apart: Vec<f64> =
-            ups.iter().zip(&downs).map(|(u, d)| u / up_mean.value - d / down.value).collect();
-        let paired = Estimate::mean(&apart).error;
-        let alone = (less.error / less.value).hypot(more.error / more.value);
-        let error = ratio * if ups.len() == downs.len() { paired } else { alone };
-        let value = if down.value > up_mean.value { ratio - 1.0 } else { 1.0 - ratio };
-        Estimate { value, error }
+        let apart = ups.iter().zip(&downs).map(|(u, d)| u / up_mean.value - d / down.value);
+        let relative = match ups.len() == downs.len() {
+            true => Estimate::mean(&apart.collect::<Vec<_>>()).error,
+            false => (up_mean.error / up_mean.value).hypot(down.error / down.value),
+        };
+        Estimate { value: sign * (1.0 - ratio), error: ratio * relative }
     });
     // Each cell's deviation, common to both ways and of one against the other, in units of the step.
     let relative = |values: &[f64], mean: f64| -> Vec<f64> {

@@ -184,6 +184,9 @@ pub struct Resolution {
 }
 
 impl Resolution {
+    /// How many standard deviations of a measured force, or of what it does to a node, may show at rest.
+    pub const MARGIN: f64 = 8.0;
+
     /// Why a `force` on the nodes of each of `samples` samples is lost, if it is.
     pub fn loses(&self, force: f64, samples: usize) -> Option<String> {
         let Self { tolerance, noise } = *self;

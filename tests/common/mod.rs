@@ -1,12 +1,18 @@
 //! A place of its own for each test, and the program run in it.
 #![allow(dead_code)]
 
+use std::borrow::Borrow;
 use std::fs;
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use equilux::file::matrix::npy_bytes;
+use nalgebra::DMatrix;
 use serde_json::Value;
 use tempfile::TempDir;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 /// A small feedforward network on the embedded digits: trains in a moment, and more than one lane
 /// of samples a batch.
@@ -120,4 +126,22 @@ pub fn refusal(output: &Output, status: i32) -> String {
 /// The bytes of a file.
 pub fn bytes(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// An archive of numpy with these `.npy` files.
+pub fn npz(arrays: &[(&str, Vec<u8>)], method: CompressionMethod) -> Vec<u8> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(method);
+    for (name, content) in arrays {
+        archive.start_file(format!("{name}.npy"), options).unwrap();
+        archive.write_all(content).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+/// Writes an archive of these matrices to `path`.
+pub fn write_npz(path: &Path, arrays: &[(&str, impl Borrow<DMatrix<f64>>)]) {
+    let arrays: Vec<(&str, Vec<u8>)> =
+        arrays.iter().map(|(name, matrix)| (*name, npy_bytes(matrix.borrow()).unwrap())).collect();
+    fs::write(path, npz(&arrays, CompressionMethod::Deflated)).unwrap();
 }

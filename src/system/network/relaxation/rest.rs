@@ -20,13 +20,13 @@ use super::Relaxer;
 use crate::Result;
 use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
-use crate::system::Start;
+use crate::system::{Resolution, Start};
 
 /// Time constants after a push at which it must be shrinking.
 const LOOK: f64 = 2.0;
 
 /// How many standard deviations of a read, or of what it does to a node, may show at rest.
-const MARGIN: f64 = 8.0;
+const MARGIN: f64 = Resolution::MARGIN;
 
 /// The spread of values anywhere in a range of half width 1: 1 / sqrt 3.
 const ANYWHERE: f64 = 0.577;
