@@ -151,6 +151,7 @@ fn training_rate(layers: &[usize], tables: &str) -> f64 {
         train: examples(SAMPLES),
         validation: None,
         test: examples(64),
+        test_samples: (0..64).collect(),
         outputs: Outputs::Classes(classes),
         inputs: FEATURES,
     };

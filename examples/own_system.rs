@@ -171,6 +171,7 @@ pub fn data() -> Parts<f64> {
         train: points(120, 0.0),
         validation: None,
         test: points(60, 0.4),
+        test_samples: (0..60).collect(),
         outputs: Outputs::Classes(vec!["first".into(), "second".into()]),
         inputs: 2,
     }

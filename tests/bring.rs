@@ -100,6 +100,14 @@ fn new_samples_are_scaled_as_the_training_part_was() {
     fs::write(place.path("x.toml"), WINE.replace("'wine'", "'wine.csv'")).unwrap();
     place.equilux(&["train", "x.toml", "--out", "run"]).success();
     let whole = place.json(&["predict", "run", "--data", "wine.csv", "--out", "all.npz"]);
+    // The test part says which samples of the set it has.
+    place.equilux(&["predict", "run", "--out", "p.npz"]).success();
+    let [places, own, all] = [("p", "sample"), ("p", "nodes"), ("all", "nodes")]
+        .map(|(file, array)| place.array(&format!("{file}.npz"), array));
+    assert!(places.len() == 36 && places[35] > 100.0, "{places}");
+    for (row, place) in own.row_iter().zip(&places) {
+        assert_eq!(row, all.row(*place as usize));
+    }
     // The same samples, with columns in another order and no labels.
     let names: Vec<&str> = wine.feature_names.iter().rev().map(String::as_str).collect();
     let mut text = names.join(";") + "\n";

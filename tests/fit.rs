@@ -286,12 +286,27 @@ fn what_is_no_measurement_is_refused() {
         ),
         ("cell,time_s,conductance_uS\n1,1,2\n1,2,2\n", "expected at least three times"),
         ("target_uS,conductance_uS\n1,1\n2,2\n", "every target was written once"),
+        ("target_uS,conductance_uS\n1,1\n-2,2\n", "line 3: target_uS = -2: expected 0 or more"),
+        (
+            "cell,conductance_uS\n1,2\n1,2.1\n2,-3\n2,-3.1\n",
+            "line 4: conductances of -3.050 uS: expected 0 or more on average",
+        ),
     ] {
         place.file("m.csv", text);
         let refused = place.refused(2, &["fit", "m.csv", "--out", "x.toml"]);
         assert!(refused.contains(expected), "{text:?}: {refused}");
         assert!(!place.path("x.toml").exists() && !place.path("x.html").exists());
     }
+    // Noise takes reads of cells at 0 below it; their means, all of them 0, are one point.
+    let noise = |row: usize| if row % 2 == 0 { 0.1 } else { -0.1 - 0.01 * (row / 4) as f64 };
+    let rows = (0..40).map(|row| format!("{},{}\n", row / 4, noise(row)));
+    place.file("noise.csv", format!("cell,conductance_uS\n{}", rows.collect::<String>()));
+    let found = place.json(&["fit", "noise.csv", "--out", "noise.toml"]);
+    let points = found["numbers"]["read_noise.sd_points_uS"]["value"].as_array().unwrap();
+    let squares: f64 = (0..10).map(|cell| (0.2 + 0.01 * f64::from(cell)).powi(2) / 3.0).sum();
+    assert_eq!(points.len(), 1, "{points:?}");
+    let expected = (squares / 10.0).sqrt();
+    assert!((points[0][1].as_f64().unwrap() / expected - 1.0).abs() < 1e-3, "{points:?}");
     place.file("a.csv", "level,phase_rad\n0,0\n1,1\n");
     place.file("b.csv", "cell,conductance_uS\n1,2\n1,2.1\n");
     let refused = place.refused(2, &["fit", "a.csv", "b.csv", "--out", "x.toml"]);

@@ -131,6 +131,10 @@ fn a_run_tells_values_in_their_units_everywhere() {
     assert_eq!(column(&place, "run/metrics.csv", "test_rmse")[39], summary["test_rmse"]);
 
     // The test part, sample by sample.
+    let places = column(&place, "run/predictions.csv", "sample");
+    let proline = column(&place, "run/predictions.csv", "proline");
+    let all = column(&place, "wine.csv", "proline");
+    assert!(places.iter().zip(&proline).all(|(at, value)| all[*at as usize] == *value));
     let mut means = [0.0; 3];
     for (at, name) in ["hue", "proline"].into_iter().enumerate() {
         let known = column(&place, "run/predictions.csv", name);

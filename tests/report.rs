@@ -254,6 +254,25 @@ fn runs_are_compared_by_what_differs() {
         "{printed}"
     );
     assert!(place.printed(&["compare", "b", "c"]).contains("(the same configuration)"));
+    // A number of a device is compared with those of others of its kind.
+    for (name, device, more) in [
+        ("exact", "exact", "training.epochs=1"),
+        ("generic", "crossbar-generic", "training.epochs=1"),
+        ("finer", "crossbar-generic", "device.crossbar.adc.bits=9"),
+    ] {
+        let own = ["train", "small.toml", "--device", device, "--out", name, "--set", more];
+        place.json(&[&own[..], &["--set", "training.epochs=1"]].concat());
+    }
+    let found = place.json(&["compare", "exact", "generic"]);
+    let other = serde_json::json!({
+        "device": ["\"exact\"", "\"crossbar\""],
+        "device.crossbar.sheet": [null, "\"crossbar-generic\""],
+    });
+    assert_eq!(found["differs"], other);
+    let found = place.json(&["compare", "exact", "generic", "finer"]);
+    let bits = serde_json::json!([null, "8", "9"]);
+    assert_eq!(found["differs"]["device.crossbar.adc.bits"], bits, "{found}");
+    assert_eq!(found["differs"].as_object().unwrap().len(), 3, "{found}");
     assert!(
         place
             .refused(2, &["compare", "a", "missing"])

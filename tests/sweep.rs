@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Place, bytes};
+use equilux::study::Study;
 use serde_json::Value;
 
 /// Forty runs of a small network on Wine, each a few milliseconds.
@@ -483,4 +484,20 @@ fn is_the_same_table(place: &Place) {
             "{name}"
         );
     }
+}
+
+#[test]
+fn a_key_of_a_study_is_unset_by_none() {
+    let place = Place::new();
+    let base = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/wine-spim.toml");
+    let study = "seeds = 1\n[set]\ndevice.spim.camera.noise = 'none'\n[[axis]]\n\
+                 key = 'device.spim.camera.bits'\nvalues = ['none', 9]\n";
+    place.file("study.toml", format!("base = {base:?}\n{study}"));
+    let study = Study::load(&place.path("study.toml")).unwrap();
+    let cameras = study.runs().unwrap().into_iter().map(|run| {
+        let table: toml::Table = run.experiment.to_toml().parse().unwrap();
+        let camera = table["device"]["spim"]["camera"].clone();
+        (camera["bits"].as_integer().unwrap(), camera["noise"].as_float().unwrap())
+    });
+    assert_eq!(cameras.collect::<Vec<_>>(), [(0, 0.0), (9, 0.0)]);
 }

@@ -120,17 +120,33 @@ fn keys(experiment: &Experiment) -> BTreeMap<String, String> {
     if let Ok(value) = toml::Value::try_from(experiment) {
         collect(&value, "", &mut found);
     }
+    // One of several tables is chosen by its name.
+    let kind = family(found.keys().find_map(|key| key.strip_prefix("device.")));
+    if let Some(kind) = kind.map(str::to_owned) {
+        found.insert("device".into(), format!("{kind:?}"));
+    }
     found
 }
 
-/// The keys that are not the same in all of `configs`, with their values.
+/// The family of devices whose key this is, below `device`.
+fn family(key: Option<&str>) -> Option<&str> {
+    Some(key?.split('.').next()?)
+}
+
+/// The keys that are not the same in all of `configs`, with their values. Numbers of a device, its
+/// datasheet aside, are compared among devices of its family.
 fn differing(configs: &[BTreeMap<String, String>]) -> Vec<(String, Vec<Option<String>>)> {
     let all: std::collections::BTreeSet<&String> =
         configs.iter().flat_map(BTreeMap::keys).collect();
     let values =
         |key: &String| configs.iter().map(|config| config.get(key).cloned()).collect::<Vec<_>>();
-    all.into_iter()
-        .map(|key| (key.clone(), values(key)))
-        .filter(|(_, values)| values.iter().any(|value| *value != values[0]))
-        .collect()
+    let differs = |(key, values): &(String, Vec<Option<String>>)| {
+        let own = family(key.strip_prefix("device.")).filter(|_| !key.ends_with(".sheet"));
+        let own = own.map(|kind| format!("{kind:?}"));
+        let beside = values.iter().zip(configs);
+        let mut beside = beside.filter(|(_, of)| own.is_none() || of.get("device") == own.as_ref());
+        let first = beside.next();
+        beside.any(|(value, _)| first.is_none_or(|(first, _)| value != first))
+    };
+    all.into_iter().map(|key| (key.clone(), values(key))).filter(differs).collect()
 }

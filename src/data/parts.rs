@@ -64,6 +64,8 @@ pub struct Parts<T: Real> {
     pub validation: Option<Examples<T>>,
     /// Test samples; none when `test_fraction` is 0.
     pub test: Examples<T>,
+    /// Which sample of the set each test sample is, from 0.
+    pub test_samples: Vec<usize>,
     /// What the machine's outputs stand for: classes, or targets with their ranges.
     pub outputs: Outputs,
     /// Features of a sample: the machine's inputs.
@@ -134,6 +136,7 @@ impl<T: Real> Parts<T> {
             train,
             validation,
             test,
+            test_samples: split.test,
             inputs: dataset.features.nrows(),
             outputs,
         };

@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::places::{from_here, rename_files};
-use super::setting::{lay_under, located, remove_value, set, unset, value_at};
+use super::setting::{lay_under, leaves, located, remove_value, set, set_value, value_at};
 use super::sheet::Sheet;
 use super::{Device, Experiment};
 use crate::file::read_text;
@@ -79,47 +79,45 @@ impl Experiment {
         for setting in settings {
             set(&mut table, setting)?;
         }
-        let unset: Vec<&str> = settings.iter().filter_map(|setting| unset(setting)).collect();
         let settings = if settings.is_empty() {
             String::new()
         } else {
             format!("--set {}", settings.join(" --set "))
         };
-        Self::resolve_without(table, name, &settings, &unset)
+        Self::resolve(table, name, &settings)
     }
 
     /// The experiment of `table`, the content of the file `name` after the changes `settings`, both
-    /// as errors are to call them.
+    /// as errors are to call them. A key that says `none` is as if nobody had stated it, unless it knows
+    /// that name.
     ///
     /// # Errors
     /// As [`load`](Self::load), without lines and columns.
-    pub(crate) fn resolve(table: Table, name: &str, settings: &str) -> Result<Self> {
-        Self::resolve_without(table, name, settings, &[])
-    }
-
-    /// [`resolve`](Self::resolve) with the keys `unset`, which say `none`, as if nobody had stated
-    /// them; one that knows the name `none` takes it.
-    fn resolve_without(
-        mut table: Table,
-        name: &str,
-        settings: &str,
-        unset: &[&str],
-    ) -> Result<Self> {
+    pub(crate) fn resolve(mut table: Table, name: &str, settings: &str) -> Result<Self> {
+        let unset = leaves(&table, "").into_iter();
+        let unset = unset.filter(|(_, value)| value.as_str() == Some("none"));
+        let mut unset: Vec<String> = unset.map(|(key, _)| key).collect();
         fill_in_sheet(&mut table)?;
         let source = if settings.is_empty() { name } else { settings };
-        let mut gone: Vec<&str> = Vec::new();
-        for key in unset {
-            match table.clone().try_into::<Self>() {
+        let mut without = table.clone();
+        unset.iter().for_each(|key| remove_value(&mut without, key));
+        let mut known = Vec::new();
+        for key in &unset {
+            let mut with = without.clone();
+            set_value(&mut with, key, "none".into());
+            match with.try_into::<Self>() {
+                Ok(_) => known.push(key.clone()),
                 Err(e) if e.message().starts_with("unknown field") => {
                     return Err(located(source, &e));
                 }
-                Err(_) => {
-                    remove_value(&mut table, key);
-                    gone.push(key);
-                }
-                Ok(_) => {}
+                Err(_) => {}
             }
         }
+        for key in &known {
+            set_value(&mut without, key, "none".into());
+        }
+        let table = without;
+        unset.retain(|key| !known.contains(key));
         let device = table.get("device").and_then(Value::as_str).map(String::from);
         let mut experiment: Self = table.try_into().map_err(|e| {
             match device.filter(|name| Sheet::names().any(|known| known == name)) {
@@ -133,7 +131,7 @@ impl Experiment {
         })?;
         // Its file would be filled in again with what a datasheet says of a key that it leaves out.
         let all = Table::try_from(&experiment).unwrap_or_default();
-        if gone.iter().any(|key| value_at(&all, key).is_none()) {
+        if unset.iter().any(|key| value_at(&all, key).is_none()) {
             experiment.device.forget_sheet();
         }
         let source =
@@ -334,7 +332,8 @@ mod tests {
         let again = Experiment::parse(&without.to_toml(), "config.toml", &[]).unwrap();
         assert_eq!(again, without);
         // A choice of that name is taken, and what is no key is none.
-        with(&["device.spim.patterns.rounding=none"]).unwrap();
+        let chosen = ["data.scaling=none", "device.spim.camera.bits=none"];
+        assert_eq!(with(&chosen).unwrap().data.scaling, crate::data::Scaling::None);
         let unknown = with(&["device.spim.camera.bit=none"]).unwrap_err().to_string();
         assert!(unknown.contains("did you mean `bits`?"), "{unknown}");
     }

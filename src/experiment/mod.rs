@@ -56,7 +56,7 @@ pub use prediction::Predictions;
 pub use run_directory::RunDirectory;
 pub(crate) use same_split::check_split;
 pub use session::{Given, Session, outcome};
-pub(crate) use setting::{located, set_value};
+pub(crate) use setting::{leaves, located, set_value};
 pub use sheet::{Number, Sheet};
 pub use training::TrainingConfig;
 pub use training_run::{Moment, Place, TrainingRun};

@@ -18,6 +18,8 @@ use crate::{Error, Result};
 /// What was measured of samples at rest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Predictions {
+    /// Which sample of its set each is, from 0.
+    pub samples: Vec<usize>,
     /// Node values, outputs included, nodes x samples.
     pub nodes: DMatrix<f64>,
     /// The outputs, outputs x samples.
@@ -43,9 +45,16 @@ impl<T: Real> Session<T> {
     /// # Errors
     /// Those of [`examples`](Self::examples), and when the machine does not take them.
     pub fn predict(&mut self, samples: Option<&Samples>) -> Result<Predictions> {
-        let (examples, known) = match samples {
-            None => (self.trainer.data().test.clone(), true),
-            Some(samples) => (self.examples(samples)?, samples.labels.is_some()),
+        let (examples, places, known) = match samples {
+            None => {
+                let data = self.trainer.data();
+                (data.test.clone(), data.test_samples.clone(), true)
+            }
+            Some(samples) => {
+                let examples = self.examples(samples)?;
+                let places = (0..examples.len()).collect();
+                (examples, places, samples.labels.is_some())
+            }
         };
         let meaning = self.trainer.data().outputs.clone();
         let objective = self.trainer.plan().objective;
@@ -64,7 +73,17 @@ impl<T: Real> Session<T> {
         let outputs = nodes.rows_range(outputs).into_owned();
         let given = objective.labels(&outputs, &meaning);
         let (names, evaluation) = (meaning.names(), known.then_some(evaluation));
-        Ok(Predictions { outputs, nodes, given, labels, names, evaluation, settled, steps })
+        Ok(Predictions {
+            samples: places,
+            nodes,
+            outputs,
+            given,
+            labels,
+            names,
+            evaluation,
+            settled,
+            steps,
+        })
     }
 
     /// `samples` as the machine takes them: scaled as the training part was, labels as its classes or
@@ -143,10 +162,11 @@ impl Predictions {
 
     /// Writes them to `path`, whole or not at all.
     ///
-    /// A `.csv` has a line a sample: `sample` from 0, `class`, `label` where it is known, `settled`,
+    /// A `.csv` has a line a sample: `sample`, its place in the set from 0 (a training file before a test
+    /// file), `class`, `label` where it is known, `settled`,
     /// `steps`, an output for each class (`output_CLASS`), a value for each node (`node_0` and so on).
-    /// An `.npz` has the arrays `outputs` and `nodes` (samples x ...), `class`, `label`, `settled` and
-    /// `steps` (samples x 1), with classes as numbers from 0. Of a regression a `.csv` has `TARGET
+    /// An `.npz` has the arrays `outputs` and `nodes` (samples x ...), `sample`, `class`, `label`,
+    /// `settled` and `steps` (samples x 1), with classes as numbers from 0. Of a regression a `.csv` has `TARGET
     /// predicted` and, where it is known, `TARGET` in place of class and label, an `.npz` the arrays
     /// `predicted` and `known` (samples x targets).
     ///
@@ -165,6 +185,7 @@ impl Predictions {
         let column = |values: Vec<f64>| DMatrix::from_vec(values.len(), 1, values);
         let whole = |values: &[usize]| column(values.iter().map(|&value| value as f64).collect());
         let mut arrays = vec![
+            ("sample", whole(&self.samples)),
             ("outputs", self.outputs.transpose()),
             ("nodes", self.nodes.transpose()),
             ("settled", column(self.settled.iter().map(|&settled| f64::from(settled)).collect())),
@@ -207,7 +228,7 @@ impl Predictions {
             Labels::Values(values) => values.column(sample).iter().map(f64::to_string).collect(),
         };
         for sample in 0..self.given.len() {
-            let mut row = vec![sample.to_string()];
+            let mut row = vec![self.samples[sample].to_string()];
             row.extend(cells(&self.given, sample));
             row.extend(self.labels.iter().flat_map(|labels| cells(labels, sample)));
             row.extend([self.settled[sample].to_string(), self.steps[sample].to_string()]);

@@ -96,10 +96,13 @@ pub(super) fn set(table: &mut Table, setting: &str) -> Result<()> {
     set_value(table, path.trim(), parsed.unwrap_or_else(|| value.into())).ok_or_else(expected)
 }
 
-/// The key that a setting unsets: `key=none`, which a key that knows the name `none` takes as that.
-pub(super) fn unset(setting: &str) -> Option<&str> {
-    let (path, value) = setting.split_once('=')?;
-    (value.trim() == "none").then_some(path.trim())
+/// The path of each value in `table` and its tables, after `prefix`.
+pub(crate) fn leaves(table: &Table, prefix: &str) -> Vec<(String, Value)> {
+    let below = |(key, value): (&String, &Value)| match value {
+        Value::Table(table) => leaves(table, &format!("{prefix}{key}.")),
+        value => vec![(format!("{prefix}{key}"), value.clone())],
+    };
+    table.iter().flat_map(below).collect()
 }
 
 /// What `table` has at the place `path`.

@@ -8,6 +8,10 @@ use crate::Result;
 
 pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     let (targets, held) = (table.numbers("target_uS")?, table.numbers("conductance_uS")?);
+    if let Some(row) = targets.iter().position(|target| *target < 0.0) {
+        let message = format!("target_uS = {}: expected 0 or more", targets[row]);
+        return Err(table.wrong(row, &message));
+    }
     let once = "every target was written once: expected at least two cells or writes of a target";
     let deviations = Deviations::of(table, "target_uS", |rows| targets[rows[0]], once)?;
     let off: Vec<f64> = held.iter().zip(&targets).map(|(held, target)| held - target).collect();

@@ -8,6 +8,9 @@ use crate::{Error, Result};
 /// Points of a curve at most: cells of similar conductance stand in one.
 const POINTS: usize = 8;
 
+/// Standard errors by which a mean is not one of noise alone.
+const SURE: f64 = 3.0;
+
 /// Deviations of conductances that should be one, against their mean.
 pub(super) struct Deviations {
     /// Each group's mean and deviation.
@@ -35,7 +38,14 @@ impl Deviations {
         for (_, rows) in table.groups(key)? {
             if rows.len() > 1 {
                 let own: Vec<f64> = rows.iter().map(|row| held[*row]).collect();
-                groups.push((mean(&rows), variance(&own), rows.len()));
+                let (mean, square) = (mean(&rows), variance(&own));
+                // Noise may take single reads below 0.
+                if mean < -SURE * (square / rows.len() as f64).sqrt() {
+                    let message =
+                        format!("conductances of {mean:.3} uS: expected 0 or more on average");
+                    return Err(table.wrong(rows[0], &message));
+                }
+                groups.push((mean, square, rows.len()));
             }
         }
         if groups.is_empty() {
@@ -60,18 +70,23 @@ impl Deviations {
 fn curve(mut cells: Vec<(f64, f64, usize)>) -> Vec<(f64, f64)> {
     cells.sort_by(|a, b| a.0.total_cmp(&b.0));
     let each = cells.len().div_ceil(POINTS);
-    let mut curve: Vec<(f64, f64)> = Vec::new();
+    // Mean, sum of squares and degrees of freedom.
+    let mut points: Vec<[f64; 3]> = Vec::new();
     for group in cells.chunks(each) {
         let freedom: f64 = group.iter().map(|(_, _, n)| (n - 1) as f64).sum();
         let squares: f64 = group.iter().map(|(_, square, n)| square * (n - 1) as f64).sum();
         let mean = group.iter().map(|(mean, _, _)| mean).sum::<f64>() / group.len() as f64;
-        let (mean, deviation) = (rounded(mean.max(0.0), 4), (squares / freedom).sqrt());
-        // Points rise.
-        if curve.last().is_none_or(|(before, _)| *before < mean) {
-            curve.push((mean, deviation));
+        let mean = rounded(mean.max(0.0), 4);
+        match points.last_mut() {
+            // Points rise: those at one place are one.
+            Some(last) if last[0] == mean => {
+                last[1] += squares;
+                last[2] += freedom;
+            }
+            _ => points.push([mean, squares, freedom]),
         }
     }
-    curve
+    points.iter().map(|[mean, squares, freedom]| (*mean, (squares / freedom).sqrt())).collect()
 }
 
 pub(super) fn fit(table: &Columns) -> Result<Fitted> {

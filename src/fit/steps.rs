@@ -221,6 +221,13 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     if high.value <= low.value {
         return Err(few("steps end where they begin"));
     }
+    if high.value <= 0.0 {
+        let path = table.path().display();
+        return Err(Error::input(format!(
+            "{path}: conductances up to {:.3} uS: expected some above 0",
+            high.value
+        )));
+    }
     // Weights from -1 to 1 of a cell against a reference in the middle; from 0 to 1 of one that only rises.
     let one_way = down.is_none();
     let (zero, unit) = match one_way {

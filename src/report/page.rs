@@ -418,7 +418,11 @@ mod tests {
             targets: vec![target("<hue>", 0.5), target("flavanoids", 1.0)],
         };
         let known = nalgebra::DMatrix::from_fn(2, 30, |row, sample| (row * sample) as f64);
-        let predicted = Some(Predicted { told: known.map(|value| value + 1.0), known });
+        let predicted = Some(Predicted {
+            samples: vec![0; known.ncols()],
+            told: known.map(|value| value + 1.0),
+            known,
+        });
         let summary = Summary { scores, predicted, ..summary() };
         let mut metrics = plausible(2, true);
         for row in &mut metrics {

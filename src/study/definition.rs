@@ -11,7 +11,7 @@ use super::{Axis, Draw, GradientConfig};
 use crate::data::Task;
 use crate::error::did_you_mean;
 use crate::experiment::{
-    Experiment, from_here, from_there, located, rename_files, rename_value, set_value,
+    Experiment, from_here, from_there, leaves, located, rename_files, rename_value, set_value,
 };
 use crate::file::{limits, read_text};
 use crate::quantity::range;
@@ -373,13 +373,4 @@ impl Study {
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).expect("a study is made of tables, strings and numbers")
     }
-}
-
-/// Every value of `table` that is not a table itself, with its path.
-fn leaves(table: &Table, prefix: &str) -> Vec<(String, Value)> {
-    let below = |(key, value): (&String, &Value)| match value {
-        Value::Table(table) => leaves(table, &format!("{prefix}{key}.")),
-        value => vec![(format!("{prefix}{key}"), value.clone())],
-    };
-    table.iter().flat_map(below).collect()
 }

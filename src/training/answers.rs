@@ -3,7 +3,8 @@
 use nalgebra::DMatrix;
 
 use super::{Confusion, Errors, Evaluation, Fit, Predicted, Score, Scores, TargetFit};
-use crate::data::{Labels, Outputs};
+use crate::arithmetic::Real;
+use crate::data::{Labels, Outputs, Parts};
 
 /// What outputs say of the test part, sample by sample.
 pub(super) struct Answers {
@@ -27,16 +28,15 @@ impl Answers {
         }
     }
 
-    /// The scores that come of it, with what is known of the test part and how the parts were
-    /// evaluated.
-    pub fn scores(
+    /// The scores that come of it, with what is known of `data` and how its parts were evaluated.
+    pub fn scores<T: Real>(
         self,
-        meaning: &Outputs,
-        known: &Labels,
+        data: &Parts<T>,
         [test, train]: [&Evaluation; 2],
         validation: Option<Score>,
     ) -> (Scores, Option<Predicted>) {
-        match (meaning, known, test.score(), train.score()) {
+        let meaning = &data.outputs;
+        match (meaning, &data.test.labels, test.score(), train.score()) {
             (
                 Outputs::Targets(targets),
                 Labels::Values(known),
@@ -48,7 +48,8 @@ impl Answers {
                 let validation: Option<Fit> = validation.and_then(Score::fit);
                 let scores = Scores::of_values([of_test, of_train], validation, fits.collect());
                 let told = DMatrix::from_vec(self.targets, known.ncols(), self.values);
-                (scores, Some(Predicted { known: known.clone(), told }))
+                let samples = data.test_samples.clone();
+                (scores, Some(Predicted { samples, known: known.clone(), told }))
             }
             (_, known, test, train) => {
                 let mut confusion = Confusion::new(&meaning.names());

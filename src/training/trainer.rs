@@ -115,6 +115,12 @@ impl<T: Real> Trainer<T> {
             let set = &data.name;
             return Err(Error::input(format!("no sample of {set} is left to test")));
         }
+        if data.test_samples.len() != data.test.len() {
+            let (set, found, tests) = (&data.name, data.test_samples.len(), data.test.len());
+            return Err(Error::input(format!(
+                "{set}: {found} places of test samples: expected {tests}, one of each"
+            )));
+        }
         let parameters = system.parameters();
         Ok(Self {
             descent: Descent::new(real, binary, &parameters),
@@ -305,8 +311,7 @@ impl<T: Real> Trainer<T> {
             Some(examples) => Some(objective.evaluate(system, examples, meaning)?.score()),
             None => None,
         };
-        let (scores, predicted) =
-            told.scores(meaning, &self.data.test.labels, [&test, &train], validation);
+        let (scores, predicted) = told.scores(&self.data, [&test, &train], validation);
         let lab = LabSummary::new(&spent, &inference, test.samples);
         Ok(Summary {
             run,
