@@ -298,7 +298,7 @@ fn what_is_no_measurement_is_refused() {
         assert!(!place.path("x.toml").exists() && !place.path("x.html").exists());
     }
     // Noise takes reads of cells at 0 below it; their means, all of them 0, are one point.
-    let noise = |row: usize| if row % 2 == 0 { 0.1 } else { -0.1 - 0.01 * (row / 4) as f64 };
+    let noise = |row: usize| if row.is_multiple_of(2) { 0.1 } else { -0.1 - 0.01 * (row / 4) as f64 };
     let rows = (0..40).map(|row| format!("{},{}\n", row / 4, noise(row)));
     place.file("noise.csv", format!("cell,conductance_uS\n{}", rows.collect::<String>()));
     let found = place.json(&["fit", "noise.csv", "--out", "noise.toml"]);

@@ -130,7 +130,7 @@ fn keys(experiment: &Experiment) -> BTreeMap<String, String> {
 
 /// The family of devices whose key this is, below `device`.
 fn family(key: Option<&str>) -> Option<&str> {
-    Some(key?.split('.').next()?)
+    key?.split('.').next()
 }
 
 /// The keys that are not the same in all of `configs`, with their values. Numbers of a device, its

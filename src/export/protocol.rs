@@ -299,15 +299,18 @@ fn frames(text: &mut String, device: &SpimDevice) -> fmt::Result {
 
 fn learning(text: &mut String, experiment: &Experiment, meaning: &Outputs) -> fmt::Result {
     let learning = &experiment.learning;
-    writeln!(text, "5. TO TRAIN ON, by the rule `{}`", learning.rule.name())?;
-    if learning.rule.traits().nudges {
+    let (rule, traits) = (learning.rule.name(), learning.rule.traits());
+    writeln!(text, "5. TO TRAIN ON, by the rule `{rule}`")?;
+    if traits.nudges {
+        writeln!(text, "   v0 is the free steady state, beta = {}.", learning.beta)?;
+    }
+    if traits.compares_sides {
         writeln!(
             text,
-            "   From the free steady state let it settle again with -beta dC/dv added to F of the outputs, beta = {}, {}.",
-            learning.beta,
+            "   From v0 let it settle again with -beta dC/dv added to F of the outputs, {}.",
             match learning.nudging {
                 Nudging::OneSided => "once",
-                Nudging::Centred => "and from the free steady state again with -beta",
+                Nudging::Centred => "and from v0 again with -beta",
                 Nudging::FourPoint => "and from there again with -beta, beta / 2 and -beta / 2",
             }
         )?;
@@ -328,6 +331,30 @@ fn learning(text: &mut String, experiment: &Experiment, meaning: &Outputs) -> fm
             text,
             "   C = -sum y ln p, p the softmax of the outputs, y = 1 for the class."
         )?,
+    }
+    if traits.moves_parameters {
+        writeln!(
+            text,
+            "   The gradient is that of C by small moves of the parameters, the machine settling free each time."
+        )?;
+    } else {
+        if traits.compares_sides {
+            writeln!(text, "   {}.", learning.nudging.contrast())?;
+        }
+        writeln!(text, "   {}.", traits.protocol)?;
+        let (d, v) = match experiment.network.dynamics {
+            Dynamics::Additive => ("d_i", "v_j"),
+            Dynamics::Gradient { .. } => ("d_i f'(v_i)", "f(v_j)"),
+        };
+        writeln!(
+            text,
+            "   The gradient by a coupling from j to i is the mean of -{d} {v} over the samples of a mini-batch that settled in every\n   \
+             phase, by a bias the mean of -{d}; that of what the couplings are made of follows by section 2.{}",
+            match traits.ties_pairs {
+                true => " W_ij = W_ji is one\n   parameter: its gradient is the sum of both.",
+                false => "",
+            }
+        )?;
     }
     writeln!(
         text,

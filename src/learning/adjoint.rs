@@ -25,7 +25,12 @@ impl Adjoint {
     }
 
     pub(super) fn traits(&self) -> Traits {
-        Traits { nudges: false, ..Traits::NUDGED }
+        Traits {
+            nudges: false,
+            compares_sides: false,
+            protocol: "d is the solution of J^T d = dC/dv of the model at v0, no measurement; v = v0",
+            ..Traits::NUDGED
+        }
     }
 }
 

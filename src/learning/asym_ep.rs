@@ -49,7 +49,16 @@ impl AsymEpTable {
     }
 
     pub(super) fn traits(&self) -> Traits {
-        Traits::NUDGED
+        let protocol = match self.correction {
+            CorrectionMethod::PortReversal => {
+                "At v0 read every array both ways, h = W v0 - W^T v0. In the nudged phases arrays are read through their other \
+                 ports (W^T) and h is added to the currents; v = v0"
+            }
+            CorrectionMethod::DigitalModel => {
+                "In the nudged phases -(W - W^T) (v - v0), of the W that was programmed, is added to the currents; v = v0"
+            }
+        };
+        Traits { protocol, ..Traits::NUDGED }
     }
 }
 

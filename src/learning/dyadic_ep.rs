@@ -41,7 +41,10 @@ impl DyadicEpTable {
     }
 
     pub(super) fn traits(&self) -> Traits {
-        Traits::NUDGED
+        let protocol = "Two copies of the nodes, m +- d / 2, settle together from v0: m by the F of section 3, d by \
+                        J(m)^T d - beta dC/dm, for which every array is read through its other ports at m + d / 2 \
+                        and at m - d / 2. d is then divided by beta; v = m";
+        Traits { compares_sides: false, protocol, ..Traits::NUDGED }
     }
 }
 

@@ -31,7 +31,7 @@ impl EpTable {
     }
 
     pub(super) fn traits(&self) -> Traits {
-        Traits { ties_pairs: true, ..Traits::NUDGED }
+        Traits { ties_pairs: true, protocol: "v = m", ..Traits::NUDGED }
     }
 }
 

@@ -46,7 +46,14 @@ impl FiniteDifferences {
     }
 
     pub(super) fn traits(&self) -> Traits {
-        Traits { nudges: false, moves_parameters: true, settles_often: true, ..Traits::NUDGED }
+        Traits {
+            nudges: false,
+            compares_sides: false,
+            moves_parameters: true,
+            settles_often: true,
+            protocol: "",
+            ..Traits::NUDGED
+        }
     }
 }
 

@@ -100,18 +100,29 @@ fn expect_movable<T: Real>(rule: &str, parameters: &[Parameter<T>]) -> Result<()
 pub struct Traits {
     /// Whether it nudges, so that the nudge's strength matters.
     pub nudges: bool,
+    /// Whether it compares states on the sides that `nudging` names.
+    pub compares_sides: bool,
     /// Whether it moves parameters a little, as binary ones cannot be.
     pub moves_parameters: bool,
     /// Whether it trains pairs W_ij = W_ji as one.
     pub ties_pairs: bool,
     /// Whether it settles the machine as often as there are parameters.
     pub settles_often: bool,
+    /// What a laboratory does, in the words of a protocol: v0 is the free steady state, d the contrast of
+    /// nudged ones, m their mean; it ends with what stands for d and v in the local product -d_i v_j.
+    pub protocol: &'static str,
 }
 
 impl Traits {
     /// A rule that nudges.
-    const NUDGED: Self =
-        Self { nudges: true, moves_parameters: false, ties_pairs: false, settles_often: false };
+    const NUDGED: Self = Self {
+        nudges: true,
+        compares_sides: true,
+        moves_parameters: false,
+        ties_pairs: false,
+        settles_often: false,
+        protocol: "v = v0",
+    };
 }
 
 choices! {

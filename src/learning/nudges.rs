@@ -23,6 +23,24 @@ pub enum Nudging {
     FourPoint,
 }
 
+impl Nudging {
+    /// The contrast of nudged states, in the words of a protocol.
+    pub fn contrast(self) -> &'static str {
+        match self {
+            Self::Centred => {
+                "d = (v+ - v-) / (2 beta), m = (v+ + v-) / 2, of the states nudged by +beta and -beta"
+            }
+            Self::OneSided => {
+                "d = (v+ - v0) / beta, m = (v+ + v0) / 2, of the state nudged by +beta"
+            }
+            Self::FourPoint => {
+                "d = (4 d1 - d2) / 3, m = (4 m1 - m2) / 3: d2 = (v+ - v-) / (2 beta) and m2 = (v+ + v-) / 2 of the states nudged by \
+                 +beta and -beta, d1 and m1 the same of beta / 2"
+            }
+        }
+    }
+}
+
 /// Nudge strength and sides: what every nudged rule is made with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Nudges {

@@ -56,7 +56,13 @@ impl SpsaTable {
     }
 
     pub(super) fn traits(&self) -> Traits {
-        Traits { nudges: false, moves_parameters: true, ..Traits::NUDGED }
+        Traits {
+            nudges: false,
+            compares_sides: false,
+            moves_parameters: true,
+            protocol: "",
+            ..Traits::NUDGED
+        }
     }
 }
 
