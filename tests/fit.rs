@@ -298,7 +298,8 @@ fn what_is_no_measurement_is_refused() {
         assert!(!place.path("x.toml").exists() && !place.path("x.html").exists());
     }
     // Noise takes reads of cells at 0 below it; their means, all of them 0, are one point.
-    let noise = |row: usize| if row.is_multiple_of(2) { 0.1 } else { -0.1 - 0.01 * (row / 4) as f64 };
+    let noise =
+        |row: usize| if row.is_multiple_of(2) { 0.1 } else { -0.1 - 0.01 * (row / 4) as f64 };
     let rows = (0..40).map(|row| format!("{},{}\n", row / 4, noise(row)));
     place.file("noise.csv", format!("cell,conductance_uS\n{}", rows.collect::<String>()));
     let found = place.json(&["fit", "noise.csv", "--out", "noise.toml"]);
@@ -314,4 +315,99 @@ fn what_is_no_measurement_is_refused() {
     let refused = place.refused(2, &["fit", "b.csv", "b.csv", "--out", "x.toml"]);
     assert!(refused.contains("was found in another file already"), "{refused}");
     assert!(place.refused(2, &["fit", "a.csv", "--out", "x.txt"]).contains("ends in .toml"));
+}
+
+#[test]
+fn drift_of_states_is_a_law_of_conductance() {
+    let place = Place::new();
+    let mut noise = stream("states");
+    let mut normal = || f64::normal(&mut noise);
+    let law = |g: f64| 0.04 - 0.01 * (g / 20.0).ln();
+    let mut text = String::from("cell,time_s,conductance_uS\n");
+    for cell in 0..100 {
+        let g = 20.0 * 0.05f64.powf(f64::from(cell % 20) / 19.0);
+        let nu = law(g) + 0.004 * normal();
+        for read in 0..30 {
+            let time = 20.0 * 1.4f64.powi(read);
+            let error = 1.0 + 0.002 * normal();
+            let _ = writeln!(text, "{cell},{time},{}", g * (time / 20.0).powf(-nu) * error);
+        }
+    }
+    place.file("drift.csv", text);
+    let pulses = Pulses { model: StepModel::SoftBounds, step: 0.02, ..Pulses::default() };
+    place.file("pulses.csv", pulsed(&pulses, 0.02, 6));
+    for (files, highest) in [(&["drift.csv"][..], 20.0), (&["pulses.csv", "drift.csv"], 22.0)] {
+        let out = format!("mine-{}.toml", files.len());
+        let arguments = [&["fit"], files, &["--out", &out]].concat();
+        let sheet = place.json(&arguments);
+        let number = |key: &str| sheet["numbers"][key]["value"].clone();
+        let g_max = number("cells.g_max_uS").as_f64().unwrap();
+        assert!((g_max / highest - 1.0).abs() < 0.05, "{g_max}");
+        let form: Vec<f64> = serde_json::from_value(number("drift.nu")).unwrap();
+        for g in [1.0, 3.0, 10.0, 20.0] {
+            let found = (form[0] * (g / g_max).ln() + form[1]).clamp(form[2], form[3]);
+            // Four errors of a line through 100 cells with a spread of 0.004.
+            assert!((found - law(g)).abs() < 0.003, "{g} uS: {found}, in truth {}", law(g));
+        }
+        let (spread, error) = stated(sheet["numbers"]["drift.nu_sd"]["source"].as_str().unwrap());
+        assert!((spread - 0.004).abs() < 4.0 * error && error < 0.001, "{spread} +- {error}");
+        assert!(place.printed(&["devices", &out]).contains("by a factor e of conductance"));
+    }
+}
+
+#[test]
+fn cells_that_are_not_linear_come_back() {
+    let place = Place::new();
+    let mut noise = stream("laws");
+    let mut normal = || f64::normal(&mut noise);
+    // I = G u + a u^2 + b u^3 of uA, uS and V; and Poole's sinh, which is no such polynomial.
+    let cube = |g: f64| 6.0 + 2.0 * (g / 40.0).ln();
+    let sinh = |g: f64, u: f64| g / 2.0 * (2.0 * u).sinh();
+    for (name, square) in [("law", 3.0), ("sinh", 0.0)] {
+        let mut text = String::from("cell,voltage_mV,current_nA\n");
+        for cell in 0..30 {
+            let g = 20.0 * 5f64.powf(f64::from(cell) / 29.0);
+            for step in -20..=20 {
+                let u = 0.025 * f64::from(step);
+                let current = match name {
+                    "law" => g * u + square * u * u + cube(g) * u.powi(3),
+                    _ => sinh(g, u),
+                };
+                let _ = writeln!(text, "{cell},{},{}", 1e3 * u, 1e3 * (current + 0.01 * normal()));
+            }
+        }
+        for step in 0..10 {
+            let _ = writeln!(text, "open,{},{}", 50 * step, normal());
+        }
+        place.file(&format!("{name}.csv"), text);
+        let out = format!("{name}.toml");
+        let found = place.json(&["fit", &format!("{name}.csv"), "--out", &out]);
+        assert_eq!(found["numbers"]["current.square"].is_null(), square == 0.0, "{found}");
+        let source = found["numbers"]["current.cube"]["source"].as_str().unwrap();
+        assert!(
+            source.contains("1230 currents of 30 cells") && source.contains("0.5 V"),
+            "{source}"
+        );
+        let device = Sheet::crossbar(place.path(&out).to_str().unwrap()).unwrap();
+        for g in [20.0, 30.0, 50.0, 99.0] {
+            let [a, b] = device.current.coefficients(1e-6 * g).map(|x| 1e6 * x);
+            if name == "law" {
+                assert!((a - square).abs() < 0.02 && (b - cube(g)).abs() < 0.1, "{g}: {a} {b}");
+            } else {
+                // What a cube cannot follow of a sinh up to 0.5 V is 0.1 % of it.
+                let u = 0.45;
+                let current = g * u + a * u * u + b * u.powi(3);
+                assert!((current / sinh(g, u) - 1.0).abs() < 3e-3, "{g}: {current}");
+            }
+        }
+    }
+    for (text, expected) in [
+        ("1,0.1,1\n1,0.2,2\n1,0.3,3\n", "line 2: cell 1: 3 currents: expected at least 5"),
+        ("1,0.1,0\n1,0.2,0\n1,0.3,0\n1,-0.1,0\n1,-0.2,0\n", "no cell conducts"),
+        ("1,0.1,1\n1,0.1,1\n1,0.1,1\n1,0.1,1\n1,0.1,1\n1,0.1,1\n", "at as many voltages"),
+    ] {
+        place.file("m.csv", format!("cell,voltage_V,current_uA\n{text}"));
+        let refused = place.refused(2, &["fit", "m.csv", "--out", "x.toml"]);
+        assert!(refused.contains(expected), "{text:?}: {refused}");
+    }
 }

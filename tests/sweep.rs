@@ -501,3 +501,100 @@ fn a_key_of_a_study_is_unset_by_none() {
     });
     assert_eq!(cameras.collect::<Vec<_>>(), [(0, 0.0), (9, 0.0)]);
 }
+
+#[test]
+fn a_yield_is_of_chips_by_every_way_to_weights() {
+    let place = Place::new();
+    let study = "procedure = 'yield'\nchips = 4\nseeds = 2\ntarget_accuracy = 0.9\n[experiment]\nchip = 7\n\
+                 [experiment.data]\nset = 'wine'\n[experiment.network]\nlayers = [13, 6, 3]\n\
+                 [experiment.device.crossbar]\nstuck = { at_min = 0.05, at_max = 0.05 }\n\
+                 [experiment.training]\nepochs = 4\n";
+    place.file("yield.toml", study);
+    let printed = place.printed(&["sweep", "yield.toml", "--jobs", "1"]);
+    assert!(printed.contains("at 90.00 % or more"), "{printed}");
+    let results = text(&place.path("studies/yield/results.csv"));
+    let of = |name: &str| column(&results, name);
+    assert_eq!(of("procedure"), ["transfer", "copied", "in-loop"].map(|name| [name; 8]).concat());
+    assert_eq!(of("chip"), ["8", "9", "10", "11"].repeat(6));
+    assert_eq!(of("seed")[..8].concat(), "11112222");
+    let numbers = |name: &str| -> Vec<f64> {
+        of(name).iter().map(|number| number.parse().unwrap()).collect()
+    };
+    let (accuracy, reached) = (numbers("test_accuracy"), numbers("at_target"));
+    let expected = accuracy.iter().map(|accuracy| f64::from(u8::from(*accuracy >= 0.9)));
+    assert_eq!(reached, expected.collect::<Vec<_>>());
+    // Chips differ, and training on each is best.
+    let mean = |runs: std::ops::Range<usize>| accuracy[runs].iter().sum::<f64>() / 8.0;
+    assert!(mean(16..24) > mean(0..8) && mean(16..24) > mean(8..16), "{accuracy:?}");
+    assert!(accuracy[..4].iter().any(|other| *other != accuracy[0]), "{accuracy:?}");
+    let page = {
+        place.printed(&["report", "studies/yield"]);
+        text(&place.path("studies/yield/report.html"))
+    };
+    assert!(page.contains("over 8 chips and seeds; the line is the target"));
+    // The interval of eight of eight is Wilson's.
+    let summary = text(&place.path("studies/yield/summary.csv"));
+    let reached = mean_of(&column(&summary, "at_target"));
+    assert!((reached - numbers("at_target").iter().sum::<f64>() / 24.0).abs() < 1e-12);
+    assert!(column(&summary, "at_target_low").iter().all(|low| !low.is_empty()), "{summary}");
+
+    // Weights that are learnt once are those that each run would learn.
+    for shard in ["1/5", "2/5", "3/5", "4/5", "5/5"] {
+        place.printed(&["sweep", "yield.toml", "--out", "parts", "--shard", shard]);
+    }
+    place.printed(&["merge", "parts", "--out", "parts"]);
+    assert_eq!(text(&place.path("parts/results.csv")), results);
+    // Where there is nothing to differ, all three are one.
+    place.file(
+        "exact.toml",
+        study.replace(
+            "[experiment.device.crossbar]\nstuck = { at_min = 0.05, at_max = 0.05 }\n",
+            "",
+        ),
+    );
+    place.printed(&["sweep", "exact.toml"]);
+    let exact = column(&text(&place.path("studies/exact/results.csv")), "test_accuracy");
+    assert!(exact.chunks(4).all(|chips| chips.iter().all(|other| *other == chips[0])), "{exact:?}");
+    assert_eq!((&exact[..8], &exact[..8]), (&exact[8..16], &exact[16..]));
+
+    for (old, new, expected) in [
+        ("target_accuracy = 0.9\n", "", "expected target_accuracy"),
+        ("chips = 4", "chips = 0", "chips"),
+        ("chips = 4", "chips = 'many'", "chips"),
+        (
+            "[experiment]",
+            "[[axis]]\nkey = 'chip'\nvalues = [1]\n[experiment]",
+            "an axis `chip` has them already",
+        ),
+        (
+            "[experiment]",
+            "[[axis]]\nkey = 'procedure'\nvalues = ['transfer']\n[experiment]",
+            "an axis `procedure` of its own",
+        ),
+        (
+            "chips = 4\n",
+            "chips = 4\n[draw]\nmethod = 'random'\npoints = 3\n",
+            "every point of a draw has a chip",
+        ),
+    ] {
+        // Tables come after all plain keys.
+        let (mut plain, mut tables) = (String::new(), String::new());
+        let changed = study.replace(old, new);
+        let (head, rest) = changed.split_once("[experiment]").unwrap();
+        match head.split_once("[draw]") {
+            Some((before, after)) => {
+                let (draw, keys) = after.split_once("points = 3\n").unwrap();
+                plain += &format!("{before}{keys}");
+                tables += &format!("[draw]{draw}points = 3\n");
+            }
+            None => plain += head,
+        }
+        place.file("wrong.toml", format!("{plain}{tables}[experiment]{rest}"));
+        let refused = place.refused(2, &["sweep", "wrong.toml"]);
+        assert!(refused.contains(expected), "{expected}: {refused}");
+    }
+}
+
+fn mean_of(cells: &[String]) -> f64 {
+    cells.iter().map(|cell| cell.parse::<f64>().unwrap()).sum::<f64>() / cells.len() as f64
+}

@@ -38,7 +38,7 @@ class Study:
         for row in self._content["rows"]:
             results = row["results"] or [None] * len(names)
             values = dict(zip(self.keys, map(_value, row["values"])))
-            first = {"run": row["run"], "id": row["id"], "seed": row["seed"]}
+            first = {"run": row["run"], "id": row["id"], "seed": row["seed"], "chip": row["chip"]}
             rows.append({**first, **values, **dict(zip(names, results)), "error": row["error"]})
         return rows
 

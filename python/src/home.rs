@@ -76,7 +76,7 @@ pub fn read_study(py: Python, directory: PathBuf) -> PyResult<String> {
                     Ok(results) => (json!(results), Value::Null),
                     Err(error) => (Value::Null, json!(error)),
                 };
-                json!({ "run": row.number, "id": row.id, "seed": row.seed, "values": row.values,
+                json!({ "run": row.number, "id": row.id, "seed": row.seed, "chip": row.chip, "values": row.values,
                         "results": results, "error": error })
             })
             .collect();

@@ -1,5 +1,7 @@
 //! Mean, standard deviation and confidence interval of a few numbers.
 
+use super::interval::wilson;
+
 /// What the numbers of a sample, and so their mean, can be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Span {
@@ -11,6 +13,8 @@ pub enum Span {
     UpTo(f64),
     /// The first to the second.
     Between(f64, f64),
+    /// 0 or 1: a failure or a success.
+    Trial,
 }
 
 /// What a sample of independent numbers says of their distribution.
@@ -23,7 +27,7 @@ pub struct Statistics {
     /// Their standard deviation, with n - 1 in the denominator; none of one number.
     pub deviation: Option<f64>,
     /// The 95 % interval of the mean, within what they can be; none of one number, and of numbers that are all
-    /// the same.
+    /// the same, unless they are trials.
     pub interval: Option<(f64, f64)>,
 }
 
@@ -39,6 +43,7 @@ impl Statistics {
     /// interval (J. Am. Stat. Assoc. 22, 209, 1927) of as many effective trials as the spread of the
     /// sample says (Dean & Pagano, J. Surv. Stat. Methodol. 3, 484, 2015); for numbers from a on, V(x)
     /// = x - a, and for numbers up to b, V(x) = b - x. It holds the mean and does not leave the span.
+    /// That of trials is Wilson's own.
     pub fn of(values: &[f64], span: Span) -> Option<Self> {
         let n = values.len();
         if n == 0 {
@@ -48,6 +53,10 @@ impl Statistics {
         let deviation = (n > 1).then(|| {
             (values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1) as f64).sqrt()
         });
+        if span == Span::Trial {
+            let interval = wilson(values.iter().filter(|value| **value > 0.0).count(), n);
+            return Some(Self { n, mean, deviation, interval });
+        }
         // Without spread nothing tells how far off the mean may be.
         let interval = deviation.filter(|deviation| *deviation > 0.0).map(|deviation| {
             score_interval(mean, student(n - 1, 0.05) * deviation / (n as f64).sqrt(), span)

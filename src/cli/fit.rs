@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
+use toml::Value;
 
 use super::print;
-use crate::experiment::Sheet;
+use crate::experiment::{Number, Sheet};
 use crate::fit::{Fitted, fit};
 use crate::report::write_fits;
 use crate::{Error, Result};
@@ -57,7 +58,7 @@ pub(super) fn run(command: &FitCommand, json: bool) -> Result<()> {
     sheet.write(out, response.map(|(phases, source)| (&phases[..], &**source)))?;
     write_fits(out, &title, &found)?;
     if json {
-        let numbers: BTreeMap<&String, Value> = sheet
+        let numbers: BTreeMap<&String, serde_json::Value> = sheet
             .numbers
             .iter()
             .map(|(key, number)| (key, json!({ "value": number.value, "source": number.source })))
@@ -98,5 +99,24 @@ fn joined(found: &[(String, Fitted)], title: &str) -> Result<Sheet> {
     if sheet.numbers.contains_key("read_noise.sd_points_uS") {
         sheet.numbers.remove("read_noise.sd_uS");
     }
+    for (file, fitted) in found {
+        if let Some(own) = fitted.of_conductance_us {
+            refer_to_g_max(&mut sheet, own, file);
+        }
+    }
     Ok(sheet)
+}
+
+/// Makes the drift of `sheet`, whose nu is a law of G / `own` (uS), one of G / g_max.
+fn refer_to_g_max(sheet: &mut Sheet, own: f64, file: &str) {
+    let Some(g_max) = sheet.numbers.get("cells.g_max_uS").and_then(|of| of.value.as_float()) else {
+        let source = format!("the highest conductance that drift was measured of in {file}");
+        let number = Number { value: own.into(), unit: "uS".into(), source };
+        sheet.numbers.insert("cells.g_max_uS".into(), number);
+        return;
+    };
+    let nu = sheet.numbers.get_mut("drift.nu").and_then(|number| number.value.as_array_mut());
+    if let Some([Value::Float(slope), Value::Float(at), ..]) = nu.map(Vec::as_mut_slice) {
+        *at += *slope * (g_max / own).ln();
+    }
 }

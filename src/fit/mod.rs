@@ -8,7 +8,8 @@
 //! | `level`, `phase_rad` | the phase response of a modulator, smoothed to rise |
 //! | `target_uS`, `conductance_uS` | the programming error at each target |
 //! | `cell`, `conductance_uS` | read noise: each cell read again and again |
-//! | `cell`, `time_s`, `conductance_uS` | drift of cells |
+//! | `cell`, `time_s`, `conductance_uS` | drift of cells, over their conductances where it depends on them |
+//! | `cell`, `voltage_V`, `current_uA` | currents of cells beyond G u |
 //! | `cell`, `pulse`, `conductance_uS`, and `cycle` where there are several | pulsed cells: potentiation and depression |
 //!
 //! ```
@@ -26,6 +27,7 @@
 mod columns;
 mod drift;
 mod estimate;
+mod law;
 mod programming;
 mod reads;
 mod response;
@@ -48,6 +50,9 @@ pub struct Fitted {
     pub kind: &'static str,
     /// Numbers of its datasheet by key.
     pub numbers: BTreeMap<String, Number>,
+    /// Of a law over conductances: that to which they are in proportion, uS, in place of the `cells.g_max_uS`
+    /// of the sheet.
+    pub of_conductance_us: Option<f64>,
     /// The phase of each level, radians, and where they are from.
     pub response: Option<(Vec<f64>, String)>,
     /// What was found, in words: name and value with its standard error.
@@ -87,6 +92,8 @@ pub fn fit(path: &Path) -> Result<Fitted> {
         steps::fit(&table)
     } else if has(&["cell", "time_s", "conductance_uS"]) {
         drift::fit(&table)
+    } else if has(&["cell", "voltage_V", "current_uA"]) {
+        law::fit(&table)
     } else if has(&["target_uS", "conductance_uS"]) {
         programming::fit(&table)
     } else if has(&["cell", "conductance_uS"]) {
@@ -94,8 +101,8 @@ pub fn fit(path: &Path) -> Result<Fitted> {
     } else {
         Err(Error::input(format!(
             "{}: columns {}: expected level, phase_rad (a phase response); target_uS, conductance_uS \
-             (programming); cell, conductance_uS (reads); cell, time_s, conductance_uS (drift); or cell, \
-             pulse, conductance_uS (pulses); names with their units",
+             (programming); cell, conductance_uS (reads); cell, time_s, conductance_uS (drift); cell, \
+             voltage_V, current_uA (cells that are not linear); or cell, pulse, conductance_uS (pulses); names with their units",
             path.display(),
             table.names().join(", ")
         )))

@@ -11,7 +11,7 @@
 //! ```
 
 /// Units that can be told from one another: name, what is measured, and its size.
-const UNITS: [(&str, &str, f64); 32] = [
+const UNITS: [(&str, &str, f64); 36] = [
     ("nS", "a conductance", 1e-9),
     ("uS", "a conductance", 1e-6),
     ("mS", "a conductance", 1e-3),
@@ -19,6 +19,10 @@ const UNITS: [(&str, &str, f64); 32] = [
     ("ohm", "a resistance", 1.0),
     ("kohm", "a resistance", 1e3),
     ("Mohm", "a resistance", 1e6),
+    ("nA", "a current", 1e-9),
+    ("uA", "a current", 1e-6),
+    ("mA", "a current", 1e-3),
+    ("A", "a current", 1.0),
     ("mV", "a voltage", 1e-3),
     ("V", "a voltage", 1.0),
     ("ps", "a time", 1e-12),

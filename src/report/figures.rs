@@ -9,8 +9,9 @@ use super::bands::{Bands, Layout, Series};
 use super::canvas::{self, Paper};
 use super::dimension::Dimension;
 use super::heat_map::HeatMap;
+use super::histogram::Histogram;
 use super::plot::LOOKS;
-use super::quantity::{Quantity, digits};
+use super::quantity::{Quantity, digits, title};
 use crate::Result;
 use crate::arithmetic::Statistics;
 use crate::study::{Point, Procedure, Study, Table};
@@ -21,6 +22,9 @@ const PANELS: usize = 12;
 const HEAT_MAP_FROM: usize = 3;
 /// Longer axes of a heat map are left to curves and tables.
 const HEAT_MAP_TO: usize = 40;
+
+/// Fewer runs than this have no distribution that a picture would show.
+const LEAST_DISTRIBUTED: usize = 8;
 
 /// One plot of a study.
 pub struct Figure {
@@ -34,6 +38,7 @@ pub struct Figure {
 enum Drawn {
     Bands(Bands),
     HeatMap(HeatMap),
+    Histogram(Histogram),
 }
 
 impl Figure {
@@ -42,6 +47,7 @@ impl Figure {
         match &self.picture {
             Drawn::Bands(bands) => bands.series.iter().any(|series| !series.points.is_empty()),
             Drawn::HeatMap(map) => map.cells.iter().flatten().any(Option::is_some),
+            Drawn::Histogram(_) => true,
         }
     }
 
@@ -53,6 +59,7 @@ impl Figure {
         match &self.picture {
             Drawn::Bands(bands) => canvas::svg(bands, paper),
             Drawn::HeatMap(map) => canvas::svg(map, paper),
+            Drawn::Histogram(histogram) => canvas::svg(histogram, paper),
         }
     }
 
@@ -64,6 +71,7 @@ impl Figure {
         match &self.picture {
             Drawn::Bands(bands) => canvas::write(bands, directory, &self.name, paper),
             Drawn::HeatMap(map) => canvas::write(map, directory, &self.name, paper),
+            Drawn::Histogram(histogram) => canvas::write(histogram, directory, &self.name, paper),
         }
     }
 }
@@ -73,11 +81,11 @@ pub fn figures(study: &Study, table: &Table) -> Vec<Figure> {
     let points = table.points();
     let dimensions: Vec<Dimension> =
         Dimension::all(study, table).into_iter().filter(|dimension| dimension.len() > 1).collect();
+    let mut figures = Vec::from_iter(distribution(study, table, &dimensions));
     if dimensions.is_empty() {
-        return Vec::new();
+        return figures;
     }
     let space = Space::new(&dimensions, &points);
-    let mut figures = Vec::new();
     for metric in metrics(study, table) {
         let Some(result) = table.result(&metric) else { continue };
         let means = points.iter().filter_map(|point| point.statistics[result]).map(|of| of.mean);
@@ -105,12 +113,53 @@ pub fn figures(study: &Study, table: &Table) -> Vec<Figure> {
     figures
 }
 
+/// How the study's metric is distributed over pieces of hardware: over the points of a draw, over the
+/// `chips` of a point.
+fn distribution(study: &Study, table: &Table, dimensions: &[Dimension]) -> Option<Figure> {
+    let metric = study.metric();
+    let result = table.result(&metric)?;
+    let mut groups: Vec<(String, Vec<f64>)> = Vec::new();
+    for row in &table.rows {
+        let Some(value) = row.outcome.as_ref().ok().and_then(|values| values[result]) else {
+            continue;
+        };
+        let name = match study.draw {
+            Some(_) => String::new(),
+            None => {
+                let place = |of: &Dimension| Some(of.names[of.place(&row.values)?].clone());
+                dimensions.iter().filter_map(place).collect::<Vec<_>>().join(", ")
+            }
+        };
+        match groups.iter_mut().find(|(own, _)| *own == name) {
+            Some((_, values)) => values.push(value),
+            None => groups.push((name, vec![value])),
+        }
+    }
+    let many = groups.iter().map(|(_, values)| values.len()).max()?;
+    let pooled = study.draw.is_some() || study.chips.is_some();
+    if !pooled || many < LEAST_DISTRIBUTED || groups.len() > LOOKS.len() {
+        return None;
+    }
+    let largest = groups.iter().flat_map(|(_, values)| values).copied().fold(0.0, f64::max);
+    let quantity = Quantity::of(&metric, largest);
+    let scaled = groups.iter_mut().flat_map(|(_, values)| values);
+    scaled.for_each(|value| *value *= quantity.factor);
+    let whole = if study.draw.is_some() { "draws" } else { "chips and seeds" };
+    let mark = study.target().map(|target| target * quantity.factor);
+    let told = mark.map_or(String::new(), |_| "; the line is the target".into());
+    Some(Figure {
+        name: "distribution".into(),
+        caption: format!("{} over {many} {whole}{told}", title(&metric)),
+        picture: Drawn::Histogram(Histogram::of_runs(quantity.label, groups, mark)),
+    })
+}
+
 /// The results that are drawn.
 fn metrics(study: &Study, table: &Table) -> Vec<String> {
     let mut metrics = vec![study.metric()];
     match study.procedure {
         Procedure::Gradient => metrics.extend(["bias".into(), "noise".into()]),
-        Procedure::InLoop | Procedure::Transfer => {
+        _ => {
             let reached = ["lab_seconds_to_target", "frames_to_target"];
             metrics.extend(reached.map(String::from).into_iter().filter(|name| {
                 table.result(name).is_some_and(|at| {

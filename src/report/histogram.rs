@@ -31,6 +31,10 @@ pub struct Histogram {
     name: String,
     /// Arrays by name, at most as many as there are looks.
     arrays: Arrays,
+    /// What the values are parts of.
+    of: &'static str,
+    /// Where a line is drawn.
+    mark: Option<f64>,
 }
 
 /// The histograms of a machine: of its parameters, and of what its hardware holds beyond them; one
@@ -61,6 +65,8 @@ pub fn histograms<T: Real>(system: &dyn System<T>) -> Vec<Histogram> {
             },
             name: kind.replace(' ', "-"),
             arrays,
+            of: "the array's values",
+            mark: None,
         }
     };
     let all = kinds.into_iter().map(histogram);
@@ -68,6 +74,12 @@ pub fn histograms<T: Real>(system: &dyn System<T>) -> Vec<Histogram> {
 }
 
 impl Histogram {
+    /// That of the results of runs, by what they have in common; a line is drawn at `mark`.
+    pub fn of_runs(label: String, groups: Arrays, mark: Option<f64>) -> Self {
+        let name = "distribution".to_owned();
+        Self { label, caption: String::new(), name, arrays: groups, of: "the runs", mark }
+    }
+
     /// Draws it into the directory `plots`, as SVG and PNG, and gives the figure of a page.
     ///
     /// # Errors
@@ -156,14 +168,11 @@ impl Picture for Histogram {
             (low.min(column.0), high.max(column.1))
         });
         let highest = all().map(|(.., part)| *part).fold(0.0, f64::max);
-        let x = Axis::linear(&self.label, low, high);
+        let marked = self.mark.unwrap_or(low);
+        let x = Axis::linear(&self.label, low.min(marked), high.max(marked));
         let few = self.distinct().is_some();
-        let of = if few {
-            "Part of the array's values (%)"
-        } else {
-            "Part of the array's values (% a bin)"
-        };
-        let y = Axis::linear(of, 0.0, highest);
+        let unit = if few { "%" } else { "% a bin" };
+        let y = Axis::linear(&format!("Part of {} ({unit})", self.of), 0.0, highest);
         let named = |((name, _), look): (&(String, Vec<f64>), Look)| (look, name.clone());
         // Outlines that lie over each other have dashes; columns hide nothing where there is one array.
         let solid = few || columns.len() == 1;
@@ -191,6 +200,9 @@ impl Picture for Histogram {
                 .collect();
             plot::curve(&chart, style, look, &outline)?;
         }
+        if let Some(mark) = self.mark {
+            plot::vertical_line(&chart, style, mark, (0.0, highest))?;
+        }
         plot::legend(area, &chart, style, None, &rows)
     }
 }
@@ -201,11 +213,8 @@ mod tests {
 
     #[test]
     fn every_value_is_in_one_bin() {
-        let of = |values: Vec<f64>| Histogram {
-            label: String::new(),
-            caption: String::new(),
-            name: "x".into(),
-            arrays: vec![("a".into(), values)],
+        let of = |values: Vec<f64>| {
+            Histogram::of_runs(String::new(), vec![("a".into(), values)], Some(2.0))
         };
         let histogram = of((0..1000).map(|k| f64::from(k) / 999.0).collect());
         let parts = histogram.percentages(&histogram.arrays[0].1);
@@ -220,8 +229,7 @@ mod tests {
     fn few_values_have_a_column_each() {
         let values = [-1.0, 1.0, 1.0, 1.0].repeat(10);
         let arrays = vec![("a".into(), values), ("b".into(), vec![1.0; 12])];
-        let histogram =
-            Histogram { label: String::new(), caption: String::new(), name: "x".into(), arrays };
+        let histogram = Histogram::of_runs(String::new(), arrays, None);
         let heights: Vec<Vec<f64>> =
             histogram.columns().iter().map(|of| of.iter().map(|c| c.2).collect()).collect();
         assert_eq!(heights, [[25.0, 75.0], [0.0, 100.0]]);

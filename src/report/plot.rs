@@ -239,13 +239,14 @@ pub fn whisker<DB: DrawingBackend>(
     chart.plotting_area().draw(&line).map_err(failed)
 }
 
-/// Draws the line of abscissa 0 between two ordinates.
-pub fn zero_line<DB: DrawingBackend>(
+/// Draws the line of an abscissa between two ordinates.
+pub fn vertical_line<DB: DrawingBackend>(
     chart: &Chart<DB>,
     style: Style,
+    abscissa: f64,
     (low, high): (f64, f64),
 ) -> Result<()> {
-    let line = PathElement::new([(0.0, low), (0.0, high)], style.line(INK, 2));
+    let line = PathElement::new([(abscissa, low), (abscissa, high)], style.line(INK, 2));
     chart.plotting_area().draw(&line).map_err(failed)
 }
 

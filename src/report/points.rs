@@ -24,6 +24,19 @@ pub fn describe_points(study: &Study, table: &Table) -> Vec<String> {
         names.chain([mean, interval, runs(point)]).collect()
     };
     rows.extend(points.iter().take(SHOWN).map(row));
+    if let (Some(target), Some(at)) = (study.target(), table.result("at_target"))
+        && (study.chips.is_some() || study.draw.is_some())
+    {
+        rows[0].push(format!("at {} or more", value(&metric, target)));
+        for (row, point) in rows[1..].iter_mut().zip(&points) {
+            let reached = point.statistics[at].map(|of| {
+                let sure =
+                    interval("at_target", &of).map_or(String::new(), |sure| format!(" ({sure})"));
+                value("at_target", of.mean) + &sure
+            });
+            row.push(reached.unwrap_or_else(|| "-".into()));
+        }
+    }
     let mut lines = aligned(&rows);
     if points.len() > SHOWN {
         lines.push(format!("... and {} more points, in summary.csv", points.len() - SHOWN));

@@ -70,7 +70,7 @@ impl Picture for Tornado {
                 plot::whisker(&chart, style, middle, (ends[0], ends[1]))?;
             }
         }
-        plot::zero_line(&chart, style, (-0.5, self.rows.len() as f64 - 0.5))?;
+        plot::vertical_line(&chart, style, 0.0, (-0.5, self.rows.len() as f64 - 0.5))?;
         plot::legend(area, &chart, style, None, &legend)
     }
 }

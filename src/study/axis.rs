@@ -51,6 +51,19 @@ pub struct Range {
 }
 
 impl Axis {
+    /// That of one `key`, called `label`, over `values`.
+    pub(super) fn of(key: &str, label: &str, values: Vec<Value>) -> Self {
+        Self {
+            key: Some(key.to_owned()),
+            keys: Vec::new(),
+            label: Some(label.to_owned()),
+            names: Vec::new(),
+            values: Some(values),
+            linear: None,
+            logarithmic: None,
+        }
+    }
+
     /// The keys it changes.
     pub fn keys(&self) -> Vec<&str> {
         self.key.iter().chain(&self.keys).map(String::as_str).collect()

@@ -17,6 +17,9 @@ use crate::file::{limits, read_text};
 use crate::quantity::range;
 use crate::{Error, Result};
 
+/// Chips of a yield that does not say how many.
+const YIELD_CHIPS: usize = 50;
+
 /// A study, as its TOML file states it. Every key but the base (or the experiment) and one axis has
 /// a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +40,13 @@ pub struct Study {
     /// The seeds of every point.
     #[serde(default)]
     pub seeds: Seeds,
+    /// Pieces of hardware of every point and seed, those after the experiment's own `chip`.
+    #[serde(
+        default,
+        deserialize_with = "range::optional_positive_integer",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub chips: Option<usize>,
     /// The result that plots show and the point that is called best: the largest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
@@ -83,20 +93,35 @@ pub enum Procedure {
     InLoop,
     /// Trains on exact arrays, then programs the device with what was learnt.
     Transfer,
+    /// Trains on the study's own chip, then programs another with what was learnt.
+    Copied,
     /// Judges the gradient of the untrained machine.
     Gradient,
+    /// In a study, not of a run: how many of its `chips` are good enough, by each of
+    /// [`trains`](Self::trains).
+    Yield,
 }
 
 impl Procedure {
-    const ALL: [Self; 3] = [Self::InLoop, Self::Transfer, Self::Gradient];
+    /// Those of a run.
+    const ALL: [Self; 4] = [Self::InLoop, Self::Transfer, Self::Copied, Self::Gradient];
+    /// Those that train.
+    const TRAIN: [Self; 3] = [Self::Transfer, Self::Copied, Self::InLoop];
 
     /// The name in studies.
     pub fn name(self) -> &'static str {
         match self {
             Self::InLoop => "in-loop",
             Self::Transfer => "transfer",
+            Self::Copied => "copied",
             Self::Gradient => "gradient",
+            Self::Yield => "yield",
         }
+    }
+
+    /// Whether it trains.
+    pub fn trains(self) -> bool {
+        self != Self::Gradient
     }
 
     pub(super) fn named(value: &Value) -> Result<Self> {
@@ -115,8 +140,8 @@ impl Procedure {
     pub fn metric(self, task: Task) -> &'static str {
         match (self, task) {
             (Self::Gradient, _) => "cosine",
-            (Self::InLoop | Self::Transfer, Task::Classification) => "test_accuracy",
-            (Self::InLoop | Self::Transfer, Task::Regression) => "test_r2",
+            (_, Task::Classification) => "test_accuracy",
+            (_, Task::Regression) => "test_r2",
         }
     }
 }
@@ -219,14 +244,46 @@ impl Study {
             set_value(&mut study.experiment, &path, value)
                 .ok_or_else(|| Error::input(format!("{name}: [set] {path}: no such key")))?;
         }
+        if study.procedure == Procedure::Yield {
+            study.expand_yield().map_err(|e| Error::input(format!("{name}: {e}")))?;
+        }
         Experiment::resolve(study.experiment.clone(), &format!("{name}: the experiment"), "")?;
         study.check().map_err(|e| Error::input(format!("{name}: {e}")))?;
         study.file = name;
         Ok(study)
     }
 
+    /// Makes the procedures of a yield an axis.
+    fn expand_yield(&mut self) -> Result<()> {
+        if self.target().is_none() {
+            return Err(Error::input(
+                "procedure = \"yield\": of which chips? expected target_accuracy (or target_r2)",
+            ));
+        }
+        if self.keys().iter().any(|key| key == "procedure") {
+            return Err(Error::input(
+                "procedure = \"yield\" is an axis `procedure` of its own: expected no other",
+            ));
+        }
+        let values = Procedure::TRAIN.map(|procedure| Value::from(procedure.name()));
+        self.axis.push(Axis::of("procedure", "Weights", values.to_vec()));
+        self.procedure = Procedure::InLoop;
+        self.chips.get_or_insert(YIELD_CHIPS);
+        Ok(())
+    }
+
     fn check(&self) -> Result<()> {
         self.seeds.check()?;
+        if self.chips.is_some() {
+            let what = match self.keys().iter().any(|key| key == "chip") {
+                true => "an axis `chip` has them already",
+                false if self.draw.is_some() => "every point of a draw has a chip of its own",
+                false => "",
+            };
+            if !what.is_empty() {
+                return Err(Error::input(format!("chips: {what}: expected one of them")));
+            }
+        }
         if self.axis.is_empty() {
             return Err(Error::input(
                 "it has no [[axis]]: expected at least one, with a key and its values",
@@ -283,7 +340,7 @@ impl Study {
             Some(draw) => vec![draw.points],
             None => self.axis.iter().map(Axis::length).collect(),
         };
-        lengths.push(self.seeds.count());
+        lengths.extend([self.seeds.count(), self.chips.unwrap_or(1)]);
         limits::RUNS.product(&lengths).map(drop).map_err(Error::input)?;
         // An axis of a draw may be as long, and is made too.
         let longest = self.axis.iter().map(Axis::length).max().unwrap_or(0);
@@ -304,7 +361,7 @@ impl Study {
         match self.draw {
             Some(draw) if draw.one_seed_each => draw.points,
             Some(draw) => draw.points * self.seeds.count(),
-            None => grid() * self.seeds.count(),
+            None => grid() * self.seeds.count() * self.chips.unwrap_or(1),
         }
     }
 
@@ -320,7 +377,7 @@ impl Study {
     }
 
     /// The test accuracy, or R2, whose cost is reported.
-    pub(super) fn target(&self) -> Option<f64> {
+    pub fn target(&self) -> Option<f64> {
         self.target_accuracy.or(self.target_r2)
     }
 

@@ -48,7 +48,7 @@ const fn positive(name: &'static str, label: &'static str, reads: Reads) -> Meas
 }
 
 /// All results; those of single arrays have the array's name behind a slash.
-pub const MEASURES: [Measure; 37] = [
+pub const MEASURES: [Measure; 38] = [
     part("test_accuracy", "Test accuracy"),
     part("validation_accuracy", "Validation accuracy"),
     part("train_accuracy", "Train accuracy"),
@@ -77,6 +77,12 @@ pub const MEASURES: [Measure; 37] = [
     positive("epochs_to_target", "Epochs to the target", Reads::Number),
     positive("lab_seconds_to_target", "Laboratory time to the target", Reads::Time),
     positive("frames_to_target", "Camera frames to the target", Reads::Count),
+    Measure {
+        name: "at_target",
+        label: "Runs at the target",
+        span: Span::Trial,
+        reads: Reads::Percent,
+    },
     part("ideal_test_accuracy", "Ideal test accuracy"),
     part("ideal_train_accuracy", "Ideal train accuracy"),
     told("ideal_test_r2", "Ideal test R2"),

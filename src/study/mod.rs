@@ -27,6 +27,7 @@ mod definition;
 mod directory;
 mod draw;
 mod gradient;
+mod learnt;
 mod measure;
 mod nudge;
 mod procedure;

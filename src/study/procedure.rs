@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::gradient::judge_experiment;
+use super::learnt::{Learnt, LearntOnce};
 use super::{Outcome, Procedure, Run, Study, StudyDirectory};
 use crate::arithmetic::Real;
-use crate::data::Dataset;
+use crate::data::{Dataset, Parts};
 use crate::experiment::{Device, Experiment, RunDirectory, Session, in_precision};
 use crate::file::disk;
 use crate::stop::Stop;
@@ -57,17 +58,29 @@ pub(super) fn execute(
     run: &Run,
     datasets: &Datasets,
     directory: &StudyDirectory,
-    (kept, stop): (Kept, &Stop),
+    (learnt, kept, stop): (&LearntOnce, Kept, &Stop),
 ) -> Result<Outcome> {
     stop.check()?;
     let experiment = &run.experiment;
+    let transferred = |source: &Experiment, dataset: &Dataset| {
+        in_precision!(experiment, transfer(source, experiment, dataset, (learnt, stop)))
+    };
     let results = datasets.of(experiment).and_then(|dataset| match run.procedure {
         Procedure::InLoop => {
             in_precision!(experiment, in_loop(study, run, dataset, directory, (kept, stop)))
         }
-        Procedure::Transfer => in_precision!(experiment, transfer(experiment, dataset, stop)),
+        Procedure::Transfer => {
+            let ideal = Experiment { device: Device::default(), chip: 0, ..experiment.clone() };
+            transferred(&ideal, dataset)
+        }
+        Procedure::Copied => {
+            let chip = study.own_chip();
+            transferred(&Experiment { chip, ..experiment.clone() }, dataset)
+        }
         Procedure::Gradient => gradient(study, run, dataset),
+        Procedure::Yield => Err(Error::input("procedure = \"yield\": of a study, not of a run")),
     });
+    let results = results.map(|results| at_target(results, study.target()));
     outcome(results)
 }
 
@@ -184,23 +197,47 @@ fn to_target(metrics: &[EpochMetrics], target: f64) -> Results {
     ]
 }
 
-fn transfer<T: Real>(experiment: &Experiment, dataset: &Dataset, stop: &Stop) -> Result<Results> {
-    let ideal = Experiment { device: Device::default(), ..experiment.clone() };
-    let mut ideal = trained::<T>(&ideal, dataset, stop)?;
-    let before = ideal.trainer.summary(String::new())?;
+/// Whether the target is reached, beside the other results.
+fn at_target(mut results: Results, target: Option<f64>) -> Results {
+    let test = |name: &str| ["test_accuracy", "test_r2"].contains(&name);
+    let found = results.iter().find(|(name, _)| test(name)).and_then(|(_, value)| *value);
+    if let (Some(target), Some(found)) = (target, found) {
+        results.push(("at_target".into(), Some(f64::from(u8::from(found >= target)))));
+    }
+    results
+}
+
+/// Programs the machine of `experiment` with what that of `source` learns, which differs from it in its
+/// hardware alone.
+fn transfer<T: Real>(
+    source: &Experiment,
+    experiment: &Experiment,
+    dataset: &Dataset,
+    (learnt, stop): (&LearntOnce, &Stop),
+) -> Result<Results> {
+    let learnt = learnt.get(&source.to_toml(), || {
+        let mut trained = trained::<T>(source, dataset, stop)?.trainer;
+        let scores = trained.summary(String::new())?.scores;
+        let values = trained.values().iter().map(|values| values.map(T::f64)).collect();
+        Ok(Learnt { values, scores })
+    })?;
+    let mut values: Vec<_> = learnt.values.iter().map(|values| values.map(T::of)).collect();
     let mut machine = experiment.machine::<T>()?;
-    machine.program(&mut ideal.trainer.values().to_vec())?;
-    let (objective, data) = (experiment.learning.objective(), ideal.trainer.data());
+    machine.program(&mut values)?;
+    let objective = experiment.learning.objective();
+    let data = Parts::<T>::prepare(dataset.clone(), &experiment.data, experiment.seed)?;
     let test = objective.evaluate(machine.as_mut(), &data.test, &data.outputs)?;
     let train = objective.evaluate(machine.as_mut(), &data.train, &data.outputs)?;
     let unsettled = test.unsettled as f64 / test.samples.max(1) as f64;
-    // Of an ideal machine the one number that tells how good it is.
-    let ideal = |part: &str, of: Score| score(&format!("ideal_{part}"), of).into_iter().take(1);
     let mut results = score("test", test.score());
     results.extend(score("train", train.score()));
     results.extend(named([("test_unsettled", unsettled)]));
-    results.extend(ideal("test", before.scores.test()));
-    results.extend(ideal("train", before.scores.train()));
+    if matches!(source.device, Device::Exact(_)) {
+        // Of an ideal machine the one number that tells how good it is.
+        let ideal = |part: &str, of: Score| score(&format!("ideal_{part}"), of).into_iter().take(1);
+        results.extend(ideal("test", learnt.scores.test()));
+        results.extend(ideal("train", learnt.scores.train()));
+    }
     Ok(results)
 }
 

@@ -55,12 +55,19 @@ impl Study {
                 experiment.chip += number as u64;
             }
             let files = NamedFiles::of(&experiment, &mut known)?;
+            let mut chips = vec![experiment.chip];
+            if let Some(count) = self.chips {
+                countable("chip", experiment.chip, count)?;
+                chips = (1..=count as u64).map(|chip| experiment.chip + chip).collect();
+            }
             let mut seeds = self.seeds.list(experiment.seed);
             if self.draw.is_some_and(|draw| draw.one_seed_each) {
                 seeds = vec![seeds[number % seeds.len()]];
             }
-            for seed in seeds {
-                let experiment = Experiment { seed, ..experiment.clone() };
+            let seeds_and_chips =
+                seeds.iter().flat_map(|seed| chips.iter().map(move |chip| (*seed, *chip)));
+            for (seed, chip) in seeds_and_chips {
+                let experiment = Experiment { seed, chip, ..experiment.clone() };
                 let id = self.identity(procedure, &experiment, &files);
                 runs.push(Run {
                     number: runs.len() + 1,
@@ -72,6 +79,11 @@ impl Study {
             }
         }
         Ok(runs)
+    }
+
+    /// The chip of the experiment, before any axis changes it.
+    pub(super) fn own_chip(&self) -> u64 {
+        self.experiment.get("chip").and_then(Value::as_integer).map_or(0, |chip| chip as u64)
     }
 
     /// Whether every point has a chip of its own: where points are drawn at random, hardware is
@@ -146,9 +158,10 @@ impl Study {
         hash.update(procedure.name());
         match procedure {
             Procedure::Gradient => hash.update(format!("{:?}", self.gradient)),
-            Procedure::InLoop | Procedure::Transfer => {
-                hash.update(format!("{:?} {}", self.target_accuracy, self.keep))
-            }
+            _ => hash.update(format!("{:?} {}", self.target(), self.keep)),
+        }
+        if procedure == Procedure::Copied {
+            hash.update(self.own_chip().to_string());
         }
         hash.update(experiment.to_toml_anywhere());
         hash.update(files.text());

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use super::learnt::LearntOnce;
 use super::procedure::{Datasets, execute};
 use super::record::Records;
 use super::{Outcome, Record, Run, Study, StudyDirectory, Table};
@@ -103,6 +104,7 @@ pub fn sweep(
     let datasets = Datasets::load(&runs).map_err(|error| study.located(error))?;
     let directory = directory()?;
     let shard = options.shard;
+    let learnt = LearntOnce::default();
     let mut log = directory.log(&format!("{}-of-{}", shard.index, shard.of))?;
     let wanted = wanted(&runs, &directory.records()?, options);
     let mut progress = Progress { runs: wanted.len(), ended: 0, failed: 0 };
@@ -111,7 +113,7 @@ pub fn sweep(
     let ended = in_parallel(
         options.jobs,
         &wanted,
-        |run| record(study, run, &datasets, &directory, options),
+        |run| record(study, run, (&datasets, &learnt), &directory, options),
         |record| {
             log.append(&record)?;
             progress.ended += 1;
@@ -145,12 +147,13 @@ fn wanted<'a>(runs: &'a [Run], records: &Records, options: &Options<'_>) -> Vec<
 fn record(
     study: &Study,
     run: &Run,
-    datasets: &Datasets,
+    (datasets, learnt): (&Datasets, &LearntOnce),
     directory: &StudyDirectory,
     options: &Options<'_>,
 ) -> Result<Record> {
     let start = Instant::now();
-    let outcome = execute(study, run, datasets, directory, (options.kept, options.stop))?;
+    let how = (learnt, options.kept, options.stop);
+    let outcome = execute(study, run, datasets, directory, how)?;
     Ok(Record { id: run.id.clone(), outcome, seconds: start.elapsed().as_secs_f64() })
 }
 

@@ -12,7 +12,7 @@ use crate::file::{open, write_whole};
 use crate::{Error, Result};
 
 /// The columns before those of the axes.
-const FIRST: [&str; 3] = ["run", "id", "seed"];
+const FIRST: [&str; 4] = ["run", "id", "seed", "chip"];
 
 /// All runs that have ended, in the study's order.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +68,8 @@ pub struct Row {
     pub id: String,
     /// Its seed.
     pub seed: u64,
+    /// Its piece of hardware.
+    pub chip: u64,
     /// The values of the axes.
     pub values: Vec<String>,
     /// The results, in the order of [`Table::results`], or what went wrong.
@@ -121,6 +123,7 @@ impl Table {
                 number: run.number,
                 id: run.id.clone(),
                 seed: run.experiment.seed,
+                chip: run.experiment.chip,
                 values: run.values.clone(),
                 outcome,
             }
@@ -181,7 +184,7 @@ impl Table {
         self.keys.iter().map(String::as_str).chain(names)
     }
 
-    /// Writes the runs as a CSV file: `run`, `id`, `seed`, the axes, the names of their values where
+    /// Writes the runs as a CSV file: `run`, `id`, `seed`, `chip`, the axes, the names of their values where
     /// they have some, the results, `error`.
     ///
     /// # Errors
@@ -197,7 +200,12 @@ impl Table {
             let mut writer = csv::Writer::from_writer(file);
             writer.write_record(&heads).map_err(io::Error::other)?;
             for row in &self.rows {
-                let mut cells = vec![row.number.to_string(), row.id.clone(), row.seed.to_string()];
+                let mut cells = vec![
+                    row.number.to_string(),
+                    row.id.clone(),
+                    row.seed.to_string(),
+                    row.chip.to_string(),
+                ];
                 cells.extend(self.cells(&row.values));
                 match &row.outcome {
                     Ok(values) => cells.extend(values.iter().map(number)),
@@ -297,6 +305,7 @@ fn row(record: &csv::StringRecord, keys: usize, names: usize) -> Option<Row> {
         number: cells[0].parse().ok()?,
         id: cells[1].to_owned(),
         seed: cells[2].parse().ok()?,
+        chip: cells[3].parse().ok()?,
         values,
         outcome,
     })
@@ -334,6 +343,7 @@ mod tests {
             number,
             id: format!("{number}"),
             seed: 7,
+            chip: 3,
             values: vec![value.into()],
             outcome,
         };
@@ -361,9 +371,11 @@ mod tests {
         let path = directory.path().join("results.csv");
         table().write(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains("4,4,7,'=1+1,") && text.contains("6,6,7,-1,"), "{text}");
+        assert!(text.contains("4,4,7,3,'=1+1,") && text.contains("6,6,7,3,-1,"), "{text}");
         assert!(
-            text.starts_with("run,id,seed,learning.rule,Rule,x,y,error\n1,1,7,\"a,b\",both,"),
+            text.starts_with(
+                "run,id,seed,chip,learning.rule,Rule,x,y,error\n1,1,7,3,\"a,b\",both,"
+            ),
             "{text}"
         );
         let read = |keys: &[String]| Table::read_with(&path, keys.to_vec(), table().names);
