@@ -223,6 +223,52 @@ fn weights_from_elsewhere_compute_the_same_sample_for_sample() {
     place.equilux(&[&import[..], &map].concat()).success();
     assert_eq!(predict("again").1, given);
 
+    // On ideal cells with the range of each array's own weights it is the same network, in an export too.
+    let mut loud = network.clone();
+    loud[4].1 *= 10.0;
+    write_npz(&place.path("loud.npz"), &loud);
+    let import = ["import", "loud.npz", "--config", "mlp.toml"];
+    let cells = ["--set", "device.crossbar.cells.g_max_uS=20"];
+    let imported = |more: &[&str]| place.json(&[&import[..], more].concat());
+    imported(&["--out", "exact"]);
+    let clipped = imported(&[&cells[..], &["--out", "clipped"]].concat());
+    let of = |report: &Value| {
+        let all = report["placed"].as_array().unwrap();
+        all.iter().find(|placed| placed["parameter"] == "2-3.weights").unwrap().clone()
+    };
+    let beyond = loud[4].1.iter().filter(|weight| weight.abs() > 2.0).count();
+    assert_eq!(of(&clipped)["changed"], beyond, "{clipped}");
+    let whole = imported(&[&cells[..], &["--fit-range", "--out", "fitted"]].concat());
+    assert!(
+        whole["placed"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|placed| { placed["off"].as_f64().unwrap() < 1e-15 })
+    );
+    let expected = predict("exact").0;
+    assert!((predict("fitted").0 - &expected).amax() < 1e-9 * expected.amax());
+    assert!((predict("clipped").0 - &expected).amax() > 0.1 * expected.amax());
+    let config = fs::read_to_string(place.path("fitted/config.toml")).unwrap();
+    assert!(config.contains("[device.crossbar.cells.weight_max_of]"), "{config}");
+    place.equilux(&["export", "fitted", "--out", "maps", "--to", "crossbar"]).success();
+    place.equilux(&["verify", "maps"]).success();
+    place.equilux(&["import", "maps", "--out", "back"]).success();
+    assert!((predict("back").0 - &expected).amax() < 1e-6 * expected.amax());
+    place.refused(
+        &[&import[..], &["--fit-range", "--out", "x"]].concat(),
+        "--fit-range: expected an experiment on [device.crossbar]",
+    );
+    for (setting, expected) in [
+        ("device.crossbar.cells.weight_max_of.0-2=1", "expected one of the arrays 0-1, 1-2, 2-3"),
+        (
+            "device.crossbar.cells.weight_max_of.0-1=0",
+            "weight_max_of.0-1 = 0: expected a number above 0",
+        ),
+    ] {
+        place.refused(&["train", "mlp.toml", "--out", "x", "--set", setting], expected);
+    }
+
     // On a device: what is clipped or rounded is told, and training goes on from there.
     let device = ["--set", "device.crossbar.sheet=crossbar-generic", "--out", "cells"];
     let import = ["import", "mlp.npz", "--config", "mlp.toml"];

@@ -201,7 +201,13 @@ proptest! {
         part in -1.0f64..1.0,
     ) {
         for mapping in [Mapping::Differential, Mapping::Balanced, Mapping::Offset] {
-            let pairs = Pairs { g_min_us: low, g_max_us: low + width, weight_max, mapping };
+            let pairs = Pairs {
+                g_min_us: low,
+                g_max_us: low + width,
+                weight_max,
+                mapping,
+                ..Pairs::default()
+            };
             let conductances = pairs.conductances(part * weight_max);
             // A few roundings of a conductance, in weights.
             let rounding = 8.0 * f64::EPSILON * (low + width) * pairs.weight_per_us();

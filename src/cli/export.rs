@@ -114,6 +114,10 @@ pub struct ImportCommand {
     /// Weights: matrices are inputs x outputs
     #[arg(long)]
     transpose: bool,
+    /// Weights: arrays of cells have the range of their own weights, so that nothing is clipped
+    /// (device.crossbar.cells.weight_max_of)
+    #[arg(long)]
+    fit_range: bool,
     /// Weights: change a key of the experiment; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
@@ -132,10 +136,11 @@ pub(super) fn run_import(command: &ImportCommand, json: bool) -> Result<()> {
         && (command.config.is_some()
             || !command.map.is_empty()
             || command.transpose
+            || command.fit_range
             || !command.settings.is_empty())
     {
         return Err(Error::input(format!(
-            "{}: an export brings its own experiment: expected no --config, --map, --transpose and --set",
+            "{}: an export brings its own experiment: expected no --config, --map, --transpose, --fit-range and --set",
             source.display()
         )));
     }
@@ -149,7 +154,11 @@ pub(super) fn run_import(command: &ImportCommand, json: bool) -> Result<()> {
             ))
         })?;
         let experiment = Experiment::find(config, &command.settings)?;
-        let placing = Placing { map: command.map.clone(), transpose: command.transpose };
+        let placing = Placing {
+            map: command.map.clone(),
+            transpose: command.transpose,
+            fit_range: command.fit_range,
+        };
         placed = import_weights(source, &experiment, &placing, &command.out)?;
         lines.extend(placed.iter().map(|placed| {
             let Placed { tensor, parameter, shape: (rows, columns), largest, changed, off, .. } = placed;

@@ -57,7 +57,17 @@ pub struct TileFiles {
     pub pulses: Option<String>,
 }
 
+/// The array whose weights the parameter `name` is.
+pub(super) fn array_of(name: &str) -> &str {
+    name.strip_suffix(".weights").unwrap_or(name)
+}
+
 impl CrossbarArray {
+    /// The name of the array in its network.
+    pub(super) fn name(&self) -> &str {
+        array_of(&self.parameter)
+    }
+
     /// What is not as on `device`: key, value found, value expected.
     pub(super) fn differs_from(
         &self,
@@ -119,7 +129,7 @@ pub(super) fn write(
     if clipped > 0 && !clip {
         let largest = weights.amax();
         return Err(Error::input(format!(
-            "{parameter}: {clipped} of {} weights are beyond the range of the cells, the largest {largest}, device.crossbar.cells.weight_max = {}; \
+            "{parameter}: {clipped} of {} weights are beyond the range of the cells, the largest {largest}, its device.crossbar.cells.weight_max = {}; \
              --clip clips and counts them",
             weights.len(),
             device.cells.weight_max

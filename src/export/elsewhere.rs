@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::weights::read_tensors;
 use crate::arithmetic::Real;
-use crate::coupler::Parameter;
+use crate::coupler::{Effect, Parameter};
 use crate::error::did_you_mean;
-use crate::experiment::{Experiment, RunDirectory, Session, in_precision};
+use crate::experiment::{Device, Experiment, RunDirectory, Session, in_precision};
 use crate::file::matrix::Array;
 use crate::{Error, Result};
 
@@ -22,6 +22,8 @@ pub struct Placing {
     pub map: Vec<(String, String)>,
     /// Matrices are inputs x outputs, and not outputs x inputs.
     pub transpose: bool,
+    /// Each array of cells has the range of its own weights: `device.crossbar.cells.weight_max_of`.
+    pub fit_range: bool,
 }
 
 /// What became of one tensor.
@@ -49,8 +51,8 @@ pub struct Placed {
 /// that are not given are 0.
 ///
 /// # Errors
-/// When the file cannot be read, a tensor has no place or does not fit, an array is not given, or `run`
-/// cannot be written or holds something.
+/// When the file cannot be read, a tensor has no place or does not fit, an array is not given, a range is to
+/// be fitted of what is no array of cells, or `run` cannot be written or holds something.
 pub fn import_weights(
     file: &Path,
     experiment: &Experiment,
@@ -73,6 +75,7 @@ fn placed<T: Real>(
     let tensors = read_tensors(file)?;
     let places = places(&tensors, &slots, placing).map_err(wrong)?;
 
+    let names: Vec<String> = parameters.iter().map(|parameter| parameter.name.clone()).collect();
     let mut asked: Vec<DMatrix<T>> =
         parameters.into_iter().map(|parameter| parameter.values).collect();
     for slot in slots.iter().filter(|slot| slot.vector) {
@@ -83,12 +86,17 @@ fn placed<T: Real>(
         let values = fitted(name, array, slot, placing.transpose).map_err(wrong)?;
         asked[slot.parameter].rows_range_mut(slot.rows.clone()).copy_from(&values.map(T::of));
     }
+    let mut experiment = experiment.clone();
+    if placing.fit_range {
+        fit_range(&mut experiment, &names, &asked)?;
+        session = Session::<T>::new(experiment.clone())?;
+    }
     session.trainer.program(asked.clone())?;
-    let held = session.trainer.values();
+    let held = as_held(&experiment, &names, session.trainer.values());
     let report = places.iter().map(|(&tensor, &slot)| {
         let ((name, _), slot) = (&tensors[tensor], &slots[slot]);
         let part = |of: &[DMatrix<T>]| of[slot.parameter].rows_range(slot.rows.clone()).map(T::f64);
-        let (asked, held) = (part(&asked), part(held));
+        let (asked, held) = (part(&asked), part(&held));
         let changes = &held - &asked;
         Placed {
             tensor: name.clone(),
@@ -100,8 +108,50 @@ fn placed<T: Real>(
         }
     });
     let report = report.collect();
-    RunDirectory::create(run, experiment)?.save(&session.trainer)?;
+    RunDirectory::create(run, &experiment)?.save(&session.trainer)?;
     Ok(report)
+}
+
+/// `values` by their `names`, as the machine of `experiment` is made to hold them. Cells that are written keep
+/// the weight that was asked for beside them, and stand for the nearest that they can.
+fn as_held<T: Real>(
+    experiment: &Experiment,
+    names: &[String],
+    values: &[DMatrix<T>],
+) -> Vec<DMatrix<T>> {
+    let mut held = values.to_vec();
+    if let Device::Crossbar(device) = &experiment.device
+        && device.pulses.is_off()
+    {
+        for (name, values) in names.iter().zip(&mut held) {
+            if let Some(array) = name.strip_suffix(".weights") {
+                let own = device.of_array(array);
+                values.apply(|weight| *weight = T::of(own.nearest_weight(weight.f64())));
+            }
+        }
+    }
+    held
+}
+
+/// Gives each array of cells of `experiment` the range of the weights that it is asked to hold.
+fn fit_range<T: Real>(
+    experiment: &mut Experiment,
+    names: &[String],
+    asked: &[DMatrix<T>],
+) -> Result<()> {
+    let Device::Crossbar(device) = &mut experiment.device else {
+        return Err(Error::input(format!(
+            "--fit-range: expected an experiment on [device.crossbar], found {}",
+            experiment.device.describe()
+        )));
+    };
+    for (name, weights) in names.iter().zip(asked) {
+        let largest = weights.amax().f64();
+        if let Some(array) = name.strip_suffix(".weights").filter(|_| largest > 0.0) {
+            device.cells.weight_max_of.insert(array.to_owned(), largest);
+        }
+    }
+    Ok(())
 }
 
 /// A place for a tensor: a parameter, or the rows of one.

@@ -189,7 +189,13 @@ fn write_parameters<T: Real>(
             (Target::Crossbar | Target::Spice, Device::Crossbar(device))
                 if name.ends_with(".weights") =>
             {
-                let array = crossbar::write(bundle, name, &values, device, options.clip)?;
+                let array = crossbar::write(
+                    bundle,
+                    name,
+                    &values,
+                    &device.of_array(crossbar::array_of(name)),
+                    options.clip,
+                )?;
                 if options.target == Target::Spice {
                     spice::write(bundle, &array, device)?;
                 }

@@ -174,7 +174,7 @@ fn wrong_scales(manifest: &Manifest, experiment: &Experiment) -> Vec<String> {
         .filter_map(|holder| if let Holder::Crossbar(array) = holder { Some(array) } else { None });
     let check = |array: &super::crossbar::CrossbarArray| {
         let name = &array.parameter;
-        let differing = array.differs_from(device).into_iter();
+        let differing = array.differs_from(&device.of_array(array.name())).into_iter();
         let problem = move |(key, found, expected): (&str, String, String)| {
             format!(
                 "manifest.json: {name}: {key} = {found}: the device's range makes it {expected}"

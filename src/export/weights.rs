@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use half::{bf16, f16};
 use nalgebra::DMatrix;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -100,12 +101,10 @@ fn numbers(tensor: &TensorView) -> Result<Vec<f64>, String> {
     match tensor.dtype() {
         Dtype::F32 => Ok(floats(tensor.data(), |b: [u8; 4]| f32::from_le_bytes(b).into())),
         Dtype::F64 => Ok(floats(tensor.data(), f64::from_le_bytes)),
-        // The upper half of a number of single precision.
-        Dtype::BF16 => {
-            Ok(floats(tensor.data(), |[a, b]: [u8; 2]| f32::from_le_bytes([0, 0, a, b]).into()))
-        }
+        Dtype::F16 => Ok(floats(tensor.data(), |b: [u8; 2]| f16::from_le_bytes(b).into())),
+        Dtype::BF16 => Ok(floats(tensor.data(), |b: [u8; 2]| bf16::from_le_bytes(b).into())),
         Dtype::I64 => Ok(floats(tensor.data(), |b: [u8; 8]| i64::from_le_bytes(b) as f64)),
-        other => Err(format!("expected F32, F64 or BF16, found {other:?}")),
+        other => Err(format!("expected F16, BF16, F32 or F64, found {other:?}")),
     }
 }
 
@@ -220,4 +219,29 @@ pub(super) fn write_fusion<T: Real>(
             writer.flush()
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_of_every_precision_are_numbers() {
+        let expected = [1.0, -2.5, 2f64.powi(-9)];
+        let half: Vec<u8> =
+            [0x3c00u16, 0xc100, 0x1800].iter().flat_map(|b| b.to_le_bytes()).collect();
+        let brain: Vec<u8> =
+            [0x3f80u16, 0xc020, 0x3b00].iter().flat_map(|b| b.to_le_bytes()).collect();
+        let single: Vec<u8> = expected.iter().flat_map(|x| (*x as f32).to_le_bytes()).collect();
+        let double: Vec<u8> = expected.iter().flat_map(|x| x.to_le_bytes()).collect();
+        for (dtype, bytes) in
+            [(Dtype::F16, half), (Dtype::BF16, brain), (Dtype::F32, single), (Dtype::F64, double)]
+        {
+            let tensor = TensorView::new(dtype, vec![3], &bytes).unwrap();
+            assert_eq!(numbers(&tensor).unwrap(), expected, "{dtype:?}");
+        }
+        let bytes = [1, 0, 1];
+        let wrong = numbers(&TensorView::new(Dtype::BOOL, vec![3], &bytes).unwrap());
+        assert!(wrong.unwrap_err().contains("expected F16, BF16, F32 or F64"));
+    }
 }

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
+use half::f16;
 use nalgebra::{DMatrix, DVector};
 use npyz::{NpyFile, Order, TypeChar, WriterBuilder};
 
@@ -285,6 +286,9 @@ fn numbers(file: NpyFile<&[u8]>) -> Result<Vec<f64>, String> {
     let values: io::Result<Vec<f64>> = match (plain.type_char(), plain.size_field()) {
         (TypeChar::Float, 8) => read!(f64),
         (TypeChar::Float, 4) => read!(f32),
+        (TypeChar::Float, 2) => {
+            file.into_vec::<f16>().map(|values| values.into_iter().map(f64::from).collect())
+        }
         (TypeChar::Int, 8) => read!(i64),
         (TypeChar::Int, 4) => read!(i32),
         (TypeChar::Int, 2) => read!(i16),
@@ -295,7 +299,7 @@ fn numbers(file: NpyFile<&[u8]>) -> Result<Vec<f64>, String> {
         (TypeChar::Uint, 1) => read!(u8),
         _ => {
             return Err(format!(
-                "expected real numbers (float32, float64 or integers), found {}",
+                "expected real numbers (float16, float32, float64 or integers), found {}",
                 dtype.descr()
             ));
         }
@@ -385,13 +389,23 @@ mod tests {
 
     #[test]
     fn what_numpy_writes_is_read() {
+        let saved = |header: &str, bytes: &[u8]| {
+            let mut content = b"\x93NUMPY\x01\x00".to_vec();
+            let padding = 64 - (10 + header.len() + 1) % 64;
+            content.extend(((header.len() + padding + 1) as u16).to_le_bytes());
+            content.extend(header.bytes().chain(std::iter::repeat_n(b' ', padding)).chain([b'\n']));
+            content.extend(bytes);
+            content
+        };
+        // np.save of np.array([1, -2, 65504, 2**-24], dtype='<f2')
+        let header = "{'descr': '<f2', 'fortran_order': False, 'shape': (4,), }";
+        let half = saved(header, b"\x00\x3c\x00\xc0\xff\x7b\x01\x00");
+        let expected = [1.0, -2.0, 65504.0, 2f64.powi(-24)];
+        assert_eq!(parse_npy(&half).unwrap().as_slice(), expected);
         // np.save of np.asfortranarray([[1, 2, 3], [4, 5, 6]], dtype='>i2')
         let header = "{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3), }";
-        let mut content = b"\x93NUMPY\x01\x00".to_vec();
-        let padding = 64 - (10 + header.len() + 1) % 64;
-        content.extend(((header.len() + padding + 1) as u16).to_le_bytes());
-        content.extend(header.bytes().chain(std::iter::repeat_n(b' ', padding)).chain([b'\n']));
-        content.extend([1i16, 4, 2, 5, 3, 6].iter().flat_map(|value| value.to_be_bytes()));
+        let bytes: Vec<u8> = [1i16, 4, 2, 5, 3, 6].iter().flat_map(|v| v.to_be_bytes()).collect();
+        let mut content = saved(header, &bytes);
         assert_eq!(
             parse_npy(&content).unwrap(),
             DMatrix::from_row_slice(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])

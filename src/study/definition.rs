@@ -97,8 +97,7 @@ pub enum Procedure {
     Copied,
     /// Judges the gradient of the untrained machine.
     Gradient,
-    /// In a study, not of a run: how many of its `chips` are good enough, by each of
-    /// [`trains`](Self::trains).
+    /// Of a study, not of a run: how many of its `chips` are good enough, by each procedure that trains.
     Yield,
 }
 
@@ -117,11 +116,6 @@ impl Procedure {
             Self::Gradient => "gradient",
             Self::Yield => "yield",
         }
-    }
-
-    /// Whether it trains.
-    pub fn trains(self) -> bool {
-        self != Self::Gradient
     }
 
     pub(super) fn named(value: &Value) -> Result<Self> {

@@ -6,9 +6,16 @@ use super::settings::Mapping;
 use super::{Crossbar, RemoteArray};
 use crate::arithmetic::Real;
 use crate::coupler::{Coupler, Effect, Family, Site, Span, chip_key};
+use crate::error::did_you_mean;
 use crate::{Error, Result};
 
 impl CrossbarDevice {
+    /// It as the array `name` of a network has it.
+    #[must_use]
+    pub fn of_array(&self, name: &str) -> Self {
+        Self { cells: self.cells.of_array(name), ..self.clone() }
+    }
+
     /// The effects that are on, as an array of numbers `T` meets them.
     pub fn active<T: Real>(&self) -> impl DoubleEndedIterator<Item = &dyn ArrayEffect<T>> {
         self.hooks::<T>().into_iter().map(|(_, effect)| effect).filter(|effect| !effect.is_off())
@@ -112,9 +119,18 @@ impl Family for CrossbarDevice {
     }
 
     fn array<T: Real>(&self, site: &Site<T>) -> Result<Box<dyn Coupler<T>>> {
+        let unknown = |name: &&String| !site.arrays.contains(name);
+        if let Some(name) = self.cells.weight_max_of.keys().find(unknown) {
+            let near = did_you_mean(name, site.arrays.iter().map(String::as_str));
+            return Err(Error::input(format!(
+                "cells.weight_max_of.{name}: expected one of the arrays {}{near}",
+                site.arrays.join(", ")
+            )));
+        }
+        let own = self.of_array(&site.arrays[site.index as usize]);
         if let Some(laboratory) = site.laboratory {
             let (weights, laboratory) = ((site.weights)(), laboratory.clone());
-            let array = RemoteArray::new(self.clone(), weights, laboratory, site.index)?;
+            let array = RemoteArray::new(own, weights, laboratory, site.index)?;
             return Ok(Box::new(array));
         }
         let key = chip_key(site.seed, site.chip, "first programming").with(site.index);
@@ -126,6 +142,6 @@ impl Family for CrossbarDevice {
                  [device.crossbar.pulses]: expected one of them",
             ));
         }
-        Ok(Box::new(Crossbar::of_cells(self.clone(), weights, key, measured)?))
+        Ok(Box::new(Crossbar::of_cells(own, weights, key, measured)?))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,17 +38,34 @@ pub struct Pairs {
     /// The weight that the whole conductance range stands for; weights beyond are clipped.
     #[serde(deserialize_with = "range::positive")]
     pub weight_max: f64,
+    /// The same of single arrays of a network, by their names (0-1), in place of `weight_max`: what scales
+    /// the sums of an array is its own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub weight_max_of: BTreeMap<String, f64>,
     /// How a weight becomes conductances.
     pub mapping: Mapping,
 }
 
 impl Default for Pairs {
     fn default() -> Self {
-        Self { g_min_us: 0.0, g_max_us: 25.0, weight_max: 2.0, mapping: Mapping::Differential }
+        Self {
+            g_min_us: 0.0,
+            g_max_us: 25.0,
+            weight_max: 2.0,
+            weight_max_of: BTreeMap::new(),
+            mapping: Mapping::Differential,
+        }
     }
 }
 
 impl Pairs {
+    /// Those of the array `name` of a network.
+    #[must_use]
+    pub fn of_array(&self, name: &str) -> Self {
+        let weight_max = self.weight_max_of.get(name).copied().unwrap_or(self.weight_max);
+        Self { weight_max, weight_max_of: BTreeMap::new(), ..self.clone() }
+    }
+
     /// The weight of one microsiemens of difference.
     pub fn weight_per_us(&self) -> f64 {
         let range = self.g_max_us - self.g_min_us;
@@ -80,10 +99,15 @@ impl Pairs {
 
     pub(super) fn check(&self) -> Result<(), String> {
         let Self { g_min_us: low, g_max_us: high, .. } = self;
-        if low < high {
-            return Ok(());
+        if low >= high {
+            return Err(format!("g_min_uS = {low}: expected less than g_max_uS = {high}"));
         }
-        Err(format!("g_min_uS = {low}: expected less than g_max_uS = {high}"))
+        match self.weight_max_of.iter().find(|(_, of)| !(of.is_finite() && **of > 0.0)) {
+            None => Ok(()),
+            Some((name, of)) => {
+                Err(format!("weight_max_of.{name} = {of}: expected a number above 0"))
+            }
+        }
     }
 }
 
