@@ -298,8 +298,18 @@ fn draws_zipped_axes_and_kept_runs() {
          [[axis]]\nkeys = ['training.epochs', 'training.batch']\nvalues = [[1, 20], [2, 40]]\n\
          [draw]\nmethod = 'latin-hypercube'\npoints = 6\n",
     );
-    place.file("drawn.toml", drawn.replace("seeds = 4", "seeds = [3, 1]\nkeep = true"));
+    place.file(
+        "drawn.toml",
+        drawn.replace("seeds = 4", "seeds = [3, 1]\nkeep = true\ntarget_accuracy = 0.5"),
+    );
     assert_eq!(place.json(&["sweep", "drawn.toml"])["done"], 12);
+    let printed = place.printed(&["sweep", "drawn.toml"]);
+    assert!(
+        printed.contains("at 50.00 % or more: ") && printed.contains("of the runs"),
+        "{printed}"
+    );
+    let page = place.printed(&["report", "studies/drawn"]);
+    assert!(place.path("studies/drawn/plots/distribution.svg").exists(), "{page}");
     let results = text(&place.path("studies/drawn/results.csv"));
     assert_eq!(column(&results, "seed")[..3], ["3", "1", "3"]);
     let together = |(epochs, batch): (&String, &String)| (epochs == "1") == (batch == "20");

@@ -118,6 +118,10 @@ pub fn figures(study: &Study, table: &Table) -> Vec<Figure> {
 fn distribution(study: &Study, table: &Table, dimensions: &[Dimension]) -> Option<Figure> {
     let metric = study.metric();
     let result = table.result(&metric)?;
+    let groups = dimensions.iter().map(Dimension::len).product::<usize>();
+    if study.draw.is_none() && (study.chips.is_none() || groups > LOOKS.len()) {
+        return None;
+    }
     let mut groups: Vec<(String, Vec<f64>)> = Vec::new();
     for row in &table.rows {
         let Some(value) = row.outcome.as_ref().ok().and_then(|values| values[result]) else {
@@ -136,8 +140,7 @@ fn distribution(study: &Study, table: &Table, dimensions: &[Dimension]) -> Optio
         }
     }
     let many = groups.iter().map(|(_, values)| values.len()).max()?;
-    let pooled = study.draw.is_some() || study.chips.is_some();
-    if !pooled || many < LEAST_DISTRIBUTED || groups.len() > LOOKS.len() {
+    if many < LEAST_DISTRIBUTED {
         return None;
     }
     let largest = groups.iter().flat_map(|(_, values)| values).copied().fold(0.0, f64::max);

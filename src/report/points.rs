@@ -2,8 +2,11 @@
 
 use super::dimension::Dimension;
 use super::quantity::{interval, title, value};
+use crate::arithmetic::{Span, Statistics};
 use crate::study::{Point, Study, Table};
 
+/// Whether a run reached the target.
+const AT_TARGET: &str = "at_target";
 /// More points than this are left to the files.
 const SHOWN: usize = 60;
 
@@ -24,22 +27,28 @@ pub fn describe_points(study: &Study, table: &Table) -> Vec<String> {
         names.chain([mean, interval, runs(point)]).collect()
     };
     rows.extend(points.iter().take(SHOWN).map(row));
-    if let (Some(target), Some(at)) = (study.target(), table.result("at_target"))
-        && (study.chips.is_some() || study.draw.is_some())
-    {
+    let reached = |of: Option<Statistics>| {
+        let told = |of: Statistics| {
+            let sure = interval(AT_TARGET, &of).map_or(String::new(), |sure| format!(" ({sure})"));
+            value(AT_TARGET, of.mean) + &sure
+        };
+        of.map_or_else(|| "-".into(), told)
+    };
+    let aimed = study.target().zip(table.result(AT_TARGET));
+    if let Some((target, at)) = aimed.filter(|_| study.chips.is_some()) {
         rows[0].push(format!("at {} or more", value(&metric, target)));
         for (row, point) in rows[1..].iter_mut().zip(&points) {
-            let reached = point.statistics[at].map(|of| {
-                let sure =
-                    interval("at_target", &of).map_or(String::new(), |sure| format!(" ({sure})"));
-                value("at_target", of.mean) + &sure
-            });
-            row.push(reached.unwrap_or_else(|| "-".into()));
+            row.push(reached(point.statistics[at]));
         }
     }
     let mut lines = aligned(&rows);
     if points.len() > SHOWN {
         lines.push(format!("... and {} more points, in summary.csv", points.len() - SHOWN));
+    }
+    if let Some((target, at)) = aimed.filter(|_| study.draw.is_some()) {
+        let runs = table.rows.iter().filter_map(|row| row.outcome.as_ref().ok()?[at]);
+        let of = Statistics::of(&runs.collect::<Vec<_>>(), Span::Trial);
+        lines.push(format!("at {} or more: {} of the runs", value(&metric, target), reached(of)));
     }
     lines.push(String::new());
     lines
