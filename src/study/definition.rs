@@ -334,7 +334,8 @@ impl Study {
             Some(draw) => vec![draw.points],
             None => self.axis.iter().map(Axis::length).collect(),
         };
-        lengths.extend([self.seeds.count(), self.chips.unwrap_or(1)]);
+        lengths.push(self.seeds.count());
+        lengths.extend(self.chips);
         limits::RUNS.product(&lengths).map(drop).map_err(Error::input)?;
         // An axis of a draw may be as long, and is made too.
         let longest = self.axis.iter().map(Axis::length).max().unwrap_or(0);
