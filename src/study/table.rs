@@ -12,7 +12,14 @@ use crate::file::{open, write_whole};
 use crate::{Error, Result};
 
 /// The columns before those of the axes.
-const FIRST: [&str; 4] = ["run", "id", "seed", "chip"];
+const FIRST: [&str; 4] = ["run", "id", "seed", CHIP];
+/// The last of them, where it is no axis itself.
+const CHIP: &str = "chip";
+
+/// The columns before those of the axes `keys`.
+fn first(keys: &[String]) -> &'static [&'static str] {
+    &FIRST[..FIRST.len() - usize::from(keys.iter().any(|key| key == CHIP))]
+}
 
 /// All runs that have ended, in the study's order.
 #[derive(Clone, Debug, PartialEq)]
@@ -184,14 +191,16 @@ impl Table {
         self.keys.iter().map(String::as_str).chain(names)
     }
 
-    /// Writes the runs as a CSV file: `run`, `id`, `seed`, `chip`, the axes, the names of their values where
+    /// Writes the runs as a CSV file: `run`, `id`, `seed`, `chip` (once, if it is an axis), the axes, the names of their values where
     /// they have some, the results, `error`.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let heads: Vec<&str> = FIRST
-            .into_iter()
+        let first = first(&self.keys);
+        let heads: Vec<&str> = first
+            .iter()
+            .copied()
             .chain(self.heads())
             .chain(self.results.iter().map(String::as_str))
             .chain(["error"])
@@ -206,6 +215,7 @@ impl Table {
                     row.seed.to_string(),
                     row.chip.to_string(),
                 ];
+                cells.truncate(first.len());
                 cells.extend(self.cells(&row.values));
                 match &row.outcome {
                     Ok(values) => cells.extend(values.iter().map(number)),
@@ -266,7 +276,7 @@ impl Table {
         let heads: Vec<String> =
             reader.headers().map_err(|e| wrong(e.to_string()))?.iter().map(String::from).collect();
         let axes = keys.iter().chain(names.iter().map(|names| &names.head)).map(String::as_str);
-        let expected: Vec<&str> = FIRST.into_iter().chain(axes).collect();
+        let expected: Vec<&str> = first(&keys).iter().copied().chain(axes).collect();
         let ours = heads.len() > expected.len()
             && heads.iter().zip(&expected).all(|(head, expected)| head == expected);
         if !ours || heads.last().is_none_or(|head| head != "error") {
@@ -279,7 +289,7 @@ impl Table {
         let mut rows = Vec::new();
         for (index, record) in reader.records().enumerate() {
             let record = record.map_err(|e| wrong(e.to_string()))?;
-            let row = row(&record, keys.len(), names.len())
+            let row = row(&record, &keys, names.len())
                 .ok_or_else(|| wrong(format!("line {}: not the results of a run", index + 2)))?;
             rows.push(row);
         }
@@ -288,10 +298,10 @@ impl Table {
 }
 
 /// The run of one line.
-fn row(record: &csv::StringRecord, keys: usize, names: usize) -> Option<Row> {
+fn row(record: &csv::StringRecord, keys: &[String], names: usize) -> Option<Row> {
     let cells: Vec<&str> = record.iter().collect();
     let (&error, cells) = cells.split_last()?;
-    let (axes, results) = cells.get(FIRST.len()..)?.split_at_checked(keys)?;
+    let (axes, results) = cells.get(first(keys).len()..)?.split_at_checked(keys.len())?;
     let results = results.get(names..)?;
     let value =
         |cell: &&str| if cell.is_empty() { Some(None) } else { cell.parse().ok().map(Some) };
@@ -305,7 +315,12 @@ fn row(record: &csv::StringRecord, keys: usize, names: usize) -> Option<Row> {
         number: cells[0].parse().ok()?,
         id: cells[1].to_owned(),
         seed: cells[2].parse().ok()?,
-        chip: cells[3].parse().ok()?,
+        chip: keys
+            .iter()
+            .position(|key| key == CHIP)
+            .map_or(cells[3], |at| axes[at])
+            .parse()
+            .ok()?,
         values,
         outcome,
     })
@@ -385,6 +400,20 @@ mod tests {
             error.contains("the results of another study") && error.contains("learning.beta"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn an_axis_of_chips_is_a_column_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("results.csv");
+        let mut table = table();
+        (table.keys, table.names) = (vec!["chip".into()], Vec::new());
+        table.rows.truncate(1);
+        table.rows[0].values = vec!["3".into()];
+        table.write(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("run,id,seed,chip,x,y,error\n1,1,7,3,0.3"), "{text}");
+        assert_eq!(Table::read_with(&path, vec!["chip".into()], Vec::new()).unwrap(), table);
     }
 
     #[test]
