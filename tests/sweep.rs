@@ -515,10 +515,14 @@ fn a_key_of_a_study_is_unset_by_none() {
 #[test]
 fn a_yield_is_of_chips_by_every_way_to_weights() {
     let place = Place::new();
-    let study = "procedure = 'yield'\nchips = 4\nseeds = 2\ntarget_accuracy = 0.9\n[experiment]\nchip = 7\n\
-                 [experiment.data]\nset = 'wine'\n[experiment.network]\nlayers = [13, 6, 3]\n\
-                 [experiment.device.crossbar]\nstuck = { at_min = 0.05, at_max = 0.05 }\n\
-                 [experiment.training]\nepochs = 4\n";
+    let experiment = "[experiment]\nchip = 7\n[experiment.data]\nset = 'wine'\n[experiment.network]\n\
+                      layers = [13, 6, 3]\n[experiment.training]\nepochs = 4\n";
+    let of_keys = |keys: &str, tables: &str| {
+        format!("procedure = 'yield'\nseeds = 2\n{keys}\n{tables}\n{experiment}")
+    };
+    let keys = "chips = 4\ntarget_accuracy = 0.9";
+    let stuck = "[experiment.device.crossbar]\nstuck = { at_min = 0.05, at_max = 0.05 }\n";
+    let study = of_keys(keys, "") + stuck;
     place.file("yield.toml", study);
     let printed = place.printed(&["sweep", "yield.toml", "--jobs", "1"]);
     assert!(printed.contains("at 90.00 % or more"), "{printed}");
@@ -555,51 +559,22 @@ fn a_yield_is_of_chips_by_every_way_to_weights() {
     place.printed(&["merge", "parts", "--out", "parts"]);
     assert_eq!(text(&place.path("parts/results.csv")), results);
     // Where there is nothing to differ, all three are one.
-    place.file(
-        "exact.toml",
-        study.replace(
-            "[experiment.device.crossbar]\nstuck = { at_min = 0.05, at_max = 0.05 }\n",
-            "",
-        ),
-    );
+    place.file("exact.toml", of_keys(keys, ""));
     place.printed(&["sweep", "exact.toml"]);
     let exact = column(&text(&place.path("studies/exact/results.csv")), "test_accuracy");
     assert!(exact.chunks(4).all(|chips| chips.iter().all(|other| *other == chips[0])), "{exact:?}");
     assert_eq!((&exact[..8], &exact[..8]), (&exact[8..16], &exact[16..]));
 
-    for (old, new, expected) in [
-        ("target_accuracy = 0.9\n", "", "expected target_accuracy"),
-        ("chips = 4", "chips = 0", "chips"),
-        ("chips = 4", "chips = 'many'", "chips"),
-        (
-            "[experiment]",
-            "[[axis]]\nkey = 'chip'\nvalues = [1]\n[experiment]",
-            "an axis `chip` has them already",
-        ),
-        (
-            "[experiment]",
-            "[[axis]]\nkey = 'procedure'\nvalues = ['transfer']\n[experiment]",
-            "an axis `procedure` of its own",
-        ),
-        (
-            "chips = 4\n",
-            "chips = 4\n[draw]\nmethod = 'random'\npoints = 3\n",
-            "every point of a draw has a chip",
-        ),
+    let axis = |key: &str, value: &str| format!("[[axis]]\nkey = '{key}'\nvalues = [{value}]");
+    for (keys, tables, expected) in [
+        ("chips = 4", String::new(), "expected target_accuracy"),
+        ("target_accuracy = 0.9\nchips = 0", String::new(), "chips"),
+        ("target_accuracy = 0.9\nchips = 'many'", String::new(), "chips"),
+        (keys, axis("chip", "1"), "an axis `chip` has them already"),
+        (keys, axis("procedure", "'transfer'"), "an axis `procedure` of its own"),
+        (keys, "[draw]\nmethod = 'random'\npoints = 3".into(), "every point of a draw has a chip"),
     ] {
-        // Tables come after all plain keys.
-        let (mut plain, mut tables) = (String::new(), String::new());
-        let changed = study.replace(old, new);
-        let (head, rest) = changed.split_once("[experiment]").unwrap();
-        match head.split_once("[draw]") {
-            Some((before, after)) => {
-                let (draw, keys) = after.split_once("points = 3\n").unwrap();
-                plain += &format!("{before}{keys}");
-                tables += &format!("[draw]{draw}points = 3\n");
-            }
-            None => plain += head,
-        }
-        place.file("wrong.toml", format!("{plain}{tables}[experiment]{rest}"));
+        place.file("wrong.toml", of_keys(keys, &tables));
         let refused = place.refused(2, &["sweep", "wrong.toml"]);
         assert!(refused.contains(expected), "{expected}: {refused}");
     }

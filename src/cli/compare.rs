@@ -121,16 +121,15 @@ fn keys(experiment: &Experiment) -> BTreeMap<String, String> {
         collect(&value, "", &mut found);
     }
     // One of several tables is chosen by its name.
-    let kind = family(found.keys().find_map(|key| key.strip_prefix("device.")));
-    if let Some(kind) = kind.map(str::to_owned) {
-        found.insert("device".into(), format!("{kind:?}"));
+    if let Some(family) = found.keys().find_map(|key| family(key)) {
+        found.insert("device".into(), family);
     }
     found
 }
 
-/// The family of devices whose key this is, below `device`.
-fn family(key: Option<&str>) -> Option<&str> {
-    key?.split('.').next()
+/// The family of devices whose `key` this is, as a value of `device`.
+fn family(key: &str) -> Option<String> {
+    key.strip_prefix("device.")?.split('.').next().map(|family| format!("{family:?}"))
 }
 
 /// The keys that are not the same in all of `configs`, with their values. Numbers of a device, its
@@ -141,8 +140,7 @@ fn differing(configs: &[BTreeMap<String, String>]) -> Vec<(String, Vec<Option<St
     let values =
         |key: &String| configs.iter().map(|config| config.get(key).cloned()).collect::<Vec<_>>();
     let differs = |(key, values): &(String, Vec<Option<String>>)| {
-        let own = family(key.strip_prefix("device.")).filter(|_| !key.ends_with(".sheet"));
-        let own = own.map(|kind| format!("{kind:?}"));
+        let own = family(key).filter(|_| !key.ends_with(".sheet"));
         let beside = values.iter().zip(configs);
         let mut beside = beside.filter(|(_, of)| own.is_none() || of.get("device") == own.as_ref());
         let first = beside.next();

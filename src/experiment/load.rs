@@ -94,30 +94,12 @@ impl Experiment {
     /// # Errors
     /// As [`load`](Self::load), without lines and columns.
     pub(crate) fn resolve(mut table: Table, name: &str, settings: &str) -> Result<Self> {
-        let unset = leaves(&table, "").into_iter();
-        let unset = unset.filter(|(_, value)| value.as_str() == Some("none"));
-        let mut unset: Vec<String> = unset.map(|(key, _)| key).collect();
+        let nones = leaves(&table, "").into_iter();
+        let nones = nones.filter(|(_, value)| value.as_str() == Some("none"));
+        let nones: Vec<String> = nones.map(|(key, _)| key).collect();
         fill_in_sheet(&mut table)?;
         let source = if settings.is_empty() { name } else { settings };
-        let mut without = table.clone();
-        unset.iter().for_each(|key| remove_value(&mut without, key));
-        let mut known = Vec::new();
-        for key in &unset {
-            let mut with = without.clone();
-            set_value(&mut with, key, "none".into());
-            match with.try_into::<Self>() {
-                Ok(_) => known.push(key.clone()),
-                Err(e) if e.message().starts_with("unknown field") => {
-                    return Err(located(source, &e));
-                }
-                Err(_) => {}
-            }
-        }
-        for key in &known {
-            set_value(&mut without, key, "none".into());
-        }
-        let table = without;
-        unset.retain(|key| !known.contains(key));
+        let unset = Self::unset(&mut table, nones).map_err(|e| located(source, &e))?;
         let device = table.get("device").and_then(Value::as_str).map(String::from);
         let mut experiment: Self = table.try_into().map_err(|e| {
             match device.filter(|name| Sheet::names().any(|known| known == name)) {
@@ -138,6 +120,29 @@ impl Experiment {
             if settings.is_empty() { name.to_owned() } else { format!("{name} with {settings}") };
         experiment.check().map_err(|e| Error::input(format!("{source}: {e}")))?;
         Ok(experiment)
+    }
+
+    /// Takes those of the keys `nones` of `table`, which say `none`, out of it that do not know that name.
+    fn unset(table: &mut Table, mut nones: Vec<String>) -> Result<Vec<String>, toml::de::Error> {
+        // Mostly they know it.
+        if nones.is_empty() || table.clone().try_into::<Self>().is_ok() {
+            return Ok(Vec::new());
+        }
+        let mut without = table.clone();
+        nones.iter().for_each(|key| remove_value(&mut without, key));
+        let mut known = Vec::new();
+        for key in &nones {
+            let mut with = without.clone();
+            set_value(&mut with, key, "none".into());
+            match with.try_into::<Self>() {
+                Ok(_) => known.push(key.clone()),
+                Err(e) if e.message().starts_with("unknown field") => return Err(e),
+                Err(_) => {}
+            }
+        }
+        nones.retain(|key| !known.contains(key));
+        nones.iter().for_each(|key| remove_value(table, key));
+        Ok(nones)
     }
 
     /// Checks what no single key can tell.

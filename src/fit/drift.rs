@@ -5,7 +5,7 @@
 //! is a straight line in ln G, and constant beyond the conductances that were measured.
 
 use super::columns::Columns;
-use super::estimate::{Estimate, rounded};
+use super::estimate::{Estimate, ends, rounded};
 use super::{Fitted, Panel, source};
 use crate::{Error, Result};
 
@@ -39,8 +39,7 @@ struct ByState {
 /// The line of `nus` over the logarithms of conductances, where they depend on them.
 fn by_state(states: &[f64], nus: &[f64]) -> Option<ByState> {
     let points: Vec<(f64, f64)> = states.iter().copied().zip(nus.iter().copied()).collect();
-    let low = states.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = states.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let [low, high] = ends(states.iter().copied());
     if points.len() < STATES || high - low < 1e-6 {
         return None;
     }
@@ -72,14 +71,15 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
         let [a, b, variance] = line(&points);
         nus.push(-b);
         own.push(variance);
-        let first = points.iter().map(|point| point.0).fold(f64::INFINITY, f64::min);
+        let [first, _] = ends(points.iter().map(|point| point.0));
         states.push(a + b * first);
         if lines.len() < DRAWN {
             dots.extend(rows.iter().map(|row| (times[*row], held[*row])));
-            let ends = points.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], p| {
-                [low.min(p.0), high.max(p.0)]
-            });
-            lines.push(ends.map(|ln| (ln.exp(), (a + b * ln).exp())).to_vec());
+            lines.push(
+                ends(points.iter().map(|point| point.0))
+                    .map(|ln| (ln.exp(), (a + b * ln).exp()))
+                    .to_vec(),
+            );
         }
     }
     if nus.is_empty() {

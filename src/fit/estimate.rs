@@ -67,6 +67,12 @@ pub(super) fn rounded(value: f64, digits: usize) -> f64 {
     format!("{value:.*e}", digits.saturating_sub(1)).parse().unwrap_or(value)
 }
 
+/// The lowest and the highest of `values`.
+pub(super) fn ends(values: impl Iterator<Item = f64>) -> [f64; 2] {
+    let beyond_all = [f64::INFINITY, f64::NEG_INFINITY];
+    values.fold(beyond_all, |[low, high], value| [low.min(value), high.max(value)])
+}
+
 /// With n - 1 in the denominator; 0 of one number.
 pub(super) fn variance(values: &[f64]) -> f64 {
     Statistics::of(values, Span::All).and_then(|of| of.deviation).unwrap_or(0.0).powi(2)

@@ -12,7 +12,7 @@
 use nalgebra::{DMatrix, DVector, Matrix3, Vector3};
 
 use super::columns::Columns;
-use super::estimate::{Estimate, rounded};
+use super::estimate::{Estimate, ends, rounded};
 use super::{Fitted, Panel, source};
 use crate::{Error, Result};
 
@@ -135,19 +135,15 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
         return Err(Error::input(format!("{path}: no cell conducts")));
     }
     let decades: Vec<f64> = laws.iter().map(|law| (1e-6 * law.coefficients[0]).log10()).collect();
-    let ends = laws.iter().fold([f64::INFINITY, 0.0f64], |[low, high], law| {
-        [low.min(law.coefficients[0]), high.max(law.coefficients[0])]
-    });
+    let [g_low, g_high] = ends(laws.iter().map(|law| law.coefficients[0]));
     let points: usize = curves.iter().map(Vec::len).sum();
     let left: f64 = laws.iter().map(|law| law.left).sum();
     let residual = (left / (points - 3 * laws.len()) as f64).sqrt();
     let reach = curves.iter().flatten().map(|(u, _)| u.abs()).fold(0.0, f64::max);
     let what = format!("{points} currents of {} cells", laws.len());
     let told = format!(
-        "{}: conductances from {:.4} to {:.4} uS, up to {reach} V; {residual:.2e} uA rms left",
-        source(table, &what),
-        ends[0],
-        ends[1]
+        "{}: conductances from {g_low:.4} to {g_high:.4} uS, up to {reach} V; {residual:.2e} uA rms left",
+        source(table, &what)
     );
     let mut found = Fitted::new("crossbar");
     for (key, unit, k) in [("current.square", "A/V^2", 1), ("current.cube", "A/V^3", 2)] {
@@ -178,10 +174,8 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
         found.say("cells that do not conduct", open);
     }
     let lines = laws.iter().zip(&curves).take(DRAWN).map(|(law, points)| {
-        let ends = points.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], point| {
-            [low.min(point.0), high.max(point.0)]
-        });
-        let place = |k: i32| ends[0] + (ends[1] - ends[0]) * f64::from(k) / 40.0;
+        let [low, high] = ends(points.iter().map(|point| point.0));
+        let place = |k: i32| low + (high - low) * f64::from(k) / 40.0;
         (0..=40).map(|k| (place(k), law.at(place(k)))).collect()
     });
     found.panels.push(Panel {

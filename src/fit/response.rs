@@ -8,7 +8,7 @@
 use std::f64::consts::{PI, TAU};
 
 use super::columns::Columns;
-use super::estimate::rounded;
+use super::estimate::{ends, rounded};
 use super::{Fitted, Panel, source};
 use crate::{Error, Result};
 
@@ -53,10 +53,8 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     let highest = levels.iter().copied().fold(0.0, f64::max) as usize;
     let bits = (1..=BITS).find(|bits| highest < 1 << bits).unwrap_or(BITS);
     // Read within a turn, or over several; a little beyond is noise.
-    let ends = read.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], phase| {
-        [low.min(*phase), high.max(*phase)]
-    });
-    let wrapped = ends[1] - ends[0] < 1.05 * TAU;
+    let [lowest, largest] = ends(read.iter().copied());
+    let wrapped = largest - lowest < 1.05 * TAU;
     let near = |phase: f64, to: f64| match wrapped {
         true => phase - TAU * ((phase - to) / TAU).round(),
         false => phase,

@@ -15,7 +15,7 @@
 //! variance of reads, and what is left of the variance of steps is their own.
 
 use super::columns::Columns;
-use super::estimate::{Estimate, rounded};
+use super::estimate::{Estimate, ends, rounded};
 use super::{Fitted, Panel, source};
 use crate::{Error, Result};
 
@@ -200,8 +200,7 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     let mut down = Way::of(&cells, false);
     let both = || [Some(&up), down.as_ref()].into_iter().flatten();
     let held: Vec<f64> = cells.iter().flatten().flat_map(|step| [step.from, step.to]).collect();
-    let extreme = |of: fn(f64, f64) -> f64, from: f64| held.iter().copied().fold(from, of);
-    let seen = [extreme(f64::min, f64::INFINITY), extreme(f64::max, f64::NEG_INFINITY)];
+    let seen = ends(held.iter().copied());
     let soft = both().any(|way| way.shrinks(seen[1] - seen[0]));
     for way in [Some(&mut up), down.as_mut()].into_iter().flatten() {
         way.lines = way.steps.iter().map(|steps| Line::through(steps, soft)).collect();

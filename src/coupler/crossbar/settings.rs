@@ -1,8 +1,7 @@
 //! What a crossbar is made of, none of it an imperfection: its cells, drivers, tiles and costs.
 
-use std::ops::Range;
-
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
