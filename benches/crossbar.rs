@@ -1,6 +1,6 @@
 //! Crossbars: the effective matrix of an array behind its wires beside a sparse Cholesky solution
-//! with as many right-hand sides as word lines, and a read of an MNIST-sized array beside the bare
-//! product.
+//! with as many right-hand sides as word lines; a read of an MNIST-sized array beside the bare
+//! product; and cells that are not linear behind wires beside cells that are.
 
 use divan::Bencher;
 use equilux::arithmetic::random::Key;
@@ -70,18 +70,19 @@ const INPUTS: usize = 784;
 const BATCH: usize = 128;
 
 fn forward(bencher: Bencher, coupler: &dyn Coupler<f32>) {
-    let values = DMatrix::from_fn(INPUTS, BATCH, |i, j| ((i * 7 + j * 3) % 17) as f32 / 17.0);
+    let (outputs, inputs) = coupler.shape();
+    let values = DMatrix::from_fn(inputs, BATCH, |i, j| ((i * 7 + j * 3) % 17) as f32 / 17.0);
     let samples: Vec<usize> = (0..BATCH).collect();
-    let (mut currents, mut scratch) = (DMatrix::zeros(OUTPUTS, BATCH), Vec::new());
+    let (mut currents, mut scratch) = (DMatrix::zeros(outputs, BATCH), Vec::new());
     let streams = Streams { key: Key::new(1, "bench"), samples: &samples, step: 0 };
     bencher.bench_local(|| {
-        let read = Read::new(Port::Forward, values.as_view(), 0..OUTPUTS, streams);
+        let read = Read::new(Port::Forward, values.as_view(), 0..outputs, streams);
         coupler.read(&read, currents.as_view_mut(), &mut scratch).unwrap();
     });
 }
 
-fn weights() -> DMatrix<f32> {
-    DMatrix::from_fn(OUTPUTS, INPUTS, |i, j| ((i * 5 + j * 3) % 11) as f32 / 11.0 - 0.45)
+fn weights(outputs: usize, inputs: usize) -> DMatrix<f32> {
+    DMatrix::from_fn(outputs, inputs, |i, j| ((i * 5 + j * 3) % 11) as f32 / 11.0 - 0.45)
 }
 
 /// Converters of 8 bits on both sides.
@@ -94,19 +95,43 @@ fn eight_bits() -> CrossbarDevice {
 
 #[divan::bench]
 fn forward_bare_product(bencher: Bencher) {
-    forward(bencher, &Exact::new(weights()));
+    forward(bencher, &Exact::new(weights(OUTPUTS, INPUTS)));
 }
 
 #[divan::bench]
 fn forward_8_bits_and_output_noise(bencher: Bencher) {
     let mut device = eight_bits();
     device.output_noise.sd = 0.06;
-    forward(bencher, &Crossbar::new(device, weights(), Key::new(1, "bench")).unwrap());
+    forward(
+        bencher,
+        &Crossbar::new(device, weights(OUTPUTS, INPUTS), Key::new(1, "bench")).unwrap(),
+    );
 }
 
 #[divan::bench]
 fn forward_8_bits_and_noise_of_each_cell(bencher: Bencher) {
     let mut device = eight_bits();
     device.flicker_noise.q = vec![0.0088, 0.65, 0.2];
-    forward(bencher, &Crossbar::new(device, weights(), Key::new(1, "bench")).unwrap());
+    forward(
+        bencher,
+        &Crossbar::new(device, weights(OUTPUTS, INPUTS), Key::new(1, "bench")).unwrap(),
+    );
+}
+
+/// An array of 64 word lines behind wires of 2 ohm a segment; `cube` is what cells have beyond a
+/// straight line.
+fn forward_behind_wires(bencher: Bencher, cube: Vec<f64>) {
+    let mut device = CrossbarDevice { wires: WIRES, ..CrossbarDevice::default() };
+    device.current.cube = cube;
+    forward(bencher, &Crossbar::new(device, weights(48, 64), Key::new(1, "bench")).unwrap());
+}
+
+#[divan::bench]
+fn forward_behind_wires_of_linear_cells(bencher: Bencher) {
+    forward_behind_wires(bencher, Vec::new());
+}
+
+#[divan::bench]
+fn forward_behind_wires_of_cells_that_are_not(bencher: Bencher) {
+    forward_behind_wires(bencher, vec![1e-4]);
 }

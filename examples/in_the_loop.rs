@@ -8,6 +8,7 @@
 use std::path::Path;
 
 use equilux::Result;
+use equilux::arithmetic::{Span, Statistics};
 use equilux::experiment::{Experiment, Session};
 use equilux::training::Trainer;
 
@@ -38,13 +39,13 @@ fn trained(experiment: Experiment) -> Result<Trainer<f32>> {
     Ok(session.trainer)
 }
 
-/// Mean and standard deviation, in percent.
+/// Mean and standard deviation, in percent; of one seed there is no deviation.
 fn percent(accuracies: &[f64]) -> String {
-    let n = accuracies.len() as f64;
-    let mean = accuracies.iter().sum::<f64>() / n;
-    let variance =
-        accuracies.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1.0).max(1.0);
-    format!("{:5.2} +- {:4.2} %", 100.0 * mean, 100.0 * variance.sqrt())
+    let found = Statistics::of(accuracies, Span::Between(0.0, 1.0));
+    found.map_or("-".into(), |Statistics { mean, deviation, .. }| {
+        let spread = deviation.map_or(String::new(), |sd| format!(" +- {:4.2}", 100.0 * sd));
+        format!("{:5.2}{spread} %", 100.0 * mean)
+    })
 }
 
 fn main() -> Result<()> {

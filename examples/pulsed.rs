@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use equilux::Result;
+use equilux::arithmetic::{Span, Statistics};
 use equilux::experiment::{Experiment, Session};
 
 const PRESETS: [&str; 7] = [
@@ -23,7 +24,7 @@ fn main() -> Result<()> {
     let seeds: u64 = std::env::args().nth(1).and_then(|seeds| seeds.parse().ok()).unwrap_or(3);
     println!("{:20} {:>16} {:>18}", "preset", "test accuracy", "pulses a weight");
     for preset in PRESETS {
-        let (mut sum, mut squares, mut pulses) = (0.0, 0.0, 0.0);
+        let (mut accuracies, mut pulses) = (Vec::new(), 0.0);
         for seed in 1..=seeds {
             let settings = [format!("seed={seed}"), format!("device.crossbar.sheet={preset}")];
             let experiment = Experiment::load(Path::new("configs/digits-pulsed.toml"), &settings)?;
@@ -32,13 +33,12 @@ fn main() -> Result<()> {
             let weights: usize =
                 experiment.network.layers.windows(2).map(|pair| pair[0] * pair[1]).sum();
             pulses += trainer.spent().pulses as f64 / (weights as f64 * seeds as f64);
-            let percent = 100.0 * trainer.evaluate_test()?.score().value();
-            sum += percent;
-            squares += percent * percent;
+            accuracies.push(100.0 * trainer.evaluate_test()?.score().value());
         }
-        let n = seeds as f64;
-        let spread = ((squares - sum * sum / n).max(0.0) / (n - 1.0).max(1.0)).sqrt();
-        println!("{preset:20} {:8.2} +- {spread:.2} % {pulses:16.0}", sum / n);
+        let Some(found) = Statistics::of(&accuracies, Span::Between(0.0, 100.0)) else { continue };
+        // Of one seed there is no deviation.
+        let spread = found.deviation.map_or(String::new(), |sd| format!("+- {sd:.2} "));
+        println!("{preset:20} {:8.2} {spread:8}% {pulses:16.0}", found.mean);
     }
     Ok(())
 }

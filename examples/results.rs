@@ -76,7 +76,8 @@ fn main() -> Result<()> {
         else {
             continue;
         };
-        println!("| {machine} | {rule} | {mean:.1} +- {:.1} % |", deviation.unwrap_or(0.0));
+        let spread = deviation.map_or(String::new(), |sd| format!(" +- {sd:.1}"));
+        println!("| {machine} | {rule} | {mean:.1}{spread} % |");
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::Place;
 use equilux::coupler::Port;
-use equilux::coupler::crossbar::{CellCurrent, Wires, effective, solve};
+use equilux::coupler::crossbar::{CellLaw, Wires, effective, solve};
 use nalgebra::{DMatrix, DVector};
 use serde_json::Value;
 
@@ -61,7 +61,7 @@ fn currents_and_effective_matrices_are_the_reference_s() {
         let expected = numbers(&reference["i"]);
         agree(matrix.tr_mul(&volts).as_slice(), &expected);
         agree(
-            solve(&cells, &CellCurrent::default(), wires, &volts, Port::Forward)
+            solve(&cells, CellLaw::straight, wires, &volts, Port::Forward)
                 .unwrap()
                 .currents
                 .as_slice(),
@@ -103,9 +103,8 @@ fn perfect_wires_give_the_cells_and_other_ports_the_transpose() {
                 DMatrix::from_fn(rows, columns, |i, j| other[(columns - 1 - j, rows - 1 - i)]);
             assert!((&matrix - back).amax() <= 1e-12 * matrix.amax());
             let volts = DVector::from_fn(columns, |j, _| 0.1 + 0.01 * j as f64);
-            let found = solve(&cells, &CellCurrent::default(), wires, &volts, Port::Reversed)
-                .unwrap()
-                .currents;
+            let found =
+                solve(&cells, CellLaw::straight, wires, &volts, Port::Reversed).unwrap().currents;
             agree(found.as_slice(), (&matrix * &volts).as_slice());
         }
     }
@@ -114,10 +113,10 @@ fn perfect_wires_give_the_cells_and_other_ports_the_transpose() {
 #[test]
 fn cells_that_are_not_linear_are_not_reciprocal() {
     let (cells, wires, _) = case(&cases()[2]);
-    let law = CellCurrent { square: vec![-1e-5], cube: vec![1e-4] };
+    let law = |g| CellLaw { beyond: [-1e-5, 1e-4], ..CellLaw::straight(g) };
     let volts = DVector::from_element(32, 0.3);
     for wires in [wires, Wires::default()] {
-        let forward = solve(&cells, &law, wires, &volts, Port::Forward).unwrap();
+        let forward = solve(&cells, law, wires, &volts, Port::Forward).unwrap();
         // Kirchhoff's law at every word node: what comes along the wire is what goes on and through
         // the cell.
         if wires.r_word_ohm > 0.0 {
@@ -130,7 +129,7 @@ fn cells_that_are_not_linear_are_not_reciprocal() {
                 assert!(kept.abs() < 1e-12, "{kept} A are lost in row {i}, column {j}");
             }
         }
-        let reversed = solve(&cells, &law, wires, &volts, Port::Reversed).unwrap();
+        let reversed = solve(&cells, law, wires, &volts, Port::Reversed).unwrap();
         let (there, back) = (forward.currents.sum(), reversed.currents.sum());
         // With equal volts everywhere a reciprocal array would give equal totals; 2 a u / G of
         // cells of 15 to 100 uS is some 10 to 80 %.

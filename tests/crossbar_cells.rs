@@ -3,7 +3,7 @@
 //! learning.
 
 use equilux::arithmetic::random::Key;
-use equilux::coupler::crossbar::{Crossbar, CrossbarDevice, Mapping, Wires, program_once};
+use equilux::coupler::crossbar::{Crossbar, CrossbarDevice, Mapping, Wires, program_once, solve};
 use equilux::coupler::quantiser::Quantiser;
 use equilux::coupler::{Coupler, Port, Read, Streams};
 use equilux::experiment::{Device, Experiment};
@@ -563,6 +563,78 @@ fn asym_ep_against_differences(settings: &[&str]) -> equilux::learning::Fidelity
         exact[index][k] = (at(h) - at(-h)) / (2.0 * h);
     }
     fidelity(&gradient, &exact)
+}
+
+#[test]
+fn reads_of_cells_that_are_not_linear_behind_wires_are_those_of_the_bench() {
+    let quiet =
+        ["programming.error_uS=0", "programming.error_terms=[]", "dac.bits=0", "adc.bits=0"];
+    let wires = ["wires.r_word_ohm=30", "wires.r_bit_ohm=20"];
+    let selector = ["selector.threshold_V=0.1", "selector.leak=0.1"];
+    let weights = DMatrix::from_fn(5, 9, |i, j| ((i * 3 + j) as f64).sin());
+    let values = DMatrix::from_fn(9, 6, |j, sample| ((j + 2 * sample) as f64).cos());
+    let [milo, selected, both]: [Vec<&str>; 3] = [
+        [&quiet[..], &wires].concat(),
+        [&quiet[..], &wires, &selector, &["current.square=[]", "current.cube=[]"]].concat(),
+        [&quiet[..], &wires, &selector, &["tiles.rows=4", "tiles.columns=3"]].concat(),
+    ];
+    for settings in [milo, selected, both] {
+        let device = preset("rram-milo", &settings);
+        let array = Crossbar::new(device.clone(), weights.clone(), Key::new(1, "cells")).unwrap();
+        for port in [Port::Forward, Port::Reversed] {
+            let drive =
+                if port == Port::Forward { values.clone() } else { values.rows(0, 5).into() };
+            let found = currents(&array, port, &drive, 0);
+            let mut expected = DMatrix::zeros(found.nrows(), found.ncols());
+            for (outputs, inputs) in device.tiles.of((5, 9)) {
+                let (driven, read) = match port {
+                    Port::Forward => (&inputs, &outputs),
+                    Port::Reversed => (&outputs, &inputs),
+                };
+                for side in 0..2 {
+                    let cells = DMatrix::from_fn(inputs.len(), outputs.len(), |i, j| {
+                        let weight = weights[(outputs.start + j, inputs.start + i)];
+                        1e-6 * device.cells.conductances(weight)[side]
+                    });
+                    for sample in 0..6 {
+                        let volts = drive.column(sample).rows_range(driven.clone())
+                            * device.drive.volts_per_value();
+                        let solved =
+                            solve(&cells, device.law(), device.wires, &volts.into_owned(), port)
+                                .unwrap();
+                        let unit =
+                            1e6 * device.cells.weight_per_us() / device.drive.volts_per_value();
+                        let sign = if side == 0 { unit } else { -unit };
+                        let mut part = expected.column_mut(sample);
+                        let mut part = part.rows_range_mut(read.clone());
+                        part += solved.currents * sign;
+                    }
+                }
+            }
+            let off = (&found - &expected).amax() / expected.amax();
+            assert!(off < 1e-9, "{settings:?}, {port:?}: {off}");
+            // Wires and laws both count.
+            let mut perfect = device.clone();
+            perfect.wires = Wires::default();
+            let perfect = Crossbar::new(perfect, weights.clone(), Key::new(1, "cells")).unwrap();
+            let other = currents(&perfect, port, &drive, 0);
+            assert!((other - &expected).amax() > 1e-2 * expected.amax(), "{settings:?}, {port:?}");
+        }
+    }
+}
+
+#[test]
+fn selectors_take_what_is_below_their_threshold() {
+    let device =
+        device("selector = { threshold_V = 0.05, leak = 0.0 }\ndrive = { voltage_V = 0.2 }");
+    let weights = DMatrix::from_fn(3, 4, |i, j| ((i + 2 * j) as f64).sin());
+    let array = Crossbar::new(device.clone(), weights.clone(), Key::new(1, "cells")).unwrap();
+    let values = DMatrix::from_fn(4, 5, |j, sample| ((3 * j + sample) as f64).cos());
+    // A quarter of the drive is the threshold.
+    let left = values.map(|v: f64| v - v.clamp(-0.25, 0.25));
+    let found = currents(&array, Port::Forward, &values, 0);
+    assert!((found - &weights * left).amax() < 1e-12);
+    assert!(array.linear(Port::Forward).is_none());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use common::Place;
 use equilux::arithmetic::Real;
 use equilux::arithmetic::random::{Key, Stream};
-use equilux::coupler::crossbar::{Pulses, StepModel};
+use equilux::coupler::crossbar::{Pulses, Selector, StepModel};
 use equilux::experiment::{Device, Sheet};
 use serde_json::Value;
 
@@ -262,6 +262,63 @@ fn a_noisy_response_rises_again() {
 }
 
 #[test]
+fn a_response_that_varies_comes_back_region_by_region() {
+    let place = Place::new();
+    let mut noise = stream("regions");
+    let (down, across) = (3, 4);
+    let phase = |level: i32| 2.3 * PI * (f64::from(level) / 255.0).powf(1.2);
+    // Of mean 0: the response is that of the panel on average.
+    let change =
+        |row: i32, column: i32| 0.03 * f64::from(row - 1) + 0.01 * (f64::from(column) - 1.5);
+    let mut text = String::from("row,column,level,phase_rad\n");
+    for (row, column) in (0..down).flat_map(|row| (0..across).map(move |column| (row, column))) {
+        // Each region begins where it likes and is read between 0 and 2 pi.
+        let begin = f64::from(3 * row + column);
+        for level in (0..256).step_by(3) {
+            let read =
+                (1.0 + change(row, column)) * phase(level) + begin + 0.02 * f64::normal(&mut noise);
+            let _ =
+                writeln!(text, "{},{},{level},{}", row + 1, column + 1, read.rem_euclid(2.0 * PI));
+        }
+    }
+    place.file("regions.csv", &text);
+    place.printed(&["fit", "regions.csv", "--out", "slm.toml"]);
+    let numbers = |name: &str| -> Vec<f64> {
+        let table = std::fs::read_to_string(place.path(name)).unwrap();
+        table
+            .split([',', '\n'])
+            .filter(|cell| !cell.is_empty())
+            .map(|cell| cell.parse().unwrap())
+            .collect()
+    };
+    let changes = numbers("slm.varied_response.csv");
+    for (at, found) in changes.iter().enumerate() {
+        let truth = change(at as i32 / across, at as i32 % across);
+        // 86 phases of 0.02 rad over 7 rad: each change to 0.0012.
+        assert!((found - truth).abs() < 0.005, "{at}: {found}, in truth {truth}");
+    }
+    assert_eq!(changes.len(), 12);
+    let phases = numbers("slm.response.csv");
+    assert!((phases[255] / phase(255) - 1.0).abs() < 0.005, "{}", phases[255]);
+    let page = std::fs::read_to_string(place.path("slm.html")).unwrap();
+    assert_eq!(page.matches("<svg").count(), 2);
+    // It is the map of a device, which the wave tier follows.
+    place.file(
+        "x.toml",
+        "data.set = 'wine'\nnetwork = { layers = [13, 3], topology = 'all-to-all' }\ntraining.epochs = 1\n\
+         training.optimiser.sgd.rate = 0.1\n[device.spim]\nsheet = 'slm.toml'\npatterns.count = 2\n",
+    );
+    let shown = place.printed(&["devices", "slm.toml"]);
+    assert!(shown.contains("varied_response.map"), "{shown}");
+    place.printed(&["train", "x.toml", "--out", "run"]);
+    // A hole in the panel is no region.
+    let holed: Vec<&str> = text.lines().filter(|line| !line.starts_with("2,3,")).collect();
+    place.file("holed.csv", holed.join("\n"));
+    let refused = place.refused(2, &["fit", "holed.csv", "--out", "holed.toml"]);
+    assert!(refused.contains("no phase of row 2, column 3"), "{refused}");
+}
+
+#[test]
 fn what_is_no_measurement_is_refused() {
     let place = Place::new();
     for (text, expected) in [
@@ -383,6 +440,7 @@ fn cells_that_are_not_linear_come_back() {
         let out = format!("{name}.toml");
         let found = place.json(&["fit", &format!("{name}.csv"), "--out", &out]);
         assert_eq!(found["numbers"]["current.square"].is_null(), square == 0.0, "{found}");
+        assert!(found["numbers"]["selector.leak"].is_null(), "{found}");
         let source = found["numbers"]["current.cube"]["source"].as_str().unwrap();
         assert!(
             source.contains("1230 currents of 30 cells") && source.contains("0.5 V"),
@@ -401,6 +459,25 @@ fn cells_that_are_not_linear_come_back() {
             }
         }
     }
+    // A selector in series with all of them.
+    let series = Selector { threshold_v: 0.2, leak: 0.05 };
+    let mut text = String::from("cell,voltage_V,current_uA\n");
+    for cell in 0..20 {
+        let g = 20.0 + 4.0 * f64::from(cell);
+        for step in -20..=20 {
+            let u = 0.025 * f64::from(step);
+            let w = series.leaves(u);
+            let _ = writeln!(text, "{cell},{u},{}", g * w + 20.0 * w.powi(3) + 0.02 * normal());
+        }
+    }
+    place.file("selected.csv", text);
+    let found = place.json(&["fit", "selected.csv", "--out", "selected.toml"]);
+    for (key, truth, most) in [("threshold_V", 0.2, 1e-3), ("leak", 0.05, 1e-2)] {
+        let number = &found["numbers"][format!("selector.{key}")];
+        let (value, error) = stated(number["source"].as_str().unwrap());
+        assert!((value - truth).abs() < 4.0 * error && error < most, "{key}: {value} +- {error}");
+    }
+    assert!(found["numbers"]["current.square"].is_null(), "{found}");
     for (text, expected) in [
         ("1,0.1,1\n1,0.2,2\n1,0.3,3\n", "line 2: cell 1: 3 currents: expected at least 5"),
         ("1,0.1,0\n1,0.2,0\n1,0.3,0\n1,-0.1,0\n1,-0.2,0\n", "no cell conducts"),

@@ -290,11 +290,39 @@ fn a_study_is_one_of_r2() {
     );
     place.printed(&["sweep", "transfer.toml", "--out", "transfer"]);
     assert!(column(&place, "transfer/results.csv", "ideal_test_r2").iter().all(|r2| *r2 < 1.0));
-    let message = place.refused(2, &["budget", "proline.toml", "--set", DEVICE]);
-    assert!(
-        message.contains("data.task = \"regression\": a budget is one of accuracy"),
-        "{message}"
-    );
+}
+
+#[test]
+fn a_budget_counts_hundredths_of_r2() {
+    let place = place();
+    let settings = [DEVICE, "training.epochs=2", "device.crossbar.programming.error_uS=3.0"];
+    let settings = settings.into_iter().flat_map(|setting| ["--set", setting]);
+    let command = ["budget", "proline.toml", "--out", "budget", "--seeds", "2", "--pairs", "0"];
+    let command: Vec<&str> = command
+        .into_iter()
+        .chain(["--runs", "28", "--gradient-samples", "0"])
+        .chain(settings)
+        .collect();
+    let budget = place.json(&command);
+    assert_eq!(budget["score"], "test_r2");
+    // The machine as it is has the R2 of the run with the same seed.
+    let rows = std::fs::read_to_string(place.path("budget/results.csv")).unwrap();
+    assert!(rows.lines().next().unwrap().contains("test_r2"), "{rows}");
+    let baseline = budget["baseline"].as_f64().unwrap();
+    let own: Vec<f64> = ["seed=1", "seed=2"]
+        .into_iter()
+        .map(|seed| {
+            let settings =
+                [DEVICE, "training.epochs=2", "device.crossbar.programming.error_uS=3.0", seed];
+            let settings = settings.into_iter().flat_map(|setting| ["--set", setting]);
+            let train = ["train", "proline.toml", "--out", seed].into_iter().chain(settings);
+            place.json(&train.collect::<Vec<_>>())["test_r2"].as_f64().unwrap()
+        })
+        .collect();
+    assert!((baseline - 0.5 * (own[0] + own[1])).abs() < 1e-12, "{baseline} {own:?}");
+    let page = std::fs::read_to_string(place.path("budget/index.html")).unwrap();
+    assert!(page.contains("Points of test R2") && !page.contains("accuracy"));
+    assert!(page.contains(&format!("{baseline:.4}")));
 }
 
 #[test]

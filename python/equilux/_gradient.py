@@ -26,9 +26,8 @@ class Measurement:
 
     @property
     def outputs(self) -> np.ndarray:
-        """Values of the output nodes, samples x outputs; a view of :attr:`values`."""
-        start, stop = self._content.output_range
-        return self.values[:, start:stop]
+        """Values of the output nodes, samples x outputs."""
+        return self._content.outputs
 
     @property
     def difference(self) -> np.ndarray | None:

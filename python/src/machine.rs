@@ -415,13 +415,11 @@ impl Machine {
 
     fn seconds_in<T: Number>(&self, py: Python, x: &Bound<PyAny>, times: u32) -> PyResult<f64> {
         let inputs = self.inputs_of::<T>(x)?;
-        self.with::<T, _>(py, |system| {
-            let begin = Instant::now();
-            for _ in 0..times {
-                system.settle(&inputs, &Phase::Free)?;
-            }
-            Ok(begin.elapsed().as_secs_f64() / f64::from(times.max(1)))
-        })
+        let begin = Instant::now();
+        for _ in 0..times {
+            self.with::<T, _>(py, |system| system.settle(&inputs, &Phase::Free).map(drop))?;
+        }
+        Ok(begin.elapsed().as_secs_f64() / f64::from(times.max(1)))
     }
 
     fn facts_in<T: Number>(&self, py: Python) -> PyResult<String> {
@@ -553,7 +551,8 @@ impl Machine {
         in_precision!(self, restore_in(py, bytes, same_hardware))
     }
 
-    /// Seconds of one settling, as the library takes them, for `benches/python.py`.
+    /// Seconds of one settling, as the library takes them when a thread of its own calls it, for
+    /// `benches/python.py`.
     fn seconds_of_settling(&self, py: Python, x: &Bound<PyAny>, times: u32) -> PyResult<f64> {
         in_precision!(self, seconds_in(py, x, times))
     }

@@ -95,10 +95,12 @@ impl Measurement {
         })
     }
 
-    /// The columns of the values that are outputs.
+    /// Values of the output nodes, samples x outputs.
     #[getter]
-    fn output_range(&self) -> (usize, usize) {
-        (self.outputs.start, self.outputs.end)
+    fn outputs(&self, py: Python) -> PyResult<Py<PyAny>> {
+        either!(&self.measured, measured => {
+            of_batch(py, measured.values.rows_range(self.outputs.clone()).clone_owned())
+        })
     }
 
     #[getter]

@@ -45,7 +45,7 @@ pub struct BudgetCommand {
     /// How many effects are to be in a settled order
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     top: u16,
-    /// Points of accuracy below which a difference is none
+    /// Points (of accuracy, or hundredths of R2) below which a difference is none
     #[arg(long, value_name = "POINTS", default_value_t = 0.5)]
     within: f64,
     /// How many of the effects that matter most are tested in pairs
@@ -54,7 +54,7 @@ pub struct BudgetCommand {
     /// Find how large each effect may be; these runs come on top of --runs
     #[arg(long)]
     tolerances: bool,
-    /// The loss that tolerances allow, points of accuracy
+    /// The loss that tolerances allow, points
     #[arg(long, value_name = "POINTS", default_value_t = 1.0, requires = "tolerances")]
     loss: f64,
     /// Samples on which the gradient is judged; 0 judges none

@@ -8,15 +8,15 @@ use serde_json::json;
 use toml::Value;
 
 use super::print;
-use crate::experiment::{Number, Sheet};
+use crate::experiment::{Beside, Number, Sheet};
 use crate::fit::{Fitted, fit};
 use crate::report::write_fits;
 use crate::{Error, Result};
 
 /// Make a datasheet from tables of measurements
 ///
-/// CSV files whose columns say what was measured: level, phase_rad (a phase response); target_uS,
-/// conductance_uS (programming); cell, conductance_uS (reads); cell, time_s, conductance_uS (drift); cell,
+/// CSV files whose columns say what was measured: level, phase_rad (a phase response; with row and column of
+/// a region of the panel, as it varies over it); target_uS, conductance_uS (programming); cell, conductance_uS (reads); cell, time_s, conductance_uS (drift); cell,
 /// pulse, conductance_uS (potentiation and depression, pulse = up or down, with cycle where there are
 /// several). Every number's source says file, data and standard error; SHEET.html shows data and model over
 /// each other.
@@ -25,7 +25,7 @@ pub struct FitCommand {
     /// Tables of measurements of one device
     #[arg(required = true)]
     measurements: Vec<PathBuf>,
-    /// The datasheet to write, a .toml file; its page and the table of a phase response stand beside it
+    /// The datasheet to write, a .toml file; its page and tables of phases stand beside it
     #[arg(long, value_name = "SHEET")]
     out: PathBuf,
     /// What the device is called [default: the file's name]
@@ -50,12 +50,12 @@ pub(super) fn run(command: &FitCommand, json: bool) -> Result<()> {
     });
     let mut sheet = joined(&found, &title)?;
     let page = out.with_extension("html");
-    let files = [out, &page, &Sheet::response_beside(out)];
+    let beside: Vec<Beside> = found.iter().flat_map(|(_, fitted)| fitted.beside.clone()).collect();
+    let files = beside.iter().map(|file| file.path(out)).chain([out.clone(), page.clone()]);
     if let Some(there) = files.into_iter().find(|path| path.exists()) {
         return Err(Error::input(format!("{}: exists: expected another name", there.display())));
     }
-    let response = found.iter().find_map(|(_, fitted)| fitted.response.as_ref());
-    sheet.write(out, response.map(|(phases, source)| (&phases[..], &**source)))?;
+    sheet.write(out, &beside)?;
     write_fits(out, &title, &found)?;
     if json {
         let numbers: BTreeMap<&String, serde_json::Value> = sheet

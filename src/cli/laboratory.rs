@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use nalgebra::DMatrix;
 use toml::Value;
 
 use super::print;
 use crate::Result;
-use crate::experiment::{Number, Sheet};
+use crate::experiment::{Beside, Number, Sheet};
 use crate::laboratory::{Calibration, Check, calibrate, check};
 use crate::report::format::percent;
 use crate::wire::{Laboratory, LaboratoryTable, stop_with};
@@ -150,6 +151,11 @@ fn write(found: &Calibration, path: &Path) -> Result<()> {
         sheet.numbers.insert((*key).to_owned(), Number { value, unit, source });
     }
     let source = "measured: two parts of the panel at four reference levels";
-    let response = found.formula.is_none().then_some((&found.phases[..], source));
-    sheet.write(path, response)
+    let response = found.formula.is_none().then(|| Beside {
+        key: "response.table",
+        values: DMatrix::from_column_slice(found.phases.len(), 1, &found.phases),
+        unit: "rad",
+        source: source.into(),
+    });
+    sheet.write(path, response.as_slice())
 }

@@ -10,6 +10,7 @@
 //! [`OptimiserChoice`](crate::training::optimiser::OptimiserChoice) and
 //! [`Schedule`](crate::training::Schedule) are lists of what there is to choose from.
 
+mod beside;
 mod case;
 mod device;
 mod files;
@@ -43,6 +44,7 @@ use crate::system::{Instruments, Relaxation, System};
 use crate::training::Plan;
 use crate::wire::LaboratoryTable;
 
+pub use beside::Beside;
 pub use case::Case;
 pub use device::{Device, EffectOn};
 pub use files::NamedFiles;

@@ -11,17 +11,19 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::Device;
+use super::beside::Beside;
 use super::places::from_here;
 use super::setting::{located, set, set_value};
 use crate::coupler::crossbar::CrossbarDevice;
 use crate::coupler::spim::SpimDevice;
 use crate::error::did_you_mean;
+use crate::file::matrix::write_matrix;
 use crate::file::{read_text, write_text};
 use crate::quantity::unit;
 use crate::{Error, Result};
@@ -279,30 +281,23 @@ impl Sheet {
         Self::parse(&text, &self.title).map(|_| text)
     }
 
-    /// Writes it to the file `path`; the phases of a `response` (radians, one a level) and where they are
-    /// from into a table beside it, which it then names.
+    /// Writes it to the file `path`, and `measured` beside it, which it then names.
     ///
     /// # Errors
     /// Those of [`to_toml`](Self::to_toml), before anything is written; when a file cannot be written.
-    pub fn write(&mut self, path: &Path, response: Option<(&[f64], &str)>) -> Result<()> {
-        let table = Self::response_beside(path);
-        if let Some((_, source)) = response {
+    pub fn write(&mut self, path: &Path, measured: &[Beside]) -> Result<()> {
+        for file in measured {
             // It is seen from where the sheet is.
-            let name = table.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let number = Number { value: name.into(), unit: "rad".into(), source: source.into() };
-            self.numbers.insert("response.table".into(), number);
+            let name = file.path(path);
+            let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let (unit, source) = (file.unit.into(), file.source.clone());
+            self.numbers.insert(file.key.into(), Number { value: name.into(), unit, source });
         }
         let text = self.to_toml()?;
-        if let Some((phases, _)) = response {
-            let phases: Vec<String> = phases.iter().map(f64::to_string).collect();
-            write_text(&table, &(phases.join("\n") + "\n"))?;
+        for file in measured {
+            write_matrix(&file.path(path), &file.values)?;
         }
         write_text(path, &text)
-    }
-
-    /// Where the table of phases of a sheet at `path` is written.
-    pub fn response_beside(path: &Path) -> PathBuf {
-        path.with_extension("response.csv")
     }
 
     /// The device of these numbers alone.

@@ -8,12 +8,17 @@
 //!
 //! and of a and b over the cells, weighted by their errors, polynomials of log10(G / S): of the lowest
 //! degree that goes through them within their errors. A coefficient that no cell shows is left out.
+//!
+//! A selector that all cells have, its threshold and its leak, is told where with it half of what is left
+//! (rms) is left: its two numbers are those that leave least, found on a grid and from there in ever
+//! smaller steps.
 
 use nalgebra::{DMatrix, DVector, Matrix3, Vector3};
 
 use super::columns::Columns;
 use super::estimate::{Estimate, ends, rounded};
 use super::{Fitted, Panel, source};
+use crate::coupler::crossbar::Selector;
 use crate::{Error, Result};
 
 /// Voltages that a cell needs: three are no more than the three coefficients.
@@ -26,6 +31,13 @@ const FINEST: f64 = 1e-3;
 const SEEN: f64 = 3.0;
 /// A polynomial goes through coefficients where they are off by this many errors (rms).
 const WITHIN: f64 = 1.5;
+/// A selector is told where the squares of what is left are at most this part of those without.
+const TOLD: f64 = 0.25;
+/// Thresholds that are tried first, and the largest as a part of the largest voltage.
+const THRESHOLDS: usize = 60;
+const HIGHEST_THRESHOLD: f64 = 0.8;
+/// Leaks that are tried first.
+const LEAKS: [f64; 6] = [0.0, 0.003, 0.01, 0.03, 0.1, 0.3];
 /// Cells of which the curves are drawn.
 const DRAWN: usize = 8;
 
@@ -57,10 +69,65 @@ impl Law {
         law.coefficients.iter().chain(&law.errors).all(|x| x.is_finite()).then_some(law)
     }
 
+    /// The current (uA) at what a selector leaves.
     fn at(&self, u: f64) -> f64 {
         let [g, a, b] = self.coefficients;
         u * (g + u * (a + u * b))
     }
+}
+
+/// What is left (uA^2) of all `curves` with `selector`.
+fn left_with(curves: &[Vec<(f64, f64)>], selector: &Selector) -> f64 {
+    let of = |points: &Vec<(f64, f64)>| {
+        let seen: Vec<_> = points.iter().map(|(u, i)| (selector.leaves(*u), *i)).collect();
+        Law::through(&seen).map_or(f64::INFINITY, |law| law.left)
+    };
+    curves.iter().map(of).sum()
+}
+
+/// The selector that leaves least of `curves`, the errors of its numbers for noise of the variance that
+/// is left, and what is left.
+fn selector(curves: &[Vec<(f64, f64)>], reach: f64) -> (Selector, [Estimate; 2], f64) {
+    let left = |[threshold_v, leak]: [f64; 2]| left_with(curves, &Selector { threshold_v, leak });
+    let (mut best, mut least) = ([0.0, 0.0], f64::INFINITY);
+    let step = reach * HIGHEST_THRESHOLD / THRESHOLDS as f64;
+    for (k, leak) in (1..=THRESHOLDS).flat_map(|k| LEAKS.map(|leak| (k, leak))) {
+        let at = [step * k as f64, leak];
+        let found = left(at);
+        if found < least {
+            (best, least) = (at, found);
+        }
+    }
+    let mut steps = [step, 0.1];
+    while steps[0] > 1e-6 * reach {
+        let mut moved = false;
+        for (k, sign) in [(0, 1.0), (0, -1.0), (1, 1.0), (1, -1.0)] {
+            let mut at = best;
+            at[k] = (at[k] + sign * steps[k]).clamp(0.0, [HIGHEST_THRESHOLD * reach, 0.9][k]);
+            let found = left(at);
+            if found < least {
+                (best, least, moved) = (at, found, true);
+            }
+        }
+        if !moved {
+            steps = steps.map(|step| 0.5 * step);
+        }
+    }
+    let points: usize = curves.iter().map(Vec::len).sum();
+    let variance = least / (points - 3 * curves.len()) as f64;
+    let estimate = |k: usize| {
+        // By the curvature of what is left.
+        let by = [1e-2 * reach, 1e-2][k];
+        let beside = [1.0, -1.0].map(|sign| {
+            let mut at = best;
+            at[k] += sign * by;
+            if at[k] < 0.0 { f64::NAN } else { left(at) }
+        });
+        let curvature = (beside[0] - 2.0 * least + beside[1]) / (by * by);
+        Estimate { value: best[k], error: (2.0 * variance / curvature).sqrt() }
+    };
+    let selector = Selector { threshold_v: best[0], leak: best[1] };
+    (selector, [estimate(0), estimate(1)], least)
 }
 
 /// The polynomial of lowest degree, highest power first, that goes through `values` at `x` within their
@@ -111,7 +178,7 @@ fn about_zero(terms: &[f64], middle: f64) -> Vec<f64> {
 
 pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     let (voltages, currents) = (table.numbers("voltage_V")?, table.numbers("current_uA")?);
-    let (mut laws, mut curves, mut open) = (Vec::new(), Vec::new(), 0);
+    let (mut curves, mut open) = (Vec::new(), 0);
     for (cell, rows) in table.groups("cell")? {
         let points: Vec<(f64, f64)> =
             rows.iter().map(|row| (voltages[*row], currents[*row])).collect();
@@ -123,25 +190,44 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
             table.wrong(rows[0], &message)
         })?;
         // Cells that do not conduct have no law.
-        if law.coefficients[0] <= SEEN * law.errors[0] {
-            open += 1;
-            continue;
+        let all: f64 = points.iter().map(|(_, i)| i * i).sum();
+        let noise = law.left / (points.len() - 3) as f64;
+        match (all - law.left) / 3.0 > SEEN * SEEN * noise {
+            true => curves.push(points),
+            false => open += 1,
         }
-        laws.push(law);
-        curves.push(points);
     }
-    if laws.is_empty() {
+    if curves.is_empty() {
         let path = table.path().display();
         return Err(Error::input(format!("{path}: no cell conducts")));
+    }
+    let reach = curves.iter().flatten().map(|(u, _)| u.abs()).fold(0.0, f64::max);
+    let plain = left_with(&curves, &Selector::default());
+    let (series, numbers, least) = selector(&curves, reach);
+    let told = least <= TOLD * plain;
+    let series = if told { series } else { Selector::default() };
+    let mut laws = Vec::new();
+    curves.retain(|points| {
+        let seen: Vec<_> = points.iter().map(|(u, i)| (series.leaves(*u), *i)).collect();
+        let law = Law::through(&seen).filter(|law| law.coefficients[0] > SEEN * law.errors[0]);
+        open += usize::from(law.is_none());
+        let conducts = law.is_some();
+        laws.extend(law);
+        conducts
+    });
+    if laws.is_empty() {
+        let path = table.path().display();
+        return Err(Error::input(format!(
+            "{path}: no cell conducts in proportion to a small voltage: expected a current of G u and more"
+        )));
     }
     let decades: Vec<f64> = laws.iter().map(|law| (1e-6 * law.coefficients[0]).log10()).collect();
     let [g_low, g_high] = ends(laws.iter().map(|law| law.coefficients[0]));
     let points: usize = curves.iter().map(Vec::len).sum();
     let left: f64 = laws.iter().map(|law| law.left).sum();
     let residual = (left / (points - 3 * laws.len()) as f64).sqrt();
-    let reach = curves.iter().flatten().map(|(u, _)| u.abs()).fold(0.0, f64::max);
     let what = format!("{points} currents of {} cells", laws.len());
-    let told = format!(
+    let told_by = format!(
         "{}: conductances from {g_low:.4} to {g_high:.4} uS, up to {reach} V; {residual:.2e} uA rms left",
         source(table, &what)
     );
@@ -164,8 +250,20 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
             key,
             format!("degree {} of log10(G / S)", terms.as_array().map_or(0, Vec::len) - 1),
         );
-        let source = format!("{told}; through those of the cells within {off:.2} errors (rms)");
+        let source = format!("{told_by}; through those of the cells within {off:.2} errors (rms)");
         found.number(key, terms, unit, source);
+    }
+    if told {
+        for ((key, unit), number) in
+            [("selector.threshold_V", "V"), ("selector.leak", "1")].into_iter().zip(numbers)
+        {
+            found.say(key, number);
+            let source = format!(
+                "{told_by}; without it {:.1} times as much; {number} {unit}",
+                (plain / least).sqrt()
+            );
+            found.number(key, rounded(number.value, 5), unit, source);
+        }
     }
     let mean = Estimate::mean(&laws.iter().map(|law| law.coefficients[0]).collect::<Vec<_>>());
     found.say("mean conductance", format!("{} uS", rounded(mean.value, 4)));
@@ -176,7 +274,7 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     let lines = laws.iter().zip(&curves).take(DRAWN).map(|(law, points)| {
         let [low, high] = ends(points.iter().map(|point| point.0));
         let place = |k: i32| low + (high - low) * f64::from(k) / 40.0;
-        (0..=40).map(|k| (place(k), law.at(place(k)))).collect()
+        (0..=40).map(|k| (place(k), law.at(series.leaves(place(k))))).collect()
     });
     found.panels.push(Panel {
         name: "law",

@@ -5,7 +5,7 @@
 //!
 //! | columns | what becomes of them |
 //! |---|---|
-//! | `level`, `phase_rad` | the phase response of a modulator, smoothed to rise |
+//! | `level`, `phase_rad` | the phase response of a modulator, smoothed to rise; with `row` and `column` of regions of the panel, how it varies over it |
 //! | `target_uS`, `conductance_uS` | the programming error at each target |
 //! | `cell`, `conductance_uS` | read noise: each cell read again and again |
 //! | `cell`, `time_s`, `conductance_uS` | drift of cells, over their conductances where it depends on them |
@@ -40,7 +40,7 @@ use toml::Value;
 
 use self::columns::Columns;
 pub use self::estimate::Estimate;
-use crate::experiment::Number;
+use crate::experiment::{Beside, Number};
 use crate::{Error, Result};
 
 /// What a table of measurements says of a device.
@@ -53,8 +53,8 @@ pub struct Fitted {
     /// Of a law over conductances: that to which they are in proportion, uS, in place of the `cells.g_max_uS`
     /// of the sheet.
     pub of_conductance_us: Option<f64>,
-    /// The phase of each level, radians, and where they are from.
-    pub response: Option<(Vec<f64>, String)>,
+    /// What is too much for the datasheet.
+    pub beside: Vec<Beside>,
     /// What was found, in words: name and value with its standard error.
     pub lines: Vec<(String, String)>,
     /// Data and model over each other.

@@ -4,16 +4,26 @@
 //! added so that each level is next to the one before. The rising sequence next to them in the sense of least squares is made of plateaus
 //! (isotonic regression: neighbours that fall are pooled until none does), and the response is the
 //! straight line through the middles of the plateaus.
+//!
+//! Where `row` and `column` say of which region of the panel a phase is, all regions have one response, each
+//! times a factor of its own (cells are thicker here than there): response and factors are found in turns.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::f64::consts::{PI, TAU};
 
+use nalgebra::DMatrix;
+
 use super::columns::Columns;
-use super::estimate::{ends, rounded};
+use super::estimate::{Estimate, ends, rounded};
 use super::{Fitted, Panel, source};
+use crate::experiment::Beside;
 use crate::{Error, Result};
 
 /// Bits of a modulator at most.
 const BITS: u32 = 16;
+
+/// Rounds in which the response of the panel and the scales of its regions are found in turns.
+const ROUNDS: usize = 20;
 
 /// The rising sequence next to `values` of these weights, as plateaus: middle and height.
 fn plateaus(at: &[f64], values: &[f64], weights: &[f64]) -> Vec<(f64, f64)> {
@@ -41,6 +51,153 @@ fn through(points: &[(f64, f64)], x: f64) -> f64 {
     y0 + (y1 - y0) * (x - x0) / (x1 - x0)
 }
 
+/// The phases of one region, level by level.
+struct Curve {
+    levels: Vec<usize>,
+    /// Means over the reads of a level, each next to that of the level before.
+    phases: Vec<f64>,
+    /// Reads.
+    weights: Vec<f64>,
+}
+
+impl Curve {
+    /// Of some `rows` of a table; `wrapped` are phases that were read within a turn.
+    fn new(levels: &[f64], read: &[f64], rows: &[usize], wrapped: bool) -> Self {
+        let near = |phase: f64, to: f64| match wrapped {
+            true => phase - TAU * ((phase - to) / TAU).round(),
+            false => phase,
+        };
+        let mut sums: BTreeMap<usize, [f64; 2]> = BTreeMap::new();
+        for row in rows {
+            let sum = sums.entry(levels[*row] as usize).or_default();
+            // Reads of one level on either side of a full turn are one phase.
+            let phase = if sum[0] > 0.0 { near(read[*row], sum[1] / sum[0]) } else { read[*row] };
+            *sum = [sum[0] + 1.0, sum[1] + phase];
+        }
+        let mut phases: Vec<f64> = Vec::new();
+        for [reads, sum] in sums.values() {
+            let mean = sum / reads;
+            phases.push(phases.last().map_or(mean, |before| near(mean, *before)));
+        }
+        let weights = sums.values().map(|[reads, _]| *reads).collect();
+        Self { levels: sums.into_keys().collect(), phases, weights }
+    }
+}
+
+/// A region's phases against those of the panel: `first` + `scale` phi.
+#[derive(Clone, Copy)]
+struct Line {
+    first: f64,
+    scale: f64,
+    /// The standard error of `scale`.
+    error: f64,
+}
+
+/// A response: the middles of its plateaus, from a phase of 0 at level 0.
+type Response = Vec<(f64, f64)>;
+
+/// The response that all curves have in common but for a first phase and a scale each (of mean 1), and
+/// those.
+fn in_common(curves: &[Curve]) -> Option<(Response, Vec<Line>)> {
+    let mut lines: Vec<Line> = curves
+        .iter()
+        .map(|curve| Line { first: curve.phases[0], scale: 1.0, error: f64::NAN })
+        .collect();
+    let mut points = Vec::new();
+    for _ in 0..if curves.len() > 1 { ROUNDS } else { 1 } {
+        // Weight, and weighted phase, of each level.
+        let mut sums: BTreeMap<usize, [f64; 2]> = BTreeMap::new();
+        for (curve, line) in curves.iter().zip(&lines) {
+            for ((level, phase), weight) in
+                curve.levels.iter().zip(&curve.phases).zip(&curve.weights)
+            {
+                let sum = sums.entry(*level).or_default();
+                sum[0] += weight * line.scale * line.scale;
+                sum[1] += weight * line.scale * (phase - line.first);
+            }
+        }
+        let at: Vec<f64> = sums.keys().map(|level| *level as f64).collect();
+        let phases: Vec<f64> = sums.values().map(|[weight, sum]| sum / weight).collect();
+        let weights: Vec<f64> = sums.values().map(|[weight, _]| *weight).collect();
+        points = plateaus(&at, &phases, &weights);
+        if points.len() < 2 {
+            return None;
+        }
+        // From level 0, to which the others are relative.
+        let first = through(&points, 0.0);
+        points.iter_mut().for_each(|point| point.1 -= first);
+        if curves.len() == 1 {
+            lines[0].first += first;
+            break;
+        }
+        for (curve, line) in curves.iter().zip(&mut lines) {
+            *line = curve.against(&points);
+        }
+        let mean = lines.iter().map(|line| line.scale).sum::<f64>() / lines.len() as f64;
+        for line in &mut lines {
+            line.scale /= mean;
+            line.error /= mean;
+        }
+        points.iter_mut().for_each(|point| point.1 *= mean);
+    }
+    Some((points, lines))
+}
+
+impl Curve {
+    /// The straight line that it is of the response through `points`, by least squares.
+    fn against(&self, points: &[(f64, f64)]) -> Line {
+        let shown: Vec<f64> =
+            self.levels.iter().map(|level| through(points, *level as f64)).collect();
+        let total: f64 = self.weights.iter().sum();
+        let mean = |of: &[f64]| {
+            of.iter().zip(&self.weights).map(|(value, weight)| value * weight).sum::<f64>() / total
+        };
+        let (x, y) = (mean(&shown), mean(&self.phases));
+        let (mut xx, mut xy) = (0.0, 0.0);
+        for ((shown, phase), weight) in shown.iter().zip(&self.phases).zip(&self.weights) {
+            xx += weight * (shown - x).powi(2);
+            xy += weight * (shown - x) * (phase - y);
+        }
+        let (scale, free) = (xy / xx, self.levels.len() as f64 - 2.0);
+        let first = y - scale * x;
+        let left = shown.iter().zip(&self.phases).zip(&self.weights);
+        let left: f64 = left
+            .map(|((shown, phase), weight)| weight * (phase - first - scale * shown).powi(2))
+            .sum();
+        Line { first, scale, error: (left / free.max(0.0) / xx).sqrt() }
+    }
+}
+
+/// The rows of each region of the panel, row by row, and how many rows and columns of regions there
+/// are; one region of all where the table names none.
+fn regions(table: &Columns) -> Result<(Vec<Vec<usize>>, [usize; 2])> {
+    if !table.has("row") && !table.has("column") {
+        return Ok((vec![(0..table.len()).collect()], [1, 1]));
+    }
+    let places = [table.numbers("row")?, table.numbers("column")?];
+    let sorted = |places: &[f64]| {
+        let mut all = places.to_vec();
+        all.sort_by(f64::total_cmp);
+        all.dedup();
+        all
+    };
+    let [down, across] = [sorted(&places[0]), sorted(&places[1])];
+    let mut regions = vec![Vec::new(); down.len() * across.len()];
+    for (row, (y, x)) in places[0].iter().zip(&places[1]).enumerate() {
+        let place = |all: &[f64], at: &f64| all.partition_point(|other| other < at);
+        regions[place(&down, y) * across.len() + place(&across, x)].push(row);
+    }
+    if let Some(empty) = regions.iter().position(Vec::is_empty) {
+        return Err(Error::input(format!(
+            "{}: no phase of row {}, column {}: expected phases of every region of an evenly divided panel",
+            table.path().display(),
+            down[empty / across.len()],
+            across[empty % across.len()]
+        )));
+    }
+    Ok((regions, [down.len(), across.len()]))
+}
+
 pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     let (levels, read) = (table.numbers("level")?, table.numbers("phase_rad")?);
     let most = f64::from((1u32 << BITS) - 1);
@@ -55,41 +212,42 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     // Read within a turn, or over several; a little beyond is noise.
     let [lowest, largest] = ends(read.iter().copied());
     let wrapped = largest - lowest < 1.05 * TAU;
-    let near = |phase: f64, to: f64| match wrapped {
-        true => phase - TAU * ((phase - to) / TAU).round(),
-        false => phase,
-    };
-    let mut sums = vec![[0.0; 2]; highest + 1];
-    for (level, phase) in levels.iter().zip(&read) {
-        let sum = &mut sums[*level as usize];
-        // Reads of one level on either side of a full turn are one phase.
-        let phase = if sum[0] > 0.0 { near(*phase, sum[1] / sum[0]) } else { *phase };
-        *sum = [sum[0] + 1.0, sum[1] + phase];
+    let (regions, [down, across]) = regions(table)?;
+    let curves: Vec<Curve> =
+        regions.iter().map(|rows| Curve::new(&levels, &read, rows, wrapped)).collect();
+    let path = table.path().display();
+    if let Some(few) = curves.iter().position(|curve| curves.len() > 1 && curve.levels.len() < 3) {
+        return Err(Error::input(format!(
+            "{path}: region {} of {down} x {across}: expected phases of at least three levels",
+            few + 1
+        )));
     }
-    let seen: Vec<usize> = (0..sums.len()).filter(|level| sums[*level][0] > 0.0).collect();
-    let mut means: Vec<f64> = Vec::new();
-    for level in &seen {
-        let mean = sums[*level][1] / sums[*level][0];
-        means.push(means.last().map_or(mean, |before| near(mean, *before)));
-    }
-    let at: Vec<f64> = seen.iter().map(|level| *level as f64).collect();
-    let weights: Vec<f64> = seen.iter().map(|level| sums[*level][0]).collect();
-    let points = plateaus(&at, &means, &weights);
-    if points.len() < 2 {
-        let path = table.path().display();
+    let Some((points, lines)) = in_common(&curves) else {
         return Err(Error::input(format!(
             "{path}: phases do not rise with the level: expected a response that does; one that falls is \
              measured against the other sign"
         )));
-    }
-    // From level 0, to which the others are relative.
-    let first = through(&points, 0.0);
+    };
     let phases: Vec<f64> =
-        (0..1usize << bits).map(|level| through(&points, level as f64) - first).collect();
-    let left: f64 =
-        at.iter().zip(&means).map(|(at, mean)| (through(&points, *at) - mean).powi(2)).sum();
-    let residual = (left / at.len() as f64).sqrt();
-    let what = format!("{} phases of {} levels", table.len(), seen.len());
+        (0..1usize << bits).map(|level| through(&points, level as f64)).collect();
+    // As if all had been measured where the panel is as it is on average.
+    let mut dots = Vec::new();
+    let (mut left, mut count) = (0.0, 0.0);
+    for (curve, line) in curves.iter().zip(&lines) {
+        for (level, phase) in curve.levels.iter().zip(&curve.phases) {
+            let shown = through(&points, *level as f64);
+            left += (phase - line.first - line.scale * shown).powi(2);
+            count += 1.0;
+            dots.push((*level as f64, (phase - line.first) / line.scale));
+        }
+    }
+    let residual = (left / count).sqrt();
+    let seen: BTreeSet<usize> =
+        curves.iter().flat_map(|curve| curve.levels.iter().copied()).collect();
+    let mut what = format!("{} phases of {} levels", table.len(), seen.len());
+    if curves.len() > 1 {
+        what += &format!(" in {down} x {across} regions");
+    }
     let stroke = phases[phases.len() - 1];
     let mut found = Fitted::new("spim");
     let source = format!("{}; {:.4} rad rms from the line", source(table, &what), residual);
@@ -101,14 +259,53 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
         name: "response",
         caption: format!("Phase response: {what}; the line is what the datasheet says"),
         axes: ["Level".into(), "Phase (rad)".into()],
-        dots: at.iter().zip(&means).map(|(at, mean)| (*at, mean - first)).collect(),
+        dots,
         lines: vec![
             phases.iter().enumerate().map(|(level, phase)| (level as f64, *phase)).collect(),
         ],
         logarithmic: false,
     });
-    found.response = Some((phases.into_iter().map(|phase| rounded(phase, 9)).collect(), source));
+    let phases: Vec<f64> = phases.into_iter().map(|phase| rounded(phase, 9)).collect();
+    found.beside.push(Beside {
+        key: "response.table",
+        values: DMatrix::from_column_slice(phases.len(), 1, &phases),
+        unit: "rad",
+        source: source.clone(),
+    });
+    if curves.len() > 1 {
+        vary(&mut found, &lines, [down, across], source);
+    }
     Ok(found)
+}
+
+/// Adds the map of a response that is not the same in all regions.
+fn vary(found: &mut Fitted, lines: &[Line], [down, across]: [usize; 2], source: String) {
+    let changes: Vec<f64> = lines.iter().map(|line| line.scale - 1.0).collect();
+    let own: Vec<f64> = lines.iter().map(|line| line.error.powi(2)).collect();
+    let [lowest, highest] = ends(changes.iter().copied());
+    let spread = Estimate::spread(&changes, &own);
+    found.say("regions", format!("{down} x {across}"));
+    found.say("spread over the panel", format!("{} of all phases", spread));
+    found.say("of regions", format!("from {:+.2} to {:+.2} %", 100.0 * lowest, 100.0 * highest));
+    let numbered = |number: usize| number as f64 + 1.0;
+    found.panels.push(Panel {
+        name: "regions",
+        caption: format!(
+            "Change of all phases in each of {down} x {across} regions, row by row from the upper left; the \
+             line is no change"
+        ),
+        axes: ["Region".into(), "Relative change".into()],
+        dots: changes.iter().enumerate().map(|(at, change)| (numbered(at), *change)).collect(),
+        lines: vec![vec![(numbered(0), 0.0), (numbered(changes.len() - 1), 0.0)]],
+        logarithmic: false,
+    });
+    let changes: Vec<f64> = changes.into_iter().map(|change| rounded(change, 6)).collect();
+    found.beside.push(Beside {
+        key: "varied_response.map",
+        values: DMatrix::from_row_slice(down, across, &changes),
+        unit: "1",
+        source,
+    });
 }
 
 #[cfg(test)]

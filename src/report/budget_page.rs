@@ -42,7 +42,7 @@ pub fn budget_page(
     Ok(document(&format!("Error budget, {name}"), &body.concat()))
 }
 
-const EFFECTS: &str = "Points of test accuracy with half their intervals. Alone: on an otherwise \
+const EFFECTS: &str = "Points, hundredths of what is counted, with half their intervals. Alone: on an otherwise \
     ideal device. Without, doubled: on the device as it is. Cosine (of the rule's gradient with the \
     machine's own, before training), reads, laboratory time and energy of training are those of \
     the device without the effect.";
@@ -50,13 +50,11 @@ const PAIRS: &str = "Of the effects that matter most, what the device gains with
     much of it is more than the sum of what it gains without each.";
 
 fn cards(budget: &Budget) -> String {
-    let percent =
-        |value: Option<f64>| value.map_or("–".into(), |value| format!("{:.2} %", 100.0 * value));
     let seeds = format!("{} seeds", budget.full.seeds);
     let ideal = format!("without any effect, {} seeds", budget.without_all.seeds);
     let mut cards = vec![
-        card("The device", &percent(Some(budget.baseline)), &seeds),
-        card("Ideal", &percent(budget.ideal), &ideal),
+        card("The device", &budget.score.shown(Some(budget.baseline)), &seeds),
+        card("Ideal", &budget.score.shown(budget.ideal), &ideal),
         card("All effects cost", &points(budget.sum.whole), "points"),
     ];
     if let Some(first) = budget.effects.first() {
@@ -71,9 +69,12 @@ fn chart(budget: &Budget, tornado: &str) -> String {
         .iter()
         .map(|sentence| format!("<p>{}</p>\n", escaped(sentence)))
         .collect();
-    let caption = "What each effect costs in points of test accuracy, the one that moves the device \
-                   most on top; lines are intervals, cut at the rim.";
-    format!("<section>\n<h2>Budget</h2>\n{}{said}</section>\n", figure(tornado, caption))
+    let caption = format!(
+        "What each effect costs in points of test {}, the one that moves the device most on top; lines are \
+         intervals, cut at the rim.",
+        budget.score.title()
+    );
+    format!("<section>\n<h2>Budget</h2>\n{}{said}</section>\n", figure(tornado, &caption))
 }
 
 fn section(title: &str, note: &str, rows: &Rows) -> String {

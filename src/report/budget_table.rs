@@ -24,17 +24,13 @@ impl Rows {
     }
 }
 
-/// A difference in points of accuracy with half its interval: `+1.25 ± 0.80`; a dash for none.
+/// A difference in points with half its interval: `+1.25 ± 0.80`; a dash for none.
 pub fn points(contrast: Option<Contrast>) -> String {
     let Some(Contrast { mean, half_width, .. }) = contrast else { return "–".into() };
     // No minus before nothing.
     let mean = 100.0 * mean;
     let mean = if mean.abs() < 0.005 { "0.00".into() } else { format!("{mean:+.2}") };
     half_width.map_or(mean.clone(), |half| format!("{mean} ± {:.2}", 100.0 * half))
-}
-
-fn percent(accuracy: Option<f64>) -> String {
-    accuracy.map_or("–".into(), |accuracy| format!("{:.2} %", 100.0 * accuracy))
 }
 
 /// Cosine, frames or conversions, seconds, joules.
@@ -67,7 +63,7 @@ pub fn effects(budget: &Budget) -> Rows {
         let away = &effect.machine_away;
         let differences = [effect.alone, effect.away, effect.doubled].map(points);
         let head = [effect.title.clone()].into_iter().chain(differences);
-        head.chain([percent(away.accuracy)])
+        head.chain([budget.score.shown(away.score)])
             .chain(costs(away))
             .chain([away.seeds.to_string()])
             .collect()
@@ -77,7 +73,7 @@ pub fn effects(budget: &Budget) -> Rows {
         [name.to_owned()]
             .into_iter()
             .chain(dashes)
-            .chain([percent(machine.accuracy)])
+            .chain([budget.score.shown(machine.score)])
             .chain(costs(machine))
             .chain([machine.seeds.to_string()])
             .collect()
@@ -89,7 +85,7 @@ pub fn effects(budget: &Budget) -> Rows {
             "alone loses",
             "without gains",
             "doubled loses",
-            "accuracy without",
+            &format!("{} without", budget.score.title()),
             "cosine",
             reads(budget),
             "lab time",

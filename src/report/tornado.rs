@@ -5,7 +5,7 @@ use plotters::prelude::DrawingBackend;
 use super::axis::Axis;
 use super::plot::{self, Area, LOOKS, Picture, Style};
 use crate::Result;
-use crate::study::budget::{Budget, Contrast, EffectCost};
+use crate::study::budget::{Budget, Contrast, EffectCost, Score};
 
 /// More effects than this are left to the table.
 const SHOWN: usize = 14;
@@ -14,10 +14,11 @@ const BARS: [&str; 3] = ["lost by it alone", "gained without it", "lost when dou
 /// Height of a bar, as a part of an effect's row.
 const BAR: f64 = 0.26;
 
-/// Bars to both sides of zero, in points of accuracy, with intervals.
+/// Bars to both sides of zero, in points, with intervals.
 pub struct Tornado {
     /// Name and bars of each effect, from the top down.
     rows: Vec<(String, [Option<Contrast>; 3])>,
+    score: Score,
 }
 
 impl Tornado {
@@ -26,7 +27,8 @@ impl Tornado {
         let row = |effect: &EffectCost| {
             (effect.title.clone(), [effect.alone, effect.away, effect.doubled])
         };
-        Self { rows: budget.effects.iter().take(SHOWN).map(row).collect() }
+        let rows = budget.effects.iter().take(SHOWN).map(row).collect();
+        Self { rows, score: budget.score }
     }
 
     fn axis(&self) -> Axis {
@@ -42,7 +44,7 @@ impl Tornado {
             })
         };
         let (low, high) = (ends().fold(0.0, f64::min), ends().fold(0.0, f64::max));
-        Axis::linear("Points of test accuracy", low, high)
+        Axis::linear(&format!("Points of test {}", self.score.title()), low, high)
     }
 }
 

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use nalgebra::DMatrix;
 
-use super::effects::CrossbarDevice;
+use super::effects::{CrossbarDevice, Selector};
 use super::heat::Heating;
 use super::hook::Path;
-use super::tile::{self, BehindWires, Tile};
+use super::tile::{self, BehindWires, Circuit, Tile};
 use crate::Result;
 use crate::arithmetic::Real;
 use crate::coupler::{Effect, Port};
@@ -18,6 +18,12 @@ pub(super) struct Array<T: Real> {
     pub tiles: Vec<Tile<T>>,
     /// Gains of the outputs, the same in both directions; empty where all are 1.
     pub gains: Vec<T>,
+    /// What is in series with each cell.
+    pub selector: Selector,
+    /// What reads solve where cells behind resistive wires are not linear.
+    pub circuits: Vec<Circuit>,
+    /// Weight times value of a current of an ampere in a circuit.
+    pub per_ampere: f64,
     /// What tells the heat of reads.
     pub heating: Heating<T>,
     /// What wires make of a cell's conductance, a factor for each cell of both sides; empty where
@@ -55,6 +61,9 @@ impl<T: Real> Array<T> {
         let mut array = Self {
             tiles: tiles.map(|(outputs, inputs)| Tile::blank(outputs, inputs)).collect(),
             gains,
+            selector: device.law()(0.0).selector,
+            circuits: Vec::new(),
+            per_ampere: 0.0,
             heating: Heating::Unknown,
             losses: Vec::new(),
             age: 0,
@@ -85,7 +94,7 @@ impl<T: Real> Array<T> {
             tile.linear.set(tile.view(&effective));
         }
         if device.shows_conductances() {
-            self.compile(device, held, scale);
+            self.compile(device, held, scale)?;
         }
         Ok(())
     }
@@ -148,9 +157,16 @@ impl<T: Real> Array<T> {
     }
 
     /// Lays out what conductances say beyond the weights.
-    fn compile(&mut self, device: &CrossbarDevice, held: &Held<T>, scale: f64) {
+    fn compile(&mut self, device: &CrossbarDevice, held: &Held<T>, scale: f64) -> Result<()> {
         let plus = &held.cells[0];
-        let powers = (!device.follows(Path::StraightCurrents))
+        let straight = device.follows(Path::StraightCurrents);
+        if !straight && !device.wires.is_off() {
+            self.circuits = tile::circuits(device, &held.cells)?;
+            self.per_ampere = scale * 1e6 / device.drive.volts_per_value();
+            // The circuits tell it.
+            self.heating = Heating::Unknown;
+        }
+        let powers = (!straight && device.wires.is_off())
             .then(|| [0, 1].map(|power| self.power(device, held, power, scale)));
         let variances = (!device.follows(Path::EvenNoise)).then(|| {
             let noise = [0, 1].map(|side| {
@@ -169,14 +185,15 @@ impl<T: Real> Array<T> {
             tile.variances = variances.as_ref().map(|variances| tile.part_of(variances));
         }
         if device.cost.counts_heat() && device.wires.is_off() {
-            let beyond = (!device.follows(Path::StraightCurrents)).then(|| {
-                let current = beyond_straight::<T>(device);
+            let law = device.law();
+            let beyond = (!straight).then(|| {
                 [0, 1].map(|power| {
-                    held.cells.each_ref().map(|cells| cells.map(|g| current(g * 1e-6)[power]))
+                    held.cells.each_ref().map(|cells| cells.map(|g| law(g * 1e-6).beyond[power]))
                 })
             });
             self.heating = Heating::lines(&held.cells, beyond);
         }
+        Ok(())
     }
 
     /// The currents of the values' squares (`power` 0) or cubes (1), in weights.
@@ -187,7 +204,7 @@ impl<T: Real> Array<T> {
         power: usize,
         scale: f64,
     ) -> DMatrix<T> {
-        let mut matrix = current_of::<T>(device, &held.cells, power, scale).map(T::of);
+        let mut matrix = current_of(device, &held.cells, power, scale).map(T::of);
         self.amplify(&mut matrix);
         matrix
     }
@@ -201,29 +218,16 @@ impl<T: Real> Array<T> {
 }
 
 /// The currents of the values' squares (`power` 0) or cubes (1) in pairs of `cells`, in weights.
-pub(super) fn current_of<T: Real>(
+pub(super) fn current_of(
     device: &CrossbarDevice,
     [plus, minus]: &[DMatrix<f64>; 2],
     power: usize,
     scale: f64,
 ) -> DMatrix<f64> {
-    let current = beyond_straight::<T>(device);
-    let term = |g_us: f64| current(g_us * 1e-6)[power];
+    let law = device.law();
+    let term = |g_us: f64| law(g_us * 1e-6).beyond[power];
     let factor = scale * 1e6 * device.drive.volts_per_value().powi(power as i32 + 1);
     plus.zip_map(minus, |plus, minus| (term(plus) - term(minus)) * factor)
-}
-
-/// Coefficients of u^2 and u^3 in the current of a cell, by its conductance in siemens.
-fn beyond_straight<T: Real>(device: &CrossbarDevice) -> impl Fn(f64) -> [f64; 2] {
-    let effects = device.active::<T>();
-    let effects: Vec<_> =
-        effects.filter(|effect| !effect.follows(Path::StraightCurrents, device)).collect();
-    move |g| {
-        effects.iter().fold([0.0; 2], |sum, effect| {
-            let own = effect.current(g);
-            [sum[0] + own[0], sum[1] + own[1]]
-        })
-    }
 }
 
 /// What wires make of a cell's conductance: a factor for each cell of both sides.

@@ -5,8 +5,10 @@ use nalgebra::{DMatrix, DVector};
 use super::chip::ChipCells;
 use super::circuit::{Solution, solve};
 use super::dissection::effective;
-use super::effects::{CellCurrent, CrossbarDevice, MappedCells, Wires};
+use super::effects::{CrossbarDevice, MappedCells, Wires};
 use super::hook::Making;
+use super::hook::Path;
+use super::law::CellLaw;
 use super::settings::Mapping;
 use super::written::Cells;
 use crate::arithmetic::random::Key;
@@ -52,7 +54,8 @@ pub struct BenchArray {
     /// The cells' conductances, siemens, word lines x bit lines.
     cells: DMatrix<f64>,
     wires: Wires,
-    law: CellCurrent,
+    /// What makes them; none takes them as they are.
+    device: Option<CrossbarDevice>,
 }
 
 /// How an array on the bench is made.
@@ -100,11 +103,7 @@ impl BenchArray {
             r_bit_ohm: resistance("--r-bit", r_bit_ohm, of_device.r_bit_ohm)?,
             ..of_device
         };
-        Ok(Self {
-            cells,
-            wires,
-            law: device.map(|device| device.current.clone()).unwrap_or_default(),
-        })
+        Ok(Self { cells, wires, device: device.cloned() })
     }
 
     /// The currents (A) of the lines that are read while `volts`, which errors call `name`, drive
@@ -130,12 +129,15 @@ impl BenchArray {
                 "{name}: expected {driven} voltages, one a {lines} line, found {found}"
             )));
         }
-        let nodes = match voltages || !self.law.is_off() {
-            true => Some(solve(&self.cells, &self.law, self.wires, volts, port)?),
-            false => None,
+        let nodes = match (voltages || !self.is_straight(), &self.device) {
+            (false, _) => None,
+            (true, Some(device)) => {
+                Some(solve(&self.cells, device.law(), self.wires, volts, port)?)
+            }
+            (true, None) => Some(solve(&self.cells, CellLaw::straight, self.wires, volts, port)?),
         };
         let currents = match &nodes {
-            Some(solution) if !self.law.is_off() => solution.currents.clone(),
+            Some(solution) if !self.is_straight() => solution.currents.clone(),
             _ => {
                 let matrix = effective(&self.cells, self.wires)?;
                 match port {
@@ -147,13 +149,18 @@ impl BenchArray {
         Ok((currents, nodes.filter(|_| voltages)))
     }
 
+    /// Whether cells' currents are straight lines.
+    fn is_straight(&self) -> bool {
+        self.device.as_ref().is_none_or(|device| device.follows(Path::StraightCurrents))
+    }
+
     /// The effective conductances E (siemens, word lines x bit lines): currents are E^T V, and
     /// reversed E V. Beside them the share of the current that wires cost.
     ///
     /// # Errors
     /// When the cells are not linear: no matrix describes the array.
     pub fn compile(&self) -> Result<(DMatrix<f64>, f64)> {
-        if !self.law.is_off() {
+        if !self.is_straight() {
             return Err(Error::input(
                 "--device: its cells are not linear, so no matrix describes the array; use `equilux crossbar solve`",
             ));

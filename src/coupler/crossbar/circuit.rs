@@ -15,8 +15,9 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::dissection::{check, singular};
-use super::effects::{CellCurrent, Wires};
-use crate::coupler::{Effect, Port};
+use super::effects::Wires;
+use super::law::CellLaw;
+use crate::coupler::Port;
 use crate::{Error, Result};
 
 /// An array's voltages and currents.
@@ -36,7 +37,8 @@ const NEWTON_STEPS: usize = 60;
 const GRADIENT_STEPS: usize = 20_000;
 
 /// Solves the array `cells` (siemens, rows x columns) behind `wires`, driven with `volts` at its
-/// word lines, or at its bit lines if `port` is [`Port::Reversed`].
+/// word lines, or at its bit lines if `port` is [`Port::Reversed`]; `law` says what a cell of some
+/// conductance carries.
 ///
 /// # Errors
 /// [`Error::Input`] for cells, wires or volts that are none; [`Error::Machine`] when the circuit
@@ -44,7 +46,7 @@ const GRADIENT_STEPS: usize = 20_000;
 /// with its voltage.
 pub fn solve(
     cells: &DMatrix<f64>,
-    law: &CellCurrent,
+    law: impl Fn(f64) -> CellLaw,
     wires: Wires,
     volts: &DVector<f64>,
     port: Port,
@@ -63,14 +65,11 @@ pub fn solve(
     if let Some(volt) = volts.iter().find(|volt| !volt.is_finite()) {
         return Err(Error::input(format!("volts: expected finite numbers, found {volt}")));
     }
-    let coefficients = cells.map(|g| law.coefficients(g));
+    let laws = cells.map(law);
+    let straight = laws.iter().all(CellLaw::is_straight);
     let (word_ends, bit_ends) = match port {
         Port::Forward => (volts.clone(), DVector::zeros(cells.ncols())),
         Port::Reversed => (DVector::zeros(cells.nrows()), volts.clone()),
-    };
-    let current = |place: (usize, usize), u: f64| {
-        let ([square, cube], g) = (coefficients[place], cells[place]);
-        (u * (g + u * (square + u * cube)), g + u * (2.0 * square + u * 3.0 * cube))
     };
     let mut word = DMatrix::from_fn(cells.nrows(), cells.ncols(), |i, _| word_ends[i]);
     let mut bit = DMatrix::from_fn(cells.nrows(), cells.ncols(), |_, j| bit_ends[j]);
@@ -80,7 +79,7 @@ pub fn solve(
         let (mut slopes, mut sources) = (cells.clone(), cells.clone());
         for place in (0..cells.ncols()).flat_map(|j| (0..cells.nrows()).map(move |i| (i, j))) {
             let u = word[place] - bit[place];
-            let (i, slope) = current(place, u);
+            let (i, slope) = (laws[place].current(u), laws[place].slope(u));
             if slope < 0.0 {
                 let (row, column) = (place.0 + 1, place.1 + 1);
                 return Err(Error::Machine(format!(
@@ -95,7 +94,7 @@ pub fn solve(
             .ok_or(singular(wires))?;
         let change = (&next_word - &word).amax().max((&next_bit - &bit).amax());
         (word, bit) = (next_word, next_bit);
-        if law.is_off() || change <= 1e-14 * scale {
+        if straight || change <= 1e-14 * scale {
             converged = true;
             break;
         }
@@ -106,7 +105,7 @@ pub fn solve(
         )));
     }
     let through = DMatrix::from_fn(cells.nrows(), cells.ncols(), |i, j| {
-        current((i, j), word[(i, j)] - bit[(i, j)]).0
+        laws[(i, j)].current(word[(i, j)] - bit[(i, j)])
     });
     let currents = match port {
         Port::Forward => through.row_sum().transpose(),

@@ -66,8 +66,9 @@ impl<T: Real> Crossbar<T> {
             row *= (*above - *below) * T::of(0.5);
         }
         let sign = if port == Port::Forward { T::one() } else { -T::one() };
+        let driven = self.left_to_cells(&read.values);
         for (power, slopes) in self.slopes().into_iter().enumerate() {
-            let values = read.values.map(|v| match power {
+            let values = driven.map(|v| match power {
                 0 => v,
                 1 => sign * v * v,
                 _ => v * v * v,
@@ -109,7 +110,7 @@ impl<T: Real> Crossbar<T> {
             };
             let mut currents = vec![(behind(0) - behind(1)) * scale];
             if !device.follows(Path::StraightCurrents) {
-                currents.extend([0, 1].map(|power| current_of::<T>(device, &cells, power, scale)));
+                currents.extend([0, 1].map(|power| current_of(device, &cells, power, scale)));
             }
             currents
         };
@@ -134,6 +135,9 @@ impl<T: Real> Crossbar<T> {
         }
         if !self.device.wires.is_off() {
             words += ", the losses of wires held";
+            if !self.device.follows(Path::StraightCurrents) {
+                words += ", currents beyond straight ones as if wires were perfect";
+            }
         }
         words
     }

@@ -111,9 +111,12 @@ impl Family for CrossbarDevice {
             let expected = "none of it, or pulses.model = \"none\"";
             not_shown(Path::Pulses, "pulsed cells", expected)?;
         }
-        if !self.wires.is_off() {
-            let expected = "wires.r_word_ohm = 0 and wires.r_bit_ohm = 0";
-            not_shown(Path::StraightCurrents, "an array behind resistive wires", expected)?;
+        if !self.wires.is_off() && self.wires.refresh > 1 && !self.follows(Path::StraightCurrents) {
+            return Err(format!(
+                "wires.refresh = {}: cells that are not linear are worked out anew at every programming; \
+                 expected 1",
+                self.wires.refresh
+            ));
         }
         Ok(())
     }

@@ -92,11 +92,11 @@ impl<T: Real> Heating<T> {
     }
 
     /// Adds the energy of reads of `seconds` at `port` to `counter`. `values`, driven x samples, are
-    /// `volts` each.
+    /// `volts` each; `left` is what selectors leave of them to cells that are not linear.
     pub fn count(
         &self,
         port: Port,
-        values: &[T],
+        [values, left]: [&[T]; 2],
         driven: usize,
         (volts, seconds): (f64, f64),
         counter: &Counter,
@@ -111,19 +111,19 @@ impl<T: Real> Heating<T> {
                 // Driven from the other side a cell's voltage has the other sign.
                 let sign = if port == Port::Forward { volts } else { -volts };
                 let (b, c) = (T::of(sign), T::of(volts * volts));
-                let sum_of = |column: &[T]| {
+                let sum_of = |column: &[T], left: &[T]| {
                     let Some(beyond) = beyond else { return weighted_squares(column, linear) };
                     let [square, cube] = &beyond[port.index()];
                     let coefficients = linear.iter().zip(square).zip(cube);
-                    let terms = column.iter().zip(coefficients);
-                    terms.fold(T::zero(), |sum, (v, ((g, square), cube))| {
-                        sum + *v * *v * (*g + *v * (b * *square + *v * c * *cube))
+                    let terms = column.iter().zip(left).zip(coefficients);
+                    terms.fold(T::zero(), |sum, ((v, w), ((g, square), cube))| {
+                        sum + *v * *w * (*g + *w * (b * *square + *w * c * *cube))
                     })
                 };
                 // Whole numbers a sample, so that the sum is the same however samples are spread.
                 let each = volts * volts * seconds * ZEPTO;
-                let samples = values.chunks_exact(driven);
-                let of = |column: &[T]| (sum_of(column).f64() * each) as u128;
+                let samples = values.chunks_exact(driven).zip(left.chunks_exact(driven));
+                let of = |(column, left)| (sum_of(column, left).f64() * each) as u128;
                 counter.add_whole(samples.map(of).fold(0, u128::saturating_add));
             }
             Self::Ends(tiles) => {

@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::CrossbarDevice;
+use super::{CellLaw, CrossbarDevice};
 use crate::arithmetic::Real;
 use crate::arithmetic::random::{Key, Stream};
 use crate::coupler::{Effect, Port, Saturation, Streams};
@@ -27,8 +27,8 @@ pub enum Path {
     NoisyProduct,
     /// All cells have the same read noise, so that its variance is that of a cell times |v|^2.
     EvenNoise,
-    /// Cells' currents are straight lines. Wires are solved so: an effect that does not follow is
-    /// refused behind resistive ones.
+    /// Cells' currents are straight lines. Where an effect does not follow, reads behind resistive
+    /// wires are solved one by one.
     StraightCurrents,
     /// What reads meet are the weights as they were written.
     WeightsAsWritten,
@@ -192,11 +192,10 @@ pub trait ArrayEffect<T: Real>: Effect {
         1.0
     }
 
-    /// Coefficients of u^2 (A/V^2) and u^3 (A/V^3) in the current of a cell of `g` siemens. Asked
-    /// of effects that do not follow [`Path::StraightCurrents`].
-    fn current(&self, g: f64) -> [f64; 2] {
-        let _ = g;
-        [0.0; 2]
+    /// Changes what a cell carries at a voltage. Effects that follow [`Path::StraightCurrents`] change
+    /// nothing.
+    fn carry(&self, law: CellLaw) -> CellLaw {
+        law
     }
 
     /// Adds to `deviations`, as independent errors add, the standard deviations from read to read of

@@ -2,15 +2,16 @@
 
 use std::ops::Range;
 
-use nalgebra::{Dyn, U1};
+use nalgebra::{DMatrix, Dyn, U1};
 
 use super::Crossbar;
 use super::hook::Lines;
 use super::tile::Tile;
+use crate::Result;
 use crate::arithmetic::random::Key;
 use crate::arithmetic::simd::{self, vectorised};
 use crate::arithmetic::{Real, View, ViewMut};
-use crate::coupler::{Port, Read, Streams};
+use crate::coupler::{Effect, Port, Read, Streams};
 
 vectorised! {
     /// x <- x + sqrt(variance + constant) z.
@@ -60,6 +61,8 @@ struct Part<'a, T: Real> {
     tile: &'a Tile<T>,
     port: Port,
     samples: usize,
+    /// What the read lasts.
+    seconds: f64,
     /// Its lines that are wanted, counted in the array and in the tile.
     lines: Range<usize>,
     local: Range<usize>,
@@ -67,12 +70,19 @@ struct Part<'a, T: Real> {
 
 impl<'a, T: Real> Part<'a, T> {
     /// Nothing where no line of the tile is wanted.
-    fn new(tile: &'a Tile<T>, read: &Read<T>) -> Option<Self> {
+    fn new(tile: &'a Tile<T>, read: &Read<T>, seconds: f64) -> Option<Self> {
         let own = tile.driven(read.port.other());
         let lines = read.wanted.start.max(own.start)..read.wanted.end.min(own.end);
         let local = lines.start.checked_sub(own.start)?..lines.end.checked_sub(own.start)?;
         let samples = read.values.ncols();
-        (!lines.is_empty()).then_some(Self { tile, port: read.port, samples, lines, local })
+        (!lines.is_empty()).then_some(Self {
+            tile,
+            port: read.port,
+            samples,
+            seconds,
+            lines,
+            local,
+        })
     }
 
     /// The tile's own of `values`, which are driven x samples.
@@ -133,7 +143,7 @@ impl<T: Real> Crossbar<T> {
         read: &Read<T>,
         mut currents: ViewMut<T>,
         scratch: &mut Vec<T>,
-    ) {
+    ) -> Result<()> {
         let (driven, samples) = read.values.shape();
         let wanted = read.wanted.len();
         let tiles = &self.array.tiles;
@@ -149,13 +159,19 @@ impl<T: Real> Crossbar<T> {
         self.periphery.drive(&mut lines, &read.streams);
         let (drive, seconds) = (&self.device.drive, self.device.seconds_of(read.span));
         let each = (drive.volts_per_value(), seconds);
-        self.array.heating.count(read.port, buffers.voltages, driven, each, &self.heat);
+        // What drives selectors, which circuits have in them, and what they leave to cells.
+        let straight = self.array.selector.is_off() && self.array.circuits.is_empty();
+        let at_lines = if straight { Vec::new() } else { buffers.voltages.to_vec() };
+        self.leave_to_cells(buffers.voltages);
+        let left = &*buffers.voltages;
+        let at_drivers = if straight { left } else { &at_lines };
+        self.array.heating.count(read.port, [at_drivers, left], driven, each, &self.heat);
         let noise = &self.device.noise;
         let (streams, share) =
             (noise.streams(read.streams, read.span), T::of(noise.share(read.span)));
         for (index, tile) in tiles.iter().enumerate() {
-            let Some(part) = Part::new(tile, read) else { continue };
-            self.read_tile(&part, index, &streams, share, &mut buffers);
+            let Some(part) = Part::new(tile, read, seconds) else { continue };
+            self.read_tile(&part, index, &streams, share, &at_lines, &mut buffers)?;
             let (lines, first) = (part.lines.len(), part.lines.start - read.wanted.start);
             let totals = buffers.total.chunks_exact_mut(wanted);
             for (total, part) in totals.zip(buffers.part.chunks_exact(lines)) {
@@ -168,6 +184,66 @@ impl<T: Real> Crossbar<T> {
             }
             simd::add(currents.column_mut(column).as_mut_slice(), total);
         }
+        Ok(())
+    }
+
+    /// What selectors leave to cells of values at the lines.
+    fn leave_to_cells(&self, values: &mut [T]) {
+        let (selector, volts) = (self.array.selector, self.device.drive.volts_per_value());
+        if selector.is_off() {
+            return;
+        }
+        for value in values {
+            *value = T::of(selector.leaves(value.f64() * volts) / volts);
+        }
+    }
+
+    /// The same of a batch.
+    pub(super) fn left_to_cells(&self, values: &View<T>) -> DMatrix<T> {
+        let mut left = values.clone_owned();
+        self.leave_to_cells(left.as_mut_slice());
+        left
+    }
+
+    /// Adds the currents of a tile whose circuits are solved, driven with the values `at_lines`.
+    fn add_circuits(&self, part: &Part<T>, at_lines: &[T], currents: &mut [T]) -> Result<()> {
+        let (port, array) = (part.port, &self.array);
+        let (volts, all) =
+            (self.device.drive.volts_per_value(), at_lines.len() / part.samples.max(1));
+        let gain = |output: usize| array.gains.get(output).map_or(1.0, |gain| gain.f64());
+        let own = |range: &Range<usize>, of: &Range<usize>| {
+            of.start <= range.start && range.end <= of.end
+        };
+        for circuit in &array.circuits {
+            let inside = own(&circuit.inputs, &part.tile.inputs)
+                && own(&circuit.outputs, &part.tile.outputs);
+            let (driven, read) = (circuit.driven(port), circuit.driven(port.other()));
+            let lines = read.start.max(part.lines.start)..read.end.min(part.lines.end);
+            if !inside || lines.is_empty() {
+                continue;
+            }
+            let drive = DMatrix::from_fn(driven.len(), part.samples, |line, sample| {
+                let line = driven.start + line;
+                let value = at_lines[sample * all + line].f64() * volts;
+                if port == Port::Reversed { value * gain(line) } else { value }
+            });
+            for (side, sign) in circuit.sides.iter().zip([1.0, -1.0]) {
+                let seen = side.read(&drive, port)?;
+                if self.device.cost.counts_heat() {
+                    seen.watts.iter().for_each(|watts| self.heat.add(watts * part.seconds));
+                }
+                let columns = currents.chunks_exact_mut(part.lines.len());
+                for (currents, seen) in columns.zip(seen.currents.column_iter()) {
+                    for line in lines.clone() {
+                        let current = sign * array.per_ampere * seen[line - read.start];
+                        let current =
+                            if port == Port::Forward { current * gain(line) } else { current };
+                        currents[line - part.lines.start] += T::of(current);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The currents of tile number `index` as they leave it, into `buffers.part`.
@@ -177,14 +253,19 @@ impl<T: Real> Crossbar<T> {
         index: usize,
         streams: &Streams,
         share: T,
+        at_lines: &[T],
         buffers: &mut Buffers<T>,
-    ) {
+    ) -> Result<()> {
         let length = part.lines.len() * part.samples;
         if index > 0 {
             buffers.part[..length].fill(T::zero());
         }
-        part.add_linear(buffers.voltages, &mut buffers.part[..length]);
-        part.add_powers(buffers.voltages, buffers.powers, &mut buffers.part[..length]);
+        if self.array.circuits.is_empty() {
+            part.add_linear(buffers.voltages, &mut buffers.part[..length]);
+            part.add_powers(buffers.voltages, buffers.powers, &mut buffers.part[..length]);
+        } else {
+            self.add_circuits(part, at_lines, &mut buffers.part[..length])?;
+        }
         let key = |column| match index {
             0 => streams.key(column),
             index => streams.key(column).with(index as u64),
@@ -193,6 +274,7 @@ impl<T: Real> Crossbar<T> {
         let values = &mut buffers.part[..length];
         let mut lines = Lines { port: part.port, lines: part.lines.clone(), values };
         self.periphery.output(&mut lines, streams);
+        Ok(())
     }
 
     /// Adds the noise of the cells and of the outputs, one deviate for both, `share` times as large

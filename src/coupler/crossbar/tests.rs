@@ -100,7 +100,7 @@ fn every_noise_counts_in_what_a_read_resolves() {
             }
             // What stands still, or moves from write to write, is no noise of a read.
             "levels" | "stuck" | "programming" | "map" | "pulses" | "drift" | "dac" | "current"
-            | "wires" | "amplifiers" | "reverse_amplifiers" | "adc" => false,
+            | "selector" | "wires" | "amplifiers" | "reverse_amplifiers" | "adc" => false,
             _ => panic!("{table}: is it a noise of a read? Then it counts in what a read resolves"),
         };
         let of_cells = *table != "output_noise";

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use nalgebra::{DMatrix, Dyn};
 
+use super::chord::Chord;
 use super::dissection;
 use super::effects::CrossbarDevice;
 use crate::Result;
@@ -74,6 +75,44 @@ impl<T: Real> TileEnds<T> {
     pub fn admittance(&self, port: Port) -> &TwoWayMatrix<T> {
         &self.admittances[port.index()]
     }
+}
+
+/// One tile of cells that are not linear behind its wires.
+#[derive(Clone, Debug)]
+pub(super) struct Circuit {
+    pub inputs: Range<usize>,
+    pub outputs: Range<usize>,
+    /// Both cells of every pair.
+    pub sides: [Chord; 2],
+}
+
+impl Circuit {
+    /// The lines that are driven at `port`.
+    pub fn driven(&self, port: Port) -> &Range<usize> {
+        match port {
+            Port::Forward => &self.inputs,
+            Port::Reversed => &self.outputs,
+        }
+    }
+}
+
+/// Both sides of an array of cells that are not linear, `cells` in microsiemens, behind the wires of
+/// their tiles.
+///
+/// # Errors
+/// When a cell's current falls with its voltage, or a tile's network is singular.
+pub(super) fn circuits(device: &CrossbarDevice, cells: &[DMatrix<f64>; 2]) -> Result<Vec<Circuit>> {
+    let tiles = device.tiles.of(cells[0].shape()).into_iter();
+    let circuit = |(outputs, inputs): (Range<usize>, Range<usize>)| {
+        let side = |cells: &DMatrix<f64>| {
+            let (start, size) = ((outputs.start, inputs.start), (outputs.len(), inputs.len()));
+            let siemens = cells.view(start, size).transpose() * 1e-6;
+            Chord::new(&siemens, device.law(), device.wires, device.drive.voltage_v)
+        };
+        let (plus, minus) = rayon::join(|| side(&cells[0]), || side(&cells[1]));
+        Ok(Circuit { sides: [plus?, minus?], inputs, outputs })
+    };
+    tiles.map(circuit).collect()
 }
 
 /// An array behind the wires of its tiles.

@@ -154,6 +154,16 @@ impl<'a> Ledger<'a> {
         self.records.get(id).map(|record| &record.outcome)
     }
 
+    /// What is counted of a run, if it has it.
+    pub fn score(&self, factors: &Factors, replicate: u64) -> Option<f64> {
+        self.value(factors, replicate, self.key())
+    }
+
+    /// The name of what is counted.
+    pub fn key(&self) -> &'static str {
+        self.subject.score().key()
+    }
+
     /// A result of a run, if it has one.
     pub fn value(&self, factors: &Factors, replicate: u64, name: &str) -> Option<f64> {
         let Outcome::Results(results) = self.outcome(factors, replicate)? else { return None };

@@ -4,9 +4,6 @@ use super::ledger::{Factors, Ledger};
 use super::{Contrast, Subject};
 use crate::Result;
 
-/// The result that a budget is about.
-pub(super) const ACCURACY: &str = "test_accuracy";
-
 /// The machines of a budget. Where there is no such machine, why not.
 pub(super) struct Machines {
     pub full: Factors,
@@ -92,12 +89,12 @@ impl State {
     }
 }
 
-/// Accuracies with their signs, added up seed by seed, on the seeds that all of `terms` have among
+/// Scores with their signs, added up seed by seed, on the seeds that all of `terms` have among
 /// the first `seeds`.
 pub(super) fn differences(ledger: &Ledger, terms: &[(f64, &Factors)], seeds: u64) -> Vec<f64> {
     let at = |replicate: u64| {
         terms.iter().try_fold(0.0, |sum, (sign, machine)| {
-            Some(sum + sign * ledger.value(machine, replicate, ACCURACY)?)
+            Some(sum + sign * ledger.score(machine, replicate)?)
         })
     };
     (0..seeds).filter_map(at).collect()

@@ -33,6 +33,7 @@ mod options;
 mod outcome;
 mod plan;
 mod ranking;
+mod score;
 mod subject;
 mod tolerance;
 
@@ -42,5 +43,6 @@ pub use ledger::Conduct;
 pub use options::Options;
 pub use outcome::{Budget, Costs, EffectCost, MachineCost, Pair, Sum};
 pub use plan::{budget, first_runs};
+pub use score::Score;
 pub use subject::{ExperimentSubject, Imperfection, Subject};
 pub use tolerance::Tolerance;

@@ -12,11 +12,11 @@ pub struct Options {
     pub runs: Option<usize>,
     /// How many effects are to be in a settled order.
     pub top: usize,
-    /// Differences of accuracy below this are none: effects closer than that need no order.
+    /// Differences of score below this are none: effects closer than that need no order.
     pub within: f64,
     /// How many effects are tested in pairs.
     pub paired: usize,
-    /// The loss of accuracy whose tolerances are wanted, 0 to 1.
+    /// The loss of score whose tolerances are wanted, 0 to 1.
     pub tolerances: Option<f64>,
 }
 

@@ -3,19 +3,21 @@
 use serde::{Deserialize, Serialize};
 
 use super::ledger::{Factors, Ledger};
-use super::machines::{ACCURACY, Machines, State, differences, gain};
+use super::machines::{Machines, State, differences, gain};
 use super::ranking::{interaction, order};
-use super::{Contrast, Options, Subject, Tolerance};
+use super::{Contrast, Options, Score, Subject, Tolerance};
 use crate::arithmetic::{Span, Statistics};
 use crate::study::Outcome;
 use crate::study::table::as_text;
 
-/// An error budget. Accuracies and their differences are parts of 1.
+/// An error budget. Scores and their differences are parts of 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
-    /// Test accuracy of the device as it is, the mean over its seeds.
+    /// What is counted.
+    pub score: Score,
+    /// The score of the device as it is, the mean over its seeds.
     pub baseline: f64,
-    /// Test accuracy without any effect.
+    /// The score without any effect.
     pub ideal: Option<f64>,
     /// The device as it is.
     pub full: MachineCost,
@@ -37,7 +39,7 @@ pub struct Budget {
     pub sum: Sum,
     /// Pairs of those that matter most, the largest departure from a sum first.
     pub pairs: Vec<Pair>,
-    /// The loss of accuracy that tolerances allow, if they were asked for.
+    /// The loss of score that tolerances allow, if they were asked for.
     pub loss: Option<f64>,
     /// How large each effect may be, in the order of `effects`.
     pub tolerances: Vec<Tolerance>,
@@ -52,14 +54,14 @@ pub struct MachineCost {
     pub failed: usize,
     /// What went wrong first, or why there is no such machine.
     pub error: Option<String>,
-    /// Mean test accuracy.
-    pub accuracy: Option<f64>,
+    /// The mean score.
+    pub score: Option<f64>,
     /// What else is told of it, means over seeds.
     #[serde(flatten)]
     pub costs: Costs,
 }
 
-/// What a machine costs beside accuracy.
+/// What a machine costs beside its score.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Costs {
     /// Cosine of the learning rule's gradient with the machine's own, before training.
@@ -83,7 +85,7 @@ pub struct EffectCost {
     pub title: String,
     /// Its numbers, by their keys.
     pub values: Vec<(String, String)>,
-    /// Test accuracy without it.
+    /// The score without it.
     pub without: Option<f64>,
     /// What the device gains without it.
     pub difference: Option<f64>,
@@ -147,7 +149,7 @@ fn machine_cost(ledger: &Ledger, machine: &Result<Factors, String>, seeds: u64) 
         Err(error) => {
             let error = Some(error.clone());
             let costs = Costs::default();
-            return MachineCost { seeds: 0, failed: 0, error, accuracy: None, costs };
+            return MachineCost { seeds: 0, failed: 0, error, score: None, costs };
         }
     };
     let mean = |name: &str| {
@@ -171,7 +173,7 @@ fn machine_cost(ledger: &Ledger, machine: &Result<Factors, String>, seeds: u64) 
         seeds: outcomes.len(),
         failed: errors.clone().count(),
         error: errors.clone().next(),
-        accuracy: mean(ACCURACY),
+        score: mean(ledger.key()),
         costs,
     }
 }
@@ -202,7 +204,7 @@ pub(super) fn outcome(
             effect: listed[effect].name.clone(),
             title: listed[effect].title.clone(),
             values: subject.values(effect, 1.0),
-            without: machine_away.accuracy,
+            without: machine_away.score,
             difference: away.map(|found| found.mean),
             standard_error: away.and_then(|found| found.standard_error),
             away,
@@ -217,8 +219,9 @@ pub(super) fn outcome(
     let without_all = machine_cost(ledger, &Ok(machines.ideal.clone()), seeds);
     let tolerances = order.iter().filter_map(|effect| tolerances.get(*effect).cloned()).collect();
     Budget {
-        baseline: full.accuracy.unwrap_or(f64::NAN),
-        ideal: without_all.accuracy,
+        score: subject.score(),
+        baseline: full.score.unwrap_or(f64::NAN),
+        ideal: without_all.score,
         full,
         without_all,
         seeds,

@@ -2,7 +2,7 @@
 //! is undecided, tolerances.
 
 use super::ledger::{Factors, Ledger};
-use super::machines::{ACCURACY, Machines, State};
+use super::machines::{Machines, State};
 use super::ranking::{self, Looked};
 use super::{Budget, BudgetDirectory, Conduct, Options, Subject, outcome, tolerance};
 use crate::study::Progress;
@@ -53,10 +53,10 @@ pub fn budget(
     let seeds = options.seeds;
     let runs: Vec<_> = machines.all().into_iter().flat_map(|m| on(m, 0, seeds)).collect();
     ledger.complete(&runs)?;
-    if (0..seeds).all(|replicate| ledger.value(&machines.full, replicate, ACCURACY).is_none()) {
+    if (0..seeds).all(|replicate| ledger.score(&machines.full, replicate).is_none()) {
         let error = match ledger.outcome(&machines.full, 0) {
             Some(crate::study::Outcome::Error(error)) => error.clone(),
-            _ => format!("it has no result {ACCURACY}"),
+            _ => format!("it has no result {}", subject.score().key()),
         };
         return Err(Error::Machine(format!("the device as it is failed on every seed: {error}")));
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
+use super::Score;
 use crate::data::{Dataset, Task};
 use crate::experiment::{EffectOn, Experiment, NamedFiles, in_precision};
 use crate::file::hexadecimal;
@@ -37,7 +38,12 @@ pub trait Subject: Sync {
     /// Why there is no such machine.
     fn identity(&self, factors: &[f64], replicate: u64) -> Result<String>;
 
-    /// Named results of such a run, `test_accuracy` (0 to 1) among them. It says the same whenever
+    /// Which of the results of a run is counted.
+    fn score(&self) -> Score {
+        Score::Accuracy
+    }
+
+    /// Named results of such a run, that of [`score`](Self::score) among them. It says the same whenever
     /// it is asked.
     ///
     /// # Errors
@@ -78,12 +84,6 @@ impl ExperimentSubject {
         }
         let files = NamedFiles::of(&experiment, &mut HashMap::new())?;
         experiment.device.forget_sheet();
-        if experiment.data.task == Task::Regression {
-            return Err(Error::input(
-                "data.task = \"regression\": a budget is one of accuracy; expected a classification, or \
-                 a study, `equilux sweep`, whose axes are the numbers of the device",
-            ));
-        }
         let dataset = Dataset::load(&experiment.data)?;
         let size = dataset.size();
         experiment.check_data(size.features, size.outputs)?;
@@ -156,12 +156,19 @@ impl Subject for ExperimentSubject {
         Ok(hexadecimal(&hash.finalize())[..run::IDENTITY].to_owned())
     }
 
+    fn score(&self) -> Score {
+        match self.experiment.data.task {
+            Task::Classification => Score::Accuracy,
+            Task::Regression => Score::R2,
+        }
+    }
+
     fn run(&self, factors: &[f64], replicate: u64) -> Result<Results> {
         self.stop.check()?;
         let experiment = self.at(factors, replicate)?;
         let mut results = in_precision!(experiment, train(&experiment, &self.dataset, &self.stop))?;
         if let Some(config) = self.gradient {
-            // A machine whose gradient cannot be judged still has an accuracy.
+            // A machine whose gradient cannot be judged still has a score.
             let judged = judge_experiment(&experiment, config, &self.dataset).ok();
             results.push(("cosine".into(), judged.map(|judged| judged.whole.cosine)));
         }

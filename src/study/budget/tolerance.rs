@@ -19,7 +19,7 @@ const DOUBLINGS: u32 = 2;
 const BISECTIONS: usize = 3;
 
 /// The largest that an effect may be before the machine, with everything else as it is, has lost so
-/// much accuracy against the machine without the effect.
+/// much of its score against the machine without the effect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tolerance {
     /// The effect's name.
@@ -105,7 +105,7 @@ impl Search {
     }
 }
 
-/// The tolerances of all effects for a `loss` of accuracy, by bisection on differences paired over
+/// The tolerances of all effects for a `loss` of score, by bisection on differences paired over
 /// the first `seeds` seeds; over up to four times as many where a loss is not surely less or more.
 pub(super) fn tolerances(
     subject: &dyn Subject,

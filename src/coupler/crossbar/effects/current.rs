@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::check_list;
 use crate::arithmetic::Real;
 use crate::coupler::Effect;
-use crate::coupler::crossbar::{ArrayEffect, CrossbarDevice, Path};
+use crate::coupler::crossbar::{ArrayEffect, CellLaw, CrossbarDevice, Path};
 
 /// The current of a cell beyond G u, each coefficient a polynomial of log10(G / S), the highest
 /// power first: the table `[device.crossbar.current]`.
@@ -66,7 +66,7 @@ impl<T: Real> ArrayEffect<T> for CellCurrent {
         path.is_of_writes() || matches!(path, Path::EvenNoise | Path::WeightsAsWritten)
     }
 
-    fn current(&self, g: f64) -> [f64; 2] {
-        self.coefficients(g)
+    fn carry(&self, law: CellLaw) -> CellLaw {
+        CellLaw { beyond: self.coefficients(law.g), ..law }
     }
 }

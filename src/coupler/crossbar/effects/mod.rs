@@ -19,6 +19,7 @@ mod programming;
 mod pulses;
 mod read_noise;
 mod reverse_amplifiers;
+mod selector;
 mod stuck;
 mod wires;
 
@@ -35,6 +36,7 @@ pub use programming::Programming;
 pub use pulses::{Direction, Pulses, Rounding, StepModel, StepNoise, Steps};
 pub use read_noise::ReadNoise;
 pub use reverse_amplifiers::ReverseAmplifiers;
+pub use selector::Selector;
 pub use stuck::StuckCells;
 pub use wires::Wires;
 
@@ -78,6 +80,8 @@ tables! {
             dac: Dac,
             /// Cells whose current is no straight line.
             current: CellCurrent,
+            /// Selectors in series with the cells.
+            selector: Selector,
             /// Wires that resist.
             wires: Wires,
             /// White noise of the cells.
