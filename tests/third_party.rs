@@ -58,12 +58,44 @@ fn tiles_as_circuits() {
     place.printed(&["export", "run", "--to", "spice", "--out", "maps"]);
     check(&place, "files.py", &[&schema()]);
     check(&place, "spice.py", &["--r-word", "3", "--r-bit", "5"]);
-    let place = trained(SMALL, &[]);
-    place.file("bent.toml", BENT);
-    place.printed(&["export", "run", "--to", "spice", "--device", "bent.toml", "--out", "maps"]);
-    let sheet = place.path("bent.toml");
-    check(&place, "spice.py", &["--device", &sheet.display().to_string()]);
+    // Behind wires and selectors too.
+    for sheet in [BENT.to_owned(), format!("{BENT}{SELECTED}")] {
+        let place = trained(SMALL, &[]);
+        place.file("bent.toml", sheet);
+        place.printed(&[
+            "export",
+            "run",
+            "--to",
+            "spice",
+            "--device",
+            "bent.toml",
+            "--out",
+            "maps",
+        ]);
+        let sheet = place.path("bent.toml");
+        check(&place, "spice.py", &["--device", &sheet.display().to_string()]);
+    }
 }
+
+/// What is in series with them, and wires.
+const SELECTED: &str = r#"
+[selector.threshold_V]
+value = 0.05
+unit = "V"
+source = "test"
+[selector.leak]
+value = 0.1
+unit = "1"
+source = "test"
+[wires.r_word_ohm]
+value = 30
+unit = "ohm"
+source = "test"
+[wires.r_bit_ohm]
+value = 20
+unit = "ohm"
+source = "test"
+"#;
 
 /// Cells whose current bends by a tenth and more at 0.2 V.
 const BENT: &str = r#"

@@ -8,7 +8,8 @@ use nalgebra::DMatrix;
 use super::bundle::Bundle;
 use super::crossbar::{CrossbarArray, TileFiles};
 use crate::Result;
-use crate::coupler::crossbar::CrossbarDevice;
+use crate::coupler::Effect;
+use crate::coupler::crossbar::{CellLaw, CrossbarDevice};
 use crate::file::matrix::read_matrix;
 
 /// Writes the netlists of all tiles of `array`, whose conductances are in `bundle`.
@@ -72,6 +73,7 @@ fn subcircuit(name: &str, cells: &DMatrix<f64>, what: &str, device: &CrossbarDev
     let mut line = |arguments: std::fmt::Arguments<'_>| {
         text.write_fmt(arguments).and_then(|()| text.write_char('\n')).expect("memory");
     };
+    let law = device.law();
     for (i, j) in (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))) {
         let (above, below) = (word(i, j), bit(i, j));
         if r_word > 0.0 {
@@ -83,14 +85,23 @@ fn subcircuit(name: &str, cells: &DMatrix<f64>, what: &str, device: &CrossbarDev
             line(format_args!("Rb{i}_{j} {below} {after} {r_bit:e}"));
         }
         let g = cells[(i, j)];
-        match device.current.coefficients(g) {
-            // A cell that does not conduct is none.
-            _ if g == 0.0 => {}
-            [0.0, 0.0] => line(format_args!("Rc{i}_{j} {above} {below} {:e}", 1.0 / g)),
-            [square, cube] => line(format_args!(
-                "Bc{i}_{j} {above} {below} I = V({above},{below})*({g:e} + V({above},{below})*({square:e} + V({above},{below})*({cube:e})))"
-            )),
+        let CellLaw { beyond: [square, cube], selector, .. } = law(g);
+        // A cell that does not conduct is none.
+        if g == 0.0 {
+            continue;
         }
+        if law(g).is_straight() {
+            line(format_args!("Rc{i}_{j} {above} {below} {:e}", 1.0 / g));
+            continue;
+        }
+        let mut u = format!("V({above},{below})");
+        if !selector.is_off() {
+            let (kept, threshold) = (1.0 - selector.leak, selector.threshold_v);
+            u = format!("({u} - {kept:e}*max(min({u},{threshold:e}),-{threshold:e}))");
+        }
+        line(format_args!(
+            "Bc{i}_{j} {above} {below} I = {u}*({g:e} + {u}*({square:e} + {u}*({cube:e})))"
+        ));
     }
     text + ".ends\n"
 }
