@@ -624,6 +624,32 @@ fn reads_of_cells_that_are_not_linear_behind_wires_are_those_of_the_bench() {
 }
 
 #[test]
+fn wires_that_all_but_do_not_resist_are_perfect_whatever_the_amplifiers() {
+    let settings = [
+        "programming.error_uS=0",
+        "programming.error_terms=[]",
+        "dac.bits=0",
+        "adc.bits=0",
+        "selector.threshold_V=0.1",
+        "amplifiers.gain_sd=0.3",
+    ];
+    let mut device = preset("rram-milo", &settings);
+    let weights = DMatrix::from_fn(5, 9, |i, j| ((i * 3 + j) as f64).sin());
+    for port in [Port::Forward, Port::Reversed] {
+        let lines = if port == Port::Forward { 9 } else { 5 };
+        let values = DMatrix::from_fn(lines, 6, |j, sample| 0.8 * ((j + 2 * sample) as f64).cos());
+        let mut read = |r_ohm: f64| {
+            device.wires = Wires { r_word_ohm: r_ohm, r_bit_ohm: r_ohm, ..Wires::default() };
+            let array =
+                Crossbar::new(device.clone(), weights.clone(), Key::new(1, "cells")).unwrap();
+            currents(&array, port, &values, 0)
+        };
+        let perfect = read(0.0);
+        assert!((read(1e-4) - &perfect).amax() < 1e-6 * perfect.amax(), "{port:?}");
+    }
+}
+
+#[test]
 fn selectors_take_what_is_below_their_threshold() {
     let device =
         device("selector = { threshold_V = 0.05, leak = 0.0 }\ndrive = { voltage_V = 0.2 }");

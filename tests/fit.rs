@@ -316,6 +316,26 @@ fn a_response_that_varies_comes_back_region_by_region() {
     place.file("holed.csv", holed.join("\n"));
     let refused = place.refused(2, &["fit", "holed.csv", "--out", "holed.toml"]);
     assert!(refused.contains("no phase of row 2, column 3"), "{refused}");
+    let text = |rows: [i32; 2], levels: [i32; 2]| {
+        let mut text = String::from("row,column,level,phase_rad\n1,1,0,0\n1,1,9,1\n1,1,20,3\n");
+        for (row, level) in
+            rows.into_iter().flat_map(|row| [(row, 0), (row, levels[0]), (row, levels[1])])
+        {
+            let _ = writeln!(text, "{row},1,{level},{}", f64::from(level) / 7.0);
+        }
+        text
+    };
+    for (text, expected) in [
+        (
+            text([2, 4], [9, 20]),
+            "row 4 after 2: expected regions of an evenly divided panel, steps of 1",
+        ),
+        (text([2, 3], [8, 20]), "region 2, 1 of 3 x 1: phases of other levels"),
+    ] {
+        place.file("odd.csv", text);
+        let refused = place.refused(2, &["fit", "odd.csv", "--out", "odd.toml"]);
+        assert!(refused.contains(expected), "{refused}");
+    }
 }
 
 #[test]

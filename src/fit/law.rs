@@ -33,6 +33,8 @@ const SEEN: f64 = 3.0;
 const WITHIN: f64 = 1.5;
 /// A selector is told where the squares of what is left are at most this part of those without.
 const TOLD: f64 = 0.25;
+/// Currents beyond the numbers of the laws that this takes at least.
+const FREE: f64 = 10.0;
 /// Thresholds that are tried first, and the largest as a part of the largest voltage.
 const THRESHOLDS: usize = 60;
 const HIGHEST_THRESHOLD: f64 = 0.8;
@@ -114,7 +116,7 @@ fn selector(curves: &[Vec<(f64, f64)>], reach: f64) -> (Selector, [Estimate; 2],
         }
     }
     let points: usize = curves.iter().map(Vec::len).sum();
-    let variance = least / (points - 3 * curves.len()) as f64;
+    let variance = least / points.saturating_sub(3 * curves.len() + 2).max(1) as f64;
     let estimate = |k: usize| {
         // By the curvature of what is left.
         let by = [1e-2 * reach, 1e-2][k];
@@ -204,7 +206,13 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     let reach = curves.iter().flatten().map(|(u, _)| u.abs()).fold(0.0, f64::max);
     let plain = left_with(&curves, &Selector::default());
     let (series, numbers, least) = selector(&curves, reach);
-    let told = least <= TOLD * plain;
+    // By what is left for each number that is not used up.
+    let measured: usize = curves.iter().map(Vec::len).sum();
+    let free = |numbers: usize| measured.saturating_sub(3 * curves.len() + numbers) as f64;
+    let [threshold, _] = &numbers;
+    let told = free(2) >= FREE
+        && least / free(2) < TOLD * plain / free(0)
+        && threshold.value > SEEN * threshold.error;
     let series = if told { series } else { Selector::default() };
     let mut laws = Vec::new();
     curves.retain(|points| {

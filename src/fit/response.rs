@@ -182,6 +182,25 @@ fn regions(table: &Columns) -> Result<(Vec<Vec<usize>>, [usize; 2])> {
         all
     };
     let [down, across] = [sorted(&places[0]), sorted(&places[1])];
+    let path = table.path().display();
+    for (name, all) in [("row", &down), ("column", &across)] {
+        let step = all.get(1).map_or(0.0, |second| second - all[0]);
+        let even = |pair: &[f64]| (pair[1] - pair[0] - step).abs() < 1e-6 * step;
+        if let Some(pair) = all.windows(2).find(|pair| !even(pair)) {
+            return Err(Error::input(format!(
+                "{path}: {name} {} after {}: expected regions of an evenly divided panel, steps of {step}",
+                pair[1], pair[0]
+            )));
+        }
+    }
+    if down.len().saturating_mul(across.len()) > table.len() {
+        return Err(Error::input(format!(
+            "{path}: {} phases of {} x {} regions: expected phases of every region",
+            table.len(),
+            down.len(),
+            across.len()
+        )));
+    }
     let mut regions = vec![Vec::new(); down.len() * across.len()];
     for (row, (y, x)) in places[0].iter().zip(&places[1]).enumerate() {
         let place = |all: &[f64], at: &f64| all.partition_point(|other| other < at);
@@ -189,8 +208,7 @@ fn regions(table: &Columns) -> Result<(Vec<Vec<usize>>, [usize; 2])> {
     }
     if let Some(empty) = regions.iter().position(Vec::is_empty) {
         return Err(Error::input(format!(
-            "{}: no phase of row {}, column {}: expected phases of every region of an evenly divided panel",
-            table.path().display(),
+            "{path}: no phase of row {}, column {}: expected phases of every region of an evenly divided panel",
             down[empty / across.len()],
             across[empty % across.len()]
         )));
@@ -216,11 +234,21 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     let curves: Vec<Curve> =
         regions.iter().map(|rows| Curve::new(&levels, &read, rows, wrapped)).collect();
     let path = table.path().display();
+    let wrong = |region: usize, expected: &str| {
+        let (row, column) = (region / across + 1, region % across + 1);
+        Err(Error::input(format!(
+            "{path}: region {row}, {column} of {down} x {across}: {expected}"
+        )))
+    };
     if let Some(few) = curves.iter().position(|curve| curves.len() > 1 && curve.levels.len() < 3) {
-        return Err(Error::input(format!(
-            "{path}: region {} of {down} x {across}: expected phases of at least three levels",
-            few + 1
-        )));
+        return wrong(few, "expected phases of at least three levels");
+    }
+    // Of other levels a region's phases would say nothing against the others'.
+    if let Some(other) = curves.iter().position(|curve| curve.levels != curves[0].levels) {
+        return wrong(
+            other,
+            "phases of other levels than of the first: expected the same in all regions",
+        );
     }
     let Some((points, lines)) = in_common(&curves) else {
         return Err(Error::input(format!(

@@ -1,6 +1,7 @@
 //! What reads meet: the cells of an array and its wires as matrices.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
@@ -21,7 +22,7 @@ pub(super) struct Array<T: Real> {
     /// What is in series with each cell.
     pub selector: Selector,
     /// What reads solve where cells behind resistive wires are not linear.
-    pub circuits: Vec<Circuit>,
+    pub circuits: Arc<Vec<Circuit>>,
     /// Weight times value of a current of an ampere in a circuit.
     pub per_ampere: f64,
     /// What tells the heat of reads.
@@ -62,7 +63,7 @@ impl<T: Real> Array<T> {
             tiles: tiles.map(|(outputs, inputs)| Tile::blank(outputs, inputs)).collect(),
             gains,
             selector: device.law()(0.0).selector,
-            circuits: Vec::new(),
+            circuits: Arc::default(),
             per_ampere: 0.0,
             heating: Heating::Unknown,
             losses: Vec::new(),
@@ -161,7 +162,7 @@ impl<T: Real> Array<T> {
         let plus = &held.cells[0];
         let straight = device.follows(Path::StraightCurrents);
         if !straight && !device.wires.is_off() {
-            self.circuits = tile::circuits(device, &held.cells)?;
+            self.circuits = Arc::new(tile::circuits(device, &held.cells)?);
             self.per_ampere = scale * 1e6 / device.drive.volts_per_value();
             // The circuits tell it.
             self.heating = Heating::Unknown;

@@ -10,7 +10,8 @@
 //!
 //! With c midway between the least and the greatest slope dI/du up to the read voltage, a step leaves
 //! at most (greatest - least) / (greatest + least) of the error, and of that only as much as wires take
-//! of the voltage: five steps to ten digits. L is eliminated once after programming: word lines are
+//! of the voltage: cells that are a tenth off a straight line take five steps to ten digits. L is
+//! eliminated once after programming: word lines are
 //! tridiagonal; the bit nodes that are left are block tridiagonal, a block for each word line,
 //!
 //! ```text
@@ -19,14 +20,20 @@
 //!
 //! with k a bit line's conductance from node to node, c_i the chords of word line i as a diagonal and
 //! T_i its tridiagonal matrix. The products with R_i, two for each word line and step, are those of all
-//! samples together.
+//! samples together. There are as many numbers in all R_i as bit lines squared times word lines, so an
+//! array of more bit lines than word lines is solved turned over, bit lines for word lines.
+//!
+//! A read that comes to no end, or at a cell whose current falls with its voltage, is none: its currents
+//! are not-a-number, as those of a machine that has diverged.
 
 use nalgebra::DMatrix;
 
+use super::dissection::turned;
 use super::effects::Wires;
 use super::law::CellLaw;
 use crate::arithmetic::{Factor, add_product};
 use crate::coupler::Port;
+use crate::file::limits;
 use crate::{Error, Result};
 
 /// Steps after which a read is given up.
@@ -37,6 +44,8 @@ const DONE: f64 = 1e-11;
 /// One side of a tile, ready for reads.
 #[derive(Clone, Debug)]
 pub(super) struct Chord {
+    /// Whether bit lines are solved as word lines.
+    turned: bool,
     rows: usize,
     columns: usize,
     /// Conductances of the segments of word and bit lines; absent for perfect wires.
@@ -72,7 +81,34 @@ impl Chord {
         reach: f64,
     ) -> Result<Self> {
         super::dissection::check(cells, wires)?;
+        if cells.nrows() < cells.ncols() {
+            // From the other side a cell's voltage has the other sign, and so has its current.
+            let law = |g: f64| {
+                let CellLaw { beyond: [square, cube], .. } = law(g);
+                CellLaw { beyond: [-square, cube], ..law(g) }
+            };
+            let [r_word_ohm, r_bit_ohm] = [wires.r_bit_ohm, wires.r_word_ohm];
+            let wires = Wires { r_word_ohm, r_bit_ohm, ..wires };
+            let upright = Self::upright(&turned(cells), law, wires, reach)?;
+            return Ok(Self { turned: true, ..upright });
+        }
+        Self::upright(cells, law, wires, reach)
+    }
+
+    /// The same, solved as it is.
+    fn upright(
+        cells: &DMatrix<f64>,
+        law: impl Fn(f64) -> CellLaw,
+        wires: Wires,
+        reach: f64,
+    ) -> Result<Self> {
         let (rows, columns) = cells.shape();
+        limits::NUMBERS.product(&[rows, columns, columns]).map_err(|e| {
+            Error::input(format!(
+                "device.crossbar.tiles: cells that are not linear behind the wires of {rows} x {columns} cells: \
+                 {e}; expected tiles.rows and tiles.columns of some hundred at most"
+            ))
+        })?;
         let conductance = |r: f64| (r > 0.0).then(|| 1.0 / r);
         let (word, bit) = (conductance(wires.r_word_ohm), conductance(wires.r_bit_ohm));
         let mut laws = Vec::with_capacity(rows * columns);
@@ -91,6 +127,7 @@ impl Chord {
             chords.push(0.5 * (least + greatest));
         }
         let mut chord = Self {
+            turned: false,
             rows,
             columns,
             word,
@@ -165,42 +202,51 @@ impl Chord {
     }
 
     /// What is seen while `volts` (driven lines x samples) drive the lines of `port`.
-    ///
-    /// # Errors
-    /// When a read comes to no end.
-    pub fn read(&self, volts: &DMatrix<f64>, port: Port) -> Result<Seen> {
+    pub fn read(&self, volts: &DMatrix<f64>, port: Port) -> Seen {
+        if !self.turned {
+            return self.read_upright(volts, port);
+        }
+        // Lines are numbered from the other end.
+        let backwards = |lines: &DMatrix<f64>| {
+            let last = lines.nrows().saturating_sub(1);
+            DMatrix::from_fn(lines.nrows(), lines.ncols(), |line, sample| {
+                lines[(last - line, sample)]
+            })
+        };
+        let seen = self.read_upright(&backwards(volts), port.other());
+        Seen { currents: backwards(&seen.currents), ..seen }
+    }
+
+    fn read_upright(&self, volts: &DMatrix<f64>, port: Port) -> Seen {
         let (n, samples) = (self.columns, volts.ncols());
         let read = if port == Port::Forward { n } else { self.rows };
-        let mut seen = Seen { currents: DMatrix::zeros(read, samples), watts: vec![0.0; samples] };
+        let none = DMatrix::from_element(read, samples, f64::NAN);
+        let mut seen = Seen { currents: none, watts: vec![f64::NAN; samples] };
         // The voltage of each cell, a matrix for each word line, cells x samples.
         let mut u = vec![DMatrix::zeros(n, samples); self.rows];
-        let mut done = vec![false; samples];
-        let largest: Vec<f64> = volts.column_iter().map(|volts| volts.amax()).collect();
+        let drives: Vec<f64> = volts.column_iter().map(|volts| largest(volts.iter())).collect();
+        let mut open: Vec<usize> =
+            (0..samples).filter(|sample| drives[*sample].is_finite()).collect();
         for _ in 0..STEPS {
+            if open.is_empty() {
+                break;
+            }
             let next = self.step(&u, volts, port);
-            let mut change = vec![0.0f64; samples];
-            for (next, u) in next.iter().zip(&u) {
-                let columns = next.column_iter().zip(u.column_iter());
-                for ((next, u), change) in columns.zip(&mut change) {
-                    *change =
-                        next.iter().zip(u.iter()).fold(*change, |c, (a, b)| c.max((a - b).abs()));
+            open.retain(|sample| {
+                let columns =
+                    next.iter().zip(&u).map(|(next, u)| (next.column(*sample), u.column(*sample)));
+                let change = columns.fold(0.0, |change: f64, (next, u)| {
+                    let own = largest(next.iter().zip(u.iter()).map(|(next, u)| next - u));
+                    if own > change || own.is_nan() { own } else { change }
+                });
+                if change <= DONE * drives[*sample] {
+                    self.see(&next, volts, *sample, port, &mut seen);
                 }
-            }
+                change.is_finite() && change > DONE * drives[*sample]
+            });
             u = next;
-            for sample in 0..samples {
-                if !done[sample] && change[sample] <= DONE * largest[sample] {
-                    done[sample] = true;
-                    self.see(&u, volts, sample, port, &mut seen);
-                }
-            }
-            if done.iter().all(|done| *done) {
-                return Ok(seen);
-            }
         }
-        Err(Error::Machine(format!(
-            "cells that are not linear behind wires: a read has come to no end after {STEPS} steps; its cells' \
-             currents are too steep beyond the read voltage"
-        )))
+        seen
     }
 
     /// The cells' voltages with the sources that their voltages `u` make.
@@ -299,19 +345,29 @@ impl Chord {
         port: Port,
         seen: &mut Seen,
     ) {
+        seen.watts[sample] = 0.0;
+        seen.currents.column_mut(sample).fill(0.0);
         for (i, u) in u.iter().enumerate() {
             for (j, (cell, u)) in self.cells[self.line(i)].iter().zip(&u.column(sample)).enumerate()
             {
-                let current = cell.current(*u);
-                let (read, watts) = match port {
-                    Port::Forward => ((j, current), volts[(i, sample)] * current),
-                    Port::Reversed => ((i, -current), -volts[(j, sample)] * current),
+                let current = if cell.slope(*u) < 0.0 { f64::NAN } else { cell.current(*u) };
+                let (line, current, driver) = match port {
+                    Port::Forward => (j, current, volts[(i, sample)]),
+                    Port::Reversed => (i, -current, volts[(j, sample)]),
                 };
-                seen.currents[(read.0, sample)] += read.1;
-                seen.watts[sample] += watts;
+                seen.currents[(line, sample)] += current;
+                seen.watts[sample] += driver * current;
             }
         }
     }
+}
+
+/// The largest magnitude among `numbers`; not-a-number where one is none.
+fn largest(numbers: impl Iterator<Item = impl std::borrow::Borrow<f64>>) -> f64 {
+    numbers.fold(0.0, |largest: f64, number| {
+        let size = number.borrow().abs();
+        if size > largest || size.is_nan() { size } else { largest }
+    })
 }
 
 /// C <- C + alpha A B.
@@ -352,8 +408,7 @@ mod tests {
                     let volts = DMatrix::from_fn(driven, 4, |_, sample| {
                         if sample == 0 { 0.0 } else { (0.25 * deviate()).clamp(-0.5, 0.5) }
                     });
-                    let seen =
-                        Chord::new(&cells, law, wires, 0.5).unwrap().read(&volts, port).unwrap();
+                    let seen = Chord::new(&cells, law, wires, 0.5).unwrap().read(&volts, port);
                     for sample in 0..4 {
                         let volts: DVector<f64> = volts.column(sample).into_owned();
                         let solution = solve(&cells, law, wires, &volts, port).unwrap();
@@ -392,11 +447,38 @@ mod tests {
         let wires = Wires { r_word_ohm: 20.0, r_bit_ohm: 30.0, ..Wires::default() };
         let chord = Chord::new(&cells, law, wires, 0.5).unwrap();
         let volts = DMatrix::from_fn(6, 33, |i, sample| 0.5 * ((i * 7 + sample * 3) as f64).sin());
-        let all = chord.read(&volts, Port::Forward).unwrap();
+        let all = chord.read(&volts, Port::Forward);
         for sample in 0..33 {
-            let alone = chord.read(&volts.columns(sample, 1).into_owned(), Port::Forward).unwrap();
+            let alone = chord.read(&volts.columns(sample, 1).into_owned(), Port::Forward);
             assert_eq!(alone.currents.column(0), all.currents.column(sample));
         }
+    }
+
+    #[test]
+    fn a_read_without_a_solution_is_none_and_disturbs_no_other() {
+        let cells = DMatrix::from_fn(5, 4, |i, j| 1e-4 * (1.0 + (i * j % 4) as f64));
+        let law = |g: f64| CellLaw { beyond: [0.0, 50.0 * g], ..CellLaw::straight(g) };
+        let wires = Wires { r_word_ohm: 500.0, r_bit_ohm: 500.0, ..Wires::default() };
+        let chord = Chord::new(&cells, law, wires, 0.2).unwrap();
+        let mut volts = DMatrix::from_fn(5, 6, |i, sample| 0.2 * ((i * 7 + sample) as f64).sin());
+        let expected = chord.read(&volts, Port::Forward).currents;
+        // Not-a-number in one place or in all, and far beyond what the chords were made for.
+        volts[(4, 1)] = f64::NAN;
+        volts[(0, 2)] = f64::NAN;
+        volts[(3, 4)] = f64::INFINITY;
+        volts.column_mut(5).fill(1e6);
+        let found = chord.read(&volts, Port::Forward).currents;
+        for sample in [1, 2, 4, 5] {
+            assert!(found.column(sample).iter().all(|current| current.is_nan()), "{sample}");
+        }
+        for sample in [0, 3] {
+            assert_eq!(found.column(sample), expected.column(sample));
+        }
+        // A current that falls beyond the voltages that were looked at.
+        let law = |g: f64| CellLaw { beyond: [0.0, -2.0 * g], ..CellLaw::straight(g) };
+        let chord = Chord::new(&cells, law, wires, 0.2).unwrap();
+        let beyond = chord.read(&DMatrix::from_element(5, 1, 0.9), Port::Forward).currents;
+        assert!(beyond.iter().any(|current| current.is_nan()), "{beyond}");
     }
 
     #[test]

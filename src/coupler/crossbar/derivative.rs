@@ -66,12 +66,16 @@ impl<T: Real> Crossbar<T> {
             row *= (*above - *below) * T::of(0.5);
         }
         let sign = if port == Port::Forward { T::one() } else { -T::one() };
-        let driven = self.left_to_cells(&read.values);
+        let driven = self.left_to_cells(port, &read.values);
+        let gains = DMatrix::from_fn(driven.nrows(), driven.ncols(), |line, _| {
+            self.gain_of_driven(port, line)
+        });
         for (power, slopes) in self.slopes().into_iter().enumerate() {
-            let values = driven.map(|v| match power {
+            // The slopes have the gain in them once.
+            let values = driven.zip_map(&gains, |v, gain| match power {
                 0 => v,
-                1 => sign * v * v,
-                _ => v * v * v,
+                1 => sign * gain * v * v,
+                _ => gain * gain * v * v * v,
             });
             let (start, product) = match port {
                 Port::Forward => ((wanted.start, 0), &signal * values.transpose()),
@@ -136,7 +140,8 @@ impl<T: Real> Crossbar<T> {
         if !self.device.wires.is_off() {
             words += ", the losses of wires held";
             if !self.device.follows(Path::StraightCurrents) {
-                words += ", currents beyond straight ones as if wires were perfect";
+                words += ", those of linear cells; selectors and currents beyond straight ones as if wires \
+                          were perfect";
             }
         }
         words

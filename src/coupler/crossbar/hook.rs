@@ -28,7 +28,7 @@ pub enum Path {
     /// All cells have the same read noise, so that its variance is that of a cell times |v|^2.
     EvenNoise,
     /// Cells' currents are straight lines. Where an effect does not follow, reads behind resistive
-    /// wires are solved one by one.
+    /// wires are solutions of the circuit.
     StraightCurrents,
     /// What reads meet are the weights as they were written.
     WeightsAsWritten,

@@ -8,6 +8,8 @@
 //! I_r = sum_c (G_rc - G_mid) v_c + G_mid sum_c v_c
 //! ```
 //!
+//! of cells that are not linear the sum of what a cell of G_mid carries at each v_c.
+//!
 //! Pulsed cells are pulsed as often as they are asked to; a write to targets sets them, as far as
 //! each goes. All cells of the instrument live through each request to pulse: what leaks, leaks.
 
@@ -180,8 +182,12 @@ impl SimulatedArray {
         let whole = Read::new(port, values, wanted[0]..wanted[1], streams);
         self.array.read(&whole, currents.as_view_mut(), &mut Vec::new())?;
         let scale = 1.0 / (self.device.cells.weight_per_us() * per_volt);
+        let middle = self.device.law()(1e-6 * self.middle());
+        // From the other side a cell's voltage has the other sign, and so has its current.
+        let sign = if port == Port::Forward { 1.0 } else { -1.0 };
+        let carried = |volts: f64| 1e6 * sign * middle.current(sign * volts);
         for (mut currents, volts) in currents.column_iter_mut().zip(volts.chunks_exact(driven)) {
-            let reference = self.middle() * volts.iter().sum::<f64>();
+            let reference: f64 = volts.iter().map(|volts| carried(*volts)).sum();
             currents.iter_mut().for_each(|current| *current = *current * scale + reference);
         }
         let shape = [samples, wanted[1] - wanted[0]];

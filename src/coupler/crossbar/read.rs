@@ -5,9 +5,9 @@ use std::ops::Range;
 use nalgebra::{DMatrix, Dyn, U1};
 
 use super::Crossbar;
+use super::chord::Seen;
 use super::hook::Lines;
-use super::tile::Tile;
-use crate::Result;
+use super::tile::{Circuit, Tile};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::simd::{self, vectorised};
 use crate::arithmetic::{Real, View, ViewMut};
@@ -104,17 +104,27 @@ impl<'a, T: Real> Part<'a, T> {
         self.tile.linear.add_product(self.port, &self.local, values, self.matrix(currents));
     }
 
-    /// Adds the currents of the values' squares and cubes.
-    fn add_powers(&self, voltages: &[T], powered: &mut [T], currents: &mut [T]) {
+    /// Adds the currents of the values' squares and cubes; `gain` is that of each driven line, which the
+    /// matrices have in them once.
+    fn add_powers(
+        &self,
+        gain: impl Fn(usize) -> T,
+        voltages: &[T],
+        powered: &mut [T],
+        currents: &mut [T],
+    ) {
         let Some([square, cube]) = &self.tile.powers else { return };
+        let driven = voltages.len() / self.samples.max(1);
+        let gains: Vec<T> = (0..driven).map(gain).collect();
+        let lines = || gains.iter().cycle();
         // Driven from the other side, a cell's voltage has the other sign, and so has its current.
         let sign = if self.port == Port::Forward { T::one() } else { -T::one() };
-        for (powered, v) in powered.iter_mut().zip(voltages) {
-            *powered = sign * *v * *v;
+        for ((powered, v), gain) in powered.iter_mut().zip(voltages).zip(lines()) {
+            *powered = sign * *gain * *v * *v;
         }
         square.add_product(self.port, &self.local, self.driving(powered), self.matrix(currents));
-        for (powered, v) in powered.iter_mut().zip(voltages) {
-            *powered = *v * *v * *v;
+        for ((powered, v), gain) in powered.iter_mut().zip(voltages).zip(lines()) {
+            *powered = *gain * *gain * *v * *v * *v;
         }
         cube.add_product(self.port, &self.local, self.driving(powered), self.matrix(currents));
     }
@@ -143,7 +153,7 @@ impl<T: Real> Crossbar<T> {
         read: &Read<T>,
         mut currents: ViewMut<T>,
         scratch: &mut Vec<T>,
-    ) -> Result<()> {
+    ) {
         let (driven, samples) = read.values.shape();
         let wanted = read.wanted.len();
         let tiles = &self.array.tiles;
@@ -162,7 +172,7 @@ impl<T: Real> Crossbar<T> {
         // What drives selectors, which circuits have in them, and what they leave to cells.
         let straight = self.array.selector.is_off() && self.array.circuits.is_empty();
         let at_lines = if straight { Vec::new() } else { buffers.voltages.to_vec() };
-        self.leave_to_cells(buffers.voltages);
+        self.leave_to_cells(read.port, buffers.voltages, driven);
         let left = &*buffers.voltages;
         let at_drivers = if straight { left } else { &at_lines };
         self.array.heating.count(read.port, [at_drivers, left], driven, each, &self.heat);
@@ -171,7 +181,7 @@ impl<T: Real> Crossbar<T> {
             (noise.streams(read.streams, read.span), T::of(noise.share(read.span)));
         for (index, tile) in tiles.iter().enumerate() {
             let Some(part) = Part::new(tile, read, seconds) else { continue };
-            self.read_tile(&part, index, &streams, share, &at_lines, &mut buffers)?;
+            self.read_tile(&part, index, &streams, share, &at_lines, &mut buffers);
             let (lines, first) = (part.lines.len(), part.lines.start - read.wanted.start);
             let totals = buffers.total.chunks_exact_mut(wanted);
             for (total, part) in totals.zip(buffers.part.chunks_exact(lines)) {
@@ -184,66 +194,103 @@ impl<T: Real> Crossbar<T> {
             }
             simd::add(currents.column_mut(column).as_mut_slice(), total);
         }
-        Ok(())
+        self.heat_others(read, seconds, &at_lines);
     }
 
-    /// What selectors leave to cells of values at the lines.
-    fn leave_to_cells(&self, values: &mut [T]) {
+    /// The gain of the amplifier of a driven line: outputs' amplifiers drive them where the array is
+    /// driven reversed.
+    pub(super) fn gain_of_driven(&self, port: Port, line: usize) -> T {
+        match port {
+            Port::Forward => T::one(),
+            Port::Reversed => self.array.gains.get(line).copied().unwrap_or(T::one()),
+        }
+    }
+
+    /// What selectors leave to cells of values at the lines, as many as are `driven` a sample.
+    fn leave_to_cells(&self, port: Port, values: &mut [T], driven: usize) {
         let (selector, volts) = (self.array.selector, self.device.drive.volts_per_value());
         if selector.is_off() {
             return;
         }
-        for value in values {
-            *value = T::of(selector.leaves(value.f64() * volts) / volts);
+        for values in values.chunks_exact_mut(driven.max(1)) {
+            for (line, value) in values.iter_mut().enumerate() {
+                // The array's matrices have the gain in them.
+                let gain = self.gain_of_driven(port, line).f64();
+                let left = selector.leaves(value.f64() * gain * volts) / volts;
+                *value = T::of(if gain == 0.0 { 0.0 } else { left / gain });
+            }
         }
     }
 
     /// The same of a batch.
-    pub(super) fn left_to_cells(&self, values: &View<T>) -> DMatrix<T> {
+    pub(super) fn left_to_cells(&self, port: Port, values: &View<T>) -> DMatrix<T> {
         let mut left = values.clone_owned();
-        self.leave_to_cells(left.as_mut_slice());
+        self.leave_to_cells(port, left.as_mut_slice(), values.nrows());
         left
     }
 
+    /// Reads both sides of a circuit, driven with the values `at_lines` of all lines, and counts what
+    /// that heats.
+    fn read_circuit(
+        &self,
+        circuit: &Circuit,
+        (port, samples, seconds): (Port, usize, f64),
+        at_lines: &[T],
+    ) -> [Seen; 2] {
+        let (volts, all) = (self.device.drive.volts_per_value(), at_lines.len() / samples.max(1));
+        let driven = circuit.driven(port);
+        let drive = DMatrix::from_fn(driven.len(), samples, |line, sample| {
+            let line = driven.start + line;
+            (at_lines[sample * all + line] * self.gain_of_driven(port, line)).f64() * volts
+        });
+        let seen = circuit.sides.each_ref().map(|side| side.read(&drive, port));
+        if self.device.cost.counts_heat() {
+            let watts = seen.iter().flat_map(|seen| &seen.watts);
+            watts.for_each(|watts| self.heat.add(watts * seconds));
+        }
+        seen
+    }
+
+    /// Counts the heat of circuits that a read drives without wanting any of their currents.
+    fn heat_others(&self, read: &Read<T>, seconds: f64, at_lines: &[T]) {
+        if !self.device.cost.counts_heat() {
+            return;
+        }
+        for circuit in self.array.circuits.iter() {
+            let lines = circuit.driven(read.port.other());
+            if lines.end <= read.wanted.start || read.wanted.end <= lines.start {
+                let how = (read.port, read.values.ncols(), seconds);
+                let _ = self.read_circuit(circuit, how, at_lines);
+            }
+        }
+    }
+
     /// Adds the currents of a tile whose circuits are solved, driven with the values `at_lines`.
-    fn add_circuits(&self, part: &Part<T>, at_lines: &[T], currents: &mut [T]) -> Result<()> {
+    fn add_circuits(&self, part: &Part<T>, at_lines: &[T], currents: &mut [T]) {
         let (port, array) = (part.port, &self.array);
-        let (volts, all) =
-            (self.device.drive.volts_per_value(), at_lines.len() / part.samples.max(1));
-        let gain = |output: usize| array.gains.get(output).map_or(1.0, |gain| gain.f64());
-        let own = |range: &Range<usize>, of: &Range<usize>| {
-            of.start <= range.start && range.end <= of.end
-        };
-        for circuit in &array.circuits {
-            let inside = own(&circuit.inputs, &part.tile.inputs)
-                && own(&circuit.outputs, &part.tile.outputs);
-            let (driven, read) = (circuit.driven(port), circuit.driven(port.other()));
+        let inside =
+            |own: &Range<usize>, of: &Range<usize>| of.start <= own.start && own.end <= of.end;
+        for circuit in array.circuits.iter() {
+            let read = circuit.driven(port.other());
             let lines = read.start.max(part.lines.start)..read.end.min(part.lines.end);
-            if !inside || lines.is_empty() {
+            let own = inside(&circuit.inputs, &part.tile.inputs)
+                && inside(&circuit.outputs, &part.tile.outputs);
+            if !own || lines.is_empty() {
                 continue;
             }
-            let drive = DMatrix::from_fn(driven.len(), part.samples, |line, sample| {
-                let line = driven.start + line;
-                let value = at_lines[sample * all + line].f64() * volts;
-                if port == Port::Reversed { value * gain(line) } else { value }
-            });
-            for (side, sign) in circuit.sides.iter().zip([1.0, -1.0]) {
-                let seen = side.read(&drive, port)?;
-                if self.device.cost.counts_heat() {
-                    seen.watts.iter().for_each(|watts| self.heat.add(watts * part.seconds));
-                }
-                let columns = currents.chunks_exact_mut(part.lines.len());
-                for (currents, seen) in columns.zip(seen.currents.column_iter()) {
-                    for line in lines.clone() {
-                        let current = sign * array.per_ampere * seen[line - read.start];
-                        let current =
-                            if port == Port::Forward { current * gain(line) } else { current };
-                        currents[line - part.lines.start] += T::of(current);
-                    }
+            let how = (port, part.samples, part.seconds);
+            let [plus, minus] = self.read_circuit(circuit, how, at_lines);
+            for (sample, currents) in currents.chunks_exact_mut(part.lines.len()).enumerate() {
+                for line in lines.clone() {
+                    let at = (line - read.start, sample);
+                    let current =
+                        T::of(array.per_ampere * (plus.currents[at] - minus.currents[at]));
+                    // What is read at the outputs passes their amplifiers.
+                    currents[line - part.lines.start] +=
+                        current * self.gain_of_driven(port.other(), line);
                 }
             }
         }
-        Ok(())
     }
 
     /// The currents of tile number `index` as they leave it, into `buffers.part`.
@@ -255,16 +302,17 @@ impl<T: Real> Crossbar<T> {
         share: T,
         at_lines: &[T],
         buffers: &mut Buffers<T>,
-    ) -> Result<()> {
+    ) {
         let length = part.lines.len() * part.samples;
         if index > 0 {
             buffers.part[..length].fill(T::zero());
         }
         if self.array.circuits.is_empty() {
             part.add_linear(buffers.voltages, &mut buffers.part[..length]);
-            part.add_powers(buffers.voltages, buffers.powers, &mut buffers.part[..length]);
+            let gain = |line| self.gain_of_driven(part.port, line);
+            part.add_powers(gain, buffers.voltages, buffers.powers, &mut buffers.part[..length]);
         } else {
-            self.add_circuits(part, at_lines, &mut buffers.part[..length])?;
+            self.add_circuits(part, at_lines, &mut buffers.part[..length]);
         }
         let key = |column| match index {
             0 => streams.key(column),
@@ -274,7 +322,6 @@ impl<T: Real> Crossbar<T> {
         let values = &mut buffers.part[..length];
         let mut lines = Lines { port: part.port, lines: part.lines.clone(), values };
         self.periphery.output(&mut lines, streams);
-        Ok(())
     }
 
     /// Adds the noise of the cells and of the outputs, one deviate for both, `share` times as large

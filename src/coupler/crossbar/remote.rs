@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nalgebra::DMatrix;
 
 use super::effects::{CrossbarDevice, Direction};
+use super::hook::Path;
 use super::instrument::ONLY_UP;
 use super::settings::Mapping;
 use crate::arithmetic::random::Key;
@@ -71,6 +72,12 @@ impl<T: Real> RemoteArray<T> {
             )));
         }
         if !device.pulses.is_off() {
+            if !device.follows(Path::StraightCurrents) {
+                return Err(Error::input(
+                    "device.crossbar.pulses: what pulsed cells hold is read back from their currents at one \
+                     voltage; expected cells that are linear: no device.crossbar.current and no selector",
+                ));
+            }
             if device.pulses.direction == Direction::Up {
                 return Err(Error::input(ONLY_UP));
             }
