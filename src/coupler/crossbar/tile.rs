@@ -100,7 +100,7 @@ impl Circuit {
 /// their tiles.
 ///
 /// # Errors
-/// When a cell's current falls with its voltage, or a tile's network is singular.
+/// When a tile has too many cells, or its network is singular.
 pub(super) fn circuits(device: &CrossbarDevice, cells: &[DMatrix<f64>; 2]) -> Result<Vec<Circuit>> {
     let tiles = device.tiles.of(cells[0].shape()).into_iter();
     let circuit = |(outputs, inputs): (Range<usize>, Range<usize>)| {
