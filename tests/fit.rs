@@ -8,7 +8,7 @@ use std::fmt::Write;
 use common::Place;
 use equilux::arithmetic::Real;
 use equilux::arithmetic::random::{Key, Stream};
-use equilux::coupler::crossbar::{Pulses, Selector, StepModel};
+use equilux::coupler::crossbar::{Pulses, StepModel, Threshold};
 use equilux::experiment::{Device, Sheet};
 use serde_json::Value;
 
@@ -480,7 +480,7 @@ fn cells_that_are_not_linear_come_back() {
         }
     }
     // A selector in series with all of them.
-    let series = Selector { threshold_v: 0.2, leak: 0.05 };
+    let series = Threshold { volts: 0.2, leak: 0.05 };
     let mut text = String::from("cell,voltage_V,current_uA\n");
     for cell in 0..20 {
         let g = 20.0 + 4.0 * f64::from(cell);

@@ -289,6 +289,34 @@ fn a_run_that_fails_stops_nothing() {
 }
 
 #[test]
+fn a_draw_of_more_places_than_can_be_counted_is_drawn() {
+    let place = Place::new();
+    let axes = &STUDY[STUDY.find("[[axis]]").unwrap()..];
+    // 170 values of nine numbers each: 170^9 is beyond 64 bits.
+    let numbers: String = [
+        "learning.beta",
+        "relaxation.step",
+        "data.gain",
+        "device.crossbar.read_noise.sd_uS",
+        "device.crossbar.programming.error_uS",
+        "device.crossbar.output_noise.sd",
+        "device.crossbar.amplifiers.gain_sd",
+        "device.crossbar.amplifiers.offset_sd",
+        "device.crossbar.stuck.at_min",
+    ]
+    .map(|key| format!("[[axis]]\nkey = '{key}'\nlinear = {{ from = 0.01, to = 0.2 }}\n"))
+    .concat();
+    let draw = "[draw]\nmethod = 'latin-hypercube'\npoints = 170\none_seed_each = true\n";
+    place.file(
+        "wide.toml",
+        STUDY.replace(axes, &format!("{numbers}{draw}")).replace("epochs = 2", "epochs = 1"),
+    );
+    assert_eq!(place.json(&["sweep", "wide.toml"])["done"], 170);
+    place.printed(&["report", "studies/wide"]);
+    assert!(place.path("studies/wide/plots/distribution.svg").exists());
+}
+
+#[test]
 fn draws_zipped_axes_and_kept_runs() {
     let place = Place::new();
     let axes = &STUDY[STUDY.find("[[axis]]").unwrap()..];

@@ -8,7 +8,6 @@ use nalgebra::DMatrix;
 use super::bundle::Bundle;
 use super::crossbar::{CrossbarArray, TileFiles};
 use crate::Result;
-use crate::coupler::Effect;
 use crate::coupler::crossbar::{CellLaw, CrossbarDevice};
 use crate::file::matrix::read_matrix;
 
@@ -95,8 +94,8 @@ fn subcircuit(name: &str, cells: &DMatrix<f64>, what: &str, device: &CrossbarDev
             continue;
         }
         let mut u = format!("V({above},{below})");
-        if !selector.is_off() {
-            let (kept, threshold) = (1.0 - selector.leak, selector.threshold_v);
+        if !selector.is_none() {
+            let (kept, threshold) = (1.0 - selector.leak, selector.volts);
             u = format!("({u} - {kept:e}*max(min({u},{threshold:e}),-{threshold:e}))");
         }
         line(format_args!(

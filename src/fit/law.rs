@@ -18,7 +18,7 @@ use nalgebra::{DMatrix, DVector, Matrix3, Vector3};
 use super::columns::Columns;
 use super::estimate::{Estimate, ends, rounded};
 use super::{Fitted, Panel, source};
-use crate::coupler::crossbar::Selector;
+use crate::coupler::crossbar::Threshold;
 use crate::{Error, Result};
 
 /// Voltages that a cell needs: three are no more than the three coefficients.
@@ -79,7 +79,7 @@ impl Law {
 }
 
 /// What is left (uA^2) of all `curves` with `selector`.
-fn left_with(curves: &[Vec<(f64, f64)>], selector: &Selector) -> f64 {
+fn left_with(curves: &[Vec<(f64, f64)>], selector: &Threshold) -> f64 {
     let of = |points: &Vec<(f64, f64)>| {
         let seen: Vec<_> = points.iter().map(|(u, i)| (selector.leaves(*u), *i)).collect();
         Law::through(&seen).map_or(f64::INFINITY, |law| law.left)
@@ -89,8 +89,8 @@ fn left_with(curves: &[Vec<(f64, f64)>], selector: &Selector) -> f64 {
 
 /// The selector that leaves least of `curves`, the errors of its numbers for noise of the variance that
 /// is left, and what is left.
-fn selector(curves: &[Vec<(f64, f64)>], reach: f64) -> (Selector, [Estimate; 2], f64) {
-    let left = |[threshold_v, leak]: [f64; 2]| left_with(curves, &Selector { threshold_v, leak });
+fn selector(curves: &[Vec<(f64, f64)>], reach: f64) -> (Threshold, [Estimate; 2], f64) {
+    let left = |[volts, leak]: [f64; 2]| left_with(curves, &Threshold { volts, leak });
     let (mut best, mut least) = ([0.0, 0.0], f64::INFINITY);
     let step = reach * HIGHEST_THRESHOLD / THRESHOLDS as f64;
     for (k, leak) in (1..=THRESHOLDS).flat_map(|k| LEAKS.map(|leak| (k, leak))) {
@@ -128,7 +128,7 @@ fn selector(curves: &[Vec<(f64, f64)>], reach: f64) -> (Selector, [Estimate; 2],
         let curvature = (beside[0] - 2.0 * least + beside[1]) / (by * by);
         Estimate { value: best[k], error: (2.0 * variance / curvature).sqrt() }
     };
-    let selector = Selector { threshold_v: best[0], leak: best[1] };
+    let selector = Threshold { volts: best[0], leak: best[1] };
     (selector, [estimate(0), estimate(1)], least)
 }
 
@@ -204,7 +204,7 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
         return Err(Error::input(format!("{path}: no cell conducts")));
     }
     let reach = curves.iter().flatten().map(|(u, _)| u.abs()).fold(0.0, f64::max);
-    let plain = left_with(&curves, &Selector::default());
+    let plain = left_with(&curves, &Threshold::default());
     let (series, numbers, least) = selector(&curves, reach);
     // By what is left for each number that is not used up.
     let measured: usize = curves.iter().map(Vec::len).sum();
@@ -213,7 +213,7 @@ pub(super) fn fit(table: &Columns) -> Result<Fitted> {
     let told = free(2) >= FREE
         && least / free(2) < TOLD * plain / free(0)
         && threshold.value > SEEN * threshold.error;
-    let series = if told { series } else { Selector::default() };
+    let series = if told { series } else { Threshold::default() };
     let mut laws = Vec::new();
     curves.retain(|points| {
         let seen: Vec<_> = points.iter().map(|(u, i)| (series.leaves(*u), *i)).collect();

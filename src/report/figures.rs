@@ -118,7 +118,8 @@ pub fn figures(study: &Study, table: &Table) -> Vec<Figure> {
 fn distribution(study: &Study, table: &Table, dimensions: &[Dimension]) -> Option<Figure> {
     let metric = study.metric();
     let result = table.result(&metric)?;
-    let groups = dimensions.iter().map(Dimension::len).product::<usize>();
+    // A draw of many numbers has more points in its box than can be counted.
+    let groups = dimensions.iter().map(Dimension::len).fold(1, usize::saturating_mul);
     if study.draw.is_none() && (study.chips.is_none() || groups > LOOKS.len()) {
         return None;
     }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
-use super::effects::{CrossbarDevice, Selector};
+use super::effects::CrossbarDevice;
 use super::heat::Heating;
 use super::hook::Path;
+use super::law::Threshold;
 use super::tile::{self, BehindWires, Circuit, Tile};
 use crate::Result;
 use crate::arithmetic::Real;
@@ -20,7 +21,7 @@ pub(super) struct Array<T: Real> {
     /// Gains of the outputs, the same in both directions; empty where all are 1.
     pub gains: Vec<T>,
     /// What is in series with each cell.
-    pub selector: Selector,
+    pub selector: Threshold,
     /// What reads solve where cells behind resistive wires are not linear.
     pub circuits: Arc<Vec<Circuit>>,
     /// Weight times value of a current of an ampere in a circuit.

@@ -378,7 +378,7 @@ mod tests {
     use crate::arithmetic::Real;
     use crate::arithmetic::random::Key;
     use crate::coupler::crossbar::circuit::solve;
-    use crate::coupler::crossbar::effects::Selector;
+    use crate::coupler::crossbar::law::Threshold;
 
     #[test]
     fn reads_are_those_of_the_circuit_solved_one_by_one() {
@@ -387,7 +387,7 @@ mod tests {
         // As steep as cells of a few hundred microsiemens at half a volt get, behind bad wires.
         let bent = |g: f64| CellLaw { beyond: [-0.3 * g, 2.5 * g], ..CellLaw::straight(g) };
         let selected = |g: f64| CellLaw {
-            selector: Selector { threshold_v: 0.15, leak: 0.05 },
+            selector: Threshold { volts: 0.15, leak: 0.05 },
             ..CellLaw::straight(g)
         };
         let laws: [&dyn Fn(f64) -> CellLaw; 3] = [&CellLaw::straight, &bent, &selected];

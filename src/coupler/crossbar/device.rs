@@ -3,7 +3,7 @@
 use super::effects::{CrossbarDevice, Direction};
 use super::hook::{ArrayEffect, Path};
 use super::settings::Mapping;
-use super::{Crossbar, RemoteArray};
+use super::{CellLaw, Crossbar, RemoteArray};
 use crate::arithmetic::Real;
 use crate::coupler::{Coupler, Effect, Family, Site, Span, chip_key};
 use crate::error::did_you_mean;
@@ -19,6 +19,12 @@ impl CrossbarDevice {
     /// The effects that are on, as an array of numbers `T` meets them.
     pub fn active<T: Real>(&self) -> impl DoubleEndedIterator<Item = &dyn ArrayEffect<T>> {
         self.hooks::<T>().into_iter().map(|(_, effect)| effect).filter(|effect| !effect.is_off())
+    }
+
+    /// What all its effects together make of the current of a cell of some siemens.
+    pub fn law(&self) -> impl Fn(f64) -> CellLaw + '_ {
+        let effects: Vec<_> = self.active::<f64>().collect();
+        move |g| effects.iter().fold(CellLaw::straight(g), |law, effect| effect.carry(law))
     }
 
     /// Whether what is worked out on `path` shows every effect that is on, and every cost.

@@ -1,7 +1,30 @@
 //! What one cell carries at a voltage.
 
-use super::CrossbarDevice;
-use super::effects::Selector;
+/// What is in series with a cell: of a voltage u it leaves u - (1 - leak) clamp(u, -volts, volts).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Threshold {
+    /// The voltage at which it opens, either way; 0 is nothing.
+    pub volts: f64,
+    /// The part of a voltage below that which it leaves.
+    pub leak: f64,
+}
+
+impl Threshold {
+    /// Whether it leaves everything.
+    pub fn is_none(&self) -> bool {
+        self.volts == 0.0
+    }
+
+    /// What it leaves of `u` volt.
+    pub fn leaves(&self, u: f64) -> f64 {
+        u - (1.0 - self.leak) * u.clamp(-self.volts, self.volts)
+    }
+
+    /// The slope of that.
+    pub fn slope(&self, u: f64) -> f64 {
+        if u.abs() < self.volts { self.leak } else { 1.0 }
+    }
+}
 
 /// The current of one cell at voltage u:
 ///
@@ -15,7 +38,7 @@ pub struct CellLaw {
     /// a, A/V^2, and b, A/V^3.
     pub beyond: [f64; 2],
     /// What is in series with it.
-    pub selector: Selector,
+    pub selector: Threshold,
 }
 
 impl CellLaw {
@@ -26,7 +49,7 @@ impl CellLaw {
 
     /// Whether its current is a straight line.
     pub fn is_straight(&self) -> bool {
-        self.beyond == [0.0; 2] && self.selector == Selector::default()
+        self.beyond == [0.0; 2] && self.selector.is_none()
     }
 
     /// The current in ampere at `u` volt.
@@ -57,21 +80,13 @@ impl CellLaw {
     }
 }
 
-impl CrossbarDevice {
-    /// What all its effects together make of the current of a cell of some siemens.
-    pub fn law(&self) -> impl Fn(f64) -> CellLaw + '_ {
-        let effects: Vec<_> = self.active::<f64>().collect();
-        move |g| effects.iter().fold(CellLaw::straight(g), |law, effect| effect.carry(law))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn slopes_are_those_of_the_current() {
-        let selector = Selector { threshold_v: 0.1, leak: 0.2 };
+        let selector = Threshold { volts: 0.1, leak: 0.2 };
         let law = CellLaw { g: 1e-5, beyond: [-4e-6, 3e-5], selector };
         for u in [-0.4, -0.05, 0.02, 0.3] {
             let found = (law.current(u + 1e-6) - law.current(u - 1e-6)) / 2e-6;

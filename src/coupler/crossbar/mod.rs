@@ -76,7 +76,7 @@ pub use dissection::effective;
 pub use effects::*;
 pub use hook::{ArrayEffect, Conversions, Lines, Load, Making, Path, Stage, Write};
 pub use instrument::SimulatedArray;
-pub use law::CellLaw;
+pub use law::{CellLaw, Threshold};
 pub use remote::RemoteArray;
 pub use settings::{Age, Cost, Drive, Mapping, Noise, Pairs, TileSum, Tiles};
 

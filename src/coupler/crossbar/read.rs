@@ -11,7 +11,7 @@ use super::tile::{Circuit, Tile};
 use crate::arithmetic::random::Key;
 use crate::arithmetic::simd::{self, vectorised};
 use crate::arithmetic::{Real, View, ViewMut};
-use crate::coupler::{Effect, Port, Read, Streams};
+use crate::coupler::{Port, Read, Streams};
 
 vectorised! {
     /// x <- x + sqrt(variance + constant) z.
@@ -170,7 +170,7 @@ impl<T: Real> Crossbar<T> {
         let (drive, seconds) = (&self.device.drive, self.device.seconds_of(read.span));
         let each = (drive.volts_per_value(), seconds);
         // What drives selectors, which circuits have in them, and what they leave to cells.
-        let straight = self.array.selector.is_off() && self.array.circuits.is_empty();
+        let straight = self.array.selector.is_none() && self.array.circuits.is_empty();
         let at_lines = if straight { Vec::new() } else { buffers.voltages.to_vec() };
         self.leave_to_cells(read.port, buffers.voltages, driven);
         let left = &*buffers.voltages;
@@ -209,7 +209,7 @@ impl<T: Real> Crossbar<T> {
     /// What selectors leave to cells of values at the lines, as many as are `driven` a sample.
     fn leave_to_cells(&self, port: Port, values: &mut [T], driven: usize) {
         let (selector, volts) = (self.array.selector, self.device.drive.volts_per_value());
-        if selector.is_off() {
+        if selector.is_none() {
             return;
         }
         for values in values.chunks_exact_mut(driven.max(1)) {

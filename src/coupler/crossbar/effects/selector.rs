@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::Real;
 use crate::coupler::Effect;
-use crate::coupler::crossbar::{ArrayEffect, CellLaw, CrossbarDevice, Path};
+use crate::coupler::crossbar::{ArrayEffect, CellLaw, CrossbarDevice, Path, Threshold};
 use crate::quantity::range;
 
 /// A threshold below which cells all but do not conduct: the table `[device.crossbar.selector]`.
@@ -27,18 +27,6 @@ pub struct Selector {
     /// The part of a voltage below the threshold that it leaves to the cell.
     #[serde(deserialize_with = "range::fraction")]
     pub leak: f64,
-}
-
-impl Selector {
-    /// What it leaves of `u` volt.
-    pub fn leaves(&self, u: f64) -> f64 {
-        u - (1.0 - self.leak) * u.clamp(-self.threshold_v, self.threshold_v)
-    }
-
-    /// The slope of that.
-    pub fn slope(&self, u: f64) -> f64 {
-        if u.abs() < self.threshold_v { self.leak } else { 1.0 }
-    }
 }
 
 impl Effect for Selector {
@@ -63,6 +51,6 @@ impl<T: Real> ArrayEffect<T> for Selector {
     }
 
     fn carry(&self, law: CellLaw) -> CellLaw {
-        CellLaw { selector: *self, ..law }
+        CellLaw { selector: Threshold { volts: self.threshold_v, leak: self.leak }, ..law }
     }
 }
