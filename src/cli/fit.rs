@@ -16,8 +16,9 @@ use crate::{Error, Result};
 /// Make a datasheet from tables of measurements
 ///
 /// CSV files whose columns say what was measured: level, phase_rad (a phase response; with row and column of
-/// a region of the panel, as it varies over it); target_uS, conductance_uS (programming); cell, conductance_uS (reads); cell, time_s, conductance_uS (drift); cell,
-/// pulse, conductance_uS (potentiation and depression, pulse = up or down, with cycle where there are
+/// a region of the panel, as it varies over it); target_uS, conductance_uS (programming); cell,
+/// conductance_uS (reads); cell, time_s, conductance_uS (drift); cell, voltage_V, current_uA (currents of cells
+/// and selectors); cell, pulse, conductance_uS (potentiation and depression, pulse = up or down, with cycle where there are
 /// several). Every number's source says file, data and standard error; SHEET.html shows data and model over
 /// each other.
 #[derive(Debug, Args)]

@@ -84,12 +84,13 @@ fn subcircuit(name: &str, cells: &DMatrix<f64>, what: &str, device: &CrossbarDev
             line(format_args!("Rb{i}_{j} {below} {after} {r_bit:e}"));
         }
         let g = cells[(i, j)];
-        let CellLaw { beyond: [square, cube], selector, .. } = law(g);
         // A cell that does not conduct is none.
         if g == 0.0 {
             continue;
         }
-        if law(g).is_straight() {
+        let cell = law(g);
+        let CellLaw { beyond: [square, cube], selector, .. } = cell;
+        if cell.is_straight() {
             line(format_args!("Rc{i}_{j} {above} {below} {:e}", 1.0 / g));
             continue;
         }

@@ -165,8 +165,6 @@ impl<T: Real> Array<T> {
         if !straight && !device.wires.is_off() {
             self.circuits = Arc::new(tile::circuits(device, &held.cells)?);
             self.per_ampere = scale * 1e6 / device.drive.volts_per_value();
-            // The circuits tell it.
-            self.heating = Heating::Unknown;
         }
         let powers = (!straight && device.wires.is_off())
             .then(|| [0, 1].map(|power| self.power(device, held, power, scale)));

@@ -6,9 +6,7 @@ use super::chip::ChipCells;
 use super::circuit::{Solution, solve};
 use super::dissection::effective;
 use super::effects::{CrossbarDevice, MappedCells, Wires};
-use super::hook::Making;
-use super::hook::Path;
-use super::law::CellLaw;
+use super::hook::{Making, Path};
 use super::settings::Mapping;
 use super::written::Cells;
 use crate::arithmetic::random::Key;
@@ -54,8 +52,8 @@ pub struct BenchArray {
     /// The cells' conductances, siemens, word lines x bit lines.
     cells: DMatrix<f64>,
     wires: Wires,
-    /// What makes them; none takes them as they are.
-    device: Option<CrossbarDevice>,
+    /// Whose currents they carry.
+    device: CrossbarDevice,
 }
 
 /// How an array on the bench is made.
@@ -103,7 +101,7 @@ impl BenchArray {
             r_bit_ohm: resistance("--r-bit", r_bit_ohm, of_device.r_bit_ohm)?,
             ..of_device
         };
-        Ok(Self { cells, wires, device: device.cloned() })
+        Ok(Self { cells, wires, device: device.cloned().unwrap_or_default() })
     }
 
     /// The currents (A) of the lines that are read while `volts`, which errors call `name`, drive
@@ -129,12 +127,9 @@ impl BenchArray {
                 "{name}: expected {driven} voltages, one a {lines} line, found {found}"
             )));
         }
-        let nodes = match (voltages || !self.is_straight(), &self.device) {
-            (false, _) => None,
-            (true, Some(device)) => {
-                Some(solve(&self.cells, device.law(), self.wires, volts, port)?)
-            }
-            (true, None) => Some(solve(&self.cells, CellLaw::straight, self.wires, volts, port)?),
+        let nodes = match voltages || !self.is_straight() {
+            true => Some(solve(&self.cells, self.device.law(), self.wires, volts, port)?),
+            false => None,
         };
         let currents = match &nodes {
             Some(solution) if !self.is_straight() => solution.currents.clone(),
@@ -151,7 +146,7 @@ impl BenchArray {
 
     /// Whether cells' currents are straight lines.
     fn is_straight(&self) -> bool {
-        self.device.as_ref().is_none_or(|device| device.follows(Path::StraightCurrents))
+        self.device.follows(Path::StraightCurrents)
     }
 
     /// The effective conductances E (siemens, word lines x bit lines): currents are E^T V, and

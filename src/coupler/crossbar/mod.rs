@@ -18,9 +18,10 @@
 //!   for all cells, the current of an output carries exactly N(0, 2 sigma^2 |v|^2), for the price
 //!   of one deviate an output. Where it differs from cell to cell, the variance is the product of
 //!   the cells' variances with v^2: a second product.
-//! - *Non-linear cells*: currents of v, v^2 and v^3, a product each, of what selectors leave of v; behind
-//!   resistive wires the circuit is solved for every read, all samples together (`chord.rs`); from the other side the even one changes its sign, so the array is not reciprocal, and the steady state of port reversal no
-//!   longer solves the adjoint equation. A 5-4-3-2 machine on the cells of `rram-milo` at 0.5 V
+//! - *Non-linear cells*: currents of v, v^2 and v^3, a product each, of what selectors leave of v;
+//!   behind resistive wires the circuit is solved for every read, all samples together (`chord.rs`).
+//!   From the other side the even one changes its sign, so the array is not reciprocal, and the
+//!   steady state of port reversal no longer solves the adjoint equation. A 5-4-3-2 machine on the cells of `rram-milo` at 0.5 V
 //!   finds a gradient of cosine 0.953 by AsymEP (relative error 0.34), at 0.05 V of 0.9996 (0.036);
 //!   on the same cells with straight currents the error is below 1e-5 (`tests/crossbar_cells.rs`).
 //! - *Memory*: cells are written to targets, with the weights kept digitally, or pulsed, and then

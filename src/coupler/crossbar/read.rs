@@ -104,28 +104,25 @@ impl<'a, T: Real> Part<'a, T> {
         self.tile.linear.add_product(self.port, &self.local, values, self.matrix(currents));
     }
 
-    /// Adds the currents of the values' squares and cubes; `gain` is that of each driven line, which the
-    /// matrices have in them once.
-    fn add_powers(
-        &self,
-        gain: impl Fn(usize) -> T,
-        voltages: &[T],
-        powered: &mut [T],
-        currents: &mut [T],
-    ) {
+    /// Adds the currents of the values' squares and cubes; `gains` are those of the driven lines, which
+    /// the matrices have in them once, or nothing where they are 1.
+    fn add_powers(&self, gains: &[T], voltages: &[T], powered: &mut [T], currents: &mut [T]) {
         let Some([square, cube]) = &self.tile.powers else { return };
-        let driven = voltages.len() / self.samples.max(1);
-        let gains: Vec<T> = (0..driven).map(gain).collect();
-        let lines = || gains.iter().cycle();
+        let amplify = |powered: &mut [T]| {
+            let samples = powered.chunks_exact_mut(gains.len().max(1));
+            samples.filter(|_| !gains.is_empty()).for_each(|sample| simd::multiply(sample, gains));
+        };
         // Driven from the other side, a cell's voltage has the other sign, and so has its current.
         let sign = if self.port == Port::Forward { T::one() } else { -T::one() };
-        for ((powered, v), gain) in powered.iter_mut().zip(voltages).zip(lines()) {
-            *powered = sign * *gain * *v * *v;
+        for (powered, v) in powered.iter_mut().zip(voltages) {
+            *powered = sign * *v * *v;
         }
+        amplify(powered);
         square.add_product(self.port, &self.local, self.driving(powered), self.matrix(currents));
-        for ((powered, v), gain) in powered.iter_mut().zip(voltages).zip(lines()) {
-            *powered = *gain * *gain * *v * *v * *v;
+        for (powered, v) in powered.iter_mut().zip(voltages) {
+            *powered = *v * *v * *v;
         }
+        (0..2).for_each(|_| amplify(powered));
         cube.add_product(self.port, &self.local, self.driving(powered), self.matrix(currents));
     }
 }
@@ -260,7 +257,7 @@ impl<T: Real> Crossbar<T> {
             let lines = circuit.driven(read.port.other());
             if lines.end <= read.wanted.start || read.wanted.end <= lines.start {
                 let how = (read.port, read.values.ncols(), seconds);
-                let _ = self.read_circuit(circuit, how, at_lines);
+                self.read_circuit(circuit, how, at_lines);
             }
         }
     }
@@ -309,8 +306,8 @@ impl<T: Real> Crossbar<T> {
         }
         if self.array.circuits.is_empty() {
             part.add_linear(buffers.voltages, &mut buffers.part[..length]);
-            let gain = |line| self.gain_of_driven(part.port, line);
-            part.add_powers(gain, buffers.voltages, buffers.powers, &mut buffers.part[..length]);
+            let gains = if part.port == Port::Forward { &[] } else { &self.array.gains[..] };
+            part.add_powers(gains, buffers.voltages, buffers.powers, &mut buffers.part[..length]);
         } else {
             self.add_circuits(part, at_lines, &mut buffers.part[..length]);
         }

@@ -7,6 +7,7 @@ use nalgebra::{DMatrix, Dyn};
 use super::chord::Chord;
 use super::dissection;
 use super::effects::CrossbarDevice;
+use super::hook::Path;
 use crate::Result;
 use crate::arithmetic::{Real, View};
 use crate::coupler::Port;
@@ -131,7 +132,9 @@ pub(super) fn behind_wires<T: Real>(
     device: &CrossbarDevice,
     cells: &[DMatrix<f64>; 2],
 ) -> Result<BehindWires<T>> {
-    let (shape, heated) = (cells[0].shape(), device.cost.counts_heat());
+    // Of cells that are not linear the circuits tell the heat.
+    let heated = device.cost.counts_heat() && device.follows(Path::StraightCurrents);
+    let shape = cells[0].shape();
     let side = |cells: &DMatrix<f64>| {
         let (mut effective, mut ends) = (cells.clone(), Vec::new());
         for (outputs, inputs) in device.tiles.of(shape) {
