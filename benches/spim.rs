@@ -55,7 +55,8 @@ fn dense_product_pair(bencher: Bencher) {
 
 /// A force by parameter shift on every node of 32 samples.
 fn force(bencher: Bencher, device: SpimDevice) {
-    let patterns = normals(NODES, PATTERNS).map(f64::signum);
+    let binary = device.patterns.values == PatternValues::Binary;
+    let patterns = normals(NODES, PATTERNS).map(if binary { f64::signum } else { f64::tanh });
     let spim = Spim::new(
         device.with(|device| {
             device.patterns.count = PATTERNS;
@@ -90,7 +91,7 @@ fn force_8_bit_phases_and_camera_noise_drawn_once(bencher: Bencher) {
     );
 }
 
-#[divan::bench(sample_count = 3)]
+#[divan::bench(sample_count = 20)]
 fn force_camera_noise_frame_by_frame(bencher: Bencher) {
     force(
         bencher,
@@ -102,7 +103,7 @@ fn force_camera_noise_frame_by_frame(bencher: Bencher) {
     );
 }
 
-#[divan::bench(sample_count = 3)]
+#[divan::bench(sample_count = 20)]
 fn force_8_bit_camera_with_noise(bencher: Bencher) {
     force(
         bencher,
@@ -114,18 +115,33 @@ fn force_8_bit_camera_with_noise(bencher: Bencher) {
     );
 }
 
-#[divan::bench(sample_count = 3)]
-fn force_effective_tier(bencher: Bencher) {
-    let pattern_values = PatternValues::Continuous;
+/// The effective tier with patterns of these values.
+fn force_by_effective_tier(bencher: Bencher, values: PatternValues, camera_bits: u32) {
     force(
         bencher,
         SpimDevice::default().with(|device| {
             device.quantisation.bits = 8;
             device.dead_zone.fill_factor = 0.93;
             device.tier = Some(Tier::Effective);
-            device.patterns.values = pattern_values;
+            device.patterns.values = values;
+            device.camera.bits = camera_bits;
         }),
     );
+}
+
+#[divan::bench]
+fn force_effective_tier_binary(bencher: Bencher) {
+    force_by_effective_tier(bencher, PatternValues::Binary, 0);
+}
+
+#[divan::bench(sample_count = 20)]
+fn force_effective_tier_continuous(bencher: Bencher) {
+    force_by_effective_tier(bencher, PatternValues::Continuous, 0);
+}
+
+#[divan::bench(sample_count = 20)]
+fn force_effective_tier_continuous_8_bit_camera(bencher: Bencher) {
+    force_by_effective_tier(bencher, PatternValues::Continuous, 8);
 }
 
 fn levels() -> Vec<u16> {

@@ -1,5 +1,7 @@
 //! How long to train, and with what optimiser: the table `[training]`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::range;
@@ -23,6 +25,10 @@ pub struct TrainingConfig {
     pub optimiser: OptimiserChoice,
     /// What trains binary parameters.
     pub bop: Bop,
+    /// Factors on the learning rates of parameters that learn faster or slower than the others, by their
+    /// names (`"0-1.weights"`) or the last parts of these (`weights`).
+    #[serde(deserialize_with = "range::positive_each", skip_serializing_if = "BTreeMap::is_empty")]
+    pub rates: BTreeMap<String, f64>,
 }
 
 impl Default for TrainingConfig {
@@ -33,6 +39,7 @@ impl Default for TrainingConfig {
             schedule: Constant::default().into(),
             optimiser: Sgd::default().into(),
             bop: Bop::default(),
+            rates: BTreeMap::new(),
         }
     }
 }

@@ -53,8 +53,8 @@ fn cards(budget: &Budget) -> String {
     let seeds = format!("{} seeds", budget.full.seeds);
     let ideal = format!("without any effect, {} seeds", budget.without_all.seeds);
     let mut cards = vec![
-        card("The device", &budget.score.shown(Some(budget.baseline)), &seeds),
-        card("Ideal", &budget.score.shown(budget.ideal), &ideal),
+        card("The device", &budget_table::counted(budget, Some(budget.baseline)), &seeds),
+        card("Ideal", &budget_table::counted(budget, budget.ideal), &ideal),
         card("All effects cost", &points(budget.sum.whole), "points"),
     ];
     if let Some(first) = budget.effects.first() {
@@ -72,7 +72,7 @@ fn chart(budget: &Budget, tornado: &str) -> String {
     let caption = format!(
         "What each effect costs in points of test {}, the one that moves the device most on top; lines are \
          intervals, cut at the rim.",
-        budget.score.title()
+        budget_table::metric(budget)
     );
     format!("<section>\n<h2>Budget</h2>\n{}{said}</section>\n", figure(tornado, &caption))
 }

@@ -2,7 +2,7 @@
 
 use super::format::{count, duration};
 use super::points::aligned;
-use super::quantity::digits;
+use super::quantity::{self, digits};
 use crate::study::budget::{Budget, Contrast, EffectCost, MachineCost, Pair, Tolerance};
 
 /// A table's heads and rows.
@@ -57,13 +57,24 @@ pub fn reads(budget: &Budget) -> &'static str {
     }
 }
 
+/// What is counted of the test samples: accuracy, or R2.
+pub fn metric(budget: &Budget) -> String {
+    let title = quantity::title(&budget.metric);
+    title.strip_prefix("Test ").map_or(title.clone(), str::to_owned)
+}
+
+/// A value of it.
+pub fn counted(budget: &Budget, value: Option<f64>) -> String {
+    value.map_or_else(|| "–".into(), |value| quantity::value(&budget.metric, value))
+}
+
 /// The effects, the one that matters most first.
 pub fn effects(budget: &Budget) -> Rows {
     let row = |effect: &EffectCost| {
         let away = &effect.machine_away;
         let differences = [effect.alone, effect.away, effect.doubled].map(points);
         let head = [effect.title.clone()].into_iter().chain(differences);
-        head.chain([budget.score.shown(away.score)])
+        head.chain([counted(budget, away.score)])
             .chain(costs(away))
             .chain([away.seeds.to_string()])
             .collect()
@@ -73,7 +84,7 @@ pub fn effects(budget: &Budget) -> Rows {
         [name.to_owned()]
             .into_iter()
             .chain(dashes)
-            .chain([budget.score.shown(machine.score)])
+            .chain([counted(budget, machine.score)])
             .chain(costs(machine))
             .chain([machine.seeds.to_string()])
             .collect()
@@ -85,7 +96,7 @@ pub fn effects(budget: &Budget) -> Rows {
             "alone loses",
             "without gains",
             "doubled loses",
-            &format!("{} without", budget.score.title()),
+            &format!("{} without", metric(budget)),
             "cosine",
             reads(budget),
             "lab time",

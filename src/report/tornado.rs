@@ -3,9 +3,10 @@
 use plotters::prelude::DrawingBackend;
 
 use super::axis::Axis;
+use super::budget_table::metric;
 use super::plot::{self, Area, LOOKS, Picture, Style};
 use crate::Result;
-use crate::study::budget::{Budget, Contrast, EffectCost, Score};
+use crate::study::budget::{Budget, Contrast, EffectCost};
 
 /// More effects than this are left to the table.
 const SHOWN: usize = 14;
@@ -18,7 +19,8 @@ const BAR: f64 = 0.26;
 pub struct Tornado {
     /// Name and bars of each effect, from the top down.
     rows: Vec<(String, [Option<Contrast>; 3])>,
-    score: Score,
+    /// What points are of.
+    metric: String,
 }
 
 impl Tornado {
@@ -28,7 +30,7 @@ impl Tornado {
             (effect.title.clone(), [effect.alone, effect.away, effect.doubled])
         };
         let rows = budget.effects.iter().take(SHOWN).map(row).collect();
-        Self { rows, score: budget.score }
+        Self { rows, metric: metric(budget) }
     }
 
     fn axis(&self) -> Axis {
@@ -44,7 +46,7 @@ impl Tornado {
             })
         };
         let (low, high) = (ends().fold(0.0, f64::min), ends().fold(0.0, f64::max));
-        Axis::linear(&format!("Points of test {}", self.score.title()), low, high)
+        Axis::linear(&format!("Points of test {}", self.metric), low, high)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The training loop.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -82,6 +83,15 @@ impl<T: Real> Trainer<T> {
         plan: Plan,
     ) -> Result<Self> {
         Self::with_binary(system, rule, [optimiser, Box::new(Bop::default())], data, plan)
+    }
+
+    /// The same with learning rates multiplied by `factors`: [`Descent::scale_rates`].
+    ///
+    /// # Errors
+    /// When no parameter that is trained has a name.
+    pub fn with_rates(mut self, factors: &BTreeMap<String, f64>) -> Result<Self> {
+        self.descent.scale_rates(factors)?;
+        Ok(self)
     }
 
     /// [`new`](Self::new) with two optimisers: of real parameters, and of binary ones.

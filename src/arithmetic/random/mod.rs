@@ -55,6 +55,12 @@ impl Key {
     pub fn add_normals<T: Real>(self, values: &mut [T], deviation: T) {
         T::add_normals(values, deviation, self.0);
     }
+
+    /// The same in double precision, the deviates themselves in single precision: those of an f32, and
+    /// as fast.
+    pub fn add_single_normals(self, values: &mut [f64], deviation: f64) {
+        normal::add_f32_to_f64(values, deviation, self.0);
+    }
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea & Flood 2014): every input bit reaches every output

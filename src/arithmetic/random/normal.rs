@@ -40,6 +40,16 @@ vectorised! {
             }
         }
     }
+
+    /// The same deviates, added to values in double precision.
+    pub(crate) fn add_f32_to_f64(values: &mut [f64], deviation: f64, key: u64) {
+        for (index, chunk) in values.chunks_mut(BLOCK).enumerate() {
+            let deviates = block(key, index);
+            for (value, deviate) in chunk.iter_mut().zip(deviates.as_flattened()) {
+                *value = deviation.mul_add(f64::from(*deviate), *value);
+            }
+        }
+    }
 }
 
 /// Adds `deviation` times the deviates of `key`, in order, to `values`.
@@ -225,6 +235,15 @@ mod tests {
         assert!(correlation(&first, &second).abs() < error, "neighbouring keys");
         for distance in [1, 2, 16, 32, 48, 64] {
             assert!(correlation(&first, &first[distance..]).abs() < error, "distance {distance}");
+        }
+    }
+
+    #[test]
+    fn values_in_double_precision_get_the_same_deviates() {
+        let mut values = vec![1.0; 3 * BLOCK + 5];
+        add_f32_to_f64(&mut values, 0.25, 7);
+        for (value, deviate) in values.iter().zip(deviates(7, values.len())) {
+            assert!((value - 1.0 - 0.25 * deviate).abs() < 1e-15);
         }
     }
 

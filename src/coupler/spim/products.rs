@@ -39,7 +39,7 @@ impl<T: Real> Products<T> {
     }
 
     /// Adds the overlaps of each pattern with the `fields` of the nodes that are driven, nodes x
-    /// samples, to `overlaps`, K x samples.
+    /// samples, to `overlaps`, K x samples; or nodes x parts of samples, those of one side by side.
     ///
     /// Those of nodes that are held are found once a settling.
     pub fn add_overlaps(&self, read: &Read<T>, fields: View<T>, mut overlaps: ViewMut<T>) {
@@ -53,20 +53,19 @@ impl<T: Real> Products<T> {
             return add(0..nodes, overlaps);
         };
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = overlaps.nrows();
-        if found.is_empty() {
+        let (count, samples) = (overlaps.nrows(), read.streams.samples);
+        let (first, parts) = (found.is_empty(), overlaps.ncols() / samples.len().max(1));
+        if first {
             add(0..ports, overlaps.as_view_mut());
             found.resize(overlaps.len(), T::zero());
-            for (sample, overlaps) in read.streams.samples.iter().zip(overlaps.column_iter()) {
-                let at = (sample - first_sample) * count;
-                found[at..at + count].copy_from_slice(overlaps.as_slice());
-            }
-        } else {
-            for (sample, mut overlaps) in
-                read.streams.samples.iter().zip(overlaps.column_iter_mut())
-            {
-                let at = (sample - first_sample) * count;
-                overlaps.as_mut_slice().copy_from_slice(&found[at..at + count]);
+        }
+        for (column, mut overlaps) in overlaps.column_iter_mut().enumerate() {
+            let place = (samples[column / parts] - first_sample) * parts + column % parts;
+            let found = &mut found[place * count..(place + 1) * count];
+            if first {
+                found.copy_from_slice(overlaps.as_slice());
+            } else {
+                overlaps.as_mut_slice().copy_from_slice(found);
             }
         }
         add(ports..nodes, overlaps);

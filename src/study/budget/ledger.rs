@@ -156,12 +156,12 @@ impl<'a> Ledger<'a> {
 
     /// What is counted of a run, if it has it.
     pub fn score(&self, factors: &Factors, replicate: u64) -> Option<f64> {
-        self.value(factors, replicate, self.key())
+        self.value(factors, replicate, self.metric())
     }
 
     /// The name of what is counted.
-    pub fn key(&self) -> &'static str {
-        self.subject.score().key()
+    pub fn metric(&self) -> &'static str {
+        self.subject.metric()
     }
 
     /// A result of a run, if it has one.

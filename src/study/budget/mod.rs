@@ -33,7 +33,6 @@ mod options;
 mod outcome;
 mod plan;
 mod ranking;
-mod score;
 mod subject;
 mod tolerance;
 
@@ -43,6 +42,5 @@ pub use ledger::Conduct;
 pub use options::Options;
 pub use outcome::{Budget, Costs, EffectCost, MachineCost, Pair, Sum};
 pub use plan::{budget, first_runs};
-pub use score::Score;
 pub use subject::{ExperimentSubject, Imperfection, Subject};
 pub use tolerance::Tolerance;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ledger::{Factors, Ledger};
 use super::machines::{Machines, State, differences, gain};
 use super::ranking::{interaction, order};
-use super::{Contrast, Options, Score, Subject, Tolerance};
+use super::{Contrast, Options, Subject, Tolerance};
 use crate::arithmetic::{Span, Statistics};
 use crate::study::Outcome;
 use crate::study::table::as_text;
@@ -13,8 +13,8 @@ use crate::study::table::as_text;
 /// An error budget. Scores and their differences are parts of 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
-    /// What is counted.
-    pub score: Score,
+    /// The result that is counted, one of [`MEASURES`](crate::study::MEASURES).
+    pub metric: String,
     /// The score of the device as it is, the mean over its seeds.
     pub baseline: f64,
     /// The score without any effect.
@@ -173,7 +173,7 @@ fn machine_cost(ledger: &Ledger, machine: &Result<Factors, String>, seeds: u64) 
         seeds: outcomes.len(),
         failed: errors.clone().count(),
         error: errors.clone().next(),
-        score: mean(ledger.key()),
+        score: mean(ledger.metric()),
         costs,
     }
 }
@@ -219,7 +219,7 @@ pub(super) fn outcome(
     let without_all = machine_cost(ledger, &Ok(machines.ideal.clone()), seeds);
     let tolerances = order.iter().filter_map(|effect| tolerances.get(*effect).cloned()).collect();
     Budget {
-        score: subject.score(),
+        metric: subject.metric().to_owned(),
         baseline: full.score.unwrap_or(f64::NAN),
         ideal: without_all.score,
         full,

@@ -56,7 +56,7 @@ pub fn budget(
     if (0..seeds).all(|replicate| ledger.score(&machines.full, replicate).is_none()) {
         let error = match ledger.outcome(&machines.full, 0) {
             Some(crate::study::Outcome::Error(error)) => error.clone(),
-            _ => format!("it has no result {}", subject.score().key()),
+            _ => format!("it has no result {}", subject.metric()),
         };
         return Err(Error::Machine(format!("the device as it is failed on every seed: {error}")));
     }

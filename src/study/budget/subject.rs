@@ -5,14 +5,13 @@ use std::collections::HashMap;
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use super::Score;
 use crate::data::{Dataset, Task};
 use crate::experiment::{EffectOn, Experiment, NamedFiles, in_precision};
 use crate::file::hexadecimal;
 use crate::stop::Stop;
 use crate::study::gradient::judge_experiment;
 use crate::study::procedure::{Results, train};
-use crate::study::{GradientConfig, run};
+use crate::study::{GradientConfig, Procedure, run};
 use crate::{Error, Result};
 
 /// An imperfection of a machine.
@@ -38,12 +37,12 @@ pub trait Subject: Sync {
     /// Why there is no such machine.
     fn identity(&self, factors: &[f64], replicate: u64) -> Result<String>;
 
-    /// Which of the results of a run is counted.
-    fn score(&self) -> Score {
-        Score::Accuracy
+    /// Which of the results of a run is counted; a point is a hundredth of it.
+    fn metric(&self) -> &'static str {
+        Procedure::InLoop.metric(Task::Classification)
     }
 
-    /// Named results of such a run, that of [`score`](Self::score) among them. It says the same whenever
+    /// Named results of such a run, that of [`metric`](Self::metric) among them. It says the same whenever
     /// it is asked.
     ///
     /// # Errors
@@ -156,11 +155,8 @@ impl Subject for ExperimentSubject {
         Ok(hexadecimal(&hash.finalize())[..run::IDENTITY].to_owned())
     }
 
-    fn score(&self) -> Score {
-        match self.experiment.data.task {
-            Task::Classification => Score::Accuracy,
-            Task::Regression => Score::R2,
-        }
+    fn metric(&self) -> &'static str {
+        Procedure::InLoop.metric(self.experiment.data.task)
     }
 
     fn run(&self, factors: &[f64], replicate: u64) -> Result<Results> {

@@ -1,5 +1,6 @@
 //! Descent: all parameters, one step after another.
 
+use std::collections::BTreeMap;
 use std::slice::ChunksMut;
 
 use nalgebra::DMatrix;
@@ -28,6 +29,8 @@ pub struct Descent<T: Real> {
 struct Trained<T: Real> {
     name: String,
     domain: Domain<T>,
+    /// What its learning rate is multiplied by.
+    rate: f64,
     moments: Vec<(&'static str, DMatrix<T>)>,
 }
 
@@ -49,11 +52,39 @@ impl<T: Real> Descent<T> {
             Trained {
                 name: parameter.name.clone(),
                 domain: parameter.domain,
+                rate: 1.0,
                 moments: moments.collect(),
             }
         };
         let trained = parameters.iter().map(trained).collect();
         Self { real, binary, trained, steps: 0 }
+    }
+
+    /// Multiplies learning rates by `factors`, by the name of a parameter (`0-1.weights`) or by its last
+    /// part (`weights`), of all that have it.
+    ///
+    /// # Errors
+    /// When no parameter that is trained has a name.
+    pub fn scale_rates(&mut self, factors: &BTreeMap<String, f64>) -> Result<()> {
+        for (name, factor) in factors {
+            let mut found = false;
+            for trained in self.trained.iter_mut().filter(|t| !matches!(t.domain, Domain::Fixed)) {
+                let last = trained.name.rsplit('.').next();
+                if trained.name == *name || last == Some(name) {
+                    (trained.rate, found) = (trained.rate * factor, true);
+                }
+            }
+            if !found {
+                let trained = self.trained.iter().filter(|t| !matches!(t.domain, Domain::Fixed));
+                let names: Vec<_> = trained.map(|trained| trained.name.as_str()).collect();
+                return Err(Error::input(format!(
+                    "training.rates: {name} is not trained: expected a name, or the last part of one, \
+                     of {}",
+                    names.join(", ")
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// One step down `gradient`, of the parameters this was made for; `rate_factor` scales the
@@ -78,6 +109,7 @@ impl<T: Real> Descent<T> {
                 Domain::Binary => self.binary.as_ref(),
                 Domain::Real | Domain::Interval(..) => self.real.as_ref(),
             };
+            let step = Step { rate_factor: rate_factor * trained.rate, ..step };
             if !trained.step(optimiser, &step, parameter, values, gradient) {
                 diverged = diverged.or(Some(&trained.name));
             }
@@ -226,6 +258,25 @@ mod tests {
         let within = Domain::Interval(-1.0, 1.0);
         assert_eq!(run(sgd, within, [0.5, -0.5], &[[-9.0, 0.1]]), [1.0, -0.6]);
         assert_eq!(run(sgd, Domain::Fixed, [0.5, -0.5], &[[-9.0, 0.1]]), [0.5, -0.5]);
+    }
+
+    #[test]
+    fn rates_are_those_of_a_name_and_of_its_last_part() {
+        let sgd = Sgd { rate: 1.0, momentum: 0.0, l2: 0.0 };
+        let names = ["0-1.weights", "1-2.weights", "bias"];
+        let mut values = names.map(|_| DMatrix::zeros(1, 1));
+        let parameters = names.map(|name| Parameter::new(name, DMatrix::zeros(1, 1), Domain::Real));
+        let mut descent = Descent::new(Box::new(sgd), Box::new(Bop::default()), &parameters);
+        let rates = [("weights", 0.5), ("1-2.weights", 0.25), ("bias", 3.0)];
+        descent.scale_rates(&rates.map(|(name, rate)| (name.into(), rate)).into()).unwrap();
+        let gradient = names.map(|_| DMatrix::from_element(1, 1, -1.0)).to_vec();
+        descent.step(&mut values, &gradient.into(), 2.0).unwrap();
+        assert_eq!(values.map(|value: DMatrix<f64>| value[0]), [1.0, 0.25, 6.0]);
+        let error = descent.scale_rates(&[("biases".into(), 1.0)].into()).unwrap_err().to_string();
+        assert!(
+            error.contains("training.rates: biases") && error.contains("0-1.weights"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -145,13 +145,6 @@ pub struct Detector {
 }
 
 vectorised! {
-    /// Adds deviates of this deviation.
-    fn add_scaled(intensities: &mut [f64], deviation: f64, deviates: &[f32]) {
-        for (intensity, deviate) in intensities.iter_mut().zip(deviates) {
-            *intensity += deviation * f64::from(*deviate);
-        }
-    }
-
     fn count_from<T: Real>(seen: &[T], limit: T) -> usize {
         seen.iter().map(|seen| usize::from(*seen >= limit)).sum()
     }
@@ -231,27 +224,22 @@ impl Detector {
         self.code_all(intensities)
     }
 
-    /// Replaces `intensities` by what a frame of each reports, the deviates of the read noise in
-    /// single precision; `deviates` is room for as many numbers. Returns how many are at the limit.
-    pub fn take_frames(&self, intensities: &mut [f64], deviates: &mut [f32], key: Key) -> u64 {
+    /// The same, the deviates of the read noise in single precision.
+    pub fn take_frames(&self, intensities: &mut [f64], key: Key) -> u64 {
         debug_assert!(self.takes_all_at_once());
         if self.noise > 0.0 {
-            deviates.fill(0.0);
-            key.add_normals(deviates, 1.0);
-            add_scaled(intensities, self.noise, deviates);
+            key.add_single_normals(intensities, self.noise);
         }
         self.code_all(intensities)
     }
 
     /// Rounds `intensities` to codes; returns how many are at the limit.
     fn code_all<T: Real>(&self, intensities: &mut [T]) -> u64 {
-        if let Some((step, per_step)) = self.step {
-            round_to_codes(intensities, T::of(self.full_scale), [T::of(step), T::of(per_step)]);
-        }
-        let limit = self.limit().map(T::of);
+        let (Some((step, per_step)), Some(limit)) = (self.step, self.limit()) else { return 0 };
+        round_to_codes(intensities, T::of(self.full_scale), [step, per_step].map(T::of));
         // Codes are not negative, and mostly none is at the limit.
-        let limit = limit.filter(|limit| simd::largest(intensities) >= *limit);
-        limit.map_or(0, |limit| count_from(intensities, limit) as u64)
+        let limit = T::of(limit);
+        if simd::largest(intensities) < limit { 0 } else { count_from(intensities, limit) as u64 }
     }
 
     /// Whether the region is a single pixel.

@@ -34,6 +34,8 @@ const BORDER_ENTRIES: usize = 129;
 const BORDER_BITS: u32 = 8;
 /// Levels up to which the response is tabulated.
 const TABLE_BITS: u32 = 12;
+/// Imaginary parts that are rounding errors, as parts of the largest field.
+const ROUNDING: f64 = 1e-13;
 /// Entries up to which it is tabulated node by node.
 const NODE_ENTRIES: usize = 1 << 20;
 
@@ -86,6 +88,8 @@ pub struct Effective {
     /// The field of each macro-pixel by entry of the levels, entries x macro-pixels by column; empty
     /// where that would be too many.
     of_nodes: Vec<(Field, Field)>,
+    /// Whether those, and what no node controls, are real.
+    is_real: bool,
     /// The light on the colours of each macro-pixel: of the nodes, then of the reference.
     light: Vec<[Field; 2]>,
     /// Light that no node controls: dead zones and the panel beyond the block; and its derivative
@@ -130,6 +134,7 @@ impl Effective {
             kinds: kinds(optics),
             table: Vec::new(),
             of_nodes: Vec::new(),
+            is_real: false,
             light: optics.light_on_colours(region),
             leak: Default::default(),
             power: optics.pixel.envelope(0.0).norm().powi(4)
@@ -163,10 +168,24 @@ impl Effective {
             effective.of_nodes = (0..nodes * entries)
                 .map(|at| effective.lit(at / entries, effective.table[at % entries]))
                 .collect();
+            effective.drop_rounding();
         }
         effective.borders =
             optics.fringing.as_ref().map(|fringing| Borders::new(&effective, optics, fringing));
         effective
+    }
+
+    /// Makes all fields real whose imaginary parts are nothing but rounding errors, as those of two
+    /// colours are that mirror each other in equal light.
+    fn drop_rounding(&mut self) {
+        let is_real = |field: &Field, of: f64| field.im.abs() <= ROUNDING * of;
+        let largest = self.of_nodes.iter().map(|(field, _)| field.norm()).fold(0.0, f64::max);
+        self.is_real = is_real(&self.leak.0, self.leak.0.norm().max(largest))
+            && self.of_nodes.iter().all(|(field, _)| is_real(field, largest));
+        if self.is_real {
+            self.leak.0.im = 0.0;
+            self.of_nodes.iter_mut().for_each(|(field, _)| field.im = 0.0);
+        }
     }
 
     /// The phases of the two colours at an entry of the levels.
@@ -218,24 +237,33 @@ impl Effective {
         !self.of_nodes.is_empty() && self.borders.is_none()
     }
 
+    /// Whether [`fields`](Self::fields) and [`leak`](Self::leak) are real.
+    pub fn is_real(&self) -> bool {
+        self.is_real
+    }
+
     /// The field of all that shows no node.
     pub fn leak(&self) -> Field {
         self.leak.0
     }
 
-    /// [`node`](Self::node) for many `values`, which become the real parts, and without derivatives;
-    /// `entries` is room for as many numbers.
+    /// [`node`](Self::node) for `value` times each of `factors`, without derivatives; `imaginary` stays
+    /// as it is where fields are real. `entries` is room for as many numbers.
     pub fn fields(
         &self,
         node: usize,
-        values: &mut [f64],
-        imaginary: &mut [f64],
+        (factors, value): (&[f64], f64),
+        [real, imaginary]: [&mut [f64]; 2],
         entries: &mut [u32],
     ) {
         debug_assert!(self.is_tabulated());
-        self.levels.entries_of(values, entries);
+        self.levels.entries_of(factors, value, entries);
         let count = self.table.len();
-        look_up(&self.of_nodes[node * count..(node + 1) * count], entries, values, imaginary);
+        let table = &self.of_nodes[node * count..(node + 1) * count];
+        look_up_real(table, entries, real);
+        if !self.is_real {
+            look_up_imaginary(table, entries, imaginary);
+        }
     }
 
     /// What the light on node `node` makes of colours.
@@ -329,12 +357,19 @@ impl Effective {
 }
 
 vectorised! {
-    /// Fields at `entries` of a table.
-    fn look_up(table: &[(Field, Field)], entries: &[u32], real: &mut [f64], imaginary: &mut [f64]) {
-        for ((entry, real), imaginary) in entries.iter().zip(real).zip(imaginary) {
-            let (field, _) = table[*entry as usize];
-            *real = field.re;
-            *imaginary = field.im;
+    /// The real parts of fields at `entries` of a table; beyond its end of the last one.
+    fn look_up_real(table: &[(Field, Field)], entries: &[u32], numbers: &mut [f64]) {
+        let Some(last) = table.len().checked_sub(1) else { return };
+        for (entry, number) in entries.iter().zip(numbers) {
+            *number = table[(*entry as usize).min(last)].0.re;
+        }
+    }
+
+    /// The imaginary parts.
+    fn look_up_imaginary(table: &[(Field, Field)], entries: &[u32], numbers: &mut [f64]) {
+        let Some(last) = table.len().checked_sub(1) else { return };
+        for (entry, number) in entries.iter().zip(numbers) {
+            *number = table[(*entry as usize).min(last)].0.im;
         }
     }
 }

@@ -8,6 +8,7 @@
 use num_complex::Complex;
 
 use crate::arithmetic::random::Stream;
+use crate::arithmetic::simd;
 use crate::coupler::spim::optics::{Optic, Path, Shot, Sight};
 
 /// A field and its derivative by a relative change of all phases.
@@ -45,6 +46,14 @@ pub struct Bare {
     pub per_square: f64,
     /// Whether noise is drawn once for many frames.
     pub once: bool,
+}
+
+impl Bare {
+    /// The standard deviation of a sum of differences of two frames with these `weights`, whose noise
+    /// is drawn once and has this `deviation` in each.
+    pub fn deviation_once(&self, deviation: f64, weights: &[f64]) -> f64 {
+        if self.once { deviation * (2.0 * simd::sum_of_squares(weights)).sqrt() } else { 0.0 }
+    }
 }
 
 impl<'a> Exposure<'a> {

@@ -11,6 +11,7 @@
 //! the two mirror each other, g(-phi) = 2^b - g(phi), halves too: the mean field stays real.
 
 use std::collections::BTreeMap;
+use std::f32::consts::FRAC_PI_2;
 use std::f64::consts::{PI, TAU};
 
 use crate::arithmetic::simd::vectorised;
@@ -144,20 +145,12 @@ impl Levels {
         entry
     }
 
-    /// [`entry`](Self::entry) of each of `values`.
-    pub fn entries_of(&self, values: &[f64], entries: &mut [u32]) {
-        if !self.are_even() || self.is_exact() {
-            for (entry, value) in entries.iter_mut().zip(values) {
-                *entry = self.entry(*value) as u32;
-            }
-            return;
-        }
-        if even_entries(entries, values, self.bounds.len() as u32 - 2) {
-            for (entry, value) in entries.iter_mut().zip(values) {
-                let at = *entry as usize;
-                let (upper, lower) = (self.bounds[at], self.bounds[at + 1]);
-                *entry = *entry + u32::from(*value <= lower) - u32::from(*value > upper);
-            }
+    /// [`entry`](Self::entry) of `value` times each of `factors`.
+    pub fn entries_of(&self, factors: &[f64], value: f64, entries: &mut [u32]) {
+        let even = self.are_even() && !self.is_exact();
+        let done = if even { even_entries(entries, factors, value, &self.bounds) } else { 0 };
+        for (entry, factor) in entries[done..].iter_mut().zip(&factors[done..]) {
+            *entry = self.entry(*factor * value) as u32;
         }
     }
 
@@ -212,32 +205,86 @@ impl Levels {
     }
 }
 
+/// Entries that are worked out side by side.
+const SIDE_BY_SIDE: usize = 16;
+/// An angle (radians) that no error of [`even_entries`]'s angles reaches.
+const ANGLE_ERROR: f32 = 1e-6;
+
 vectorised! {
-    /// The entries of evenly spaced levels that `values` ask for, from 0 to `last`, by a polynomial of
-    /// the angle (Abramowitz & Stegun 4.4.46, within 2e-8); whether any may be one off.
-    fn even_entries(entries: &mut [u32], values: &[f64], last: u32) -> bool {
-        const SERIES: [f64; 8] = [
-            -0.001_262_491_1, 0.006_670_090_1, -0.017_088_125_6, 0.030_891_881_0,
-            -0.050_174_304_6, 0.088_978_987_4, -0.214_598_801_6, 1.570_796_305_0,
-        ];
-        let per_radian = f64::from(last) / PI;
-        let certain = 0.5 - 5e-8 * per_radian;
-        const ROUNDER: f64 = (3u64 << 51) as f64;
-        let mut doubtful = 0;
-        for (entry, value) in entries.iter_mut().zip(values) {
-            let raised = if *value < -1.0 { -1.0 } else { *value };
-            let value = if raised > 1.0 { 1.0 } else { raised };
-            let size = value.abs();
-            let series = SERIES.into_iter().fold(0.0f64, |sum, term| sum.mul_add(size, term));
-            let angle = (1.0 - size).sqrt() * series;
-            let place = (if value < 0.0 { PI - angle } else { angle }) * per_radian;
-            // Sums with this number are whole, and end on the whole number's bits.
-            let whole = place + ROUNDER;
-            doubtful |= u64::from((place - (whole - ROUNDER)).abs() > certain);
-            let guess = whole.to_bits() as u32;
-            *entry = if guess < last { guess } else { last };
+    /// The entries of evenly spaced levels that `value` times each of `factors` asks for, between
+    /// `bounds`; of all but the last few, says of how many. By a polynomial of the angle in single
+    /// precision (Abramowitz & Stegun 4.4.46); where one of those side by side is too near to a
+    /// bound for that, all are compared with the bounds.
+    fn even_entries(entries: &mut [u32], factors: &[f64], value: f64, bounds: &[f64]) -> usize {
+        let last = bounds.len() as u32 - 2;
+        let certain = 0.5 - ANGLE_ERROR * (last as f32 / PI as f32);
+        let (entries, _) = entries.as_chunks_mut::<SIDE_BY_SIDE>();
+        let (factors, _) = factors.as_chunks::<SIDE_BY_SIDE>();
+        for (entries, factors) in entries.iter_mut().zip(factors) {
+            if guess_entries(entries, factors, value, last, certain) {
+                compare_entries(entries, factors, value, bounds);
+            }
         }
-        doubtful != 0
+        entries.len().min(factors.len()) * SIDE_BY_SIDE
+    }
+}
+
+/// Guesses entries from 0 to `last`; whether any may be one off.
+#[inline(always)]
+fn guess_entries(
+    entries: &mut [u32; SIDE_BY_SIDE],
+    factors: &[f64; SIDE_BY_SIDE],
+    value: f64,
+    last: u32,
+    certain: f32,
+) -> bool {
+    const SERIES: [f32; 8] = [
+        -0.001_262_491,
+        0.006_670_09,
+        -0.017_088_126,
+        0.030_891_88,
+        -0.050_174_303,
+        0.088_978_99,
+        -0.214_598_8,
+        FRAC_PI_2,
+    ];
+    const ROUNDER: f32 = (3u32 << 22) as f32;
+    let per_radian = last as f32 / PI as f32;
+    let (mut sizes, mut missing) = ([0.0; SIDE_BY_SIDE], [0.0; SIDE_BY_SIDE]);
+    let mut asked_for = [0.0; SIDE_BY_SIDE];
+    for (lane, factor) in factors.iter().enumerate() {
+        let asked = *factor * value;
+        let size = if asked.abs() < 1.0 { asked.abs() } else { 1.0 };
+        // Subtracted in double precision: all digits of small angles.
+        (sizes[lane], missing[lane]) = (size as f32, (1.0 - size) as f32);
+        asked_for[lane] = asked as f32;
+    }
+    let mut doubtful = 0;
+    for (lane, entry) in entries.iter_mut().enumerate() {
+        let series = SERIES.into_iter().fold(0.0f32, |sum, term| sum.mul_add(sizes[lane], term));
+        let angle = missing[lane].sqrt() * series;
+        let place = (if asked_for[lane] < 0.0 { PI as f32 - angle } else { angle }) * per_radian;
+        // Sums with this number are whole, and end on the whole number's bits.
+        let whole = place + ROUNDER;
+        doubtful |= u32::from((place - (whole - ROUNDER)).abs() > certain);
+        let guess = whole.to_bits().wrapping_sub(ROUNDER.to_bits());
+        *entry = if guess < last { guess } else { last };
+    }
+    doubtful != 0
+}
+
+/// Moves entries that are one off by the `bounds` between which they are asked for.
+#[inline(always)]
+fn compare_entries(
+    entries: &mut [u32; SIDE_BY_SIDE],
+    factors: &[f64; SIDE_BY_SIDE],
+    value: f64,
+    bounds: &[f64],
+) {
+    for (entry, factor) in entries.iter_mut().zip(factors) {
+        let (asked, at) = (*factor * value, *entry as usize);
+        let (upper, lower) = (bounds[at], bounds[at + 1]);
+        *entry = *entry + u32::from(asked <= lower) - u32::from(asked > upper);
     }
 }
 
@@ -278,10 +325,13 @@ mod tests {
             let near = thresholds.iter().flat_map(|t| [*t, t.next_up(), t.next_down()]);
             let within = (-1200..=1200).map(|i| f64::from(i) / 1000.0);
             let values: Vec<f64> = near.chain(within).chain([-1.0, 1.0, 0.0, -0.0]).collect();
-            let mut entries = vec![0; values.len()];
-            levels.entries_of(&values, &mut entries);
-            for (value, entry) in values.iter().zip(&entries) {
-                assert_eq!(levels.entry(*value), *entry as usize, "{bits} bits, {value}");
+            for factor in [1.0, -0.7, 0.013, 1.4] {
+                let mut entries = vec![0; values.len()];
+                levels.entries_of(&values, factor, &mut entries);
+                for (value, entry) in values.iter().zip(&entries) {
+                    let expected = levels.entry(*value * factor);
+                    assert_eq!(expected, *entry as usize, "{bits} bits, {value} times {factor}");
+                }
             }
         }
     }

@@ -39,27 +39,27 @@ impl Light {
     /// What [`fields`](Self::fields) gives; none where it cannot be asked, because what a macro-pixel
     /// sends depends on its neighbours or is not tabulated.
     pub fn shown(&self) -> Option<Shown> {
-        match self {
-            Self::Analytic(_) => Some(Shown::Real),
-            Self::Effective(aperture) => {
-                aperture.effective.is_tabulated().then_some(Shown::Complex)
-            }
-        }
+        let Self::Effective(aperture) = self else { return Some(Shown::Real) };
+        let effective = &aperture.effective;
+        let shown = if effective.is_real() { Shown::Real } else { Shown::Complex };
+        effective.is_tabulated().then_some(shown)
     }
 
-    /// Replaces the `values` that node `node` is asked to show by the real parts of its fields, and
-    /// `imaginary` by the imaginary ones where there are any; `entries` is room for as many numbers.
+    /// Replaces `real` and, where there are any, `imaginary` parts by those of the fields of node `node`
+    /// that is asked to show `value` through each of its `patterns`; `entries` is room for as many
+    /// numbers.
     pub fn fields(
         &self,
         node: usize,
-        values: &mut [f64],
-        imaginary: &mut [f64],
+        (patterns, value): (&[f64], f64),
+        [real, imaginary]: [&mut [f64]; 2],
         entries: &mut [u32],
     ) {
+        let shown = (patterns, self.corrected(node, value));
         match self {
-            Self::Analytic(gauge) => gauge.fields(values, entries),
+            Self::Analytic(gauge) => gauge.fields(shown.0, shown.1, real, entries),
             Self::Effective(aperture) => {
-                aperture.effective.fields(node, values, imaginary, entries)
+                aperture.effective.fields(node, shown, [real, imaginary], entries)
             }
         }
     }

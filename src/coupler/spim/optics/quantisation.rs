@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Optics;
 use super::levels::Levels;
 use crate::Result;
-use crate::arithmetic::simd::{self, vectorised};
+use crate::arithmetic::simd::vectorised;
 use crate::coupler::Effect;
 use crate::coupler::quantiser::{fewer_bits, rounding_error};
 use crate::coupler::spim::SpimDevice;
@@ -100,20 +100,30 @@ impl Gauge {
 }
 
 impl Gauge {
-    /// [`field`](Self::field) for many `values`, which become the fields; `entries` is room for as
-    /// many numbers.
-    pub fn fields(&self, values: &mut [f64], entries: &mut [u32]) {
-        let Some((levels, fields)) = &self.levels else { return simd::clamp(values, -1.0, 1.0) };
-        levels.entries_of(values, entries);
-        look_up(fields, entries, values);
+    /// [`field`](Self::field) of `value` times each of `factors`; `entries` is room for as many
+    /// numbers.
+    pub fn fields(&self, factors: &[f64], value: f64, fields: &mut [f64], entries: &mut [u32]) {
+        let Some((levels, table)) = &self.levels else { return clipped(factors, value, fields) };
+        levels.entries_of(factors, value, entries);
+        look_up(table, entries, fields);
     }
 }
 
 vectorised! {
-    /// Numbers at `entries` of a table.
+    /// `value` times each of `factors`, moved into [-1, 1].
+    fn clipped(factors: &[f64], value: f64, fields: &mut [f64]) {
+        for (field, factor) in fields.iter_mut().zip(factors) {
+            let asked = *factor * value;
+            let raised = if asked < -1.0 { -1.0 } else { asked };
+            *field = if raised > 1.0 { 1.0 } else { raised };
+        }
+    }
+
+    /// Numbers at `entries` of a table; beyond its end the last one.
     fn look_up(table: &[f64], entries: &[u32], numbers: &mut [f64]) {
+        let Some(last) = table.len().checked_sub(1) else { return };
         for (entry, number) in entries.iter().zip(numbers) {
-            *number = table[*entry as usize];
+            *number = table[(*entry as usize).min(last)];
         }
     }
 }

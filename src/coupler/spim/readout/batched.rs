@@ -5,8 +5,8 @@
 //! [`super::frames`], and without noise so are their readings; deviates of frames are drawn by node
 //! and not one after another.
 
-use super::frames::{Wanted, weights};
-use super::{Readout, missing_share};
+use super::frames::{Pair, Wanted, weights};
+use super::{Readout, missing_share, signs};
 use crate::arithmetic::simd::{self, vectorised};
 use crate::arithmetic::{Real, ViewMut};
 use crate::coupler::Read;
@@ -28,7 +28,12 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, currents: &mut ViewM
     let Some((bare, shown)) = exposure.bare().zip(side.light.shown()).filter(|_| possible) else {
         return false;
     };
-    Batch::new(spim, read, shown, bare).read(readout, currents);
+    let as_it_arrives = bare.once || side.detector.is_exact();
+    if as_it_arrives && device.patterns.are_signs() {
+        signs::read(spim, read, shown, bare, currents);
+    } else {
+        Batch::new(spim, read, shown, bare).read(readout, currents);
+    }
     true
 }
 
@@ -47,6 +52,24 @@ struct Batch<'a, 'b, T: Real> {
     signs: bool,
 }
 
+/// A wanted node among all that is shown for one sample.
+struct Moved<'a> {
+    node: usize,
+    pair: Pair,
+    /// K of the patterns.
+    patterns: &'a [f64],
+    /// The zero orders of the patterns, real and imaginary parts.
+    orders: [&'a [f64]; 2],
+    /// What the node has in them, where patterns are not +-1.
+    own: [&'a [f64]; 2],
+    /// What it has in them through patterns of 1 and of -1, where they are: real parts, and imaginary
+    /// ones.
+    signs: Both,
+}
+
+/// Real and imaginary parts of the fields of a node through patterns of 1 and of -1.
+type Both = [[f64; 2]; 2];
+
 impl<'a, 'b, T: Real> Batch<'a, 'b, T> {
     fn new(spim: &'a Spim<T>, read: &'a Read<'b, T>, shown: Shown, bare: Bare) -> Self {
         Self {
@@ -63,94 +86,157 @@ impl<'a, 'b, T: Real> Batch<'a, 'b, T> {
 
     fn read(&self, readout: &dyn Readout, currents: &mut ViewMut<T>) {
         let (spim, read) = (self.spim, self.read);
-        let count = self.weights.len();
-        let (dimming, nodes) = (readout.dimming(), read.values.nrows());
+        let (count, nodes) = (self.weights.len(), read.values.nrows());
+        let detector = &spim.sides[read.port.index()].detector;
+        let as_it_arrives = self.bare.once || detector.is_exact();
+        let deviation = self.bare.deviation_once(detector.deviation(), &self.weights);
         let missing = missing_share(spim);
-        let mut own = Fields::new(nodes * count);
+        let mut own = Fields::new(if self.signs { 0 } else { nodes * count });
+        let mut signs = vec![Both::default(); if self.signs { nodes } else { 0 }];
         let mut orders = Fields::new(count);
-        let mut node = NodeFrames::new(count);
-        let (mut frames, mut at_limit) = (0, 0);
+        let mut frames = NodeFrames::new(count);
+        let mut at_limit = 0;
         for column in 0..read.values.ncols() {
             let values = read.values.column(column);
+            let values = values.as_slice();
             self.light.without_nodes(&mut orders.real, &mut orders.imaginary);
-            for (at, (value, patterns)) in
-                values.iter().zip(self.patterns.chunks_exact(count)).enumerate()
-            {
-                let of_node = at * count..(at + 1) * count;
-                let fields = &mut own.real[of_node.clone()];
-                let beside = &mut own.imaginary[of_node];
-                let entries = &mut node.entries;
-                self.show(at, value.f64() * dimming, patterns, [fields, beside], entries);
-                simd::add(&mut orders.real, fields);
-                if self.shown == Shown::Complex {
-                    simd::add(&mut orders.imaginary, beside);
-                }
+            if self.signs {
+                self.show_signs(values, readout.dimming(), &mut signs, &mut orders);
+            } else {
+                self.show_all(
+                    values,
+                    readout.dimming(),
+                    &mut own,
+                    &mut orders,
+                    &mut frames.entries,
+                );
             }
             let mut stream = read.streams.stream(column);
             for (row, at) in read.wanted.clone().enumerate() {
                 let gain = read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
                 let wanted = Wanted { node: at, value: values[at].f64(), gain: gain.f64() };
-                let pair = readout.pair(&wanted).unwrap_or_default();
-                let patterns = &self.patterns[at * count..(at + 1) * count];
-                for (side, value) in [pair.up, pair.down].into_iter().enumerate() {
-                    let frames = side * count..(side + 1) * count;
-                    let fields = [&mut node.real[frames.clone()], &mut node.imaginary[frames]];
-                    self.show(at, value, patterns, fields, &mut node.entries);
-                }
-                let rest = at * count..(at + 1) * count;
-                let scale = self.bare.per_square;
-                intensities(&mut node.real, &orders.real, &own.real[rest.clone()], scale);
-                if self.shown == Shown::Complex {
-                    let rest = &own.imaginary[rest];
-                    intensities(&mut node.imaginary, &orders.imaginary, rest, scale);
-                    simd::add(&mut node.real, &node.imaginary);
-                }
-                let detector = &spim.sides[read.port.index()].detector;
-                if !detector.is_exact() && !self.bare.once {
+                let of_node = at * count..(at + 1) * count;
+                let moved = Moved {
+                    node: at,
+                    pair: readout.pair(&wanted).unwrap_or_default(),
+                    patterns: &self.patterns[of_node.clone()],
+                    orders: [&orders.real, &orders.imaginary],
+                    own: [&own.real, &own.imaginary]
+                        .map(|own| own.get(of_node.clone()).unwrap_or(&[])),
+                    signs: signs.get(at).copied().unwrap_or_default(),
+                };
+                let mut difference = if as_it_arrives {
+                    self.difference(&moved, &mut frames)
+                } else {
+                    self.intensities(&moved, &mut frames);
                     let key = read.streams.key(column).with(at as u64);
-                    at_limit += detector.take_frames(&mut node.real, &mut node.deviates, key);
-                }
-                frames += 2 * count as u64;
-                let (up, down) = node.real.split_at(count);
-                let mut force =
-                    pair.scale * self.bare.square * weighted_difference(up, down, &self.weights);
+                    at_limit += detector.take_frames(&mut frames.real, key);
+                    let (up, down) = frames.real.split_at(count);
+                    weighted_difference(up, down, &self.weights)
+                };
                 if self.bare.once {
-                    let deviation = detector.deviation() * self.bare.square * pair.scale;
-                    let squares = 2.0 * simd::sum_of_squares(&self.weights);
-                    force += deviation * squares.sqrt() * f64::normal(&mut stream);
+                    difference += deviation * f64::normal(&mut stream);
                 }
                 let own = missing.map_or(T::zero(), |share| {
                     share * spim.self_coupling[at] * read.values[(at, column)]
                 });
+                let force = moved.pair.scale * self.bare.square * difference;
                 currents[(row, column)] += T::of(force) + gain * own;
             }
         }
-        spim.camera.add(frames, at_limit);
+        let forces = read.wanted.len() * read.values.ncols();
+        spim.camera.add((forces * 2 * count) as u64, at_limit);
     }
-}
 
-impl<T: Real> Batch<'_, '_, T> {
-    /// The `fields` of node `at` that shows `value` through each of its `patterns`.
-    fn show(
+    /// Finds the fields of all nodes that show `values`, and adds them through each pattern to
+    /// `orders`.
+    fn show_all(
         &self,
-        at: usize,
-        value: f64,
-        patterns: &[f64],
-        [real, imaginary]: [&mut [f64]; 2],
+        values: &[T],
+        dimming: f64,
+        own: &mut Fields,
+        orders: &mut Fields,
         entries: &mut [u32],
     ) {
-        if !self.signs {
-            scaled(real, patterns, value, self.light.corrected(at, 1.0));
-            return self.light.fields(at, real, imaginary, &mut entries[..patterns.len()]);
+        let count = self.weights.len();
+        for (at, value) in values.iter().enumerate() {
+            let of_node = at * count..(at + 1) * count;
+            let shown = (&self.patterns[of_node.clone()], value.f64() * dimming);
+            let real = &mut own.real[of_node.clone()];
+            let imaginary = &mut own.imaginary[of_node];
+            self.light.fields(at, shown, [real, imaginary], entries);
+            simd::add(&mut orders.real, real);
+            if self.shown == Shown::Complex {
+                simd::add(&mut orders.imaginary, imaginary);
+            }
         }
-        // All patterns show one of two values.
-        let shown = [1.0, -1.0].map(|sign| self.light.corrected(at, sign * value));
-        let (mut both, mut beside) = (shown, [0.0; 2]);
-        self.light.fields(at, &mut both, &mut beside, &mut entries[..2]);
-        chosen(real, patterns, both[0], both[1]);
-        if self.shown == Shown::Complex {
-            chosen(imaginary, patterns, beside[0], beside[1]);
+    }
+
+    /// The same where patterns are +-1.
+    fn show_signs(&self, values: &[T], dimming: f64, signs: &mut [Both], orders: &mut Fields) {
+        let patterns = self.patterns.chunks_exact(self.weights.len());
+        for (at, ((value, patterns), own)) in values.iter().zip(patterns).zip(signs).enumerate() {
+            *own = self.both(at, value.f64() * dimming);
+            add_chosen(&mut orders.real, patterns, own[0]);
+            if self.shown == Shown::Complex {
+                add_chosen(&mut orders.imaginary, patterns, own[1]);
+            }
         }
+    }
+
+    /// The fields of node `at` showing `value` through a pattern of 1 and one of -1: real parts, and
+    /// imaginary ones.
+    fn both(&self, at: usize, value: f64) -> Both {
+        let [mut real, mut imaginary] = [[0.0; 2]; 2];
+        let parts = [&mut real[..], &mut imaginary[..]];
+        self.light.fields(at, (&[1.0, -1.0], value), parts, &mut [0; 2]);
+        [real, imaginary]
+    }
+
+    /// Makes the real parts of `frames` the intensities of all frames of a node.
+    fn intensities(&self, moved: &Moved, frames: &mut NodeFrames) {
+        let (count, scale) = (moved.patterns.len(), self.bare.per_square);
+        let NodeFrames { real, imaginary, entries } = frames;
+        let sides = real.chunks_exact_mut(count).zip(imaginary.chunks_exact_mut(count));
+        for ((real, imaginary), value) in sides.zip([moved.pair.up, moved.pair.down]) {
+            let Moved { patterns, orders, own, signs, .. } = *moved;
+            let complex = self.shown == Shown::Complex;
+            if self.signs {
+                let shown = self.both(moved.node, value);
+                let more = |part: usize| [0, 1].map(|sign| shown[part][sign] - signs[part][sign]);
+                intensities_of_signs(real, patterns, more(0), orders[0], scale);
+                if complex {
+                    intensities_of_signs(imaginary, patterns, more(1), orders[1], scale);
+                }
+            } else {
+                self.light.fields(moved.node, (patterns, value), [real, imaginary], entries);
+                intensities(real, orders[0], own[0], scale);
+                if complex {
+                    intensities(imaginary, orders[1], own[1], scale);
+                }
+            }
+            if complex {
+                simd::add(real, imaginary);
+            }
+        }
+    }
+
+    /// The weighted sum over patterns of the difference of a node's two frames, as they arrive.
+    fn difference(&self, moved: &Moved, frames: &mut NodeFrames) -> f64 {
+        let count = moved.patterns.len();
+        let NodeFrames { real, imaginary, entries } = frames;
+        let sides = real.chunks_exact_mut(count).zip(imaginary.chunks_exact_mut(count));
+        for ((real, imaginary), value) in sides.zip([moved.pair.up, moved.pair.down]) {
+            let shown = (moved.patterns, value);
+            self.light.fields(moved.node, shown, [real, imaginary], entries);
+        }
+        let parts = [real, imaginary].into_iter().zip(moved.orders).zip(moved.own);
+        let parts = parts.take(if self.shown == Shown::Complex { 2 } else { 1 });
+        let differences = parts.map(|((fields, orders), own)| {
+            let (up, down) = fields.split_at(count);
+            difference_of_squares(up, down, orders, own, &self.weights)
+        });
+        self.bare.per_square * differences.sum::<f64>()
     }
 }
 
@@ -159,79 +245,89 @@ struct NodeFrames {
     real: Vec<f64>,
     imaginary: Vec<f64>,
     entries: Vec<u32>,
-    deviates: Vec<f32>,
 }
 
 impl NodeFrames {
     fn new(patterns: usize) -> Self {
-        let frames = 2 * patterns;
         Self {
-            real: vec![0.0; frames],
-            imaginary: vec![0.0; frames],
-            entries: vec![0; patterns.max(2)],
-            deviates: vec![0.0; frames],
+            real: vec![0.0; 2 * patterns],
+            imaginary: vec![0.0; 2 * patterns],
+            entries: vec![0; patterns],
         }
     }
 }
 
 vectorised! {
-    /// What `patterns` make of `value`, times `factor`.
-    fn scaled(numbers: &mut [f64], patterns: &[f64], value: f64, factor: f64) {
+    /// Adds the first of `both` where patterns are positive and the second elsewhere.
+    fn add_chosen(numbers: &mut [f64], patterns: &[f64], both: [f64; 2]) {
         for (number, xi) in numbers.iter_mut().zip(patterns) {
-            *number = *xi * value * factor;
+            *number += if *xi > 0.0 { both[0] } else { both[1] };
         }
     }
 
-    /// `one` where patterns are positive and `other` elsewhere.
-    fn chosen(numbers: &mut [f64], patterns: &[f64], one: f64, other: f64) {
-        for (number, xi) in numbers.iter_mut().zip(patterns) {
-            *number = if *xi > 0.0 { one } else { other };
-        }
-    }
-
-    /// Makes the intensities (order - own + field)^2 times `scale` of the `fields` of two frames of
-    /// each pattern.
+    /// Makes `fields` the intensities (order - own + field)^2 times `scale`.
     fn intensities(fields: &mut [f64], orders: &[f64], own: &[f64], scale: f64) {
-        for fields in fields.chunks_exact_mut(orders.len().max(1)) {
-            for ((field, order), own) in fields.iter_mut().zip(orders).zip(own) {
-                let sum = *order - *own + *field;
-                *field = sum * sum * scale;
-            }
+        for ((field, order), own) in fields.iter_mut().zip(orders).zip(own) {
+            let sum = *order - *own + *field;
+            *field = sum * sum * scale;
+        }
+    }
+
+    /// The same intensities where field - own is the first of `more` for positive patterns and the
+    /// second for others.
+    fn intensities_of_signs(out: &mut [f64], patterns: &[f64], more: [f64; 2], orders: &[f64], scale: f64) {
+        for ((out, xi), order) in out.iter_mut().zip(patterns).zip(orders) {
+            let sum = *order + if *xi > 0.0 { more[0] } else { more[1] };
+            *out = sum * sum * scale;
         }
     }
 
     /// The sum of (up - down) times the weight of each pattern.
     fn weighted_difference(up: &[f64], down: &[f64], weights: &[f64]) -> f64 {
-        const SIDE_BY_SIDE: usize = 16;
-        let mut sums = [0.0; SIDE_BY_SIDE];
-        let ((ups, last_up), (downs, last_down)) =
-            (up.as_chunks::<SIDE_BY_SIDE>(), down.as_chunks::<SIDE_BY_SIDE>());
-        let (all_weights, last_weights) = weights.as_chunks::<SIDE_BY_SIDE>();
-        for ((up, down), weights) in ups.iter().zip(downs).zip(all_weights) {
-            for i in 0..SIDE_BY_SIDE {
-                sums[i] += weights[i] * (up[i] - down[i]);
-            }
-        }
-        let rest = last_up.iter().zip(last_down).zip(last_weights);
-        let rest = rest.fold(0.0, |sum, ((up, down), weight)| sum + weight * (up - down));
-        sums.iter().fold(rest, |sum, part| sum + part)
+        summed([up, down, weights], |[up, down, weight]| weight * (up - down))
     }
+
+    /// The sum of (order - own + up)^2 - (order - own + down)^2 times the weight of each pattern.
+    fn difference_of_squares(up: &[f64], down: &[f64], orders: &[f64], own: &[f64], weights: &[f64]) -> f64 {
+        summed([up, down, orders, own, weights], |[up, down, order, own, weight]| {
+            let rest = order - own;
+            weight * ((up - down) * (rest + rest + up + down))
+        })
+    }
+}
+
+/// The sum of the terms of so many `numbers`, `SIDE_BY_SIDE` chains of them.
+#[inline(always)]
+fn summed<const N: usize>(numbers: [&[f64]; N], term: impl Fn([f64; N]) -> f64) -> f64 {
+    const SIDE_BY_SIDE: usize = 16;
+    let mut chains = [0.0; SIDE_BY_SIDE];
+    let numbers = numbers.map(<[f64]>::as_chunks::<SIDE_BY_SIDE>);
+    let (full, rest) = numbers[0];
+    for at in 0..full.len() {
+        let chunks = numbers.map(|(chunks, _)| &chunks[at]);
+        for (lane, chain) in chains.iter_mut().enumerate() {
+            *chain += term(chunks.map(|chunk| chunk[lane]));
+        }
+    }
+    let rest = (0..rest.len()).map(|at| term(numbers.map(|(_, rest)| rest[at])));
+    chains.iter().sum::<f64>() + rest.sum::<f64>()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use nalgebra::DMatrix;
 
     use super::super::{ReadoutChoice, frames};
     use super::*;
     use crate::arithmetic::random::Key;
     use crate::coupler::spim::{PatternValues, Patterns, SpimDevice, Tier};
-    use crate::coupler::{Port, Streams};
+    use crate::coupler::{Held, Port, Streams};
 
     const NODES: usize = 9;
 
-    /// Forces on nodes 2 to 8, side by side or one after another.
-    fn forces(device: &SpimDevice, samples: usize, batched: bool) -> DMatrix<f64> {
+    fn spim(device: &SpimDevice) -> Spim<f64> {
         let mut stream = Key::new(3, "patterns").stream();
         let mut value = |sign: bool| {
             let normal = f64::normal(&mut stream);
@@ -240,9 +336,17 @@ mod tests {
         let (signs, count) = (device.patterns.are_signs(), device.patterns.count);
         let patterns = DMatrix::from_fn(NODES, count, |_, _| value(signs));
         let weights = DMatrix::from_fn(count, 1, |_, _| value(false));
-        let spim = Spim::new(device.clone(), Patterns::reciprocal(patterns, weights)).unwrap();
+        Spim::new(device.clone(), Patterns::reciprocal(patterns, weights)).unwrap()
+    }
+
+    fn values(samples: usize) -> DMatrix<f64> {
         let wave = |i: usize, j: usize| 1.1 * (0.7 * i as f64 + 1.3 * (j % 5) as f64).sin();
-        let values = DMatrix::from_fn(NODES, samples, wave);
+        DMatrix::from_fn(NODES, samples, wave)
+    }
+
+    /// Forces on nodes 2 to 8, side by side or one after another.
+    fn forces(device: &SpimDevice, samples: usize, batched: bool) -> DMatrix<f64> {
+        let (spim, values) = (spim(device), values(samples));
         let gain = DMatrix::from_fn(7, samples, |i, j| 0.2 + 0.1 * ((i + j) % 7) as f64);
         let numbers: Vec<usize> = (0..samples).collect();
         let streams = Streams { key: Key::new(1, "test"), samples: &numbers, step: 0 };
@@ -279,6 +383,7 @@ mod tests {
                                 device.dead_zone.fill_factor = 0.9;
                                 device.illumination.radius = 0.7;
                                 device.patterns.compensated = camera_bits == 0;
+                                device.response.scale = if camera_bits == 0 { 1.1 } else { 1.0 };
                             }
                         }));
                     }
@@ -295,6 +400,28 @@ mod tests {
             let [found, expected] = [true, false].map(|batched| forces(&device, 3, batched));
             let error = (&found - &expected).amax() / expected.amax();
             assert!(error < 1e-12, "{error:e} {device:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_found_of_held_nodes_is_what_they_send() {
+        for device in devices(37) {
+            let (spim, values) = (spim(&device), values(4));
+            let found = Mutex::default();
+            for (samples, step) in [(vec![5, 6, 7, 8], 0), (vec![6, 8], 1)] {
+                let columns: Vec<usize> = samples.iter().map(|sample| sample - 5).collect();
+                let values = values.select_columns(&columns);
+                let streams = Streams { key: Key::new(1, "test"), samples: &samples, step };
+                let held = Held { ports: 4, first_sample: 5, found: &found };
+                let forces = [Some(held), None].map(|held| {
+                    let read = Read::new(Port::Forward, values.as_view(), 4..9, streams);
+                    let mut out = DMatrix::zeros(5, samples.len());
+                    super::read(&spim, &Read { held, ..read }, &mut out.as_view_mut());
+                    out
+                });
+                let error = (&forces[0] - &forces[1]).amax() / forces[1].amax();
+                assert!(error < 1e-12, "{error:e} {device:?}");
+            }
         }
     }
 

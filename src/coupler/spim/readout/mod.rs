@@ -16,6 +16,7 @@ mod homodyne;
 mod lag;
 mod parameter_shift;
 mod quarter_shift;
+mod signs;
 mod spsa;
 mod unscaled_shift;
 

@@ -1,0 +1,137 @@
+//! Forces of binary patterns by products, where frames are squared fields and no camera rounds them.
+//!
+//! A node that is asked to show the value v sends, through a pattern of sigma = +-1, the field
+//!
+//! ```text
+//! f(sigma v) = e(v) + sigma o(v),      e, o = (f(v) +- f(-v)) / 2
+//! ```
+//!
+//! so the zero order through pattern k is T_k = c + X_k with X_k = sum_j sigma_jk o_j, and c the field
+//! without nodes and all e_j. In a pair of frames node m sends u or d in place of f. With
+//! a + sigma b = u - d and p + sigma q = u + d - 2 f the weighted difference of their intensities is
+//!
+//! ```text
+//! sum_k lambda_k Re[(a + sigma b) (2 T_k + p + sigma q)*]
+//!     = Re[2 a S* + 2 b S_m* + L (a p* + b q*) + L_m (a q* + b p*)]
+//! S = c L + sum_k lambda_k X_k,      S_m = c L_m + sum_k sigma_mk lambda_k X_k
+//! L = sum_k lambda_k,                L_m = sum_k sigma_mk lambda_k
+//! ```
+//!
+//! Two products with the patterns, real and imaginary parts side by side.
+
+use nalgebra::DMatrix;
+use num_complex::Complex;
+
+use super::frames::{Wanted, weights};
+use super::missing_share;
+use crate::arithmetic::{Real, ViewMut};
+use crate::coupler::Read;
+use crate::coupler::spim::Spim;
+use crate::coupler::spim::optics::exposure::Bare;
+use crate::coupler::spim::optics::light::{Light, Shown};
+use crate::coupler::spim::products::Products;
+use crate::coupler::spim::side::Side;
+
+/// What a macro-pixel sends through patterns of +-1: f(sigma v) = even + sigma odd.
+#[derive(Clone, Copy)]
+struct Sent {
+    even: Complex<f64>,
+    odd: Complex<f64>,
+}
+
+impl Sent {
+    fn by(light: &Light, node: usize, value: f64) -> Self {
+        let [mut real, mut imaginary] = [[0.0; 2]; 2];
+        let parts = [&mut real[..], &mut imaginary[..]];
+        light.fields(node, (&[1.0, -1.0], value), parts, &mut [0; 2]);
+        let [plus, minus] = [0, 1].map(|at| Complex::new(real[at], imaginary[at]));
+        Self { even: (plus + minus) * 0.5, odd: (plus - minus) * 0.5 }
+    }
+}
+
+/// Adds the currents of the wanted nodes.
+pub(super) fn read<T: Real>(
+    spim: &Spim<T>,
+    read: &Read<T>,
+    shown: Shown,
+    bare: Bare,
+    currents: &mut ViewMut<T>,
+) {
+    let Side { light, detector, .. } = &*spim.sides[read.port.index()];
+    let readout = spim.device.readout.get();
+    let weights = weights(spim, read.port);
+    let (nodes, count) = spim.shown.readers.shape();
+    let (samples, wanted) = (read.values.ncols(), read.wanted.len());
+    let parts = if shown == Shown::Complex { 2 } else { 1 };
+
+    let mut nothing = ([0.0], [0.0]);
+    light.without_nodes(&mut nothing.0, &mut nothing.1);
+    let nothing = Complex::new(nothing.0[0], nothing.1[0]);
+    // The parts of one sample side by side, then the next sample's.
+    let mut odd = DMatrix::zeros(nodes, samples * parts);
+    let mut sent = Vec::with_capacity(nodes * samples);
+    let mut common = vec![nothing; samples];
+    for (column, values) in read.values.column_iter().enumerate() {
+        for (node, value) in values.iter().enumerate() {
+            let of_node = Sent::by(light, node, value.f64() * readout.dimming());
+            common[column] += of_node.even;
+            for (part, field) in [of_node.odd.re, of_node.odd.im][..parts].iter().enumerate() {
+                odd[(node, column * parts + part)] = T::of(*field);
+            }
+            sent.push(of_node);
+        }
+    }
+
+    // The weights themselves in the last column.
+    let mut overlaps = DMatrix::zeros(count, samples * parts + 1);
+    let mut sums = DMatrix::zeros(wanted, samples * parts + 1);
+    let products = spim.products.get_or_init(|| Products::new(&spim.shown));
+    products.add_overlaps(read, odd.as_view(), overlaps.columns_mut(0, samples * parts));
+    overlaps.column_mut(samples * parts).fill(T::one());
+    let mut totals = vec![0.0; samples * parts + 1];
+    for (mut overlaps, total) in overlaps.column_iter_mut().zip(&mut totals) {
+        for (overlap, weight) in overlaps.iter_mut().zip(&weights) {
+            *total += overlap.f64() * weight;
+            *overlap *= T::of(*weight);
+        }
+    }
+    products.add_forces(read.port, &read.wanted, overlaps.as_view(), sums.as_view_mut());
+
+    let complex = |numbers: &[f64]| Complex::new(numbers[0], numbers.get(1).map_or(0.0, |i| *i));
+    let deviation = bare.deviation_once(detector.deviation(), &weights);
+    let missing = missing_share(spim);
+    let all = totals[samples * parts];
+    for column in 0..samples {
+        let mut stream = read.streams.stream(column);
+        let total = common[column] * all + complex(&totals[column * parts..(column + 1) * parts]);
+        for (row, node) in read.wanted.clone().enumerate() {
+            let gain = read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
+            let value = read.values[(node, column)];
+            let asked = Wanted { node, value: value.f64(), gain: gain.f64() };
+            let Some(pair) = readout.pair(&asked) else { continue };
+            let own_all = sums[(row, samples * parts)].f64();
+            let reached = [0, 1].map(|part| {
+                if part < parts { sums[(row, column * parts + part)].f64() } else { 0.0 }
+            });
+            let of_node = common[column] * own_all + complex(&reached);
+            let (rest, [up, down]) = (
+                sent[column * nodes + node],
+                [pair.up, pair.down].map(|value| Sent::by(light, node, value)),
+            );
+            let (a, b) = (up.even - down.even, up.odd - down.odd);
+            let (p, q) =
+                (up.even + down.even - rest.even * 2.0, up.odd + down.odd - rest.odd * 2.0);
+            let of_orders = (a * total.conj() + b * of_node.conj()).re * 2.0;
+            let of_itself =
+                (a * p.conj() + b * q.conj()).re * all + (a * q.conj() + b * p.conj()).re * own_all;
+            let mut difference = bare.per_square * (of_orders + of_itself);
+            if bare.once {
+                difference += deviation * f64::normal(&mut stream);
+            }
+            let force = T::of(pair.scale * bare.square * difference);
+            let own = missing.map_or(T::zero(), |share| share * spim.self_coupling[node] * value);
+            currents[(row, column)] += force + gain * own;
+        }
+    }
+    spim.camera.add((wanted * samples * 2 * count) as u64, 0);
+}
