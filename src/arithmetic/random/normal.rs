@@ -46,7 +46,7 @@ vectorised! {
         for (index, chunk) in values.chunks_mut(BLOCK).enumerate() {
             let deviates = block(key, index);
             for (value, deviate) in chunk.iter_mut().zip(deviates.as_flattened()) {
-                *value = deviation.mul_add(f64::from(*deviate), *value);
+                *value += deviation * f64::from(*deviate);
             }
         }
     }

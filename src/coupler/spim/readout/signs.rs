@@ -49,6 +49,25 @@ impl Sent {
     }
 }
 
+/// Sums over patterns: of their weights, and of their zero orders times these.
+struct Sum {
+    weight: f64,
+    field: Complex<f64>,
+}
+
+impl Sum {
+    /// The weighted difference of intensities with a node `up` and `down` that has its `own` part in
+    /// the zero orders; `of_node` are the sums with its signs.
+    fn difference(&self, of_node: &Self, own: Sent, [up, down]: [Sent; 2]) -> f64 {
+        let (a, b) = (up.even - down.even, up.odd - down.odd);
+        let (p, q) = (up.even + down.even - own.even * 2.0, up.odd + down.odd - own.odd * 2.0);
+        let of_orders = a * self.field.conj() + b * of_node.field.conj();
+        let of_itself = (a * p.conj() + b * q.conj()) * self.weight
+            + (a * q.conj() + b * p.conj()) * of_node.weight;
+        2.0 * of_orders.re + of_itself.re
+    }
+}
+
 /// Adds the currents of the wanted nodes.
 pub(super) fn read<T: Real>(
     spim: &Spim<T>,
@@ -100,31 +119,23 @@ pub(super) fn read<T: Real>(
     let complex = |numbers: &[f64]| Complex::new(numbers[0], numbers.get(1).map_or(0.0, |i| *i));
     let deviation = bare.deviation_once(detector.deviation(), &weights);
     let missing = missing_share(spim);
-    let all = totals[samples * parts];
     for column in 0..samples {
         let mut stream = read.streams.stream(column);
-        let total = common[column] * all + complex(&totals[column * parts..(column + 1) * parts]);
+        let (own_parts, weight) = (column * parts..(column + 1) * parts, totals[samples * parts]);
+        let all =
+            Sum { weight, field: common[column] * weight + complex(&totals[own_parts.clone()]) };
         for (row, node) in read.wanted.clone().enumerate() {
             let gain = read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
             let value = read.values[(node, column)];
             let asked = Wanted { node, value: value.f64(), gain: gain.f64() };
             let Some(pair) = readout.pair(&asked) else { continue };
-            let own_all = sums[(row, samples * parts)].f64();
-            let reached = [0, 1].map(|part| {
-                if part < parts { sums[(row, column * parts + part)].f64() } else { 0.0 }
-            });
-            let of_node = common[column] * own_all + complex(&reached);
-            let (rest, [up, down]) = (
-                sent[column * nodes + node],
-                [pair.up, pair.down].map(|value| Sent::by(light, node, value)),
-            );
-            let (a, b) = (up.even - down.even, up.odd - down.odd);
-            let (p, q) =
-                (up.even + down.even - rest.even * 2.0, up.odd + down.odd - rest.odd * 2.0);
-            let of_orders = (a * total.conj() + b * of_node.conj()).re * 2.0;
-            let of_itself =
-                (a * p.conj() + b * q.conj()).re * all + (a * q.conj() + b * p.conj()).re * own_all;
-            let mut difference = bare.per_square * (of_orders + of_itself);
+            let weight = sums[(row, samples * parts)].f64();
+            let field = [0, 1].map(|part| own_parts.clone().nth(part));
+            let field = field.map(|at| at.map_or(0.0, |at| sums[(row, at)].f64()));
+            let of_node = Sum { weight, field: common[column] * weight + complex(&field) };
+            let [up, down] = [pair.up, pair.down].map(|value| Sent::by(light, node, value));
+            let own = sent[column * nodes + node];
+            let mut difference = bare.per_square * all.difference(&of_node, own, [up, down]);
             if bare.once {
                 difference += deviation * f64::normal(&mut stream);
             }
