@@ -94,6 +94,14 @@ fn settings_and_arguments() {
     says(&train(&["--set", "training.epoch=3"]), &["did you mean `epochs`?"]);
     says(&train(&["--set", "epochs=3"]), &["unknown field `epochs`", "there is `training.epochs`"]);
     says(&train(&["--set", "training.epochs"]), &["expected key=value"]);
+    says(
+        &train(&["--set", "training.rates.weigths=2"]),
+        &["training.rates.weigths: no real parameter", "0-1.weights"],
+    );
+    says(
+        &train(&["--set", "training.rates.weights=-1"]),
+        &["weights = -1: expected a number above 0", "training.rates"],
+    );
     says(&train(&["--threads", "0"]), &["--threads"]);
     says(&place.refused(2, &["train", "absent.toml"]), &["absent.toml", "cannot be read"]);
     says(&place.refused(2, &["train", "smal.tml"]), &["did you mean `small.toml`?"]);

@@ -304,6 +304,19 @@ fn vector_field_without_feedback_leaves_the_hidden_layer_alone() {
 }
 
 #[test]
+fn a_rate_of_each_parameter_is_a_factor_on_the_rate_of_all() {
+    let place = Place::new();
+    let costs = |settings: &[&str]| {
+        let settings = [&["learning.rule=adjoint", "data.train_limit=300"], settings].concat();
+        costs(&place, "optimiser.sgd.rate = 0.02", &settings)
+    };
+    let all = costs(&["training.optimiser.sgd.rate=0.04"]);
+    assert_eq!(costs(&["training.rates.weights=2", "training.rates.bias=2"]), all);
+    let one = costs(&["training.rates.1-2.weights=2"]);
+    assert!(one != all && one != costs(&[]), "{one:?}");
+}
+
+#[test]
 fn spsa_trains_as_the_exact_gradient_does_on_average() {
     let place = Place::new();
     let fall = |rule: &str| {

@@ -96,8 +96,7 @@ impl<T: Real> Session<T> {
         ];
         let system = given.system.map_or_else(|| experiment.machine(), Ok)?;
         let rule = given.rule.unwrap_or_else(|| experiment.learning.rule(experiment.seed));
-        let trainer = Trainer::with_binary(system, rule, optimisers, parts, experiment.plan())?
-            .with_rates(&experiment.training.rates)?;
+        let trainer = Trainer::with_binary(system, rule, optimisers, parts, experiment.plan())?;
         Ok(Self { experiment, trainer, scaler })
     }
 

@@ -1,12 +1,10 @@
 //! How long to train, and with what optimiser: the table `[training]`.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::range;
 use crate::training::Schedule;
-use crate::training::optimiser::{Bop, OptimiserChoice, Sgd};
+use crate::training::optimiser::{Bop, OptimiserChoice, Rates, Sgd};
 use crate::training::schedule::Constant;
 
 /// How long, and with what optimiser: the table `[training]`.
@@ -25,10 +23,9 @@ pub struct TrainingConfig {
     pub optimiser: OptimiserChoice,
     /// What trains binary parameters.
     pub bop: Bop,
-    /// Factors on the learning rates of parameters that learn faster or slower than the others, by their
-    /// names (`"0-1.weights"`) or the last parts of these (`weights`).
-    #[serde(deserialize_with = "range::positive_each", skip_serializing_if = "BTreeMap::is_empty")]
-    pub rates: BTreeMap<String, f64>,
+    /// Factors on the learning rates of parameters that learn faster or slower than the others.
+    #[serde(skip_serializing_if = "Rates::is_empty")]
+    pub rates: Rates,
 }
 
 impl Default for TrainingConfig {
@@ -39,7 +36,7 @@ impl Default for TrainingConfig {
             schedule: Constant::default().into(),
             optimiser: Sgd::default().into(),
             bop: Bop::default(),
-            rates: BTreeMap::new(),
+            rates: Rates::default(),
         }
     }
 }

@@ -15,7 +15,6 @@
 //! assert_eq!(error.message(), "0.0 is out of range: expected a number above 0");
 //! ```
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use serde::de::{Deserialize, Deserializer, Error};
@@ -100,20 +99,6 @@ pub fn optional_positive_integer<'de, D: Deserializer<'de>>(
     let expected = "a whole number of at least 1 and at most 1000000000";
     let whole = |x| within(x, (1..=MOST).contains(&x), expected).map(|x: i64| x as usize);
     value.map(whole).transpose()
-}
-
-/// A finite number above 0 for each of some names.
-pub fn positive_each<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<String, f64>, D::Error> {
-    let values = BTreeMap::<String, f64>::deserialize(deserializer)?;
-    for (name, value) in &values {
-        let x = *value;
-        within(x, x.is_finite() && x > 0.0, "a number above 0")
-            .and_then(computable)
-            .map_err(|e: D::Error| D::Error::custom(format_args!("{name}: {e}")))?;
-    }
-    Ok(values)
 }
 
 /// The largest number that a key takes: products of three do not overflow.

@@ -1,6 +1,5 @@
 //! The training loop.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use rand::seq::SliceRandom;
 use super::answers::Answers;
 use super::checkpoint::{Begun, Checkpoint, Progress};
 use super::metrics::fraction;
-use super::optimiser::{Bop, Descent, Optimiser};
+use super::optimiser::{Bop, Descent, Optimiser, Rates};
 use super::{EpochMetrics, Evaluation, LabSummary, Objective, Schedule, Summary};
 use crate::arithmetic::Real;
 use crate::arithmetic::random::Key;
@@ -85,13 +84,12 @@ impl<T: Real> Trainer<T> {
         Self::with_binary(system, rule, [optimiser, Box::new(Bop::default())], data, plan)
     }
 
-    /// The same with learning rates multiplied by `factors`: [`Descent::scale_rates`].
+    /// Multiplies learning rates by factors.
     ///
     /// # Errors
-    /// When no parameter that is trained has a name.
-    pub fn with_rates(mut self, factors: &BTreeMap<String, f64>) -> Result<Self> {
-        self.descent.scale_rates(factors)?;
-        Ok(self)
+    /// When no real parameter that is trained has a name.
+    pub fn scale_rates(&mut self, rates: &Rates) -> Result<()> {
+        self.descent.scale_rates(rates)
     }
 
     /// [`new`](Self::new) with two optimisers: of real parameters, and of binary ones.

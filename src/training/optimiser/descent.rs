@@ -1,12 +1,11 @@
 //! Descent: all parameters, one step after another.
 
-use std::collections::BTreeMap;
 use std::slice::ChunksMut;
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use super::{Chunk, Optimiser, Step};
+use super::{Chunk, Optimiser, Rates, Step};
 use crate::arithmetic::Real;
 use crate::arithmetic::simd;
 use crate::coupler::{Domain, Parameter};
@@ -60,26 +59,30 @@ impl<T: Real> Descent<T> {
         Self { real, binary, trained, steps: 0 }
     }
 
-    /// Multiplies learning rates by `factors`, by the name of a parameter (`0-1.weights`) or by its last
-    /// part (`weights`), of all that have it.
+    /// Multiplies the learning rates of real parameters by factors.
     ///
     /// # Errors
-    /// When no parameter that is trained has a name.
-    pub fn scale_rates(&mut self, factors: &BTreeMap<String, f64>) -> Result<()> {
-        for (name, factor) in factors {
+    /// When no real parameter that is trained has a name.
+    pub fn scale_rates(&mut self, rates: &Rates) -> Result<()> {
+        let is_real = |trained: &&mut Trained<T>| {
+            matches!(trained.domain, Domain::Real | Domain::Interval(..))
+        };
+        for (name, factor) in rates.iter() {
+            let called = |trained: &Trained<T>| {
+                trained.name == name || trained.name.rsplit('.').next() == Some(name)
+            };
+            let mut names = Vec::new();
             let mut found = false;
-            for trained in self.trained.iter_mut().filter(|t| !matches!(t.domain, Domain::Fixed)) {
-                let last = trained.name.rsplit('.').next();
-                if trained.name == *name || last == Some(name) {
+            for trained in self.trained.iter_mut().filter(is_real) {
+                if called(trained) {
                     (trained.rate, found) = (trained.rate * factor, true);
                 }
+                names.push(trained.name.as_str());
             }
             if !found {
-                let trained = self.trained.iter().filter(|t| !matches!(t.domain, Domain::Fixed));
-                let names: Vec<_> = trained.map(|trained| trained.name.as_str()).collect();
                 return Err(Error::input(format!(
-                    "training.rates: {name} is not trained: expected a name, or the last part of one, \
-                     of {}",
+                    "training.rates.{name}: no real parameter that is trained is called so; expected \
+                     one, or the last part of one, of {}",
                     names.join(", ")
                 )));
             }
@@ -267,14 +270,14 @@ mod tests {
         let mut values = names.map(|_| DMatrix::zeros(1, 1));
         let parameters = names.map(|name| Parameter::new(name, DMatrix::zeros(1, 1), Domain::Real));
         let mut descent = Descent::new(Box::new(sgd), Box::new(Bop::default()), &parameters);
-        let rates = [("weights", 0.5), ("1-2.weights", 0.25), ("bias", 3.0)];
-        descent.scale_rates(&rates.map(|(name, rate)| (name.into(), rate)).into()).unwrap();
+        let rates = |text| Rates::try_from(toml::from_str::<toml::Table>(text).unwrap()).unwrap();
+        descent.scale_rates(&rates("weights = 0.5\n1-2.weights = 0.25\nbias = 3")).unwrap();
         let gradient = names.map(|_| DMatrix::from_element(1, 1, -1.0)).to_vec();
         descent.step(&mut values, &gradient.into(), 2.0).unwrap();
         assert_eq!(values.map(|value: DMatrix<f64>| value[0]), [1.0, 0.25, 6.0]);
-        let error = descent.scale_rates(&[("biases".into(), 1.0)].into()).unwrap_err().to_string();
+        let error = descent.scale_rates(&rates("biases = 1")).unwrap_err().to_string();
         assert!(
-            error.contains("training.rates: biases") && error.contains("0-1.weights"),
+            error.contains("training.rates.biases: no") && error.contains("0-1.weights"),
             "{error}"
         );
     }

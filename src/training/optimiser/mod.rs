@@ -30,6 +30,7 @@
 mod adam;
 mod bop;
 mod descent;
+mod rates;
 mod sgd;
 
 use crate::Result;
@@ -41,6 +42,7 @@ use crate::system::{GradientPart, LocalProduct};
 pub use adam::Adam;
 pub use bop::Bop;
 pub use descent::Descent;
+pub use rates::Rates;
 pub use sgd::Sgd;
 
 /// One step of an optimiser.

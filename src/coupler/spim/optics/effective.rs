@@ -21,7 +21,6 @@ use rayon::prelude::*;
 
 use super::Optics;
 use super::fringing::{FringingKernel, POINTS};
-
 use super::layout::Layout;
 use super::levels::Levels;
 use super::response::PhaseResponse;
@@ -34,7 +33,7 @@ const BORDER_ENTRIES: usize = 129;
 const BORDER_BITS: u32 = 8;
 /// Levels up to which the response is tabulated.
 const TABLE_BITS: u32 = 12;
-/// Imaginary parts that are rounding errors, as parts of the largest field.
+/// What is a rounding error, as a part of the largest field.
 const ROUNDING: f64 = 1e-13;
 /// Entries up to which it is tabulated node by node.
 const NODE_ENTRIES: usize = 1 << 20;
@@ -90,6 +89,8 @@ pub struct Effective {
     of_nodes: Vec<(Field, Field)>,
     /// Whether those, and what no node controls, are real.
     is_real: bool,
+    /// Whether those of opposite values are opposite.
+    is_odd: bool,
     /// The light on the colours of each macro-pixel: of the nodes, then of the reference.
     light: Vec<[Field; 2]>,
     /// Light that no node controls: dead zones and the panel beyond the block; and its derivative
@@ -135,6 +136,7 @@ impl Effective {
             table: Vec::new(),
             of_nodes: Vec::new(),
             is_real: false,
+            is_odd: false,
             light: optics.light_on_colours(region),
             leak: Default::default(),
             power: optics.pixel.envelope(0.0).norm().powi(4)
@@ -164,11 +166,11 @@ impl Effective {
                 optics.pixel.gap(0.0, 0.0) * (0..rest.len()).map(beam).sum::<Field>();
         }
         let (entries, nodes) = (effective.table.len(), effective.light.len());
-        if entries * nodes <= NODE_ENTRIES {
+        if (1..=NODE_ENTRIES).contains(&(entries * nodes)) {
             effective.of_nodes = (0..nodes * entries)
                 .map(|at| effective.lit(at / entries, effective.table[at % entries]))
                 .collect();
-            effective.drop_rounding();
+            effective.find_symmetries();
         }
         effective.borders =
             optics.fringing.as_ref().map(|fringing| Borders::new(&effective, optics, fringing));
@@ -176,12 +178,20 @@ impl Effective {
     }
 
     /// Makes all fields real whose imaginary parts are nothing but rounding errors, as those of two
-    /// colours are that mirror each other in equal light.
-    fn drop_rounding(&mut self) {
+    /// colours are that mirror each other in equal light, and finds whether they are odd.
+    fn find_symmetries(&mut self) {
         let is_real = |field: &Field, of: f64| field.im.abs() <= ROUNDING * of;
+        let is_odd = |fields: &[(Field, Field)]| {
+            let mut mirrored = fields.iter().zip(fields.iter().rev());
+            mirrored.all(|((one, _), (other, _))| {
+                (one + other).norm() <= ROUNDING * one.norm().max(1.0)
+            })
+        };
         let largest = self.of_nodes.iter().map(|(field, _)| field.norm()).fold(0.0, f64::max);
         self.is_real = is_real(&self.leak.0, self.leak.0.norm().max(largest))
             && self.of_nodes.iter().all(|(field, _)| is_real(field, largest));
+        self.is_odd =
+            self.levels.mirror() && self.of_nodes.chunks_exact(self.table.len()).all(is_odd);
         if self.is_real {
             self.leak.0.im = 0.0;
             self.of_nodes.iter_mut().for_each(|(field, _)| field.im = 0.0);
@@ -240,6 +250,11 @@ impl Effective {
     /// Whether [`fields`](Self::fields) and [`leak`](Self::leak) are real.
     pub fn is_real(&self) -> bool {
         self.is_real
+    }
+
+    /// Whether [`fields`](Self::fields) of opposite values are opposite.
+    pub fn is_odd(&self) -> bool {
+        self.is_odd
     }
 
     /// The field of all that shows no node.

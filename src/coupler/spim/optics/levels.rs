@@ -145,7 +145,7 @@ impl Levels {
         entry
     }
 
-    /// [`entry`](Self::entry) of `value` times each of `factors`.
+    /// [`entry`](Self::entry) of `value` times each of `factors`; any entry of what is not a number.
     pub fn entries_of(&self, factors: &[f64], value: f64, entries: &mut [u32]) {
         let even = self.are_even() && !self.is_exact();
         let done = if even { even_entries(entries, factors, value, &self.bounds) } else { 0 };
@@ -187,6 +187,12 @@ impl Levels {
     /// Whether level g is taken to show 2 pi g / 2^b.
     pub fn are_even(&self) -> bool {
         self.sorted.is_empty()
+    }
+
+    /// Whether opposite values ask for entries that mirror each other, but for values halfway between
+    /// two levels. Of one or two bits such values are common: 0, and an eighth of a turn.
+    pub fn mirror(&self) -> bool {
+        self.are_even() && (self.is_exact() || self.bits > 2)
     }
 
     /// The largest distance between neighbouring phases.
@@ -313,6 +319,19 @@ mod tests {
                     tie || levels.entry(value) == exact.round() as usize,
                     "{bits} bits, {value}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn opposite_values_ask_for_mirrored_entries() {
+        for bits in [3, 4, 8, 12] {
+            let levels = Levels::even(bits);
+            assert!(levels.mirror());
+            for i in -999..=999 {
+                let value = f64::from(i) / 998.7;
+                let [one, other] = [value, -value].map(|value| levels.entry(value));
+                assert_eq!(one + other, levels.entries() - 1, "{bits} bits, {value}");
             }
         }
     }

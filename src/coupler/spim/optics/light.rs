@@ -64,6 +64,26 @@ impl Light {
         }
     }
 
+    /// Whether [`fields`](Self::fields) of opposite values are opposite, but for rounding errors.
+    pub fn is_odd(&self) -> bool {
+        match self {
+            Self::Analytic(gauge) => gauge.is_odd(),
+            Self::Effective(aperture) => aperture.effective.is_odd(),
+        }
+    }
+
+    /// The fields of node `node` that is asked to show `value` through patterns of 1 and of -1.
+    pub fn through_signs(&self, node: usize, value: f64) -> [Complex<f64>; 2] {
+        match self {
+            // A sign passes through the encoding, that of 0 too.
+            Self::Analytic(gauge) => [1.0, -1.0].map(|sign| (sign * gauge.field(value)).into()),
+            Self::Effective(aperture) => {
+                let asked = aperture.display.corrected(node, value);
+                [asked, -asked].map(|value| aperture.effective.node(node, value).0)
+            }
+        }
+    }
+
     /// Replaces the numbers of `real` and `imaginary` by the field that there is without any node.
     pub fn without_nodes(&self, real: &mut [f64], imaginary: &mut [f64]) {
         let leak = match self {

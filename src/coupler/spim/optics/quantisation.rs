@@ -97,9 +97,12 @@ impl Gauge {
             Some((levels, fields)) => fields[levels.entry(value)],
         }
     }
-}
 
-impl Gauge {
+    /// Whether fields of opposite values are opposite.
+    pub fn is_odd(&self) -> bool {
+        self.levels.as_ref().is_none_or(|(levels, _)| levels.mirror())
+    }
+
     /// [`field`](Self::field) of `value` times each of `factors`; `entries` is room for as many
     /// numbers.
     pub fn fields(&self, factors: &[f64], value: f64, fields: &mut [f64], entries: &mut [u32]) {

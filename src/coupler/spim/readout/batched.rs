@@ -48,8 +48,10 @@ struct Batch<'a, 'b, T: Real> {
     weights: Vec<f64>,
     bare: Bare,
     shown: Shown,
-    /// Whether patterns are +-1.
+    /// Whether patterns are +-1, and frames do not arrive as they are: those are read by `signs`.
     signs: bool,
+    /// Whether opposite values send opposite fields.
+    is_odd: bool,
 }
 
 /// A wanted node among all that is shown for one sample.
@@ -79,6 +81,7 @@ impl<'a, 'b, T: Real> Batch<'a, 'b, T> {
             bare,
             shown,
             signs: spim.device.patterns.are_signs(),
+            is_odd: spim.sides[read.port.index()].light.is_odd(),
             spim,
             read,
         }
@@ -184,23 +187,23 @@ impl<'a, 'b, T: Real> Batch<'a, 'b, T> {
         }
     }
 
-    /// The fields of node `at` showing `value` through a pattern of 1 and one of -1: real parts, and
-    /// imaginary ones.
+    /// The fields of node `at` showing `value` through patterns of +-1.
     fn both(&self, at: usize, value: f64) -> Both {
-        let [mut real, mut imaginary] = [[0.0; 2]; 2];
-        let parts = [&mut real[..], &mut imaginary[..]];
-        self.light.fields(at, (&[1.0, -1.0], value), parts, &mut [0; 2]);
-        [real, imaginary]
+        let both = self.light.through_signs(at, value);
+        [both.map(|field| field.re), both.map(|field| field.im)]
     }
 
     /// Makes the real parts of `frames` the intensities of all frames of a node.
     fn intensities(&self, moved: &Moved, frames: &mut NodeFrames) {
-        let (count, scale) = (moved.patterns.len(), self.bare.per_square);
-        let NodeFrames { real, imaginary, entries } = frames;
+        let Moved { pair, patterns, orders, own, signs, .. } = *moved;
+        let (count, scale) = (patterns.len(), self.bare.per_square);
+        let complex = self.shown == Shown::Complex;
+        if !self.signs {
+            self.show_pair(moved, frames);
+        }
+        let NodeFrames { real, imaginary, .. } = frames;
         let sides = real.chunks_exact_mut(count).zip(imaginary.chunks_exact_mut(count));
-        for ((real, imaginary), value) in sides.zip([moved.pair.up, moved.pair.down]) {
-            let Moved { patterns, orders, own, signs, .. } = *moved;
-            let complex = self.shown == Shown::Complex;
+        for ((real, imaginary), value) in sides.zip([pair.up, pair.down]) {
             if self.signs {
                 let shown = self.both(moved.node, value);
                 let more = |part: usize| [0, 1].map(|sign| shown[part][sign] - signs[part][sign]);
@@ -209,7 +212,6 @@ impl<'a, 'b, T: Real> Batch<'a, 'b, T> {
                     intensities_of_signs(imaginary, patterns, more(1), orders[1], scale);
                 }
             } else {
-                self.light.fields(moved.node, (patterns, value), [real, imaginary], entries);
                 intensities(real, orders[0], own[0], scale);
                 if complex {
                     intensities(imaginary, orders[1], own[1], scale);
@@ -223,20 +225,31 @@ impl<'a, 'b, T: Real> Batch<'a, 'b, T> {
 
     /// The weighted sum over patterns of the difference of a node's two frames, as they arrive.
     fn difference(&self, moved: &Moved, frames: &mut NodeFrames) -> f64 {
-        let count = moved.patterns.len();
-        let NodeFrames { real, imaginary, entries } = frames;
-        let sides = real.chunks_exact_mut(count).zip(imaginary.chunks_exact_mut(count));
-        for ((real, imaginary), value) in sides.zip([moved.pair.up, moved.pair.down]) {
-            let shown = (moved.patterns, value);
-            self.light.fields(moved.node, shown, [real, imaginary], entries);
-        }
-        let parts = [real, imaginary].into_iter().zip(moved.orders).zip(moved.own);
+        self.show_pair(moved, frames);
+        let parts = [&frames.real, &frames.imaginary].into_iter().zip(moved.orders).zip(moved.own);
         let parts = parts.take(if self.shown == Shown::Complex { 2 } else { 1 });
         let differences = parts.map(|((fields, orders), own)| {
-            let (up, down) = fields.split_at(count);
+            let (up, down) = fields.split_at(moved.patterns.len());
             difference_of_squares(up, down, orders, own, &self.weights)
         });
         self.bare.per_square * differences.sum::<f64>()
+    }
+
+    /// Fills `frames` with the fields of a node that is up, and down.
+    fn show_pair(&self, moved: &Moved, frames: &mut NodeFrames) {
+        let Moved { node, pair, patterns, .. } = *moved;
+        let (up, down) = frames.real.split_at_mut(patterns.len());
+        let (up_beside, down_beside) = frames.imaginary.split_at_mut(patterns.len());
+        self.light.fields(node, (patterns, pair.up), [up, up_beside], &mut frames.entries);
+        if pair.down == -pair.up && self.is_odd {
+            opposite(down, up);
+            if self.shown == Shown::Complex {
+                opposite(down_beside, up_beside);
+            }
+        } else {
+            let down = [down, down_beside];
+            self.light.fields(node, (patterns, pair.down), down, &mut frames.entries);
+        }
     }
 }
 
@@ -262,6 +275,12 @@ vectorised! {
     fn add_chosen(numbers: &mut [f64], patterns: &[f64], both: [f64; 2]) {
         for (number, xi) in numbers.iter_mut().zip(patterns) {
             *number += if *xi > 0.0 { both[0] } else { both[1] };
+        }
+    }
+
+    fn opposite(numbers: &mut [f64], of: &[f64]) {
+        for (number, of) in numbers.iter_mut().zip(of) {
+            *number = -*of;
         }
     }
 
@@ -331,7 +350,8 @@ mod tests {
         let mut stream = Key::new(3, "patterns").stream();
         let mut value = |sign: bool| {
             let normal = f64::normal(&mut stream);
-            if sign { normal.signum() } else { normal.tanh() }
+            // Some continuous ones are 1 and -1 too.
+            if sign { normal.signum() } else { normal.clamp(-1.0, 1.0) }
         };
         let (signs, count) = (device.patterns.are_signs(), device.patterns.count);
         let patterns = DMatrix::from_fn(NODES, count, |_, _| value(signs));
@@ -347,7 +367,7 @@ mod tests {
     /// Forces on nodes 2 to 8, side by side or one after another.
     fn forces(device: &SpimDevice, samples: usize, batched: bool) -> DMatrix<f64> {
         let (spim, values) = (spim(device), values(samples));
-        let gain = DMatrix::from_fn(7, samples, |i, j| 0.2 + 0.1 * ((i + j) % 7) as f64);
+        let gain = DMatrix::from_fn(7, samples, |i, j| 0.25 + 0.125 * ((i + j) % 7) as f64);
         let numbers: Vec<usize> = (0..samples).collect();
         let streams = Streams { key: Key::new(1, "test"), samples: &numbers, step: 0 };
         let read = Read::new(Port::Forward, values.as_view(), 2..9, streams)
@@ -372,33 +392,55 @@ mod tests {
             for tier in [Tier::Analytic, Tier::Effective] {
                 for values in [PatternValues::Binary, PatternValues::Continuous] {
                     for camera_bits in [0, 6] {
-                        devices.push(SpimDevice::default().with(|device| {
-                            device.readout = readout.clone();
-                            device.tier = Some(tier);
-                            device.patterns.count = patterns;
-                            device.patterns.values = values;
-                            device.quantisation.bits = 7;
-                            device.camera.bits = camera_bits;
-                            if tier == Tier::Effective {
-                                device.dead_zone.fill_factor = 0.9;
-                                device.illumination.radius = 0.7;
-                                device.patterns.compensated = camera_bits == 0;
-                                device.response.scale = if camera_bits == 0 { 1.1 } else { 1.0 };
-                            }
-                        }));
+                        for bits in [1, 2, 7] {
+                            devices.push(SpimDevice::default().with(|device| {
+                                device.readout = readout.clone();
+                                device.tier = Some(tier);
+                                device.patterns.count = patterns;
+                                device.patterns.values = values;
+                                device.quantisation.bits = bits;
+                                device.camera.bits = camera_bits;
+                                if tier == Tier::Effective {
+                                    device.dead_zone.fill_factor = 0.9;
+                                    device.illumination.radius = 0.7;
+                                    device.patterns.compensated = camera_bits == 0;
+                                    device.response.scale =
+                                        if camera_bits == 0 { 1.1 } else { 1.0 };
+                                }
+                            }));
+                        }
                     }
                 }
             }
         }
-        assert_eq!(devices.len(), 4 * 2 * 2 * 2);
+        assert_eq!(devices.len(), 4 * 2 * 2 * 2 * 3);
         devices
+    }
+
+    #[test]
+    fn what_is_not_tabulated_is_read_one_after_another() {
+        for bits in [0, 13, 16] {
+            let spim = spim(&SpimDevice::default().with(|device| {
+                device.tier = Some(Tier::Effective);
+                device.quantisation.bits = bits;
+                device.patterns.count = 5;
+            }));
+            let values = values(2);
+            let streams = Streams { key: Key::new(1, "test"), samples: &[0, 1], step: 0 };
+            let read = Read::new(Port::Forward, values.as_view(), 0..NODES, streams);
+            let mut out = DMatrix::zeros(NODES, 2);
+            assert!(!super::read(&spim, &read, &mut out.as_view_mut()), "{bits} bits");
+            frames::read(&spim, &read, out.as_view_mut()).unwrap();
+            assert!(out.iter().all(|force| force.is_finite()) && out.amax() > 0.0);
+        }
     }
 
     #[test]
     fn side_by_side_is_one_after_another() {
         for device in [1, 2, 37].into_iter().flat_map(devices) {
             let [found, expected] = [true, false].map(|batched| forces(&device, 3, batched));
-            let error = (&found - &expected).amax() / expected.amax();
+            // Where nothing is sent there are rounding errors only.
+            let error = (&found - &expected).amax() / expected.amax().max(1e-2);
             assert!(error < 1e-12, "{error:e} {device:?}");
         }
     }
@@ -419,7 +461,7 @@ mod tests {
                     super::read(&spim, &Read { held, ..read }, &mut out.as_view_mut());
                     out
                 });
-                let error = (&forces[0] - &forces[1]).amax() / forces[1].amax();
+                let error = (&forces[0] - &forces[1]).amax() / forces[1].amax().max(1e-2);
                 assert!(error < 1e-12, "{error:e} {device:?}");
             }
         }
@@ -427,7 +469,7 @@ mod tests {
 
     #[test]
     fn noise_has_the_moments_that_it_has_frame_by_frame() {
-        for device in devices(37) {
+        for device in devices(37).into_iter().filter(|device| device.quantisation.bits == 7) {
             for separate_noise in [false, true] {
                 let device = device.clone().with(|device| {
                     device.camera.noise = 0.02;

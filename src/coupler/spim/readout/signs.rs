@@ -41,10 +41,7 @@ struct Sent {
 
 impl Sent {
     fn by(light: &Light, node: usize, value: f64) -> Self {
-        let [mut real, mut imaginary] = [[0.0; 2]; 2];
-        let parts = [&mut real[..], &mut imaginary[..]];
-        light.fields(node, (&[1.0, -1.0], value), parts, &mut [0; 2]);
-        let [plus, minus] = [0, 1].map(|at| Complex::new(real[at], imaginary[at]));
+        let [plus, minus] = light.through_signs(node, value);
         Self { even: (plus + minus) * 0.5, odd: (plus - minus) * 0.5 }
     }
 }
@@ -92,50 +89,50 @@ pub(super) fn read<T: Real>(
     let mut common = vec![nothing; samples];
     for (column, values) in read.values.column_iter().enumerate() {
         for (node, value) in values.iter().enumerate() {
-            let of_node = Sent::by(light, node, value.f64() * readout.dimming());
-            common[column] += of_node.even;
-            for (part, field) in [of_node.odd.re, of_node.odd.im][..parts].iter().enumerate() {
+            let own = Sent::by(light, node, value.f64() * readout.dimming());
+            common[column] += own.even;
+            for (part, field) in [own.odd.re, own.odd.im][..parts].iter().enumerate() {
                 odd[(node, column * parts + part)] = T::of(*field);
             }
-            sent.push(of_node);
+            sent.push(own);
         }
     }
 
     // The weights themselves in the last column.
-    let mut overlaps = DMatrix::zeros(count, samples * parts + 1);
-    let mut sums = DMatrix::zeros(wanted, samples * parts + 1);
+    let last = samples * parts;
+    let mut overlaps = DMatrix::zeros(count, last + 1);
+    let mut of_nodes = DMatrix::zeros(wanted, last + 1);
     let products = spim.products.get_or_init(|| Products::new(&spim.shown));
-    products.add_overlaps(read, odd.as_view(), overlaps.columns_mut(0, samples * parts));
-    overlaps.column_mut(samples * parts).fill(T::one());
-    let mut totals = vec![0.0; samples * parts + 1];
-    for (mut overlaps, total) in overlaps.column_iter_mut().zip(&mut totals) {
+    products.add_overlaps(read, odd.as_view(), overlaps.columns_mut(0, last));
+    overlaps.column_mut(last).fill(T::one());
+    let mut of_all = vec![0.0; last + 1];
+    for (mut overlaps, sum) in overlaps.column_iter_mut().zip(&mut of_all) {
         for (overlap, weight) in overlaps.iter_mut().zip(&weights) {
-            *total += overlap.f64() * weight;
+            *sum += overlap.f64() * weight;
             *overlap *= T::of(*weight);
         }
     }
-    products.add_forces(read.port, &read.wanted, overlaps.as_view(), sums.as_view_mut());
+    products.add_forces(read.port, &read.wanted, overlaps.as_view(), of_nodes.as_view_mut());
 
-    let complex = |numbers: &[f64]| Complex::new(numbers[0], numbers.get(1).map_or(0.0, |i| *i));
     let deviation = bare.deviation_once(detector.deviation(), &weights);
     let missing = missing_share(spim);
-    for column in 0..samples {
+    for (column, common) in common.into_iter().enumerate() {
+        let sum = |of_overlaps: &dyn Fn(usize) -> f64| {
+            let part = |part| if part < parts { of_overlaps(column * parts + part) } else { 0.0 };
+            let weight = of_overlaps(last);
+            Sum { weight, field: common * weight + Complex::new(part(0), part(1)) }
+        };
+        let all = sum(&|at| of_all[at]);
         let mut stream = read.streams.stream(column);
-        let (own_parts, weight) = (column * parts..(column + 1) * parts, totals[samples * parts]);
-        let all =
-            Sum { weight, field: common[column] * weight + complex(&totals[own_parts.clone()]) };
         for (row, node) in read.wanted.clone().enumerate() {
             let gain = read.gain.as_ref().map_or(T::one(), |gain| gain[(row, column)]);
             let value = read.values[(node, column)];
             let asked = Wanted { node, value: value.f64(), gain: gain.f64() };
-            let Some(pair) = readout.pair(&asked) else { continue };
-            let weight = sums[(row, samples * parts)].f64();
-            let field = [0, 1].map(|part| own_parts.clone().nth(part));
-            let field = field.map(|at| at.map_or(0.0, |at| sums[(row, at)].f64()));
-            let of_node = Sum { weight, field: common[column] * weight + complex(&field) };
-            let [up, down] = [pair.up, pair.down].map(|value| Sent::by(light, node, value));
-            let own = sent[column * nodes + node];
-            let mut difference = bare.per_square * all.difference(&of_node, own, [up, down]);
+            let pair = readout.pair(&asked).unwrap_or_default();
+            let moved = [pair.up, pair.down].map(|value| Sent::by(light, node, value));
+            let of_node = sum(&|at| of_nodes[(row, at)].f64());
+            let mut difference =
+                bare.per_square * all.difference(&of_node, sent[column * nodes + node], moved);
             if bare.once {
                 difference += deviation * f64::normal(&mut stream);
             }
