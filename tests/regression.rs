@@ -304,7 +304,7 @@ fn a_budget_counts_hundredths_of_r2() {
         .chain(settings)
         .collect();
     let budget = place.json(&command);
-    assert_eq!(budget["score"], "test_r2");
+    assert_eq!(budget["metric"], "test_r2");
     // The machine as it is has the R2 of the run with the same seed.
     let rows = std::fs::read_to_string(place.path("budget/results.csv")).unwrap();
     assert!(rows.lines().next().unwrap().contains("test_r2"), "{rows}");
