@@ -13,7 +13,7 @@ use crate::study::table::as_text;
 /// An error budget. Scores and their differences are parts of 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
-    /// The result that is counted, one of [`MEASURES`](crate::study::MEASURES).
+    /// The name of the result that is counted: `test_accuracy` or `test_r2`.
     pub metric: String,
     /// The score of the device as it is, the mean over its seeds.
     pub baseline: f64,
