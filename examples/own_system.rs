@@ -16,7 +16,7 @@ use equilux::data::{Examples, Labels, Outputs, Parts};
 use equilux::learning::{EquilibriumPropagation, Nudges, Nudging};
 use equilux::state::State;
 use equilux::system::{Correction, Cost, LocalProduct, Measurement, Phase, System, no_such_phase};
-use equilux::training::optimiser::Sgd;
+use equilux::training::optimiser::{Rates, Sgd};
 use equilux::training::{Objective, Plan, Schedule, Trainer};
 use nalgebra::{DMatrix, Matrix2, Vector2};
 
@@ -181,7 +181,7 @@ pub fn data() -> Parts<f64> {
 pub fn trainer(machine: Rectifier, epochs: usize) -> Result<Trainer<f64>> {
     let objective = Objective { cost: Cost::SquaredError, target_off: -0.2, target_on: 0.2 };
     let schedule = Schedule::default();
-    let plan = Plan { epochs, batch: 12, schedule, objective, seed: 1 };
+    let plan = Plan { epochs, batch: 12, schedule, objective, rates: Rates::default(), seed: 1 };
     let rule = EquilibriumPropagation(Nudges::new(0.1, Nudging::Centred));
     let sgd = Sgd { rate: 0.5, ..Sgd::default() };
     Trainer::new(Box::new(machine), Box::new(rule), Box::new(sgd), data(), plan)

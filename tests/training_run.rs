@@ -35,6 +35,23 @@ fn trained(data: Dataset, epochs: &str, place: &Place) -> TrainingRun<f32> {
 }
 
 #[test]
+fn rates_are_refused_or_taken_however_a_machine_is_trained() {
+    let session = |settings: &[&str]| Session::<f64>::new(experiment(settings)).unwrap();
+    let error = session(&["training.rates.nobody=2"]).trainer.train().unwrap_err().to_string();
+    assert!(error.contains("training.rates.nobody: no real parameter"), "{error}");
+    let trained = |settings: &[&str]| {
+        let mut session = session(settings);
+        session.trainer.train().unwrap();
+        session.trainer.values().to_vec()
+    };
+    let halves = ["training.rates.weights=0.5", "training.rates.bias=0.5"];
+    let rate = ["training.optimiser.sgd.rate=0.5"];
+    let half = ["training.optimiser.sgd.rate=0.25"];
+    assert_eq!(trained(&[&halves[..], &rate].concat()), trained(&half));
+    assert_ne!(trained(&rate), trained(&half));
+}
+
+#[test]
 fn data_that_are_given_are_kept_and_the_directory_runs_as_it_stands() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("run");

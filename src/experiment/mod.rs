@@ -169,6 +169,7 @@ impl Experiment {
             batch: self.training.batch,
             schedule: self.training.schedule.clone(),
             objective: self.learning.objective(),
+            rates: self.training.rates.clone(),
             seed: self.seed,
         }
     }

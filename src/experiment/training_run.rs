@@ -76,7 +76,7 @@ impl<T: Real> TrainingRun<T> {
             kept.data.label = RunDirectory::label_of(data)?;
         }
         let mut session = Session::open(experiment, given)?;
-        session.trainer.scale_rates(&session.experiment.training.rates)?;
+        session.trainer.set_rates()?;
         let directory = match place {
             Place::Memory => None,
             Place::New(path) => {

@@ -110,7 +110,6 @@ pub(super) fn train<T: Real>(
 
 fn trained<T: Real>(experiment: &Experiment, dataset: &Dataset, stop: &Stop) -> Result<Session<T>> {
     let mut session = Session::with_data(experiment.clone(), dataset.clone())?;
-    session.trainer.scale_rates(&experiment.training.rates)?;
     session.trainer.stop_with(stop.clone());
     session.trainer.train()?;
     Ok(session)

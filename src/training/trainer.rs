@@ -36,6 +36,8 @@ pub struct Plan {
     pub schedule: Schedule,
     /// What outputs should be.
     pub objective: Objective,
+    /// Factors on the learning rates of parameters.
+    pub rates: Rates,
     /// Names the random streams that shuffle samples.
     pub seed: u64,
 }
@@ -82,14 +84,6 @@ impl<T: Real> Trainer<T> {
         plan: Plan,
     ) -> Result<Self> {
         Self::with_binary(system, rule, [optimiser, Box::new(Bop::default())], data, plan)
-    }
-
-    /// Multiplies learning rates by factors.
-    ///
-    /// # Errors
-    /// When no real parameter that is trained has a name.
-    pub fn scale_rates(&mut self, rates: &Rates) -> Result<()> {
-        self.descent.scale_rates(rates)
     }
 
     /// [`new`](Self::new) with two optimisers: of real parameters, and of binary ones.
@@ -152,6 +146,15 @@ impl<T: Real> Trainer<T> {
     /// Stops training between two mini-batches when `stop` asks for it.
     pub fn stop_with(&mut self, stop: Stop) {
         self.stop = stop;
+    }
+
+    /// Sets the plan's rates, as every epoch does before it begins: a trainer that only evaluates may
+    /// have other parameters than they are of.
+    ///
+    /// # Errors
+    /// When no real parameter that is trained has one of their names.
+    pub fn set_rates(&mut self) -> Result<()> {
+        self.descent.set_rates(&self.plan.rates)
     }
 
     /// Metrics of the epochs so far.
@@ -358,6 +361,7 @@ impl<T: Real> Trainer<T> {
     /// [`Error::Stopped`] when it was asked to stop before the last mini-batch. This then goes on
     /// from there, as does what resumes from the [`checkpoint`](Self::checkpoint).
     pub fn epoch(&mut self, progress: &mut dyn FnMut(usize)) -> Result<&EpochMetrics> {
+        self.set_rates()?;
         let epoch = self.metrics.len();
         let rate_factor = self.plan.schedule.factor(epoch, self.plan.epochs);
         let mut order: Vec<usize> = (0..self.data.train.len()).collect();

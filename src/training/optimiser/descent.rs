@@ -59,14 +59,15 @@ impl<T: Real> Descent<T> {
         Self { real, binary, trained, steps: 0 }
     }
 
-    /// Multiplies the learning rates of real parameters by factors.
+    /// Sets the factors on the learning rates of real parameters, in place of those before.
     ///
     /// # Errors
-    /// When no real parameter that is trained has a name.
-    pub fn scale_rates(&mut self, rates: &Rates) -> Result<()> {
+    /// When no real parameter that is trained has one of their names.
+    pub fn set_rates(&mut self, rates: &Rates) -> Result<()> {
         let is_real = |trained: &&mut Trained<T>| {
             matches!(trained.domain, Domain::Real | Domain::Interval(..))
         };
+        self.trained.iter_mut().for_each(|trained| trained.rate = 1.0);
         for (name, factor) in rates.iter() {
             let called = |trained: &Trained<T>| {
                 trained.name == name || trained.name.rsplit('.').next() == Some(name)
@@ -271,11 +272,11 @@ mod tests {
         let parameters = names.map(|name| Parameter::new(name, DMatrix::zeros(1, 1), Domain::Real));
         let mut descent = Descent::new(Box::new(sgd), Box::new(Bop::default()), &parameters);
         let rates = |text| Rates::try_from(toml::from_str::<toml::Table>(text).unwrap()).unwrap();
-        descent.scale_rates(&rates("weights = 0.5\n1-2.weights = 0.25\nbias = 3")).unwrap();
+        descent.set_rates(&rates("weights = 0.5\n1-2.weights = 0.25\nbias = 3")).unwrap();
         let gradient = names.map(|_| DMatrix::from_element(1, 1, -1.0)).to_vec();
         descent.step(&mut values, &gradient.into(), 2.0).unwrap();
         assert_eq!(values.map(|value: DMatrix<f64>| value[0]), [1.0, 0.25, 6.0]);
-        let error = descent.scale_rates(&rates("biases = 1")).unwrap_err().to_string();
+        let error = descent.set_rates(&rates("biases = 1")).unwrap_err().to_string();
         assert!(
             error.contains("training.rates.biases: no") && error.contains("0-1.weights"),
             "{error}"

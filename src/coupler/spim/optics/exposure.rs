@@ -9,6 +9,7 @@ use num_complex::Complex;
 
 use crate::arithmetic::random::Stream;
 use crate::arithmetic::simd;
+use crate::coupler::spim::optics::camera::Detector;
 use crate::coupler::spim::optics::{Optic, Path, Shot, Sight};
 
 /// A field and its derivative by a relative change of all phases.
@@ -49,6 +50,11 @@ pub struct Bare {
 }
 
 impl Bare {
+    /// Whether what `detector` reports is what arrives, noise that is drawn once apart.
+    pub fn arrives_at(&self, detector: &Detector) -> bool {
+        self.once || detector.is_exact()
+    }
+
     /// The standard deviation of a sum of differences of two frames with these `weights`, whose noise
     /// is drawn once and has this `deviation` in each.
     pub fn deviation_once(&self, deviation: f64, weights: &[f64]) -> f64 {

@@ -28,8 +28,7 @@ pub(super) fn read<T: Real>(spim: &Spim<T>, read: &Read<T>, currents: &mut ViewM
     let Some((bare, shown)) = exposure.bare().zip(side.light.shown()).filter(|_| possible) else {
         return false;
     };
-    let as_it_arrives = bare.once || side.detector.is_exact();
-    if as_it_arrives && device.patterns.are_signs() {
+    if bare.arrives_at(&side.detector) && device.patterns.are_signs() {
         signs::read(spim, read, shown, bare, currents);
     } else {
         Batch::new(spim, read, shown, bare).read(readout, currents);
@@ -91,7 +90,7 @@ impl<'a, 'b, T: Real> Batch<'a, 'b, T> {
         let (spim, read) = (self.spim, self.read);
         let (count, nodes) = (self.weights.len(), read.values.nrows());
         let detector = &spim.sides[read.port.index()].detector;
-        let as_it_arrives = self.bare.once || detector.is_exact();
+        let as_it_arrives = self.bare.arrives_at(detector);
         let deviation = self.bare.deviation_once(detector.deviation(), &self.weights);
         let missing = missing_share(spim);
         let mut own = Fields::new(if self.signs { 0 } else { nodes * count });
